@@ -1,0 +1,82 @@
+import type { Capability, ModelInfo, ModelPrices, Usage, Warning } from '@aimm/contracts';
+
+/** A provider as config/providers.json and the environment together describe it. */
+export interface ProviderConfig {
+  id: string;
+  kind: string;
+  name: string;
+  baseUrl?: string;
+  /** Names of the environment variables that may hold its key, best first. */
+  apiKeyVariables: string[];
+  baseUrlVariable: string;
+  keyRequired: boolean;
+  /** Calls at once, over all workers. */
+  concurrency: number;
+  /** Requests and tokens a minute over all workers; absent: unlimited. */
+  requestsPerMinute?: number;
+  tokensPerMinute?: number;
+  /** Calls a request may make before its error is final. */
+  attempts: number;
+  firstByteTimeoutMs: number;
+  idleTimeoutMs: number;
+  /** One call, unless the request says otherwise. */
+  timeoutMs: number;
+  defaultModel?: string;
+}
+
+export interface ResolvedModel {
+  provider: ProviderConfig;
+  /** The vendor's id, without the provider. */
+  model: string;
+  /** Absent where the catalog does not know it. */
+  info?: ModelInfo;
+  /** `unknown_model`: the catalog does not know it; it is sent as it is and its price is unknown. */
+  warnings: Warning[];
+}
+
+export interface Price {
+  /** Integer nano-dollars; null when the price is unknown. */
+  costNanoUsd: number | null;
+  /** Names the price table that was used, for the ledger. */
+  priceVersion: string;
+}
+
+export interface ModelFilter {
+  provider?: string | undefined;
+  capability?: Capability | undefined;
+  search?: string | undefined;
+}
+
+/** Everything that config/*.json says, validated, with the environment's overrides applied. Pure: no clock, no network. */
+export interface Catalog {
+  readonly providers: readonly ProviderConfig[];
+  findProvider(id: string): ProviderConfig | undefined;
+  /** The catalog's models, prices filled in, sorted by provider then id. */
+  listModels(filter?: ModelFilter): ModelInfo[];
+  findModel(provider: string, model: string): ModelInfo | undefined;
+  /**
+   * `provider/model-id` as it is; a bare id through the catalog, then through `listed` (what providers list).
+   * @throws ModelManagerError `unknown_model` with near matches in its hint
+   */
+  resolveModel(name: string, listed?: readonly ModelInfo[]): ResolvedModel;
+  /** The price of one call. `at` is epoch milliseconds: prices change over time. */
+  priceCall(call: {
+    provider: string;
+    model: string;
+    answeredBy?: string | undefined;
+    usage: Usage;
+    at: number;
+  }): Price;
+  pricesOf(provider: string, model: string): ModelPrices | undefined;
+  /** Up to five names that resemble `name`. */
+  suggestModels(name: string, listed?: readonly ModelInfo[]): string[];
+}
+
+/** A mistake in a configuration file or environment variable: where it stands and what is expected there. */
+export interface ConfigFault {
+  /** A file's path, or `environment`. */
+  source: string;
+  /** Path inside the file (`providers[2].concurrency`) or the variable's name. */
+  path: string;
+  expected: string;
+}

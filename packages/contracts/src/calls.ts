@@ -1,0 +1,63 @@
+import * as z from 'zod';
+import { ErrorCode, ErrorShape } from './errors.ts';
+import { GenerationResult } from './generation.ts';
+
+/** One HTTP call to a provider, as the job remembers it. Written before (`started`) and after the call. */
+export const CallRecord = z.object({
+  number: z.number().int().positive(),
+  startedAt: z.number(),
+  state: z.enum(['started', 'succeeded', 'failed', 'cancelled', 'outcome_unknown']),
+});
+export type CallRecord = z.infer<typeof CallRecord>;
+
+export const Outcome = z.discriminatedUnion('status', [
+  z.object({ status: z.literal('succeeded'), result: GenerationResult }),
+  z.object({ status: z.literal('failed'), error: ErrorShape }),
+]);
+export type Outcome = z.infer<typeof Outcome>;
+
+/** How a ledger row says a call ended. */
+export const CallStatus = z.enum(['succeeded', 'failed', 'cancelled', 'partial', 'outcome_unknown']);
+export type CallStatus = z.infer<typeof CallStatus>;
+
+/** One row of the ledger (`usage_stats`): one call. Identified by `(requestId, callNumber)`; absent counts are unknown. */
+export const LedgerRow = z.object({
+  requestId: z.string(),
+  callNumber: z.number().int().positive(),
+  parentId: z.string().optional(),
+  provider: z.string(),
+  model: z.string(),
+  answeredBy: z.string().optional(),
+  status: CallStatus,
+  errorCode: ErrorCode.optional(),
+  client: z.string(),
+  tags: z.array(z.string()),
+  lane: z.enum(['interactive', 'batch']),
+  inputTokens: z.number().int().optional(),
+  outputTokens: z.number().int().optional(),
+  cacheReadTokens: z.number().int().optional(),
+  cacheWriteTokens: z.number().int().optional(),
+  reasoningTokens: z.number().int().optional(),
+  estimated: z.boolean(),
+  costNanoUsd: z.number().int().nullable(),
+  priceVersion: z.string().optional(),
+  cached: z.boolean(),
+  demo: z.boolean(),
+  queueMs: z.number().int().optional(),
+  firstTokenMs: z.number().int().optional(),
+  providerMs: z.number().int().optional(),
+  startedAt: z.number(),
+  finishedAt: z.number().optional(),
+});
+export type LedgerRow = z.infer<typeof LedgerRow>;
+
+/** What a job remembers across crashes: its calls, the ledger rows they made, and the outcome once there is one. */
+export const Checkpoint = z.object({
+  calls: z.array(CallRecord),
+  /** Rows of finished calls: the ledger is written from here, again after a crash. */
+  rows: z.array(LedgerRow),
+  outcome: Outcome.optional(),
+  /** How often the job had stalled when this was written: tells a recovery from a retry by hand. */
+  stalledCount: z.number().int(),
+});
+export type Checkpoint = z.infer<typeof Checkpoint>;

@@ -1,0 +1,104 @@
+import * as z from 'zod';
+import { LedgerRow } from './calls.ts';
+import { ErrorCode } from './errors.ts';
+import { GenerationRequest, Usage, Warning } from './generation.ts';
+import { ListedModel, ProviderHealth } from './models.ts';
+import { ComparisonResult } from './comparison.ts';
+
+export const Lane = z.enum(['interactive', 'batch']);
+export type Lane = z.infer<typeof Lane>;
+
+/** What every request carries, whoever asked. Times are epoch milliseconds. */
+const RequestEnvelope = z.object({
+  requestId: z.string(),
+  /** Who asked: an access token's name, or the local user. Owns ledger rows and the result. */
+  client: z.string(),
+  tags: z.array(z.string()),
+  lane: Lane,
+  enqueuedAt: z.number(),
+  /** Past this nobody wants the answer: no call starts, a running one is aborted. */
+  deadlineAt: z.number(),
+  /** The reply stream of the front that waits; absent when nobody waits. */
+  replyTo: z.string().optional(),
+});
+
+export const GeneratePayload = RequestEnvelope.extend({
+  provider: z.string(),
+  request: GenerationRequest,
+  /** The comparison or batch this generation belongs to. */
+  parentId: z.string().optional(),
+  /** No call starts past this: the end of `max_wait_seconds`. */
+  startBy: z.number().optional(),
+  /** How long one call may take. */
+  timeoutMs: z.number().int().positive(),
+  /** Whether the front wants text as it comes. */
+  stream: z.boolean(),
+  /** What to do when a crash hid a call's outcome: pay for another, or fail. */
+  onUnknownOutcome: z.enum(['retry', 'fail']),
+  /** What was already said about the request before it was queued. */
+  warnings: z.array(Warning),
+});
+export type GeneratePayload = z.infer<typeof GeneratePayload>;
+
+/** The small return value of a generation's job; the whole result is in its checkpoint. */
+export const GenerateReceipt = z.object({
+  requestId: z.string(),
+  model: z.string(),
+  finishReason: z.string(),
+  usage: Usage,
+  costNanoUsd: z.number().int().nullable(),
+  calls: z.number().int(),
+});
+export type GenerateReceipt = z.infer<typeof GenerateReceipt>;
+
+export const ComparePayload = RequestEnvelope.extend({
+  /** One generation per model, in the order asked. */
+  children: z.array(z.object({ requestId: z.string(), provider: z.string(), model: z.string() })).min(1),
+});
+export type ComparePayload = z.infer<typeof ComparePayload>;
+
+/** A question that a worker answers at once, outside the provider's limits. */
+const Probe = z.object({
+  provider: z.string(),
+  replyTo: z.string().optional(),
+  requestId: z.string(),
+  askedAt: z.number(),
+});
+
+/**
+ * Every job there is: what it carries and what it returns. Fronts and workers both parse with it.
+ * JSON-only types. New fields are optional: jobs of the last release wait in Redis while this one is deployed.
+ */
+export const jobs = {
+  generate: { payload: GeneratePayload, result: GenerateReceipt },
+  compare: { payload: ComparePayload, result: ComparisonResult },
+  'list-models': { payload: Probe, result: z.object({ models: z.array(ListedModel), fetchedAt: z.number() }) },
+  'check-health': { payload: Probe.extend({ deep: z.boolean() }), result: ProviderHealth },
+  'persist-usage': {
+    payload: z.object({ rows: z.array(LedgerRow).min(1) }),
+    result: z.object({ written: z.number().int() }),
+  },
+} as const satisfies Record<string, { payload: z.ZodType; result: z.ZodType }>;
+
+export type JobName = keyof typeof jobs;
+export type JobPayload<N extends JobName> = z.infer<(typeof jobs)[N]['payload']>;
+export type JobResult<N extends JobName> = z.infer<(typeof jobs)[N]['result']>;
+
+/** Where a request stands, as `get_job` tells it. */
+export const RequestStatus = z.enum(['queued', 'running', 'succeeded', 'failed', 'cancelled']);
+export type RequestStatus = z.infer<typeof RequestStatus>;
+
+/** What the queue remembers of a request for as long as its job may be asked for. */
+export const RequestRecord = z.object({
+  requestId: z.string(),
+  kind: z.enum(['generation', 'comparison', 'batch']),
+  client: z.string(),
+  createdAt: z.number(),
+  /** The queue that holds its job, and what it asked of whom. */
+  queue: z.string(),
+  model: z.string().optional(),
+  children: z.array(z.object({ requestId: z.string(), queue: z.string(), model: z.string() })).optional(),
+  /** Set when the job was removed before it ran. */
+  ended: z.object({ status: RequestStatus, errorCode: ErrorCode, message: z.string() }).optional(),
+});
+export type RequestRecord = z.infer<typeof RequestRecord>;

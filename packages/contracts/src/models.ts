@@ -1,0 +1,93 @@
+import * as z from 'zod';
+import { ReasoningEffort } from './generation.ts';
+
+export const Capability = z.enum([
+  'text',
+  'streaming',
+  'tools',
+  'json',
+  'json_schema',
+  'images',
+  'files',
+  'reasoning',
+  'embeddings',
+]);
+export type Capability = z.infer<typeof Capability>;
+
+/** How a model departs from its vendor's common wire, as data, so that no adapter asks for a model's name. */
+export const ModelQuirks = z.strictObject({
+  /** Settings (names of GenerationSettings) the model refuses: dropped with a warning. */
+  unsupported: z.array(z.string()).optional(),
+  /** Settings it takes only when reasoning effort is `none`. */
+  onlyWithoutReasoning: z.array(z.string()).optional(),
+  reasoningEfforts: z.array(ReasoningEffort).optional(),
+  /** Reasoning is asked for as an effort level, a token budget, or an on/off switch. */
+  reasoningStyle: z.enum(['effort', 'budget', 'switch']).optional(),
+  /** OpenAI wire: which API serves it, and what its system role and token limit are called. */
+  api: z.enum(['responses', 'chat']).optional(),
+  systemRole: z.enum(['system', 'developer']).optional(),
+  maxTokensField: z.enum(['max_tokens', 'max_completion_tokens']).optional(),
+  /** Sent as the API version header of this model's calls (Anthropic). */
+  apiVersion: z.string().optional(),
+  forcedToolChoice: z.boolean().optional(),
+});
+export type ModelQuirks = z.infer<typeof ModelQuirks>;
+
+/** Nano-dollars per million tokens, for display; the ledger prices calls exactly. */
+export const ModelPrices = z.object({
+  inputPerMillionUsd: z.number().nonnegative().optional(),
+  outputPerMillionUsd: z.number().nonnegative().optional(),
+  cacheReadPerMillionUsd: z.number().nonnegative().optional(),
+  cacheWritePerMillionUsd: z.number().nonnegative().optional(),
+});
+export type ModelPrices = z.infer<typeof ModelPrices>;
+
+/** A model as its catalog entry, the provider's own listing, or both describe it. Unknown is absent. */
+export const ModelInfo = z.object({
+  provider: z.string(),
+  id: z.string(),
+  name: z.string().optional(),
+  contextWindow: z.number().int().positive().optional(),
+  maxOutputTokens: z.number().int().positive().optional(),
+  inputModalities: z.array(z.string()).optional(),
+  outputModalities: z.array(z.string()).optional(),
+  capabilities: z.array(Capability).optional(),
+  prices: ModelPrices.optional(),
+  deprecatedOn: z.string().optional(),
+  quirks: ModelQuirks.optional(),
+  /** `catalog`: known to config/models.json. `provider`: only the provider lists it. `both`. */
+  source: z.enum(['catalog', 'provider', 'both']),
+  /** Whether the provider listed it last time it was asked; absent when it was not asked. */
+  listed: z.boolean().optional(),
+});
+export type ModelInfo = z.infer<typeof ModelInfo>;
+
+/** What a provider's own listing says of a model. */
+export const ListedModel = ModelInfo.pick({
+  id: true,
+  name: true,
+  contextWindow: true,
+  maxOutputTokens: true,
+  capabilities: true,
+  deprecatedOn: true,
+});
+export type ListedModel = z.infer<typeof ListedModel>;
+
+export const ProviderHealth = z.object({
+  provider: z.string(),
+  kind: z.string(),
+  configured: z.boolean(),
+  demo: z.boolean(),
+  /** Absent where not tried. */
+  reachable: z.boolean().optional(),
+  keyValid: z.boolean().optional(),
+  modelCount: z.number().int().optional(),
+  /** Whether the default model answers to its name; absent where not checked. */
+  defaultModel: z.object({ id: z.string(), available: z.boolean() }).optional(),
+  latencyMs: z.number().optional(),
+  checkedAt: z.number(),
+  /** What is wrong and how to mend it. */
+  problem: z.string().optional(),
+  hint: z.string().optional(),
+});
+export type ProviderHealth = z.infer<typeof ProviderHealth>;

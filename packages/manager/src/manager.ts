@@ -1,0 +1,184 @@
+import type {
+  Capability,
+  ComparisonResult,
+  ErrorShape,
+  GenerationResult,
+  GenerationSettings,
+  Message,
+  ModelInfo,
+  ProviderHealth,
+  RequestStatus,
+  UsageGroupBy,
+  UsageReport,
+} from '@aimm/contracts';
+
+/** Who asks. Owns what it asks for; sees no other client's requests unless `admin`. */
+export interface Caller {
+  client: string;
+  admin: boolean;
+}
+
+/** What every way of asking has in common. Seconds become milliseconds at the face. */
+interface Ask {
+  messages: Message[];
+  settings: GenerationSettings;
+  tags?: string[] | undefined;
+  /** How long it may wait in the queue before it fails with `timeout`. */
+  maxWaitMs?: number | undefined;
+  /** How long one call to the provider may take. */
+  timeoutMs?: number | undefined;
+}
+
+export interface GenerateAsk extends Ask {
+  /** `provider/id`, a bare id, or absent: the default model. */
+  model?: string | undefined;
+  conversationId?: string | undefined;
+  saveConversation?: boolean | undefined;
+}
+
+export interface CompareAsk extends Ask {
+  models: string[];
+  /** A model that ranks the answers, and by what. */
+  judge?: string | undefined;
+  criteria?: string | undefined;
+}
+
+/** What happens while a request waits and runs. */
+export type ProgressEvent =
+  | { type: 'queued'; provider: string; model: string; position: number; ahead: number }
+  | { type: 'started'; provider: string; model: string }
+  | { type: 'text'; text: string; totalLength: number }
+  | { type: 'reasoning'; text: string }
+  | { type: 'reset'; reason: ErrorShape }
+  | { type: 'waiting'; untilMs: number; reason: ErrorShape }
+  | {
+      type: 'model_finished';
+      provider: string;
+      model: string;
+      finished: number;
+      total: number;
+      error?: ErrorShape;
+      result?: GenerationResult;
+    };
+
+export interface AskOptions {
+  /** Aborting cancels the request: queued jobs are removed, running calls aborted. */
+  signal?: AbortSignal | undefined;
+  onProgress?: ((event: ProgressEvent) => void) | undefined;
+}
+
+/** A generation as its asker sees it. `conversationId` where one was continued or saved. */
+export interface GenerationAnswer extends GenerationResult {
+  conversationId?: string | undefined;
+}
+
+/** A request that was accepted: durable from here on, whatever becomes of this process. */
+export interface Accepted<T> {
+  requestId: string;
+  /** `provider/model` of each job. */
+  models: string[];
+  /** Settles when the request ends. Rejects with ModelManagerError. A dropped promise loses nothing: read the job by id. */
+  result: Promise<T>;
+  /** Text so far, for an answer given before the end. */
+  partialText(): string;
+}
+
+export interface JobView {
+  requestId: string;
+  kind: 'generation' | 'comparison' | 'batch';
+  status: RequestStatus;
+  model?: string | undefined;
+  createdAt: number;
+  /** 1 = next to run; only while queued. */
+  position?: number | undefined;
+  partialText?: string | undefined;
+  generation?: GenerationAnswer | undefined;
+  comparison?: ComparisonResult | undefined;
+  /** A comparison's models while it runs. */
+  children?: { requestId: string; model: string; status: RequestStatus }[] | undefined;
+  error?: ErrorShape | undefined;
+}
+
+export interface ProviderView {
+  id: string;
+  kind: string;
+  name: string;
+  baseUrl?: string | undefined;
+  /** A worker that serves it has what it needs; absent while no worker has reported. */
+  configured?: boolean | undefined;
+  demo: boolean;
+  concurrency: number;
+  requestsPerMinute?: number | undefined;
+  tokensPerMinute?: number | undefined;
+  defaultModel?: string | undefined;
+  apiKeyVariables: string[];
+}
+
+export interface ModelList {
+  models: (ModelInfo & { available: boolean | undefined; demo: boolean })[];
+  providers: ProviderView[];
+  /** Providers whose own listing could not be read, and why. */
+  problems: { provider: string; error: ErrorShape }[];
+}
+
+export interface QueueHealth {
+  reachable: boolean;
+  latencyMs?: number | undefined;
+  workers: { id: string; host: string; pid: number; providers: string[]; startedAt: number; seenAt: number }[];
+  queues: {
+    name: string;
+    waiting: number;
+    active: number;
+    delayed: number;
+    failed: number;
+    pausedForMs?: number | undefined;
+  }[];
+  problem?: string | undefined;
+}
+
+export interface HealthReport {
+  healthy: boolean;
+  providers: ProviderHealth[];
+  queue: QueueHealth;
+  database: {
+    kind: 'sqlite' | 'postgresql';
+    reachable: boolean;
+    latencyMs?: number | undefined;
+    problem?: string | undefined;
+  };
+}
+
+/** The use cases, once for every face. Every method throws ModelManagerError and nothing else. */
+export interface Manager {
+  /** Resolves once the job is durable. @throws invalid_request, unknown_model, authentication, unavailable */
+  generate(caller: Caller, ask: GenerateAsk, options?: AskOptions): Promise<Accepted<GenerationAnswer>>;
+  compare(caller: Caller, ask: CompareAsk, options?: AskOptions): Promise<Accepted<ComparisonResult>>;
+  /** Waits up to `waitMs` for the end, then says how it stands. @throws invalid_request when there is no such job for this caller */
+  getJob(caller: Caller, requestId: string, options?: AskOptions & { waitMs?: number | undefined }): Promise<JobView>;
+  /** Idempotent: a request that ended stays as it ended. */
+  cancelJob(caller: Caller, requestId: string): Promise<JobView>;
+  listModels(query?: {
+    provider?: string | undefined;
+    capability?: Capability | undefined;
+    search?: string | undefined;
+    refresh?: boolean | undefined;
+  }): Promise<ModelList>;
+  getModelInfo(
+    model: string,
+  ): Promise<ModelInfo & { available: boolean | undefined; demo: boolean; warnings: string[] }>;
+  usage(
+    caller: Caller,
+    query: {
+      from: number;
+      to: number;
+      groupBy?: UsageGroupBy | undefined;
+      provider?: string | undefined;
+      model?: string | undefined;
+      client?: string | undefined;
+      tag?: string | undefined;
+    },
+  ): Promise<UsageReport>;
+  health(query?: { provider?: string | undefined; deep?: boolean | undefined }): Promise<HealthReport>;
+  listProviders(): Promise<ProviderView[]>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,91 @@
+import type {
+  FinishReason,
+  GenerationRequest,
+  ListedModel,
+  ModelInfo,
+  ProviderHealth,
+  ToolCallPart,
+  Usage,
+  Warning,
+} from '@aimm/contracts';
+
+/** What a vendor streams, in one vocabulary. A stream without `finish` has failed and throws instead of ending. */
+export type StreamPart =
+  | { type: 'text'; text: string }
+  | { type: 'reasoning'; text: string; signature?: string }
+  | { type: 'tool_call'; call: ToolCallPart }
+  | { type: 'warning'; warning: Warning }
+  /** Counts so far; each replaces the one before. A broken stream is billed by the last that arrived. */
+  | { type: 'usage'; usage: Usage }
+  | {
+      type: 'finish';
+      finishReason: FinishReason;
+      usage: Usage;
+      /** The vendor's model id that answered, where it said. */
+      answeredBy?: string;
+      /** The vendor's id of this call, for its support desk. */
+      vendorRequestId?: string;
+    };
+
+/** The drained stream. */
+export interface ProviderResponse {
+  text: string;
+  reasoning?: string;
+  toolCalls: ToolCallPart[];
+  finishReason: FinishReason;
+  usage: Usage;
+  answeredBy?: string;
+  vendorRequestId?: string;
+  warnings: Warning[];
+}
+
+/** How one call ends early. `signal` is the user's or the queue's; the time-outs are the adapter's own to keep. */
+export interface CallOptions {
+  signal: AbortSignal;
+  /** The whole call, in milliseconds. */
+  timeoutMs: number;
+  /** Called once with limit headers and the like, for logs and pacing. */
+  onResponse?: (response: { status: number; headers: Record<string, string> }) => void;
+}
+
+/**
+ * One vendor behind one interface. Never retries by itself. Every error it throws is a `ModelManagerError`
+ * whose message is ours; what the vendor said goes into `vendorMessage`, for logs only.
+ */
+export interface ModelProvider {
+  readonly id: string;
+  readonly kind: string;
+  /** What the provider itself lists. An answer of the wrong shape is a `server_error`, never an empty list. */
+  listModels(options: { signal: AbortSignal }): Promise<ListedModel[]>;
+  /** @throws unknown_model */
+  getModelInfo(model: string, options: { signal: AbortSignal }): Promise<ListedModel>;
+  /** The same call as `stream`, drained. */
+  generate(request: GenerationRequest, options: CallOptions): Promise<ProviderResponse>;
+  stream(request: GenerationRequest, options: CallOptions): AsyncIterable<StreamPart>;
+  /** Whether a call can be tried: credentials are there where they are needed. No network. */
+  isAvailable(): boolean;
+  /** Cheap calls only, bounded to seconds. Never throws: what is wrong is in the answer. `deep` also generates one token. */
+  checkHealth(options: { signal: AbortSignal; deep: boolean }): Promise<ProviderHealth>;
+}
+
+export interface ProviderSettings {
+  id: string;
+  kind: string;
+  /** As the vendor's own SDK takes it; absent: the SDK's default. */
+  baseUrl?: string;
+  apiKey?: string;
+  /** Whether this kind cannot work without `apiKey`. */
+  keyRequired: boolean;
+  /** The environment variable a user would set, named in hints. */
+  apiKeyVariable?: string;
+  /** A local stand-in that answers in the vendor's place. */
+  demo: boolean;
+  /** Milliseconds until the first event and between events. */
+  firstByteTimeoutMs: number;
+  idleTimeoutMs: number;
+  defaultModel?: string;
+  /** What the catalog knows of a model of this provider: limits and quirks. */
+  describeModel: (model: string) => ModelInfo | undefined;
+}
+
+export type ProviderFactory = (settings: ProviderSettings) => ModelProvider;

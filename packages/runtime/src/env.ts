@@ -1,0 +1,98 @@
+import { homedir } from 'node:os';
+import { isAbsolute, join, resolve } from 'node:path';
+import * as z from 'zod';
+import type { ConfigFault } from './config-fault.ts';
+
+/** What the environment as a whole may hold; what belongs to a provider (`OPENAI_RPM`, …) is the catalog's to read. */
+export type RawEnvironment = Readonly<Record<string, string | undefined>>;
+
+const port = z.coerce
+  .number<string>('a port from 0 to 65535')
+  .int('a port from 0 to 65535')
+  .min(0, 'a port from 0 to 65535')
+  .max(65_535, 'a port from 0 to 65535');
+const count = z.coerce.number<string>('a whole number').int('a whole number');
+
+const Environment = z.object({
+  REDIS_URL: z
+    .string()
+    .regex(
+      /^(rediss?|redis\+sentinel|redis\+cluster|unix):\/?\/?.+/,
+      'a URL like redis://host:6379, rediss://… or unix:/path/to/socket',
+    )
+    .optional(),
+  DATABASE_URL: z
+    .string()
+    .regex(/^(file:|postgres(ql)?:\/\/).+/, 'postgresql://… or file:/path/to/database')
+    .optional(),
+  AIMM_DATA_DIR: z.string().optional(),
+  AIMM_CONFIG_DIR: z.string().optional(),
+  AIMM_MASTER_KEY: z.string().min(16, 'at least 16 characters').optional(),
+  AIMM_AUTH_TOKEN: z.string().min(16, 'at least 16 characters').optional(),
+  AIMM_DEMO: z.enum(['auto', 'on', 'off'], 'auto, on or off').default('auto'),
+  AIMM_IDLE_SECONDS: count.min(1, 'at least 1').default(300),
+  AIMM_MAX_PROMPT_BYTES: count.min(1, 'at least 1').default(1_000_000),
+  HTTP_HOST: z.string().default('127.0.0.1'),
+  HTTP_PORT: port.default(3920),
+  DASHBOARD_HOST: z.string().default('127.0.0.1'),
+  DASHBOARD_PORT: port.default(3921),
+  WORKER_COUNT: count.min(0, 'a whole number from 0').max(64, 'at most 64').default(1),
+  WORKER_PROVIDERS: z
+    .string()
+    .transform((text) =>
+      text
+        .split(',')
+        .map((id) => id.trim())
+        .filter((id) => id !== ''),
+    )
+    .optional(),
+  LOG_LEVEL: z
+    .enum(
+      ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],
+      'trace, debug, info, warn, error, fatal or silent',
+    )
+    .default('info'),
+  LOG_FORMAT: z.enum(['json', 'pretty'], 'json or pretty').default('json'),
+});
+type Environment = z.infer<typeof Environment>;
+
+/** The process's own settings, validated. Paths are absolute. */
+export interface RuntimeEnvironment extends Environment {
+  dataDir: string;
+  configDir: string | undefined;
+}
+
+/** Reads the process's environment. An empty value counts as unset. All faults come back at once. */
+export function loadEnvironment(raw: RawEnvironment = process.env): {
+  env: RuntimeEnvironment;
+  raw: RawEnvironment;
+  faults: ConfigFault[];
+} {
+  const set = Object.fromEntries(Object.entries(raw).filter(([, value]) => value !== undefined && value !== ''));
+  const parsed = Environment.safeParse(set);
+  const faults = (parsed.error?.issues ?? []).map((issue) => ({
+    source: 'environment',
+    path: String(issue.path[0] ?? ''),
+    expected: issue.message,
+  }));
+  const env = parsed.data ?? Environment.parse({});
+  const absolute = (path: string) => (isAbsolute(path) ? path : resolve(path));
+  return {
+    raw: set,
+    faults,
+    env: {
+      ...env,
+      dataDir: env.AIMM_DATA_DIR === undefined ? defaultDataDir(set) : absolute(env.AIMM_DATA_DIR),
+      configDir: env.AIMM_CONFIG_DIR === undefined ? undefined : absolute(env.AIMM_CONFIG_DIR),
+    },
+  };
+}
+
+/** The platform's place for a user's application data. */
+function defaultDataDir(env: RawEnvironment): string {
+  const name = 'ai-model-manager';
+  if (process.platform === 'darwin') return join(homedir(), 'Library', 'Application Support', name);
+  if (process.platform === 'win32')
+    return join(env['LOCALAPPDATA'] ?? join(homedir(), 'AppData', 'Local'), name, 'Data');
+  return join(env['XDG_DATA_HOME'] ?? join(homedir(), '.local', 'share'), name);
+}

@@ -1,0 +1,4 @@
+export { ConfigError, type ConfigFault, requireNoFaults } from './config-fault.ts';
+export { loadEnvironment, type RawEnvironment, type RuntimeEnvironment } from './env.ts';
+export { createLogger, type Logger, type LoggerOptions, redactSecrets } from './logger.ts';
+export { createShutdown, exitOnUncaught, type Shutdown, type ShutdownOptions } from './shutdown.ts';
