@@ -30,8 +30,14 @@ interface Ask {
 }
 
 export interface GenerateAsk extends Ask {
-  /** `provider/id`, a bare id, or absent: the default model. */
+  /** `provider/id`, a bare id, `auto`, or absent: chosen by `route`, else the first configured provider's default model. */
   model?: string | undefined;
+  /** How `auto` chooses. */
+  route?: 'cheapest' | 'fastest' | 'balanced' | undefined;
+  /** Models asked in turn when the one before it failed for good or `maxWaitMs` ran out. */
+  fallbacks?: string[] | undefined;
+  /** Answer from, and into, the exact-match cache. */
+  cache?: boolean | undefined;
   conversationId?: string | undefined;
   saveConversation?: boolean | undefined;
 }
