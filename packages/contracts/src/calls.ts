@@ -1,6 +1,5 @@
 import * as z from 'zod';
 import { ErrorCode, ErrorShape } from './errors.ts';
-import { GenerationResult } from './generation.ts';
 
 /** One HTTP call to a provider, as the job remembers it. Written before (`started`) and after the call. */
 export const CallRecord = z.object({
@@ -10,8 +9,9 @@ export const CallRecord = z.object({
 });
 export type CallRecord = z.infer<typeof CallRecord>;
 
+/** How a job ended. `value` is the job's whole result; what schema it has follows from the job's name. */
 export const Outcome = z.discriminatedUnion('status', [
-  z.object({ status: z.literal('succeeded'), result: GenerationResult }),
+  z.object({ status: z.literal('succeeded'), value: z.json() }),
   z.object({ status: z.literal('failed'), error: ErrorShape }),
 ]);
 export type Outcome = z.infer<typeof Outcome>;
@@ -51,12 +51,11 @@ export const LedgerRow = z.object({
 });
 export type LedgerRow = z.infer<typeof LedgerRow>;
 
-/** What a job remembers across crashes: its calls, the ledger rows they made, and the outcome once there is one. */
+/** What a job remembers across crashes: its calls and the ledger rows they made. */
 export const Checkpoint = z.object({
   calls: z.array(CallRecord),
-  /** Rows of finished calls: the ledger is written from here, again after a crash. */
+  /** Rows of finished calls: after a crash the ledger is written from here, once more and idempotently. */
   rows: z.array(LedgerRow),
-  outcome: Outcome.optional(),
   /** How often the job had stalled when this was written: tells a recovery from a retry by hand. */
   stalledCount: z.number().int(),
 });

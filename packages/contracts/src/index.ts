@@ -30,6 +30,7 @@ export {
 export { ComparisonId, GenerationId, ProviderId, RequestId, type RequestKind, requestKinds } from './ids.ts';
 export {
   ComparePayload,
+  CompareReceipt,
   GeneratePayload,
   GenerateReceipt,
   type JobName,

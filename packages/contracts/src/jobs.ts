@@ -1,7 +1,8 @@
 import * as z from 'zod';
 import { LedgerRow } from './calls.ts';
 import { ErrorCode } from './errors.ts';
-import { GenerationRequest, Usage, Warning } from './generation.ts';
+import { GenerationRequest, GenerationResult, Usage, Warning } from './generation.ts';
+import { Message } from './messages.ts';
 import { ListedModel, ProviderHealth } from './models.ts';
 import { ComparisonResult } from './comparison.ts';
 
@@ -25,6 +26,27 @@ const RequestEnvelope = z.object({
 export const GeneratePayload = RequestEnvelope.extend({
   provider: z.string(),
   request: GenerationRequest,
+  /** Calls that may be made before an error is final; waits that a provider asks for do not count. */
+  attempts: z.number().int().positive(),
+  /** The models to ask in turn when this one fails for good. */
+  fallbacks: z
+    .array(
+      z.object({
+        provider: z.string(),
+        model: z.string(),
+        timeoutMs: z.number(),
+        attempts: z.number().int(),
+        warnings: z.array(Warning),
+      }),
+    )
+    .optional(),
+  /** `provider/model` that was asked first, on a fallback hop; `hop` counts from 1. */
+  fallbackFrom: z.string().optional(),
+  hop: z.number().int().positive().optional(),
+  /** Calls made by the hops before this one: the ledger counts on from there. */
+  callsBefore: z.number().int().optional(),
+  /** Where the answer is to be cached, and for how long. */
+  cache: z.object({ key: z.string(), ttlMs: z.number() }).optional(),
   /** The comparison or batch this generation belongs to. */
   parentId: z.string().optional(),
   /** No call starts past this: the end of `max_wait_seconds`. */
@@ -40,7 +62,7 @@ export const GeneratePayload = RequestEnvelope.extend({
 });
 export type GeneratePayload = z.infer<typeof GeneratePayload>;
 
-/** The small return value of a generation's job; the whole result is in its checkpoint. */
+/** The small return value of a generation's job, for Bull Board; the whole result is its outcome. */
 export const GenerateReceipt = z.object({
   requestId: z.string(),
   model: z.string(),
@@ -51,11 +73,31 @@ export const GenerateReceipt = z.object({
 });
 export type GenerateReceipt = z.infer<typeof GenerateReceipt>;
 
+/** The model that ranks a comparison's answers; its generation runs once they are all in. */
+const JudgeOrder = z.object({
+  requestId: z.string(),
+  provider: z.string(),
+  model: z.string(),
+  criteria: z.string().optional(),
+  /** What the models were asked. */
+  messages: z.array(Message),
+  attempts: z.number().int().positive(),
+  timeoutMs: z.number().int().positive(),
+});
+
 export const ComparePayload = RequestEnvelope.extend({
   /** One generation per model, in the order asked. */
   children: z.array(z.object({ requestId: z.string(), provider: z.string(), model: z.string() })).min(1),
+  judge: JudgeOrder.optional(),
 });
 export type ComparePayload = z.infer<typeof ComparePayload>;
+
+export const CompareReceipt = z.object({
+  requestId: z.string(),
+  succeeded: z.number().int(),
+  failed: z.number().int(),
+});
+export type CompareReceipt = z.infer<typeof CompareReceipt>;
 
 /** A question that a worker answers at once, outside the provider's limits. */
 const Probe = z.object({
@@ -63,14 +105,16 @@ const Probe = z.object({
   replyTo: z.string().optional(),
   requestId: z.string(),
   askedAt: z.number(),
+  deadlineAt: z.number(),
 });
 
 /**
- * Every job there is: what it carries and what it returns. Fronts and workers both parse with it.
+ * Every job there is: what it carries, what it answers (kept as its outcome and sent as its terminal reply) and,
+ * where that may be large, the small receipt it returns to BullMQ. Fronts and workers both parse with it.
  * JSON-only types. New fields are optional: jobs of the last release wait in Redis while this one is deployed.
  */
 export const jobs = {
-  generate: { payload: GeneratePayload, result: GenerateReceipt },
+  generate: { payload: GeneratePayload, result: GenerationResult },
   compare: { payload: ComparePayload, result: ComparisonResult },
   'list-models': { payload: Probe, result: z.object({ models: z.array(ListedModel), fetchedAt: z.number() }) },
   'check-health': { payload: Probe.extend({ deep: z.boolean() }), result: ProviderHealth },
@@ -94,8 +138,10 @@ export const RequestRecord = z.object({
   kind: z.enum(['generation', 'comparison', 'batch']),
   client: z.string(),
   createdAt: z.number(),
-  /** The queue that holds its job, and what it asked of whom. */
+  /** Where its job is: the queue and the job's id, which differs from the request's on a fallback hop. */
   queue: z.string(),
+  jobId: z.string(),
+  deadlineAt: z.number(),
   model: z.string().optional(),
   children: z.array(z.object({ requestId: z.string(), queue: z.string(), model: z.string() })).optional(),
   /** Set when the job was removed before it ran. */

@@ -16,10 +16,7 @@ const count = z.coerce.number<string>('a whole number').int('a whole number');
 const Environment = z.object({
   REDIS_URL: z
     .string()
-    .regex(
-      /^(rediss?|redis\+sentinel|redis\+cluster|unix):\/?\/?.+/,
-      'a URL like redis://host:6379, rediss://… or unix:/path/to/socket',
-    )
+    .regex(/^(rediss?:\/\/|unix:\/).+/, 'redis://host:6379, rediss://… or unix:/path/to/socket')
     .optional(),
   DATABASE_URL: z
     .string()

@@ -1,0 +1,111 @@
+import { Checkpoint, Outcome } from '@aimm/contracts';
+import type { Redis } from 'ioredis';
+import { fields, keys } from './names.ts';
+
+/**
+ * A job's memory across crashes, kept in fields of its own hash. Every write is fenced: it happens only while the
+ * writer holds the job's lock, so a worker that was paused past its lock cannot overwrite its successor's.
+ */
+const openScript = `
+if redis.call('GET', KEYS[2]) ~= ARGV[1] then return {'lost'} end
+local seen = redis.call('HMGET', KEYS[1], '${fields.cancel}', '${fields.outcome}', '${fields.checkpoint}')
+if seen[1] then return {'cancelled', seen[3] or ''} end
+if seen[2] then return {'settled', seen[2], seen[3] or ''} end
+if seen[3] then return {'resumed', seen[3]} end
+redis.call('HSET', KEYS[1], '${fields.checkpoint}', ARGV[2])
+return {'fresh'}`;
+
+/** ARGV: token, checkpoint ('' keeps), outcome ('' keeps), reply ('' sends none), stream length. KEYS[3]: reply stream. */
+const saveScript = `
+if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
+if ARGV[2] ~= '' then redis.call('HSET', KEYS[1], '${fields.checkpoint}', ARGV[2]) end
+if ARGV[3] ~= '' then redis.call('HSET', KEYS[1], '${fields.outcome}', ARGV[3]) end
+if ARGV[4] ~= '' then redis.call('XADD', KEYS[3], 'NOMKSTREAM', 'MAXLEN', '~', ARGV[5], '*', 'r', ARGV[4]) end
+return 1`;
+
+type Scripted = Redis & {
+  aimmOpen(job: string, lock: string, token: string, fresh: string): Promise<[string, string?, string?]>;
+  aimmSave(job: string, lock: string, stream: string, ...argv: (string | number)[]): Promise<number>;
+};
+
+/** This worker does not own the job any more: another took it over. Nothing of it may be written. */
+export class LockLostError extends Error {
+  constructor() {
+    super('the job belongs to another worker now');
+    this.name = 'LockLostError';
+  }
+}
+
+export type Opened =
+  | { state: 'fresh' }
+  /** An earlier run of the job left this behind. */
+  | { state: 'resumed'; checkpoint: Checkpoint }
+  | { state: 'settled'; outcome: Outcome; checkpoint: Checkpoint | undefined }
+  | { state: 'cancelled'; checkpoint: Checkpoint | undefined };
+
+export interface JobHandle {
+  queue: string;
+  jobId: string;
+  token: string;
+}
+
+export interface Checkpoints {
+  /** Reads what earlier runs left; where there is nothing, writes `fresh`. One round trip. @throws LockLostError */
+  open(job: JobHandle, fresh: Checkpoint): Promise<Opened>;
+  /** Writes atomically what is given: checkpoint, outcome and a reply into a front's stream. @throws LockLostError */
+  save(
+    job: JobHandle,
+    what: { checkpoint?: Checkpoint; outcome?: Outcome; reply?: { stream: string; json: string } },
+  ): Promise<void>;
+}
+
+/** Reply streams are trimmed to about this many entries; a front that fell behind reads the outcome instead. */
+export const replyStreamLength = 10_000;
+
+export function createCheckpoints(redis: Redis): Checkpoints {
+  redis.defineCommand('aimmOpen', { numberOfKeys: 2, lua: openScript });
+  redis.defineCommand('aimmSave', { numberOfKeys: 3, lua: saveScript });
+  const scripted = redis as Scripted;
+
+  return {
+    async open({ queue, jobId, token }, fresh) {
+      const [state, first, second] = await scripted.aimmOpen(
+        keys.job(queue, jobId),
+        keys.jobLock(queue, jobId),
+        token,
+        JSON.stringify(fresh),
+      );
+      switch (state) {
+        case 'fresh':
+          return { state };
+        case 'resumed':
+          return { state, checkpoint: Checkpoint.parse(JSON.parse(first ?? '')) };
+        case 'settled':
+          return { state, outcome: Outcome.parse(JSON.parse(first ?? '')), checkpoint: parseOptional(second) };
+        case 'cancelled':
+          return { state, checkpoint: parseOptional(first) };
+        default:
+          throw new LockLostError();
+      }
+    },
+
+    async save({ queue, jobId, token }, { checkpoint, outcome, reply }) {
+      const job = keys.job(queue, jobId);
+      const written = await scripted.aimmSave(
+        job,
+        keys.jobLock(queue, jobId),
+        reply?.stream ?? job,
+        token,
+        checkpoint === undefined ? '' : JSON.stringify(checkpoint),
+        outcome === undefined ? '' : JSON.stringify(outcome),
+        reply?.json ?? '',
+        replyStreamLength,
+      );
+      if (written === 0) throw new LockLostError();
+    },
+  };
+}
+
+function parseOptional(json: string | undefined): Checkpoint | undefined {
+  return json === undefined || json === '' ? undefined : Checkpoint.parse(JSON.parse(json));
+}

@@ -1,0 +1,81 @@
+import { ModelManagerError } from '@aimm/contracts';
+import type { Logger } from '@aimm/runtime';
+import { Redis, type RedisOptions } from 'ioredis';
+import { createErrorLog } from './error-log.ts';
+
+export type { Redis } from 'ioredis';
+
+/** How long a front waits for Redis before it tells the client: an add fails within 2 s, all told. */
+const answerWithinMs = 1_500;
+
+/** `unix:/path`, `redis://…` or `rediss://…`. */
+function address(url: string): { url?: string; options: RedisOptions } {
+  if (url.startsWith('unix:')) return { options: { path: url.slice('unix:'.length).replace(/^\/{2}(?=\/)/, '') } };
+  return { url, options: {} };
+}
+
+function open(url: string, options: RedisOptions, logger: Logger): Redis {
+  const target = address(url);
+  const all: RedisOptions = {
+    ...target.options,
+    ...options,
+    // BullMQ's default backs off to 20 s: after a 20 s outage the first add then took 18 s, with this 50 ms.
+    retryStrategy: (times) => Math.min(times * 200, 1_000),
+  };
+  const redis = target.url === undefined ? new Redis(all) : new Redis(target.url, all);
+  redis.on('error', createErrorLog(logger, 'Redis connection failed'));
+  return redis;
+}
+
+/** For adding and asking: fails fast, never queues a command for a connection that is not there. */
+export function connectFront(url: string, logger: Logger): Redis {
+  return open(url, { enableOfflineQueue: false, maxRetriesPerRequest: 1, commandTimeout: answerWithinMs }, logger);
+}
+
+/** For consuming and blocking reads: waits for Redis as long as it takes. */
+export function connectWorker(url: string, logger: Logger): Redis {
+  return open(url, { maxRetriesPerRequest: null }, logger);
+}
+
+/**
+ * Resolves once Redis takes commands.
+ * @throws unavailable after 1.5 s
+ */
+export async function requireRedis(redis: Redis): Promise<void> {
+  if (redis.status === 'ready') return;
+  await new Promise<void>((resolve, reject) => {
+    const settle = (error?: Error) => {
+      clearTimeout(timer);
+      redis.off('ready', onReady);
+      if (error === undefined) resolve();
+      else reject(error);
+    };
+    const onReady = () => settle();
+    const timer = setTimeout(() => settle(redisUnavailable()), answerWithinMs);
+    redis.once('ready', onReady);
+  });
+}
+
+export function redisUnavailable(cause?: unknown): ModelManagerError {
+  return new ModelManagerError('unavailable', 'The queue (Redis) does not answer, so nothing was enqueued.', {
+    hint: 'Check that Redis runs and that REDIS_URL points at it (`aimm doctor` looks at both), then ask again.',
+    retryable: true,
+    cause,
+  });
+}
+
+/** Runs commands against Redis; whatever the connection throws becomes `unavailable`, and 2 s is the limit. */
+export async function withRedis<T>(redis: Redis, work: () => Promise<T>): Promise<T> {
+  await requireRedis(redis);
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(redisUnavailable()), answerWithinMs + 250);
+  });
+  try {
+    return await Promise.race([work(), late]);
+  } catch (error) {
+    throw error instanceof ModelManagerError ? error : redisUnavailable(error);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,143 @@
+import { hostname } from 'node:os';
+import { ModelManagerError } from '@aimm/contracts';
+import type { Logger } from '@aimm/runtime';
+import { Queue, UnrecoverableError, Worker, type Job } from 'bullmq';
+import type { Redis } from 'ioredis';
+import { listenForCancels } from './cancel-listener.ts';
+import { createCheckpoints } from './checkpoints.ts';
+import { createErrorLog } from './error-log.ts';
+import type { Handlers } from './job-context.ts';
+import { toLimiter } from './limits.ts';
+import { keyPrefix } from './names.ts';
+import { runJob, type RunningJobs } from './run-job.ts';
+
+/** A lock lost means a call repeated: long enough for a Redis hiccup. Recovery takes what is left of it plus 5 s. */
+const lockDurationMs = 30_000;
+const stalledIntervalMs = 5_000;
+/** A job that took its worker down this often is poison. */
+const maxStalledCount = 3;
+
+export interface QueueToConsume {
+  name: string;
+  /** Jobs at once in this process. */
+  concurrency: number;
+  /** Jobs at once over all processes; absent: no limit. */
+  globalConcurrency?: number;
+  requestsPerMinute?: number;
+}
+
+export interface ConsumerOptions {
+  /** Shared by all queues for commands; each queue opens a blocking one of its own. */
+  redis: Redis;
+  handlers: Handlers;
+  logger: Logger;
+  /** For tests that cannot wait for the real ones. */
+  lockDurationMs?: number;
+  stalledIntervalMs?: number;
+  /** Called when a job was given up because it stalled too often, so that its started call can be settled. */
+  onPoisoned?: (job: { queue: string; jobId: string; payload: unknown }) => Promise<void>;
+}
+
+export interface Consumer {
+  /** Starts taking jobs of a queue; of one that is consumed already, applies the new limits. */
+  consume(queue: QueueToConsume): Promise<void>;
+  /** Ids of the jobs that run here. */
+  running(): string[];
+  /** Stops taking jobs, lets running ones finish for `graceMs`, hands back the rest. */
+  close(graceMs: number): Promise<void>;
+}
+
+export function createConsumer(options: ConsumerOptions): Consumer {
+  const { redis, handlers, logger } = options;
+  const workers = new Map<string, Worker>();
+  const queues = new Map<string, Queue>();
+  const running: RunningJobs = new Map();
+  const checkpoints = createCheckpoints(redis);
+  const cancels = listenForCancels(redis, running, logger);
+  let leaving = false;
+
+  const queueFor = (name: string): Queue => {
+    const known = queues.get(name);
+    if (known !== undefined) return known;
+    const queue = new Queue(name, { connection: redis, prefix: keyPrefix, streams: { events: { maxLen: 1_000 } } });
+    queue.on('error', createErrorLog(logger.child({ queue: name }), 'A queue reported an error'));
+    queues.set(name, queue);
+    return queue;
+  };
+
+  const open = ({ name, concurrency, requestsPerMinute }: QueueToConsume) => {
+    const queue = queueFor(name);
+    const process = (job: Job, token: string | undefined, signal?: AbortSignal) =>
+      runJob(job, token ?? '', signal, {
+        redis,
+        queue,
+        queueFor,
+        handlers,
+        checkpoints,
+        logger,
+        running,
+        isLeaving: () => leaving,
+      });
+    // Named parameters, three of them: BullMQ counts them to decide whether to pass the signal.
+    const worker = new Worker(name, (job, token, signal) => process(job, token, signal), {
+      connection: redis,
+      prefix: keyPrefix,
+      name: `${hostname()}:${globalThis.process.pid}`,
+      concurrency,
+      lockDuration: options.lockDurationMs ?? lockDurationMs,
+      stalledInterval: options.stalledIntervalMs ?? stalledIntervalMs,
+      maxStalledCount,
+      runRetryDelay: 500,
+      ...(requestsPerMinute !== undefined && { limiter: toLimiter(requestsPerMinute) }),
+      settings: {
+        backoffStrategy: (attempt, _type, error) => delayOf(error) ?? Math.min(30_000, 1_000 * 2 ** attempt),
+      },
+    });
+    const onError = createErrorLog(logger.child({ queue: name }), 'Consuming a queue failed');
+    worker.on('error', onError);
+    worker.on('stalled', (jobId) => logger.warn({ queue: name, jobId }, 'A job stalled and is taken up again'));
+    worker.on('lockRenewalFailed', (jobIds) => jobIds.forEach((jobId) => running.get(jobId)?.loseLock()));
+    worker.on('failed', (job, error) => {
+      if (job === undefined || !(error instanceof UnrecoverableError) || !isGivenUp(error)) return;
+      logger.error(
+        { queue: name, jobId: job.id, starts: job.attemptsStarted },
+        'A job was given up: it kept stopping its workers',
+      );
+      void options.onPoisoned?.({ queue: name, jobId: job.id ?? '', payload: job.data }).catch((failure: unknown) => {
+        logger.error({ err: failure, jobId: job.id }, 'Settling a poisoned job failed');
+      });
+    });
+    workers.set(name, worker);
+    return worker;
+  };
+
+  return {
+    async consume(wanted) {
+      const worker = workers.get(wanted.name) ?? open(wanted);
+      worker.concurrency = wanted.concurrency;
+      if (wanted.globalConcurrency !== undefined)
+        await queueFor(wanted.name).setGlobalConcurrency(wanted.globalConcurrency);
+    },
+    running: () => [...running.keys()],
+    async close(graceMs) {
+      leaving = true;
+      const timer = setTimeout(() => {
+        for (const job of running.values()) {
+          job.abort(new ModelManagerError('cancelled', 'The worker is shutting down.', { retryable: true }));
+        }
+      }, graceMs);
+      await Promise.all([...workers.values()].map((worker) => worker.close()));
+      clearTimeout(timer);
+      await Promise.all([...queues.values()].map((queue) => queue.close()));
+      await cancels.close();
+    },
+  };
+}
+
+function isGivenUp(error: Error): boolean {
+  return error.message.includes('stalled more than') || error.message.includes('started more than');
+}
+
+function delayOf(error: unknown): number | undefined {
+  return error instanceof Error && 'delayMs' in error && typeof error.delayMs === 'number' ? error.delayMs : undefined;
+}

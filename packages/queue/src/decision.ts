@@ -1,0 +1,61 @@
+import { ModelManagerError } from '@aimm/contracts';
+
+/** What becomes of a job after a call failed. */
+export type Decision =
+  | { action: 'stop'; error: ModelManagerError }
+  /** Try again after `delayMs`; costs one of the attempts. */
+  | { action: 'retry'; delayMs: number; error: ModelManagerError }
+  /** The provider asked all of us to wait; costs no attempt. */
+  | { action: 'pause'; delayMs: number; error: ModelManagerError }
+  /** This worker is leaving: another takes the job at once. */
+  | { action: 'hand_back'; error: ModelManagerError };
+
+export interface Situation {
+  /** Attempts used, this one included. */
+  attempt: number;
+  attempts: number;
+  deadlineAt: number;
+  startBy?: number | undefined;
+  now: number;
+  leaving: boolean;
+  /** 0 ≤ x < 1, for jitter. */
+  random: number;
+}
+
+const baseDelayMs = 500;
+const maxDelayMs = 30_000;
+/** When a provider says "too many" and not until when. */
+const defaultPauseMs = 5_000;
+
+/** Maps an error to what BullMQ is to do with the job. Pure. */
+export function decide(error: ModelManagerError, situation: Situation): Decision {
+  const { attempt, attempts, deadlineAt, startBy, now, leaving, random } = situation;
+  if (leaving && error.code === 'cancelled') return { action: 'hand_back', error };
+  if (!error.retryable) return { action: 'stop', error };
+
+  const pauses = error.code === 'rate_limited' || error.code === 'overloaded';
+  const delayMs = pauses
+    ? (error.retryAfterMs ?? defaultPauseMs) + Math.round(random * 250)
+    : Math.max(error.retryAfterMs ?? 0, Math.round(backoff(attempt) * (0.5 + random / 2)));
+  const latest = Math.min(deadlineAt, startBy ?? Number.POSITIVE_INFINITY);
+
+  if (now + delayMs >= latest) {
+    return { action: 'stop', error: pauses ? outOfTime(error, delayMs) : error };
+  }
+  if (pauses) return { action: 'pause', delayMs, error };
+  return attempt < attempts ? { action: 'retry', delayMs, error } : { action: 'stop', error };
+}
+
+function backoff(attempt: number): number {
+  return Math.min(maxDelayMs, baseDelayMs * 2 ** (attempt - 1));
+}
+
+function outOfTime(error: ModelManagerError, delayMs: number): ModelManagerError {
+  return new ModelManagerError(error.code, error.message, {
+    provider: error.provider,
+    retryAfterMs: delayMs,
+    retryable: true,
+    hint: `The provider asks to wait ${Math.ceil(delayMs / 1000)} s, longer than this request may wait. Give it more time or ask another model.`,
+    cause: error,
+  });
+}

@@ -1,0 +1,62 @@
+import type { Logger } from '@aimm/runtime';
+import type { Redis } from 'ioredis';
+import { connectFront, connectWorker, withRedis } from './connection.ts';
+import { createQueueDirectory, type QueueCounts, type QueueDirectory } from './directory.ts';
+import { listWorkers, type WorkerPresence } from './presence.ts';
+import { createProducer, type Producer } from './producer.ts';
+import { createReplyReader, type ReplyReader } from './replies.ts';
+import { createRequests, type Requests } from './requests.ts';
+import { type ResponseCache, createResponseCache } from './response-cache.ts';
+import { createWaiters, type Waiters } from './waiters.ts';
+
+/** Everything a front needs of the queue, over three connections. Opening it does not wait for Redis. */
+export interface FrontQueue {
+  readonly producer: Producer;
+  readonly replies: ReplyReader;
+  readonly requests: Requests;
+  readonly waiters: Waiters;
+  readonly cache: ResponseCache;
+  workers(): Promise<WorkerPresence[]>;
+  counts(): Promise<QueueCounts[]>;
+  /** Round trip in milliseconds. @throws unavailable */
+  ping(): Promise<number>;
+  close(): Promise<void>;
+}
+
+export interface FrontQueueOptions {
+  redisUrl: string;
+  frontId: string;
+  providers: readonly string[];
+  logger: Logger;
+}
+
+export function openFrontQueue({ redisUrl, frontId, providers, logger }: FrontQueueOptions): FrontQueue {
+  const redis: Redis = connectFront(redisUrl, logger);
+  const blocking = connectWorker(redisUrl, logger);
+  const producer = createProducer({ redis, logger });
+  const replies = createReplyReader({ redis, blocking, frontId, logger });
+  const requests = createRequests(redis);
+  const waiters = createWaiters({ replies, requests, logger });
+  const directory: QueueDirectory = createQueueDirectory(redis, providers, logger);
+
+  return {
+    producer,
+    replies,
+    requests,
+    waiters,
+    cache: createResponseCache(redis),
+    workers: () => withRedis(redis, () => listWorkers(redis)),
+    counts: () => withRedis(redis, () => directory.counts()),
+    async ping() {
+      const startedAt = performance.now();
+      await withRedis(redis, () => redis.ping());
+      return performance.now() - startedAt;
+    },
+    async close() {
+      waiters.close();
+      await replies.close();
+      await Promise.all([producer.close(), directory.close()]);
+      redis.disconnect();
+    },
+  };
+}

@@ -1,0 +1,16 @@
+export { LockLostError, type Opened } from './checkpoints.ts';
+export { connectFront, connectWorker, type Redis, redisUnavailable, withRedis } from './connection.ts';
+export { type Consumer, type ConsumerOptions, createConsumer, type QueueToConsume } from './consumer.ts';
+export { decide, type Decision, type Situation } from './decision.ts';
+export { createQueueDirectory, type QueueCounts, type QueueDirectory } from './directory.ts';
+export { createErrorLog } from './error-log.ts';
+export { type FrontQueue, type FrontQueueOptions, openFrontQueue } from './front-queue.ts';
+export { CallFailedError, type Handled, type Handler, type Handlers, type JobContext } from './job-context.ts';
+export { pauseQueue, toLimiter } from './limits.ts';
+export { keyPrefix, queueOf, systemQueues } from './names.ts';
+export { createPresence, listWorkers, WorkerPresence } from './presence.ts';
+export { createProducer, generationJobId, type Producer } from './producer.ts';
+export { createReplyReader, type ReplyBody, type ReplyReader } from './replies.ts';
+export { createRequests, type JobState, type Requests } from './requests.ts';
+export { createResponseCache, type ResponseCache } from './response-cache.ts';
+export { createWaiters, type Waiter, type Waiters } from './waiters.ts';

@@ -1,0 +1,49 @@
+import type { Checkpoint, JobName, JobPayload, JobResult, Outcome } from '@aimm/contracts';
+import type { Logger } from '@aimm/runtime';
+import type { Opened } from './checkpoints.ts';
+import type { Decision } from './decision.ts';
+import type { ReplyBody } from './replies.ts';
+
+/** What a handler is given besides its payload. */
+export interface JobContext {
+  readonly logger: Logger;
+  /** Aborts when the request is cancelled, past its deadline, handed back or taken over; `signal.reason` is a ModelManagerError or LockLostError. */
+  readonly signal: AbortSignal;
+  /** Times this job stalled and was taken up again. */
+  readonly stalledCount: number;
+  /** Reads what an earlier run left; where there is nothing, writes `fresh`. @throws LockLostError */
+  open(fresh: Checkpoint): Promise<Opened>;
+  /** @throws LockLostError */
+  save(checkpoint: Checkpoint): Promise<void>;
+  /** Ends the request: checkpoint, outcome and terminal reply in one write. Once per run. @throws LockLostError */
+  settle(outcome: Outcome, checkpoint?: Checkpoint): Promise<void>;
+  /** Sends a part to the front that waits; `attempt` is the call's number. */
+  reply(attempt: number, body: ReplyBody): void;
+  /** Keeps the text so far where `get_job` finds it; throttled, never awaited. */
+  keepPartialText(text: string): void;
+  /** What is to become of the job after a call failed. */
+  decide(error: unknown): Decision;
+  /** Runs `work` once jobs added to this one as children have ended; then the job starts anew. Never returns. */
+  waitForChild(generation: JobPayload<'generate'>): Promise<never>;
+  /** How another job of this request ended. */
+  readOutcome(queue: string, jobId: string): Promise<Outcome | undefined>;
+  isCancelled(): Promise<boolean>;
+}
+
+/** The value is sent to whoever waits and kept as the outcome; the receipt, where given, is what BullMQ keeps. */
+export type Handled<N extends JobName> = { value: JobResult<N>; receipt?: object };
+
+export type Handler<N extends JobName> = (payload: JobPayload<N>, context: JobContext) => Promise<Handled<N>>;
+
+/** One handler per job: a missing one does not compile. */
+export type Handlers = { [N in JobName]: Handler<N> };
+
+/** Thrown by a handler that has already settled what there was to settle: tells BullMQ what to do with the job. */
+export class CallFailedError extends Error {
+  readonly decision: Decision;
+  constructor(decision: Decision) {
+    super(decision.error.message, { cause: decision.error });
+    this.name = 'CallFailedError';
+    this.decision = decision;
+  }
+}

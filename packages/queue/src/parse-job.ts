@@ -1,0 +1,14 @@
+import { type JobName, jobs } from '@aimm/contracts';
+import { UnrecoverableError } from 'bullmq';
+
+/** Parses what a queue holds: jobs of other names or releases fail here, with a reason, and not in a handler. */
+export function parseJob(name: string, data: unknown): { name: JobName; payload: unknown } {
+  if (!(name in jobs)) throw new UnrecoverableError(`invalid_request: there is no job called "${name}"`);
+  const known = name as JobName;
+  const parsed = jobs[known].payload.safeParse(data);
+  if (!parsed.success) {
+    const where = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; ');
+    throw new UnrecoverableError(`invalid_request: the job's data does not fit: ${where}`);
+  }
+  return { name: known, payload: parsed.data };
+}

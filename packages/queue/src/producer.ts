@@ -1,0 +1,185 @@
+import {
+  type ComparePayload,
+  type GeneratePayload,
+  type JobName,
+  type JobPayload,
+  type LedgerRow,
+  RequestRecord,
+} from '@aimm/contracts';
+import type { Logger } from '@aimm/runtime';
+import { FlowProducer, type JobsOptions, Queue } from 'bullmq';
+import type { Redis } from 'ioredis';
+import { withRedis } from './connection.ts';
+import { createErrorLog } from './error-log.ts';
+import { keyPrefix, keys, queueOf } from './names.ts';
+import { createCancelMark, requestTtlMs } from './requests.ts';
+
+/** How long ended jobs stand in Redis, for `get_job` and Bull Board. Both bounds hold. */
+const keepCompleted = { age: requestTtlMs / 1000, count: 5_000 };
+const keepFailed = { age: (7 * requestTtlMs) / 1000, count: 5_000 };
+
+/** Batches wait behind everything interactive; BullMQ runs jobs without a priority first. */
+const batchPriority = 10;
+
+/** Adds jobs. Every add can be repeated with the same id and makes one job; every method fails within 2 s. */
+export interface Producer {
+  addGeneration(payload: GeneratePayload): Promise<void>;
+  /** One flow: the generations run in their providers' queues, then the comparison joins what became of them. */
+  addComparison(payload: ComparePayload, generations: readonly GeneratePayload[]): Promise<void>;
+  addProbe(name: 'list-models' | 'check-health', payload: JobPayload<'check-health'>): Promise<void>;
+  /** Ledger rows that the database would not take now. */
+  addUsage(rows: readonly LedgerRow[]): Promise<void>;
+  /**
+   * Ends a job that waits, and says so; a job that runs is marked, and its worker told to abort the call.
+   * `missing`: no such job. `ended`: it had ended before.
+   */
+  cancel(queue: string, jobId: string): Promise<'missing' | 'removed' | 'signalled' | 'ended'>;
+  close(): Promise<void>;
+}
+
+export interface ProducerOptions {
+  redis: Redis;
+  logger: Logger;
+}
+
+export function createProducer({ redis, logger }: ProducerOptions): Producer {
+  const options = { connection: redis, prefix: keyPrefix, skipWaitingForReady: true, skipVersionCheck: true };
+  const queues = new Map<string, Queue>();
+  const onError = createErrorLog(logger, 'A queue reported an error');
+  const mark = createCancelMark(redis);
+
+  const queue = (name: string): Queue => {
+    const known = queues.get(name);
+    if (known !== undefined) return known;
+    const created = new Queue(name, { ...options, streams: { events: { maxLen: 1_000 } } });
+    created.on('error', onError);
+    queues.set(name, created);
+    return created;
+  };
+  const flows = new FlowProducer({ connection: redis, prefix: keyPrefix, skipWaitingForReady: true });
+  flows.on('error', onError);
+
+  const add = <N extends JobName>(name: N, payload: JobPayload<N>, jobOptions: JobsOptions, provider?: string) =>
+    withRedis(redis, async () => {
+      await queue(queueOf(name, provider)).add(name, payload, jobOptions);
+    });
+  const remember = (record: RequestRecord) =>
+    redis.set(keys.request(record.requestId), JSON.stringify(record), 'PX', requestTtlMs);
+
+  return {
+    async addGeneration(payload) {
+      // The record goes first on the same connection: whoever sees the job can find its record.
+      const remembered = withRedis(redis, () => remember(generationRecord(payload)));
+      await Promise.all([remembered, add('generate', payload, generationOptions(payload), payload.provider)]);
+    },
+
+    async addComparison(payload, generations) {
+      await withRedis(redis, async () => {
+        const records = [comparisonRecord(payload), ...generations.map(generationRecord)].map(remember);
+        const flow = flows.add({
+          name: 'compare',
+          queueName: queueOf('compare'),
+          data: payload,
+          opts: { jobId: payload.requestId, attempts: 3, ...common() },
+          children: generations.map((generation) => ({
+            name: 'generate',
+            queueName: queueOf('generate', generation.provider),
+            data: generation,
+            opts: { ...generationOptions(generation), ignoreDependencyOnFailure: true },
+          })),
+        });
+        await Promise.all([...records, flow]);
+      });
+    },
+
+    addProbe: (name, payload) =>
+      add(
+        name,
+        payload,
+        { jobId: payload.requestId, removeOnComplete: { age: 60, count: 100 }, removeOnFail: { age: 60 } },
+        payload.provider,
+      ),
+
+    addUsage: (rows) =>
+      add(
+        'persist-usage',
+        { rows: [...rows] },
+        {
+          jobId: `usage_${rows[0]?.requestId}_${rows[0]?.callNumber}`,
+          // The database may be down for hours: never give up, never faster than every half minute.
+          attempts: 1_000_000,
+          backoff: { type: 'custom' },
+          removeOnComplete: true,
+          stackTraceLimit: 0,
+        },
+      ),
+
+    async cancel(queueName, jobId) {
+      const marked = await mark(queueName, jobId);
+      if (marked !== 'marked') return marked;
+      const removed = await withRedis(redis, () =>
+        queue(queueName)
+          .remove(jobId)
+          .then((count) => count === 1)
+          // Locked: a worker has it.
+          .catch(() => false),
+      );
+      if (removed) return 'removed';
+      await withRedis(redis, () => redis.publish(keys.cancelChannel, jobId));
+      return 'signalled';
+    },
+
+    async close() {
+      await Promise.all([...queues.values(), flows].map((each) => each.close().catch(() => undefined)));
+    },
+  };
+}
+
+function common(): JobsOptions {
+  return { removeOnComplete: keepCompleted, removeOnFail: keepFailed, stackTraceLimit: 0 };
+}
+
+/** A fallback hop is a job of its own: it may not carry an id that another queue's job has already ended under. */
+export function generationJobId(payload: Pick<GeneratePayload, 'requestId' | 'hop'>): string {
+  return payload.hop === undefined ? payload.requestId : `${payload.requestId}-hop${payload.hop}`;
+}
+
+function generationOptions(payload: GeneratePayload): JobsOptions {
+  return {
+    jobId: generationJobId(payload),
+    attempts: payload.attempts,
+    backoff: { type: 'custom' },
+    ...(payload.lane === 'batch' && { priority: batchPriority }),
+    ...common(),
+  };
+}
+
+function generationRecord(payload: GeneratePayload): RequestRecord {
+  return {
+    requestId: payload.requestId,
+    kind: 'generation',
+    client: payload.client,
+    createdAt: payload.enqueuedAt,
+    queue: queueOf('generate', payload.provider),
+    jobId: generationJobId(payload),
+    deadlineAt: payload.deadlineAt,
+    model: `${payload.provider}/${payload.request.model}`,
+  };
+}
+
+function comparisonRecord(payload: ComparePayload): RequestRecord {
+  return {
+    requestId: payload.requestId,
+    kind: 'comparison',
+    client: payload.client,
+    createdAt: payload.enqueuedAt,
+    queue: queueOf('compare'),
+    jobId: payload.requestId,
+    deadlineAt: payload.deadlineAt,
+    children: payload.children.map((child) => ({
+      requestId: child.requestId,
+      queue: queueOf('generate', child.provider),
+      model: `${child.provider}/${child.model}`,
+    })),
+  };
+}

@@ -1,0 +1,150 @@
+import { Reply } from '@aimm/contracts';
+import type { Logger } from '@aimm/runtime';
+import type { Redis } from 'ioredis';
+import { replyStreamLength } from './checkpoints.ts';
+import { keys } from './names.ts';
+
+/** What a reply carries besides its place in the order. */
+export type ReplyBody =
+  | { type: 'started' }
+  | { type: 'text'; text: string }
+  | { type: 'reasoning'; text: string }
+  | { type: 'reset'; reason: Extract<Reply, { type: 'reset' }>['reason'] }
+  | { type: 'waiting'; untilMs: number; reason: Extract<Reply, { type: 'waiting' }>['reason'] };
+
+/** Sends what happens in one job to the front that waits for it. Never awaited: parts are a courtesy, outcomes are not. */
+export interface ReplyWriter {
+  send(attempt: number, body: ReplyBody): void;
+  /** Sends what is buffered. */
+  flush(): void;
+  /** The terminal reply's place in the order, for the script that sends it with the outcome. */
+  next(): number;
+}
+
+/** Text that arrives within this time travels as one part: a vendor's tokens come faster than anybody reads. */
+const coalesceMs = 25;
+const coalesceChars = 2_048;
+
+export function createReplyWriter(redis: Redis, stream: string | undefined, requestId: string): ReplyWriter {
+  let seq = 0;
+  let pending: { attempt: number; type: 'text' | 'reasoning'; text: string } | undefined;
+  let timer: NodeJS.Timeout | undefined;
+
+  const write = (attempt: number, body: ReplyBody) => {
+    if (stream === undefined) return;
+    const reply = JSON.stringify({ requestId, attempt, seq: seq++, ...body } satisfies Reply);
+    // NOMKSTREAM: a front that has gone must not get a new stream that nobody would ever delete.
+    redis.xadd(stream, 'NOMKSTREAM', 'MAXLEN', '~', replyStreamLength, '*', 'r', reply).catch(() => undefined);
+  };
+  const flush = () => {
+    clearTimeout(timer);
+    timer = undefined;
+    if (pending === undefined) return;
+    const { attempt, ...body } = pending;
+    pending = undefined;
+    write(attempt, body);
+  };
+
+  return {
+    flush,
+    next: () => seq++,
+    send(attempt, body) {
+      if (body.type !== 'text' && body.type !== 'reasoning') {
+        flush();
+        write(attempt, body);
+        return;
+      }
+      if (pending !== undefined && (pending.type !== body.type || pending.attempt !== attempt)) flush();
+      pending = { attempt, type: body.type, text: (pending?.text ?? '') + body.text };
+      if (pending.text.length >= coalesceChars) flush();
+      else timer ??= setTimeout(flush, coalesceMs);
+    },
+  };
+}
+
+export interface ReplyReader {
+  /** The stream that workers write to; goes into a payload's `replyTo`. */
+  readonly stream: string;
+  /** Listens for one request, from before its job is added until the returned function is called. */
+  listen(requestId: string, listener: (reply: Reply) => void): () => void;
+  close(): Promise<void>;
+}
+
+/** A dead front's stream lives this long. */
+const streamTtlMs = 600_000;
+const heartbeatMs = 5_000;
+
+export interface ReplyReaderOptions {
+  /** Writes and keeps the stream alive. */
+  redis: Redis;
+  /** A connection of its own: it blocks. */
+  blocking: Redis;
+  frontId: string;
+  logger: Logger;
+}
+
+/** Reads the one reply stream of this front over one blocking connection and hands each reply to its listener. */
+export function createReplyReader({ redis, blocking, frontId, logger }: ReplyReaderOptions): ReplyReader {
+  const stream = keys.replies(frontId);
+  const listeners = new Map<string, (reply: Reply) => void>();
+  let lastId = '0-0';
+  let closed = false;
+
+  // The stream must exist before a worker writes (NOMKSTREAM), also after Redis came back empty.
+  const keepAlive = async () => {
+    const type = await redis.type(stream);
+    if (type === 'none') {
+      lastId = '0-0';
+      await redis.xadd(stream, '*', 'hello', frontId);
+    }
+    await redis.pexpire(stream, streamTtlMs);
+  };
+  const beat = () => void keepAlive().catch(() => undefined);
+  const heartbeat = setInterval(beat, heartbeatMs).unref();
+  redis.on('ready', beat);
+  if (redis.status === 'ready') beat();
+
+  const dispatch = (json: string) => {
+    const parsed = Reply.safeParse(JSON.parse(json));
+    if (!parsed.success) {
+      logger.warn({ issues: parsed.error.issues.length }, 'Dropped a reply of an unknown form');
+      return;
+    }
+    listeners.get(parsed.data.requestId)?.(parsed.data);
+  };
+
+  const readOn = async () => {
+    while (!closed) {
+      try {
+        const answer = await blocking.xread('COUNT', 500, 'BLOCK', 2_000, 'STREAMS', stream, lastId);
+        for (const [, entries] of answer ?? []) {
+          for (const [id, [field, value]] of entries) {
+            lastId = id;
+            if (field === 'r' && value !== undefined) dispatch(value);
+          }
+        }
+      } catch (error) {
+        if (closed) return;
+        logger.debug({ reason: (error as Error).message }, 'Reading replies failed; trying again');
+        await new Promise((resolve) => setTimeout(resolve, 100));
+      }
+    }
+  };
+  const reading = readOn();
+
+  return {
+    stream,
+    listen(requestId, listener) {
+      listeners.set(requestId, listener);
+      return () => void listeners.delete(requestId);
+    },
+    async close() {
+      closed = true;
+      clearInterval(heartbeat);
+      redis.off('ready', beat);
+      blocking.disconnect();
+      await reading;
+      await redis.del(stream).catch(() => undefined);
+    },
+  };
+}

@@ -1,0 +1,138 @@
+import { ModelManagerError, type Outcome, type Reply } from '@aimm/contracts';
+import type { Logger } from '@aimm/runtime';
+import type { ReplyReader } from './replies.ts';
+import type { Requests } from './requests.ts';
+
+export interface Waiter {
+  /** How the request ended. Never rejects: a job that is lost ends as `outcome_unknown`. */
+  readonly outcome: Promise<Outcome>;
+  /** The job is durable: from now on it must be found when it is looked for. */
+  added(): void;
+  /** Stops listening; the job goes on. */
+  stop(): void;
+}
+
+export interface Waiters {
+  /** Registers before the job is added, so that no reply can come too early. */
+  wait(requestId: string, options: { deadlineAt: number; onPart?: (reply: Reply) => void }): Waiter;
+  close(): void;
+}
+
+export interface WaitersOptions {
+  replies: ReplyReader;
+  requests: Requests;
+  logger: Logger;
+  sweepEveryMs?: number;
+}
+
+/** Past its deadline a request is given this long to say so itself. */
+const deadlineGraceMs = 5_000;
+
+interface Entry {
+  settle(outcome: Outcome): void;
+  isAdded: boolean;
+  heardAt: number;
+  missed: number;
+  deadlineAt: number;
+}
+
+/** Waits for requests to end: by their replies, and by looking after those that have gone silent. */
+export function createWaiters({ replies, requests, logger, sweepEveryMs = 3_000 }: WaitersOptions): Waiters {
+  const entries = new Map<string, Entry>();
+
+  const lookAfter = async (requestId: string, entry: Entry) => {
+    const record = await requests.find(requestId);
+    if (record?.ended !== undefined) {
+      entry.settle(failed(record.ended.errorCode, record.ended.message));
+      return;
+    }
+    const state = record === undefined ? undefined : await requests.readJob(record.queue, record.jobId);
+    if (state?.outcome !== undefined) {
+      logger.info({ requestId }, 'Found the end of a request whose reply was lost');
+      entry.settle(state.outcome);
+    } else if (state?.status === 'failed' || state?.status === 'cancelled') {
+      entry.settle(failed('internal', state.failedReason ?? 'The job failed without saying why.'));
+    } else if (state === undefined || state.status === 'missing') {
+      entry.missed += 1;
+      if (entry.missed >= 2) entry.settle(lost());
+    } else {
+      entry.missed = 0;
+      if (Date.now() > entry.deadlineAt + deadlineGraceMs)
+        entry.settle(failed('timeout', 'The request ran past its deadline before it was done.'));
+    }
+  };
+
+  const sweep = async () => {
+    const silentSince = Date.now() - sweepEveryMs;
+    for (const [requestId, entry] of entries) {
+      if (!entry.isAdded || entry.heardAt > silentSince) continue;
+      try {
+        await lookAfter(requestId, entry);
+      } catch {
+        // Redis is away: the next sweep looks again.
+        return;
+      }
+    }
+  };
+  let sweeping = false;
+  const timer = setInterval(() => {
+    if (sweeping || entries.size === 0) return;
+    sweeping = true;
+    void sweep().finally(() => (sweeping = false));
+  }, sweepEveryMs).unref();
+
+  return {
+    wait(requestId, { deadlineAt, onPart }) {
+      const { promise, resolve } = Promise.withResolvers<Outcome>();
+      let at = { attempt: 0, seq: -1 };
+      const stop = () => {
+        unlisten();
+        entries.delete(requestId);
+      };
+      const settle = (outcome: Outcome) => {
+        stop();
+        resolve(outcome);
+      };
+      const entry: Entry = { settle, isAdded: false, heardAt: Date.now(), missed: 0, deadlineAt };
+      entries.set(requestId, entry);
+
+      const unlisten = replies.listen(requestId, (reply) => {
+        entry.heardAt = Date.now();
+        if (reply.type === 'failed') settle({ status: 'failed', error: reply.error });
+        else if (reply.type === 'done' && reply.value !== null) settle({ status: 'succeeded', value: reply.value });
+        // Too large to send: read it by id.
+        else if (reply.type === 'done') void lookAfter(requestId, entry).catch(() => undefined);
+        else if (isNewer(reply, at)) {
+          at = { attempt: reply.attempt, seq: reply.seq };
+          onPart?.(reply);
+        }
+      });
+      return { outcome: promise, added: () => void (entry.isAdded = true), stop };
+    },
+    close() {
+      clearInterval(timer);
+      for (const entry of entries.values())
+        entry.settle(failed('unavailable', 'The server is shutting down; the job goes on.'));
+    },
+  };
+}
+
+/** A worker that lost its job may still send parts: what belongs to an earlier attempt is dropped. */
+function isNewer(reply: Reply, at: { attempt: number; seq: number }): boolean {
+  return reply.attempt > at.attempt || (reply.attempt === at.attempt && reply.seq > at.seq);
+}
+
+function failed(code: ModelManagerError['code'], message: string): Outcome {
+  return { status: 'failed', error: new ModelManagerError(code, message).toShape() };
+}
+
+function lost(): Outcome {
+  const error = new ModelManagerError(
+    'outcome_unknown',
+    'The queue does not know this request any more: Redis lost it.',
+    {
+      hint: 'Did Redis restart without its data, or was it emptied? Usage shows which calls were made; ask again if the answer is still wanted.',
+    },
+  );
+  return { status: 'failed', error: error.toShape() };
+}
