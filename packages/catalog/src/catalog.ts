@@ -47,9 +47,19 @@ export interface ModelFilter {
   search?: string | undefined;
 }
 
-/** Everything that config/*.json says, validated, with the environment's overrides applied. Pure: no clock, no network. */
+/** What `auto` may choose from. */
+export interface Routing {
+  /** `provider/model`, all of them in the catalog; earlier ones win ties. */
+  autoCandidates: string[];
+}
+
+/**
+ * Everything that config/*.json says, validated, with the environment's overrides applied. No network; the clock only
+ * says which list price to show (`pricesOf` and the models' `prices`), never what a call cost.
+ */
 export interface Catalog {
   readonly providers: readonly ProviderConfig[];
+  readonly routing: Routing;
   findProvider(id: string): ProviderConfig | undefined;
   /** The catalog's models, prices filled in, sorted by provider then id. */
   listModels(filter?: ModelFilter): ModelInfo[];

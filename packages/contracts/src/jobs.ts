@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { LedgerRow } from './calls.ts';
-import { ErrorCode } from './errors.ts';
+import { ErrorShape } from './errors.ts';
 import { GenerationRequest, GenerationResult, Usage, Warning } from './generation.ts';
 import { Message } from './messages.ts';
 import { ListedModel, ProviderHealth } from './models.ts';
@@ -145,6 +145,6 @@ export const RequestRecord = z.object({
   model: z.string().optional(),
   children: z.array(z.object({ requestId: z.string(), queue: z.string(), model: z.string() })).optional(),
   /** Set when the job was removed before it ran. */
-  ended: z.object({ status: RequestStatus, errorCode: ErrorCode, message: z.string() }).optional(),
+  ended: z.object({ status: RequestStatus, error: ErrorShape }).optional(),
 });
 export type RequestRecord = z.infer<typeof RequestRecord>;

@@ -33,7 +33,7 @@ export const ModelQuirks = z.strictObject({
 });
 export type ModelQuirks = z.infer<typeof ModelQuirks>;
 
-/** Nano-dollars per million tokens, for display; the ledger prices calls exactly. */
+/** US dollars per million tokens, for display; the ledger prices calls exactly. */
 export const ModelPrices = z.object({
   inputPerMillionUsd: z.number().nonnegative().optional(),
   outputPerMillionUsd: z.number().nonnegative().optional(),

@@ -1,9 +1,11 @@
+export { settleAbandonedJob } from './abandoned.ts';
 export { LockLostError, type Opened } from './checkpoints.ts';
 export { connectFront, connectWorker, type Redis, redisUnavailable, withRedis } from './connection.ts';
 export { type Consumer, type ConsumerOptions, createConsumer, type QueueToConsume } from './consumer.ts';
 export { decide, type Decision, type Situation } from './decision.ts';
 export { createQueueDirectory, type QueueCounts, type QueueDirectory } from './directory.ts';
 export { createErrorLog } from './error-log.ts';
+export { toNextHop } from './fallback.ts';
 export { type FrontQueue, type FrontQueueOptions, openFrontQueue } from './front-queue.ts';
 export { CallFailedError, type Handled, type Handler, type Handlers, type JobContext } from './job-context.ts';
 export { pauseQueue, toLimiter } from './limits.ts';

@@ -1,11 +1,4 @@
-import {
-  type ComparePayload,
-  type GeneratePayload,
-  type JobName,
-  type JobPayload,
-  type LedgerRow,
-  RequestRecord,
-} from '@aimm/contracts';
+import type { ComparePayload, GeneratePayload, JobName, JobPayload, LedgerRow, RequestRecord } from '@aimm/contracts';
 import type { Logger } from '@aimm/runtime';
 import { FlowProducer, type JobsOptions, Queue } from 'bullmq';
 import type { Redis } from 'ioredis';

@@ -91,13 +91,13 @@ function createRun(job: Job, token: string, signal: AbortSignal | undefined, pay
     stalledCount: job.stalledCounter,
     open: (fresh) => checkpoints.open(handle, fresh),
     save: (checkpoint) => checkpoints.save(handle, { checkpoint }),
-    async settle(outcome, checkpoint) {
+    async settle(outcome, checkpoint, { silently } = { silently: false }) {
       writer.flush();
       settled = true;
       await checkpoints.save(handle, {
         outcome,
         ...(checkpoint !== undefined && { checkpoint }),
-        ...terminalReply(outcome),
+        ...(!silently && terminalReply(outcome)),
       });
     },
     reply: (attempt, body) => writer.send(attempt, body),

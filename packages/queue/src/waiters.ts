@@ -15,6 +15,8 @@ export interface Waiter {
 export interface Waiters {
   /** Registers before the job is added, so that no reply can come too early. */
   wait(requestId: string, options: { deadlineAt: number; onPart?: (reply: Reply) => void }): Waiter;
+  /** Ends a wait from here: the job was removed before it ran. */
+  settle(requestId: string, outcome: Outcome): void;
   close(): void;
 }
 
@@ -43,7 +45,7 @@ export function createWaiters({ replies, requests, logger, sweepEveryMs = 3_000 
   const lookAfter = async (requestId: string, entry: Entry) => {
     const record = await requests.find(requestId);
     if (record?.ended !== undefined) {
-      entry.settle(failed(record.ended.errorCode, record.ended.message));
+      entry.settle({ status: 'failed', error: record.ended.error });
       return;
     }
     const state = record === undefined ? undefined : await requests.readJob(record.queue, record.jobId);
@@ -109,6 +111,7 @@ export function createWaiters({ replies, requests, logger, sweepEveryMs = 3_000 
       });
       return { outcome: promise, added: () => void (entry.isAdded = true), stop };
     },
+    settle: (requestId, outcome) => entries.get(requestId)?.settle(outcome),
     close() {
       clearInterval(timer);
       for (const entry of entries.values())

@@ -1,6 +1,6 @@
 import type { Logger } from './logger.ts';
 
-type Closer = { name: string; close: () => Promise<unknown> | unknown };
+type Closer = { name: string; close: () => unknown };
 
 /** Closes what a process holds, last opened first, on SIGTERM, SIGINT or by hand; once. */
 export interface Shutdown {

@@ -1,0 +1,83 @@
+import * as z from 'zod';
+import type { ConfigFault, ProviderConfig } from './catalog.ts';
+
+// Names are read leniently from the files as they stand: a fault elsewhere in a file must hide no fault between files.
+const anyText = z.string().optional().catch(undefined);
+const RawProviders = z.object({ providers: z.array(z.object({ id: anyText }).catch({ id: undefined })) });
+const RawModels = z.object({
+  models: z.array(z.object({ provider: anyText, id: anyText }).catch({ provider: undefined, id: undefined })),
+});
+const RawRouting = z.object({ auto: z.object({ candidates: z.array(anyText) }) });
+
+interface RawFile {
+  source: string;
+  /** Absent when the file could not be read: then nothing is compared with it. */
+  raw?: unknown;
+}
+
+/** Faults that no single file shows: the same name twice, and names that another file does not have. */
+export function checkReferences(files: { providers: RawFile; models: RawFile; routing: RawFile }): ConfigFault[] {
+  const providers = RawProviders.safeParse(files.providers.raw).data?.providers.map(({ id }) => id);
+  const models = RawModels.safeParse(files.models.raw).data?.models;
+  const names = models?.map(({ provider, id }) => (provider && id ? `${provider}/${id}` : undefined));
+  const candidates = RawRouting.safeParse(files.routing.raw).data?.auto.candidates;
+  return [
+    ...findRepeated(providers, (index, first) => ({
+      source: files.providers.source,
+      path: `providers[${index}].id`,
+      expected: `an id of its own (providers[${first}] has this one)`,
+    })),
+    ...findRepeated(names, (index, first) => ({
+      source: files.models.source,
+      path: `models[${index}].id`,
+      expected: `a model that is not there yet (models[${first}] is the same)`,
+    })),
+    ...findUnknown(
+      models?.map(({ provider }) => provider),
+      providers,
+      (index) => ({
+        source: files.models.source,
+        path: `models[${index}].provider`,
+        expected: `a provider of providers.json (${list(providers)})`,
+      }),
+    ),
+    ...findUnknown(candidates, names, (index) => ({
+      source: files.routing.source,
+      path: `auto.candidates[${index}]`,
+      expected: 'a model of models.json, as provider/model-id',
+    })),
+  ];
+}
+
+/** An OpenAI-compatible server has no address that could be assumed. */
+export function checkBaseUrls(source: string, providers: readonly ProviderConfig[]): ConfigFault[] {
+  return providers.flatMap((provider, index) =>
+    provider.kind === 'openai-compatible' && provider.baseUrl === undefined
+      ? [
+          {
+            source,
+            path: `providers[${index}].baseUrl`,
+            expected: `the server's address, here or in ${provider.baseUrlVariable}`,
+          },
+        ]
+      : [],
+  );
+}
+
+type Names = readonly (string | undefined)[] | undefined;
+
+function findRepeated(names: Names, toFault: (index: number, first: number) => ConfigFault): ConfigFault[] {
+  return (names ?? []).flatMap((name, index, all) => {
+    const first = all.indexOf(name);
+    return name !== undefined && first < index ? [toFault(index, first)] : [];
+  });
+}
+
+function findUnknown(names: Names, known: Names, toFault: (index: number) => ConfigFault): ConfigFault[] {
+  if (known === undefined) return [];
+  return (names ?? []).flatMap((name, index) => (name === undefined || known.includes(name) ? [] : [toFault(index)]));
+}
+
+function list(names: Names): string {
+  return [...new Set(names)].filter((name) => name !== undefined).join(', ');
+}

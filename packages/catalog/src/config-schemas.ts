@@ -1,0 +1,91 @@
+import { Capability, GenerationSettings, ModelInfo, ModelPrices, ModelQuirks, ProviderId } from '@aimm/contracts';
+import * as z from 'zod';
+import { providerKinds } from './provider-kinds.ts';
+
+// Messages complete the sentence "expected …", as faults are told.
+const atLeastOne = 'a whole number of at least 1';
+const count = z.int(atLeastOne).min(1, atLeastOne);
+const text = z.string().min(1, 'a text that is not empty');
+const date = z.iso.date('a date like 2026-11-22');
+const reference = z.string().regex(/^[^/\s]+\/\S+$/, 'a model as provider/model-id');
+
+/** Queues that no provider's queue may share a name with; `<provider>-checks` is each provider's own second queue. */
+const reservedQueues: ReadonlySet<string> = new Set(['compare', 'persist-usage']);
+const ProviderName = ProviderId.refine((id) => !reservedQueues.has(id) && !id.endsWith('-checks'), {
+  error: 'another id: compare, persist-usage and ids ending in -checks are names of queues',
+});
+
+/** fetch refuses addresses with credentials, and they would show wherever the address does. */
+export const BaseUrl = z.string().refine(isPlainHttpUrl, {
+  error: 'an http:// or https:// address without user name, password, query or fragment',
+});
+
+const ProviderEntry = z.strictObject({
+  id: ProviderName,
+  kind: z.enum(providerKinds),
+  name: text.optional(),
+  baseUrl: BaseUrl.optional(),
+  apiKeyVariables: z
+    .array(z.string().regex(/^[A-Z_][A-Z0-9_]*$/, 'the name of an environment variable, like OPENAI_API_KEY'))
+    .optional(),
+  keyRequired: z.boolean().optional(),
+  concurrency: count.default(4),
+  requestsPerMinute: count.optional(),
+  tokensPerMinute: count.optional(),
+  attempts: count.default(3),
+  firstByteTimeoutMs: count.default(120_000),
+  idleTimeoutMs: count.default(60_000),
+  timeoutMs: count.default(600_000),
+  defaultModel: text.optional(),
+});
+export type ProviderEntry = z.infer<typeof ProviderEntry>;
+
+const settings = z.array(z.enum(Object.keys(GenerationSettings.shape)));
+const modalities = z.array(z.enum(['text', 'image', 'audio', 'video', 'file']));
+const Prices = z.strictObject(ModelPrices.shape);
+/** Both, lest a forgotten one count as free. */
+const required = { inputPerMillionUsd: true, outputPerMillionUsd: true } as const;
+
+/** Prices that stand in place of the price table's, in US dollars per million tokens. */
+const PriceOverride = Prices.required(required).extend({
+  /** What the whole request costs once its input is longer than `inputTokens`. */
+  longContext: Prices.required(required).extend({ inputTokens: count }).optional(),
+});
+export type PriceOverride = z.infer<typeof PriceOverride>;
+
+const ModelEntry = z.strictObject({
+  ...ModelInfo.omit({ source: true, listed: true }).shape,
+  provider: text,
+  id: text,
+  name: text.optional(),
+  contextWindow: count.optional(),
+  maxOutputTokens: count.optional(),
+  inputModalities: modalities.optional(),
+  outputModalities: modalities.optional(),
+  capabilities: z.array(Capability).optional(),
+  deprecatedOn: date.optional(),
+  quirks: ModelQuirks.extend({
+    unsupported: settings.optional(),
+    onlyWithoutReasoning: settings.optional(),
+  }).optional(),
+  /** `null`: nobody knows; the price table's entry is out of date. */
+  prices: PriceOverride.nullable().optional(),
+});
+export type ModelEntry = z.infer<typeof ModelEntry>;
+
+export const ProvidersFile = z.strictObject({ providers: z.array(ProviderEntry).min(1, 'at least one provider') });
+export type ProvidersFile = z.infer<typeof ProvidersFile>;
+
+/** `checkedOn`: the day somebody last compared the file with what vendors publish; names the prices in the ledger. */
+export const ModelsFile = z.strictObject({ checkedOn: date, models: z.array(ModelEntry) });
+export type ModelsFile = z.infer<typeof ModelsFile>;
+
+/** `auto.candidates`: what `auto` chooses from, by price, by measured speed, or by both. */
+export const RoutingFile = z.strictObject({ auto: z.strictObject({ candidates: z.array(reference) }) });
+export type RoutingFile = z.infer<typeof RoutingFile>;
+
+function isPlainHttpUrl(value: string): boolean {
+  const url = URL.parse(value);
+  if (url === null || !/^https?:$/.test(url.protocol)) return false;
+  return url.username === '' && url.password === '' && url.search === '' && url.hash === '';
+}

@@ -1,0 +1,73 @@
+import type { ModelInfo, ModelPrices } from '@aimm/contracts';
+import type { Catalog, ModelFilter, ProviderConfig, Routing } from './catalog.ts';
+import type { ModelEntry } from './config-schemas.ts';
+import { toFamilyId } from './model-names.ts';
+import { createPricing } from './pricing.ts';
+import { createResolver } from './resolve-model.ts';
+
+export interface CatalogContent {
+  providers: readonly ProviderConfig[];
+  models: readonly ModelEntry[];
+  /** Names the prices of models.json in the ledger. */
+  checkedOn: string;
+  routing: Routing;
+  now: () => number;
+}
+
+export function createCatalog(content: CatalogContent): Catalog {
+  const { providers, routing, now } = content;
+  const providersById = new Map(providers.map((provider) => [provider.id, provider]));
+  const entries = new Map(content.models.map((entry) => [`${entry.provider}/${entry.id}`, entry]));
+  /** The entry of a model or of the model that it is a snapshot of. */
+  const findEntry = (providerId: string, model: string): ModelEntry | undefined => {
+    const kind = providersById.get(providerId)?.kind ?? '';
+    return entries.get(`${providerId}/${model}`) ?? entries.get(`${providerId}/${toFamilyId(model, kind)}`);
+  };
+  const pricing = createPricing({
+    findProvider: (id) => providersById.get(id),
+    findOverride: (provider, model) => findEntry(provider, model)?.prices,
+    checkedOn: content.checkedOn,
+  });
+  const pricesOf = (provider: string, model: string): ModelPrices | undefined =>
+    pricing.listPrices(provider, model, now());
+  const toInfo = (entry: ModelEntry, id: string): ModelInfo => {
+    const { prices: _override, ...facts } = entry;
+    const prices = pricesOf(entry.provider, id);
+    return { ...facts, id, ...(prices !== undefined && { prices }), source: 'catalog' };
+  };
+  const findModel = (provider: string, model: string): ModelInfo | undefined => {
+    const entry = findEntry(provider, model);
+    return entry && toInfo(entry, model);
+  };
+  const listModels = (filter: ModelFilter = {}): ModelInfo[] =>
+    content.models
+      .filter((entry) => matches(entry, filter))
+      .map((entry) => toInfo(entry, entry.id))
+      .sort((a, b) => compareText(a.provider, b.provider) || compareText(a.id, b.id));
+
+  return {
+    providers,
+    routing,
+    findProvider: (id) => providersById.get(id),
+    listModels,
+    findModel,
+    pricesOf,
+    priceCall: pricing.priceCall,
+    ...createResolver({ providers, entryNames: [...entries.keys()], findModel, pricesOf }),
+  };
+}
+
+function matches(entry: ModelEntry, { provider, capability, search }: ModelFilter): boolean {
+  if (provider !== undefined && entry.provider !== provider) return false;
+  if (capability !== undefined && !entry.capabilities?.includes(capability)) return false;
+  if (search === undefined) return true;
+  const haystack = `${entry.provider}/${entry.id} ${entry.name ?? ''}`.toLowerCase();
+  return search
+    .toLowerCase()
+    .split(/\s+/)
+    .every((word) => haystack.includes(word));
+}
+
+function compareText(a: string, b: string): number {
+  return a < b ? -1 : Number(a > b);
+}

@@ -1,0 +1,8 @@
+/**
+ * The id without what marks a snapshot of the same model: a date (`-2026-03-05`, `-20251001`), Ollama's implied tag.
+ * `-latest` stays: what it points at moves.
+ */
+export function toFamilyId(id: string, kind: string): string {
+  if (kind === 'ollama') return id.replace(/:latest$/, '');
+  return id.replace(/-(\d{4}-\d{2}-\d{2}|20\d{6})$/, '');
+}

@@ -1,0 +1,111 @@
+import { type ErrorShape, ModelManagerError, type Outcome, type Reply } from '@aimm/contracts';
+import type { ProgressEvent } from './manager.ts';
+import type { Resources } from './resources.ts';
+
+/** A waiting request's place is looked up this often. */
+const positionEveryMs = 1_000;
+
+export interface Followed {
+  outcome: Promise<Outcome>;
+  text(): string;
+  /** The job is durable: look after it from now on. */
+  added(): void;
+}
+
+export interface FollowOptions {
+  requestId: string;
+  provider: string;
+  model: string;
+  deadlineAt: number;
+  onProgress?: ((event: ProgressEvent) => void) | undefined;
+  /** Called once, at `startBy`, while the job still waits in its queue. */
+  startBy?: number | undefined;
+  onOverdue?: (() => Promise<void>) | undefined;
+}
+
+/** Listens to one generation: collects its text, reports its progress, and its place in the queue while it waits. */
+export function follow({ queue, now, logger }: Resources, options: FollowOptions): Followed {
+  const { requestId, provider, model, onProgress } = options;
+  let text = '';
+  let started = false;
+  const report = (event: ProgressEvent) => onProgress?.(event);
+
+  const onPart = (reply: Reply) => {
+    switch (reply.type) {
+      case 'started':
+        started = true;
+        report({ type: 'started', provider, model });
+        break;
+      case 'text':
+        text += reply.text;
+        report({ type: 'text', text: reply.text, totalLength: text.length });
+        break;
+      case 'reasoning':
+        report({ type: 'reasoning', text: reply.text });
+        break;
+      case 'reset':
+        text = '';
+        report({ type: 'reset', reason: reply.reason });
+        break;
+      case 'waiting':
+        started = false;
+        report({ type: 'waiting', untilMs: reply.untilMs, reason: reply.reason });
+        break;
+      case 'done':
+      case 'failed':
+        break;
+    }
+  };
+  const waiter = queue.waiters.wait(requestId, { deadlineAt: options.deadlineAt, onPart });
+
+  const reportPosition = async () => {
+    if (started) return;
+    const record = await queue.requests.find(requestId);
+    const state = record && (await queue.requests.readJob(record.queue, record.jobId));
+    if (started || state?.status !== 'queued') return;
+    if (options.startBy !== undefined && now() >= options.startBy) {
+      const overdue = options.onOverdue;
+      delete options.onOverdue;
+      await overdue?.();
+    } else if (state.position !== undefined) {
+      report({ type: 'queued', provider, model, position: state.position, ahead: state.position - 1 });
+    }
+  };
+  const needsPosition = onProgress !== undefined || options.startBy !== undefined;
+  let timer: NodeJS.Timeout | undefined;
+  const look = () => {
+    const untilStart = options.startBy === undefined ? positionEveryMs : Math.max(1, options.startBy - now());
+    timer = setTimeout(
+      () => {
+        reportPosition()
+          .catch((error: unknown) => logger.debug({ err: error, requestId }, 'Could not look up a place in the queue'))
+          .finally(() => !ended && look());
+      },
+      Math.min(positionEveryMs, untilStart),
+    );
+  };
+  let ended = false;
+  void waiter.outcome.finally(() => {
+    ended = true;
+    clearTimeout(timer);
+  });
+
+  return {
+    outcome: waiter.outcome,
+    text: () => text,
+    added() {
+      waiter.added();
+      if (needsPosition) look();
+    },
+  };
+}
+
+/** The value of an outcome, parsed. @throws ModelManagerError what the request failed with */
+export function unwrap<T>(outcome: Outcome, parse: (value: unknown) => T): T {
+  if (outcome.status === 'failed') throw ModelManagerError.fromShape(outcome.error);
+  return parse(outcome.value);
+}
+
+export function toFailure(outcome: Outcome): ErrorShape | undefined {
+  return outcome.status === 'failed' ? outcome.error : undefined;
+}

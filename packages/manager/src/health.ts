@@ -1,0 +1,97 @@
+import { type ProviderHealth, toModelManagerError } from '@aimm/contracts';
+import { requireKnownProvider } from './list-models.ts';
+import type { HealthReport, Manager, ProviderView, QueueHealth } from './manager.ts';
+import { probe } from './probe.ts';
+import type { Resources } from './resources.ts';
+
+const askForMs = 12_000;
+const databaseWithinMs = 3_000;
+
+/** Redis, workers, database and each provider, asked at the same time. Never throws for what is merely unwell. */
+export async function checkHealth(
+  resources: Resources,
+  query: NonNullable<Parameters<Manager['health']>[0]> = {},
+): Promise<HealthReport> {
+  if (query.provider !== undefined) requireKnownProvider(resources, query.provider);
+  const [queue, database] = await Promise.all([checkQueue(resources), checkDatabase(resources)]);
+  const views = queue.reachable ? await resources.providers.list() : [];
+  const wanted = views.filter(({ id }) => query.provider === undefined || id === query.provider);
+  const providers = await Promise.all(wanted.map((view) => checkProvider(resources, view, query.deep ?? false)));
+  const works = providers.some(
+    ({ configured, reachable, keyValid }) => configured && reachable === true && keyValid !== false,
+  );
+  return {
+    healthy: queue.reachable && queue.problem === undefined && database.reachable && works,
+    providers,
+    queue,
+    database,
+  };
+}
+
+async function checkProvider(
+  { queue, uuid, now }: Resources,
+  view: ProviderView,
+  deep: boolean,
+): Promise<ProviderHealth> {
+  const base = {
+    provider: view.id,
+    kind: view.kind,
+    configured: view.configured ?? false,
+    demo: view.demo,
+    checkedAt: now(),
+  };
+  if (view.configured === undefined)
+    return {
+      ...base,
+      problem: 'No worker serves it.',
+      hint: 'Start one: `aimm worker`, or `aimm up` for the whole stack.',
+    };
+  if (!view.configured) {
+    const [variable] = view.apiKeyVariables;
+    return {
+      ...base,
+      problem: 'It has no API key.',
+      hint: `Set ${variable ?? 'its key'} where the worker (or the client that starts the local stack) runs.`,
+    };
+  }
+  try {
+    return await probe(queue, 'check-health', { provider: view.id, deep, timeoutMs: askForMs, uuid, now });
+  } catch (error) {
+    const { message, hint } = toModelManagerError(error);
+    return { ...base, problem: message, ...(hint !== undefined && { hint }) };
+  }
+}
+
+async function checkQueue({ queue }: Resources): Promise<QueueHealth> {
+  try {
+    const latencyMs = await queue.ping();
+    const [workers, queues] = await Promise.all([queue.workers(), queue.counts()]);
+    return {
+      reachable: true,
+      latencyMs: round(latencyMs),
+      workers: workers.map(({ providers, ...worker }) => ({ ...worker, providers: providers.map(({ id }) => id) })),
+      queues,
+      ...(workers.length === 0 && {
+        problem:
+          'No worker is running: requests wait. Start one with `aimm worker`, or the whole stack with `aimm up`.',
+      }),
+    };
+  } catch (error) {
+    const { message, hint } = toModelManagerError(error);
+    return { reachable: false, workers: [], queues: [], problem: hint === undefined ? message : `${message} ${hint}` };
+  }
+}
+
+async function checkDatabase({ database, databaseKind }: Resources): Promise<HealthReport['database']> {
+  try {
+    const opened = await database.get();
+    return { kind: opened.kind, reachable: true, latencyMs: round(await opened.ping(databaseWithinMs)) };
+  } catch (error) {
+    const { message, hint } = toModelManagerError(error);
+    return { kind: databaseKind, reachable: false, problem: hint === undefined ? message : `${message} ${hint}` };
+  }
+}
+
+function round(ms: number): number {
+  return Math.round(ms * 100) / 100;
+}

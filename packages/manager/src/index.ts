@@ -1,0 +1,16 @@
+export { createManager, type ManagerOptions } from './create-manager.ts';
+export type {
+  Accepted,
+  AskOptions,
+  Caller,
+  CompareAsk,
+  GenerateAsk,
+  GenerationAnswer,
+  HealthReport,
+  JobView,
+  Manager,
+  ModelList,
+  ProgressEvent,
+  ProviderView,
+  QueueHealth,
+} from './manager.ts';

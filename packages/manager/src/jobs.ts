@@ -1,0 +1,108 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { ComparisonResult, GenerationResult, ModelManagerError, RequestId, type RequestRecord } from '@aimm/contracts';
+import type { JobState } from '@aimm/queue';
+import { cancelComparison, cancelGeneration } from './cancel-job.ts';
+import type { AskOptions, Caller, JobView } from './manager.ts';
+import type { Resources } from './resources.ts';
+
+const lookEveryMs = 200;
+/** How long a cancel waits to see the running call end. */
+const cancelPatienceMs = 2_000;
+
+type View = JobView;
+
+/** How a request stands; waits up to `waitMs` for its end, whichever process it was asked of. */
+export async function getJob(
+  resources: Resources,
+  caller: Caller,
+  requestId: string,
+  options: AskOptions & { waitMs?: number | undefined } = {},
+): Promise<JobView> {
+  const until = resources.now() + (options.waitMs ?? 0);
+  for (;;) {
+    const view = await readView(resources, await requireRecord(resources, caller, requestId));
+    if (hasEnded(view) || resources.now() >= until || options.signal?.aborted === true) return view;
+    report(view, options);
+    await delay(Math.min(lookEveryMs, Math.max(1, until - resources.now())));
+  }
+}
+
+export async function cancelJob(resources: Resources, caller: Caller, requestId: string): Promise<JobView> {
+  const record = await requireRecord(resources, caller, requestId);
+  if (record.kind === 'comparison') await cancelComparison(resources, requestId);
+  else await cancelGeneration(resources, requestId);
+  return getJob(resources, caller, requestId, { waitMs: cancelPatienceMs });
+}
+
+async function requireRecord({ queue }: Resources, caller: Caller, requestId: string): Promise<RequestRecord> {
+  const id = RequestId.safeParse(requestId);
+  const record = id.success ? await queue.requests.find(id.data) : undefined;
+  // Somebody else's job is told apart from none by nothing: ids are no authorisation.
+  if (record !== undefined && (caller.admin || record.client === caller.client)) return record;
+  throw new ModelManagerError('invalid_request', `There is no job "${requestId.slice(0, 60)}".`, {
+    hint: 'job_id is what generate or compare_models answered with, like gen_… or cmp_…; jobs are kept for 24 hours.',
+  });
+}
+
+async function readView(resources: Resources, record: RequestRecord): Promise<View> {
+  const base = { requestId: record.requestId, kind: record.kind, model: record.model, createdAt: record.createdAt };
+  if (record.ended !== undefined) {
+    return { ...base, ...record.ended };
+  }
+  const state = await resources.queue.requests.readJob(record.queue, record.jobId);
+  if (record.kind === 'generation') return { ...base, ...toStatus(state), ...toGeneration(state) };
+
+  const children = await Promise.all(
+    (record.children ?? []).map(async ({ requestId, model }) => {
+      const child = await resources.queue.requests.find(requestId);
+      const view = child === undefined ? undefined : await readView(resources, child);
+      return { requestId, model, status: view?.status ?? ('cancelled' as const) };
+    }),
+  );
+  const begun = children.some(({ status }) => status !== 'queued');
+  const status = toStatus(state);
+  return {
+    ...base,
+    ...status,
+    ...(status.status === 'queued' && begun && { status: 'running' as const }),
+    children,
+    ...(state.outcome?.status === 'succeeded' && { comparison: ComparisonResult.parse(state.outcome.value) }),
+  };
+}
+
+function toStatus(state: JobState): Pick<JobView, 'status' | 'position' | 'partialText' | 'error'> {
+  if (state.status === 'missing') {
+    const error = new ModelManagerError('outcome_unknown', 'The queue does not hold this job any more.', {
+      hint: 'Finished jobs are kept for 24 hours; usage shows the calls that were made.',
+    });
+    return { status: 'failed', error: error.toShape() };
+  }
+  const failure = state.outcome?.status === 'failed' ? state.outcome.error : undefined;
+  const reason =
+    failure ??
+    (state.failedReason === undefined ? undefined : new ModelManagerError('internal', state.failedReason).toShape());
+  return {
+    status: state.status,
+    ...(state.position !== undefined && { position: state.position }),
+    ...(state.partialText !== undefined && { partialText: state.partialText }),
+    ...(reason !== undefined && { error: reason }),
+  };
+}
+
+function toGeneration(state: JobState): Pick<JobView, 'generation'> {
+  return state.outcome?.status === 'succeeded' ? { generation: GenerationResult.parse(state.outcome.value) } : {};
+}
+
+function hasEnded({ status }: View): boolean {
+  return status !== 'queued' && status !== 'running';
+}
+
+function report(view: View, { onProgress }: AskOptions): void {
+  const [provider = '', ...rest] = (view.model ?? '').split('/');
+  const model = rest.join('/');
+  if (view.status === 'queued' && view.position !== undefined) {
+    onProgress?.({ type: 'queued', provider, model, position: view.position, ahead: view.position - 1 });
+  } else if (view.status === 'running') {
+    onProgress?.({ type: 'started', provider, model });
+  }
+}

@@ -1,0 +1,107 @@
+import { type Capability, type ModelInfo, ModelManagerError } from '@aimm/contracts';
+import type { Manager, ModelList } from './manager.ts';
+import type { Resources } from './resources.ts';
+
+type Query = NonNullable<Parameters<Manager['listModels']>[0]>;
+
+/** Kinds whose models nobody but the host itself knows: what is pulled there, what is served there. */
+const hostKnowsBest: ReadonlySet<string> = new Set(['ollama', 'openai-compatible']);
+
+/** The catalog's models together with what the providers list, and whether each can be asked now. */
+export async function listModels(resources: Resources, query: Query = {}): Promise<ModelList> {
+  const { catalog, listing, providers } = resources;
+  if (query.provider !== undefined) requireKnownProvider(resources, query.provider);
+  const { models: listed, problems } = await listing.read(query.provider, query.refresh);
+  const views = await providers.list();
+  const byKey = new Map(listed.map((model) => [keyOf(model), model]));
+  const asked = new Set(listed.map(({ provider }) => provider));
+
+  const known = catalog.listModels({ provider: query.provider, capability: query.capability, search: query.search });
+  const merged = known.map((model): ModelInfo => {
+    const own = byKey.get(keyOf(model));
+    byKey.delete(keyOf(model));
+    if (own !== undefined) return { ...own, ...model, source: 'both', listed: true };
+    return asked.has(model.provider) ? { ...model, listed: false } : model;
+  });
+  const catalogued = new Set(catalog.listModels().map(keyOf));
+  const extra = [...byKey.values()].filter(
+    (model) =>
+      !catalogued.has(keyOf(model)) && isWanted(model, query) && matches(model, query.capability, query.search),
+  );
+
+  /** A vendor lists a hundred ids, most of them not for text: shown when somebody looks for them. */
+  function isWanted(model: ModelInfo, { provider, search, refresh }: Query): boolean {
+    const kind = catalog.findProvider(model.provider)?.kind ?? '';
+    return provider !== undefined || search !== undefined || refresh === true || hostKnowsBest.has(kind);
+  }
+
+  const viewOf = new Map(views.map((view) => [view.id, view]));
+  return {
+    models: [...merged, ...extra]
+      .toSorted((a, b) => compareText(a.provider, b.provider) || compareText(a.id, b.id))
+      .map((model) => {
+        const view = viewOf.get(model.provider);
+        return {
+          ...model,
+          available: view?.configured === undefined ? undefined : view.configured && model.listed !== false,
+          demo: view?.demo ?? false,
+        };
+      }),
+    providers: views.filter(({ id }) => query.provider === undefined || id === query.provider),
+    problems,
+  };
+}
+
+export async function getModelInfo(resources: Resources, name: string): ReturnType<Manager['getModelInfo']> {
+  const { catalog, listing, providers } = resources;
+  const resolved = catalog.resolveModel(name, listing.known());
+  const { id } = resolved.provider;
+  const configured = await providers.isConfigured(id);
+  const { models } = configured === true ? await listing.read(id) : { models: [] };
+  const own = models.find((model) => model.id === resolved.model);
+  const info: ModelInfo =
+    own === undefined && resolved.info === undefined
+      ? { provider: id, id: resolved.model, source: 'catalog' }
+      : {
+          ...own,
+          ...resolved.info,
+          provider: id,
+          id: resolved.model,
+          source: own === undefined ? 'catalog' : resolved.info === undefined ? 'provider' : 'both',
+        };
+  const listed = models.length === 0 ? undefined : own !== undefined;
+  if (resolved.info === undefined && listed !== true) {
+    const near = catalog.suggestModels(name, listing.known());
+    throw new ModelManagerError('unknown_model', `Neither the catalog nor ${id} knows a model "${resolved.model}".`, {
+      provider: id,
+      hint: near.length === 0 ? 'list_models shows what there is.' : `Did you mean ${near.join(', ')}?`,
+    });
+  }
+  return {
+    ...info,
+    ...(listed !== undefined && { listed }),
+    available: configured === undefined ? undefined : configured && listed !== false,
+    demo: await providers.isDemo(id),
+    warnings: resolved.warnings.map(({ message }) => message),
+  };
+}
+
+export function requireKnownProvider({ catalog }: Pick<Resources, 'catalog'>, id: string): void {
+  if (catalog.findProvider(id) !== undefined) return;
+  throw new ModelManagerError('invalid_request', `There is no provider "${id}".`, {
+    hint: `The providers are ${catalog.providers.map((provider) => provider.id).join(', ')}.`,
+  });
+}
+
+function keyOf({ provider, id }: Pick<ModelInfo, 'provider' | 'id'>): string {
+  return `${provider}/${id}`;
+}
+
+function matches(model: ModelInfo, capability: Capability | undefined, search: string | undefined): boolean {
+  if (capability !== undefined && model.capabilities?.includes(capability) !== true) return false;
+  return search === undefined || `${keyOf(model)} ${model.name ?? ''}`.toLowerCase().includes(search.toLowerCase());
+}
+
+function compareText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}

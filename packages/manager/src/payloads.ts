@@ -1,0 +1,49 @@
+import type { ResolvedModel } from '@aimm/catalog';
+import type { GeneratePayload } from '@aimm/contracts';
+import type { Caller, GenerateAsk } from './manager.ts';
+import type { Resources } from './resources.ts';
+
+/** Nobody waits longer for an interactive answer; a request that says how long it may wait gets that and its calls. */
+const defaultDeadlineMs = 3_600_000;
+
+export type Envelope = Pick<
+  GeneratePayload,
+  'client' | 'tags' | 'lane' | 'enqueuedAt' | 'deadlineAt' | 'replyTo' | 'startBy'
+>;
+
+type Timing = Pick<GenerateAsk, 'maxWaitMs' | 'timeoutMs' | 'tags'>;
+
+export function toEnvelope({ queue, now }: Resources, caller: Caller, ask: Timing): Envelope {
+  const enqueuedAt = now();
+  const wanted = (ask.maxWaitMs ?? 0) + (ask.timeoutMs ?? 0) * 3;
+  return {
+    client: caller.client,
+    tags: [...new Set(ask.tags ?? [])],
+    lane: 'interactive',
+    enqueuedAt,
+    deadlineAt: enqueuedAt + Math.max(defaultDeadlineMs, wanted),
+    replyTo: queue.replies.stream,
+    ...(ask.maxWaitMs !== undefined && { startBy: enqueuedAt + ask.maxWaitMs }),
+  };
+}
+
+export function toGeneratePayload(
+  requestId: string,
+  envelope: Envelope,
+  ask: Pick<GenerateAsk, 'messages' | 'settings' | 'timeoutMs'>,
+  resolved: ResolvedModel,
+  options: { stream: boolean; parentId?: string },
+): GeneratePayload {
+  return {
+    ...envelope,
+    requestId,
+    provider: resolved.provider.id,
+    request: { model: resolved.model, messages: ask.messages, settings: ask.settings },
+    attempts: resolved.provider.attempts,
+    timeoutMs: ask.timeoutMs ?? resolved.provider.timeoutMs,
+    stream: options.stream,
+    onUnknownOutcome: 'retry',
+    warnings: resolved.warnings,
+    ...(options.parentId !== undefined && { parentId: options.parentId }),
+  };
+}

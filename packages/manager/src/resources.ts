@@ -1,0 +1,21 @@
+import type { Catalog } from '@aimm/catalog';
+import type { DatabaseOnDemand } from '@aimm/database';
+import type { FrontQueue } from '@aimm/queue';
+import type { Logger } from '@aimm/runtime';
+import type { ProviderDirectory } from './provider-directory.ts';
+import type { ModelListing } from './model-listing.ts';
+
+/** What every use case stands on, wired once in `createManager`. */
+export interface Resources {
+  catalog: Catalog;
+  queue: FrontQueue;
+  database: DatabaseOnDemand;
+  databaseKind: 'sqlite' | 'postgresql';
+  providers: ProviderDirectory;
+  listing: ModelListing;
+  logger: Logger;
+  /** Epoch milliseconds. */
+  now: () => number;
+  /** A UUIDv7: ids sort by time. */
+  uuid: () => string;
+}

@@ -1,0 +1,72 @@
+import {
+  type ComparePayload,
+  type ComparisonEntry,
+  type ComparisonResult,
+  GenerationResult,
+  type Judgement,
+  ModelManagerError,
+  type Outcome,
+} from '@aimm/contracts';
+import { type Handler, type JobContext, queueOf } from '@aimm/queue';
+import { summarizeComparison } from '../comparison-summary.ts';
+import { toJudgeRequest, toJudgement } from '../judging.ts';
+
+/** Runs when every generation of a comparison has ended: joins what succeeded and what failed, and has it judged. */
+export const compare: Handler<'compare'> = async (payload, context) => {
+  if (await context.isCancelled()) throw new ModelManagerError('cancelled', 'The comparison was cancelled.');
+  const entries = await Promise.all(payload.children.map((child) => readEntry(child, context)));
+  const judgement = payload.judge === undefined ? undefined : await judge(payload, entries, context);
+  const value: ComparisonResult = {
+    requestId: payload.requestId,
+    entries,
+    summary: summarizeComparison(entries),
+    ...(judgement !== undefined && { judgement }),
+  };
+  const { succeeded, failed } = value.summary;
+  return { value, receipt: { requestId: payload.requestId, succeeded, failed } };
+};
+
+async function readEntry(child: ComparePayload['children'][number], context: JobContext): Promise<ComparisonEntry> {
+  const { requestId, provider, model } = child;
+  const outcome = await context.readOutcome(queueOf('generate', provider), requestId);
+  return { requestId, provider, model, ...toResultOrError(outcome) };
+}
+
+function toResultOrError(outcome: Outcome | undefined): Pick<ComparisonEntry, 'result' | 'error'> {
+  if (outcome === undefined) {
+    return {
+      error: new ModelManagerError(
+        'cancelled',
+        'This model was taken out of the comparison before it answered.',
+      ).toShape(),
+    };
+  }
+  return outcome.status === 'succeeded' ? { result: GenerationResult.parse(outcome.value) } : { error: outcome.error };
+}
+
+/** The first run adds the judge's generation and waits for it; the run after that reads what it said. */
+async function judge(
+  payload: ComparePayload,
+  entries: ComparisonEntry[],
+  context: JobContext,
+): Promise<Judgement | undefined> {
+  const order = payload.judge;
+  const answered = entries.filter(({ result }) => result !== undefined);
+  if (order === undefined || answered.length < 2) return undefined;
+  const outcome = await context.readOutcome(queueOf('generate', order.provider), order.requestId);
+  if (outcome !== undefined) return toJudgement(order, answered, outcome);
+
+  const { replyTo: _replyTo, judge: _judge, children: _children, ...envelope } = payload;
+  return context.waitForChild({
+    ...envelope,
+    requestId: order.requestId,
+    parentId: payload.requestId,
+    provider: order.provider,
+    request: toJudgeRequest(order, answered),
+    attempts: order.attempts,
+    timeoutMs: order.timeoutMs,
+    stream: false,
+    onUnknownOutcome: 'retry',
+    warnings: [],
+  });
+}

@@ -1,0 +1,73 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { loadCatalog } from '@aimm/catalog';
+import { createDatabaseOnDemand } from '@aimm/database';
+import { leaveWithParent, onProviderEnvironment, reportReady } from '@aimm/local-stack';
+import {
+  ConfigError,
+  createLogger,
+  createShutdown,
+  exitOnUncaught,
+  loadEnvironment,
+  requireNoFaults,
+} from '@aimm/runtime';
+import { createProviderSet } from './provider-set.ts';
+import { requireEndpoints } from './require-endpoints.ts';
+import { startWorker, type WorkerProcess } from './worker.ts';
+
+/** Calls under way when the worker is told to leave may take this long; then they are handed back. */
+const finishWithinMs = 20_000;
+
+const supervisorPatienceMs = 2_000;
+
+async function main(): Promise<void> {
+  const { env, raw, faults } = loadEnvironment();
+  const { catalog, faults: catalogFaults } = loadCatalog({ configDir: env.configDir, env: raw });
+  const { endpoints, faults: endpointFaults } = requireEndpoints(env, catalog);
+  requireNoFaults(faults, catalogFaults, endpointFaults);
+
+  const providers = createProviderSet(catalog, env.WORKER_PROVIDERS, raw);
+  const logger = await createLogger({
+    name: 'worker',
+    level: env.LOG_LEVEL,
+    format: env.LOG_FORMAT,
+    secrets: () => providers.secrets(),
+  });
+  exitOnUncaught(logger);
+  const shutdown = createShutdown({ logger, graceMs: finishWithinMs + 10_000 });
+  leaveWithParent(shutdown);
+
+  const database = createDatabaseOnDemand({ url: endpoints.databaseUrl, logger });
+  shutdown.add('database', () => database.close());
+  // Opened now, so that the first result does not wait for it; a database that is down now is tried again when it is needed.
+  void database.get().catch((error: Error) => logger.warn({ reason: error.message }, 'The database is not there yet'));
+
+  let worker: WorkerProcess | undefined;
+  const configured = Promise.withResolvers<void>();
+  onProviderEnvironment((environment) => {
+    providers.configure({ ...raw, ...environment });
+    configured.resolve();
+    void worker
+      ?.announce()
+      .catch((error: unknown) => logger.warn({ err: error }, 'Could not announce the new providers'));
+  });
+  // A supervisor sends the keys once the process runs: a job taken before that would find no provider configured.
+  if (process.connected) await Promise.race([configured.promise, delay(supervisorPatienceMs)]);
+
+  worker = await startWorker({
+    redisUrl: endpoints.redisUrl,
+    catalog,
+    providers,
+    database: () => database.get(),
+    logger,
+  });
+  shutdown.add('worker', () => worker?.close(finishWithinMs));
+  logger.info({ providers: providers.describe() }, 'Worker ready');
+  reportReady();
+}
+
+try {
+  await main();
+} catch (error) {
+  process.stderr.write(`${error instanceof ConfigError ? error.message : (error as Error).stack}\n`);
+  process.exit(error instanceof ConfigError ? 2 : 1);
+}

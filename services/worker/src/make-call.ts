@@ -1,0 +1,79 @@
+import {
+  type FinishReason,
+  type GenerationRequest,
+  type ModelManagerError,
+  toModelManagerError,
+  type ToolCallPart,
+  type Usage,
+  type Warning,
+} from '@aimm/contracts';
+import type { ModelProvider } from '@aimm/providers';
+
+/** What one call brought, whole or broken off. Times in milliseconds. */
+export interface CallReport {
+  text: string;
+  reasoning: string;
+  toolCalls: ToolCallPart[];
+  warnings: Warning[];
+  /** The last counts that arrived; a broken call may have none. */
+  usage: Usage | undefined;
+  finishReason?: FinishReason;
+  answeredBy?: string;
+  firstTokenMs?: number;
+  providerMs: number;
+  /** Why the call broke; absent when it finished. */
+  error?: ModelManagerError;
+}
+
+export interface MakeCallOptions {
+  signal: AbortSignal;
+  timeoutMs: number;
+  onText: (text: string, soFar: string) => void;
+  onReasoning: (text: string) => void;
+}
+
+/** Makes one call and reports how it went. Never throws: a failure is part of the report. */
+export async function makeCall(
+  provider: ModelProvider,
+  request: GenerationRequest,
+  options: MakeCallOptions,
+): Promise<CallReport> {
+  const startedAt = performance.now();
+  const elapsed = () => Math.round(performance.now() - startedAt);
+  const report: CallReport = { text: '', reasoning: '', toolCalls: [], warnings: [], usage: undefined, providerMs: 0 };
+
+  try {
+    for await (const part of provider.stream(request, { signal: options.signal, timeoutMs: options.timeoutMs })) {
+      if (part.type === 'text' || part.type === 'reasoning' || part.type === 'tool_call')
+        report.firstTokenMs ??= elapsed();
+      switch (part.type) {
+        case 'text':
+          report.text += part.text;
+          options.onText(part.text, report.text);
+          break;
+        case 'reasoning':
+          report.reasoning += part.text;
+          options.onReasoning(part.text);
+          break;
+        case 'tool_call':
+          report.toolCalls.push(part.call);
+          break;
+        case 'warning':
+          report.warnings.push(part.warning);
+          break;
+        case 'usage':
+          report.usage = part.usage;
+          break;
+        case 'finish':
+          report.usage = part.usage;
+          report.finishReason = part.finishReason;
+          if (part.answeredBy !== undefined) report.answeredBy = part.answeredBy;
+          break;
+      }
+    }
+  } catch (error) {
+    report.error = toModelManagerError(error);
+  }
+  report.providerMs = elapsed();
+  return report;
+}

@@ -1,0 +1,108 @@
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import type { Catalog } from '@aimm/catalog';
+import type { Database } from '@aimm/database';
+import {
+  type Consumer,
+  connectWorker,
+  createConsumer,
+  createPresence,
+  createProducer,
+  createResponseCache,
+  type Handlers,
+  queueOf,
+} from '@aimm/queue';
+import type { Logger } from '@aimm/runtime';
+import { createCheckHealth } from './handlers/check-health.ts';
+import { compare } from './handlers/compare.ts';
+import { createGenerate } from './handlers/generate.ts';
+import { createListModels } from './handlers/list-models.ts';
+import { createPersistUsage } from './handlers/persist-usage.ts';
+import { createLedgerWriter } from './ledger-writer.ts';
+import { createPoisonSettler } from './poison-settler.ts';
+import type { ProviderSet } from './provider-set.ts';
+
+export interface WorkerOptions {
+  redisUrl: string;
+  catalog: Catalog;
+  providers: ProviderSet;
+  database: () => Promise<Database>;
+  logger: Logger;
+  /** Shortened by tests that wait for a recovery. */
+  lockDurationMs?: number;
+  stalledIntervalMs?: number;
+}
+
+export interface WorkerProcess {
+  /** After the providers were configured anew. */
+  announce(): Promise<void>;
+  /** Stops taking jobs, finishes within `graceMs`, hands back the rest. */
+  close(graceMs: number): Promise<void>;
+}
+
+/** Consumes every queue that this worker serves. Waits for Redis as long as it takes. */
+export async function startWorker(options: WorkerOptions): Promise<WorkerProcess> {
+  const { redisUrl, catalog, providers, database, logger } = options;
+  const redis = connectWorker(redisUrl, logger);
+  const producer = createProducer({ redis, logger });
+  const ledger = createLedgerWriter({ database, producer, logger });
+  const cache = createResponseCache(redis);
+  const handlers: Handlers = {
+    generate: createGenerate({ providers, catalog, ledger, cache, producer }),
+    compare,
+    'list-models': createListModels(providers),
+    'check-health': createCheckHealth(providers),
+    'persist-usage': createPersistUsage(ledger),
+  };
+  const consumer = createConsumer({
+    redis,
+    handlers,
+    logger,
+    onPoisoned: createPoisonSettler({ redis, ledger, logger }),
+    ...(options.lockDurationMs !== undefined && { lockDurationMs: options.lockDurationMs }),
+    ...(options.stalledIntervalMs !== undefined && { stalledIntervalMs: options.stalledIntervalMs }),
+  });
+  await consumeAll(consumer, providers);
+
+  const id = randomUUID();
+  const startedAt = Date.now();
+  const presence = createPresence(redis, () => ({
+    id,
+    host: hostname(),
+    pid: process.pid,
+    startedAt,
+    providers: providers.describe(),
+  }));
+  await presence.announce();
+
+  return {
+    announce: () => presence.announce(),
+    async close(graceMs) {
+      await presence.close();
+      await consumer.close(graceMs);
+      await producer.close();
+      redis.disconnect();
+    },
+  };
+}
+
+/** Questions about a provider are answered at once, beside its limits. */
+const checksAtOnce = 4;
+/** Joining a comparison takes milliseconds; waiting for its models takes no slot. */
+const comparisonsAtOnce = 16;
+
+async function consumeAll(consumer: Consumer, providers: ProviderSet): Promise<void> {
+  await Promise.all([
+    ...providers.configs().flatMap(({ id, concurrency, requestsPerMinute }) => [
+      consumer.consume({
+        name: queueOf('generate', id),
+        concurrency,
+        globalConcurrency: concurrency,
+        ...(requestsPerMinute !== undefined && { requestsPerMinute }),
+      }),
+      consumer.consume({ name: queueOf('check-health', id), concurrency: checksAtOnce }),
+    ]),
+    consumer.consume({ name: queueOf('compare'), concurrency: comparisonsAtOnce }),
+    consumer.consume({ name: queueOf('persist-usage'), concurrency: 1 }),
+  ]);
+}
