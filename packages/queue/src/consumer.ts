@@ -11,8 +11,7 @@ import { toLimiter } from './limits.ts';
 import { keyPrefix } from './names.ts';
 import { runJob, type RunningJobs } from './run-job.ts';
 
-/** A lock lost means a call repeated: long enough for a Redis hiccup. Recovery takes what is left of it plus 5 s. */
-const lockDurationMs = 30_000;
+/** Silent workers are looked for this often, or thrice per lock where that is shorter. */
 const stalledIntervalMs = 5_000;
 /** A job that took its worker down this often is poison. */
 const maxStalledCount = 3;
@@ -31,9 +30,11 @@ export interface ConsumerOptions {
   redis: Redis;
   handlers: Handlers;
   logger: Logger;
-  /** For tests that cannot wait for the real ones. */
-  lockDurationMs?: number;
-  stalledIntervalMs?: number;
+  /**
+   * How long a worker that went silent keeps its jobs. A lock lost means a call repeated: long enough for a hiccup of
+   * Redis; recovery takes what is left of it and the interval above.
+   */
+  lockMs: number;
   /** Called when a job was given up because it stalled too often, so that its started call can be settled. */
   onPoisoned?: (job: { queue: string; jobId: string; payload: unknown }) => Promise<void>;
 }
@@ -84,8 +85,8 @@ export function createConsumer(options: ConsumerOptions): Consumer {
       prefix: keyPrefix,
       name: `${hostname()}:${globalThis.process.pid}`,
       concurrency,
-      lockDuration: options.lockDurationMs ?? lockDurationMs,
-      stalledInterval: options.stalledIntervalMs ?? stalledIntervalMs,
+      lockDuration: options.lockMs,
+      stalledInterval: Math.min(stalledIntervalMs, options.lockMs / 3),
       maxStalledCount,
       runRetryDelay: 500,
       ...(requestsPerMinute !== undefined && { limiter: toLimiter(requestsPerMinute) }),

@@ -89,6 +89,7 @@ export function createReplyReader({ redis, blocking, frontId, logger }: ReplyRea
   const listeners = new Map<string, (reply: Reply) => void>();
   let lastId = '0-0';
   let closed = false;
+  const closing = Promise.withResolvers<null>();
 
   // The stream must exist before a worker writes (NOMKSTREAM), also after Redis came back empty.
   const keepAlive = async () => {
@@ -116,7 +117,9 @@ export function createReplyReader({ redis, blocking, frontId, logger }: ReplyRea
   const readOn = async () => {
     while (!closed) {
       try {
-        const answer = await blocking.xread('COUNT', 500, 'BLOCK', 2_000, 'STREAMS', stream, lastId);
+        const asked = blocking.xread('COUNT', 500, 'BLOCK', 2_000, 'STREAMS', stream, lastId);
+        // A connection that is closed while it reconnects never settles its commands.
+        const answer = await Promise.race([asked, closing.promise]);
         for (const [, entries] of answer ?? []) {
           for (const [id, [field, value]] of entries) {
             lastId = id;
@@ -140,11 +143,12 @@ export function createReplyReader({ redis, blocking, frontId, logger }: ReplyRea
     },
     async close() {
       closed = true;
+      closing.resolve(null);
       clearInterval(heartbeat);
       redis.off('ready', beat);
       blocking.disconnect();
       await reading;
-      await redis.del(stream).catch(() => undefined);
+      if (redis.status === 'ready') await redis.del(stream).catch(() => undefined);
     },
   };
 }

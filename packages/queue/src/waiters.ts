@@ -39,7 +39,7 @@ interface Entry {
 }
 
 /** Waits for requests to end: by their replies, and by looking after those that have gone silent. */
-export function createWaiters({ replies, requests, logger, sweepEveryMs = 3_000 }: WaitersOptions): Waiters {
+export function createWaiters({ replies, requests, logger, sweepEveryMs = 2_000 }: WaitersOptions): Waiters {
   const entries = new Map<string, Entry>();
 
   const lookAfter = async (requestId: string, entry: Entry) => {

@@ -43,6 +43,8 @@ const Environment = z.object({
         .filter((id) => id !== ''),
     )
     .optional(),
+  /** How long a worker that went silent keeps its jobs before another takes them up. */
+  AIMM_LOCK_SECONDS: count.min(2, 'at least 2').max(3_600, 'at most 3600').default(30),
   LOG_LEVEL: z
     .enum(
       ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],

@@ -58,6 +58,7 @@ async function main(): Promise<void> {
     catalog,
     providers,
     database: () => database.get(),
+    lockMs: env.AIMM_LOCK_SECONDS * 1_000,
     logger,
   });
   shutdown.add('worker', () => worker?.close(finishWithinMs));

@@ -28,9 +28,8 @@ export interface WorkerOptions {
   providers: ProviderSet;
   database: () => Promise<Database>;
   logger: Logger;
-  /** Shortened by tests that wait for a recovery. */
-  lockDurationMs?: number;
-  stalledIntervalMs?: number;
+  /** How long a worker that went silent keeps its jobs. */
+  lockMs: number;
 }
 
 export interface WorkerProcess {
@@ -59,8 +58,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerProcess
     handlers,
     logger,
     onPoisoned: createPoisonSettler({ redis, ledger, logger }),
-    ...(options.lockDurationMs !== undefined && { lockDurationMs: options.lockDurationMs }),
-    ...(options.stalledIntervalMs !== undefined && { stalledIntervalMs: options.stalledIntervalMs }),
+    lockMs: options.lockMs,
   });
   await consumeAll(consumer, providers);
 

@@ -1,0 +1,76 @@
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { createDatabase, findDrift, migrateDatabase } from '@aimm/database';
+import Sqlite from 'better-sqlite3';
+import pg from 'pg';
+import { describe, expect, it } from 'vitest';
+import { createLedgerRow } from '../support/ledger-rows.ts';
+import { createEmptyDatabase, databaseKinds } from '../support/test-databases.ts';
+
+const opener = join(import.meta.dirname, '../support/open-database.ts');
+
+/** Runs SQL past our own code. */
+async function runSql(url: string, sql: string): Promise<void> {
+  if (url.startsWith('file:')) {
+    const file = new Sqlite(url.slice('file:'.length));
+    file.exec(sql);
+    file.close();
+    return;
+  }
+  const client = new pg.Client(url);
+  await client.connect();
+  await client.query(sql).finally(() => client.end());
+}
+
+describe.each(databaseKinds)('migrations on %s', (kind) => {
+  it('make of an empty database exactly what the models say', async () => {
+    const url = await createEmptyDatabase(kind);
+    expect((await migrateDatabase({ url })).length).toBeGreaterThan(0);
+    expect(await findDrift({ url })).toBeUndefined();
+  });
+
+  it('are applied once', async () => {
+    const url = await createEmptyDatabase(kind);
+    await migrateDatabase({ url });
+    expect(await migrateDatabase({ url })).toEqual([]);
+  });
+
+  it('do not hide that somebody changed a table by hand', async () => {
+    const url = await createEmptyDatabase(kind);
+    await migrateDatabase({ url });
+    await runSql(url, 'DROP INDEX usage_stats_started_at_idx');
+    expect(await findDrift({ url })).toContain('CREATE INDEX "usage_stats_started_at_idx"');
+  });
+
+  it('let four processes open an empty database at once', async () => {
+    const url = await createEmptyDatabase(kind);
+    const children = Array.from({ length: 4 }, () => fork(opener, [url], { stdio: ['ignore', 'inherit', 'pipe', 'ipc'] }));
+    const ends = await Promise.all(
+      children.map(async (child) => {
+        const said: string[] = [];
+        child.stderr?.on('data', (chunk) => said.push(String(chunk)));
+        const [code] = await once(child, 'exit');
+        return { code, said: said.join('') };
+      }),
+    );
+    expect(ends).toEqual(children.map(() => ({ code: 0, said: '' })));
+    expect(await findDrift({ url })).toBeUndefined();
+  });
+
+  it('are applied while another process holds the database open, and a failed one leaves nothing behind', async () => {
+    const url = await createEmptyDatabase(kind);
+    // A table in the way of the migration's last statements: what came before it has to be undone.
+    await runSql(url, 'CREATE TABLE usage_stats (id TEXT)');
+    const held = kind === 'sqlite' ? new Sqlite(url.slice('file:'.length)) : undefined;
+    held?.pragma('journal_mode = WAL');
+    held?.prepare('SELECT * FROM usage_stats').all();
+    await expect(createDatabase({ url })).rejects.toThrow(/usage_stats/);
+    await runSql(url, 'DROP TABLE usage_stats');
+    const database = await createDatabase({ url });
+    expect(await database.ledger.record([createLedgerRow()])).toBe(1);
+    await database.close();
+    held?.close();
+    expect(await findDrift({ url })).toBeUndefined();
+  });
+});

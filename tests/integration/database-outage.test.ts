@@ -1,0 +1,70 @@
+import { createDatabase } from '@aimm/database';
+import { expect, it } from 'vitest';
+import { createLedgerRow } from '../support/ledger-rows.ts';
+import { createTcpProxy } from '../support/tcp-proxy.ts';
+import { createEmptyDatabase } from '../support/test-databases.ts';
+
+async function createProxiedPostgres() {
+  const url = new URL(await createEmptyDatabase('postgresql'));
+  const proxy = await createTcpProxy(Number(url.port));
+  url.port = String(proxy.port);
+  return { url: url.href, proxy };
+}
+
+it('a PostgreSQL that goes away is unavailable, and is used again once it is back', async () => {
+  const { url, proxy } = await createProxiedPostgres();
+  const database = await createDatabase({ url });
+  const record = (requestId: string) => database.ledger.record([createLedgerRow({ requestId })]);
+  expect(await record('gen_before')).toBe(1);
+
+  await proxy.cut();
+  const refused = { code: 'unavailable', retryable: true, message: expect.stringContaining('PostgreSQL') };
+  await expect(record('gen_meanwhile')).rejects.toMatchObject(refused);
+  await expect(database.ping(1_000)).rejects.toMatchObject(refused);
+  await expect(database.conversations.find('conv_1')).rejects.toMatchObject(refused);
+  const turn = { id: 'conv_1', client: 'tests', title: '', version: 0, messages: [] };
+  await expect(database.conversations.appendTurn(turn)).rejects.toMatchObject(refused);
+
+  await proxy.restore();
+  expect(await database.ping(5_000)).toBeGreaterThan(0);
+  expect(await record('gen_meanwhile')).toBe(1);
+  expect(await record('gen_before')).toBe(0);
+  await database.close();
+  await proxy.close();
+});
+
+it('work that PostgreSQL drops halfway is unavailable, and is done when it is asked for again', async () => {
+  const { url, proxy } = await createProxiedPostgres();
+  const database = await createDatabase({ url });
+  const rows = Array.from({ length: 100 }, (_, index) => createLedgerRow({ requestId: `gen_${index}` }));
+  const writes = rows.map((row) => database.ledger.record([row]));
+  await proxy.cut();
+  const settled = await Promise.allSettled(writes);
+  for (const write of settled) {
+    if (write.status === 'rejected') expect(write.reason).toMatchObject({ code: 'unavailable' });
+  }
+  await proxy.restore();
+  await database.ledger.record(rows);
+  const { totals } = await database.ledger.summarize({ from: 0, to: Date.now() });
+  expect(totals.calls).toBe(100);
+  await database.close();
+  await proxy.close();
+});
+
+it('a PostgreSQL that refuses the password says so without repeating it', async () => {
+  const url = new URL(await createEmptyDatabase('postgresql'));
+  url.password = 'hunter22';
+  const error: unknown = await createDatabase({ url: url.href }).catch((thrown: unknown) => thrown);
+  expect(error).toMatchObject({ code: 'unavailable', message: 'PostgreSQL refused the user or the password.' });
+  expect(JSON.stringify(error)).not.toContain('hunter22');
+});
+
+it('a PostgreSQL that is not there is unavailable at once', async () => {
+  const { url, proxy } = await createProxiedPostgres();
+  await proxy.close();
+  await expect(createDatabase({ url })).rejects.toMatchObject({
+    code: 'unavailable',
+    message: 'PostgreSQL cannot be reached.',
+    hint: expect.stringContaining('DATABASE_URL'),
+  });
+});

@@ -1,0 +1,35 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { createDatabase } from '@aimm/database';
+import { describe, expect, it } from 'vitest';
+import { createEmptyDatabase, databaseKinds } from '../support/test-databases.ts';
+
+const writer = join(import.meta.dirname, '../support/ledger-writer.ts');
+const rowsEach = 1_000;
+
+async function nextMessage(child: ChildProcess): Promise<unknown> {
+  const gone = once(child, 'exit').then(([code]) => Promise.reject(new Error(`the writer left with code ${code}`)));
+  const [message] = await Promise.race([once(child, 'message'), gone]);
+  gone.catch(() => undefined);
+  return message;
+}
+
+describe.each(databaseKinds)('two processes that write one %s database at once', (kind) => {
+  it('lose no row, and neither blocks its event loop while it waits for the other', async () => {
+    const url = await createEmptyDatabase(kind);
+    const writers = ['left', 'right'].map((name) => fork(writer, [url, name, String(rowsEach)]));
+    await Promise.all(writers.map(nextMessage));
+    for (const child of writers) child.send('go');
+    const reports = await Promise.all(writers.map(nextMessage));
+
+    const database = await createDatabase({ url });
+    const { totals } = await database.ledger.summarize({ from: 0, to: Date.now() });
+    await database.close();
+    expect(totals).toMatchObject({ calls: 2 * rowsEach, requests: 2 * rowsEach });
+    for (const report of reports) {
+      // 0 would mean that the loop did not turn at all.
+      expect(report).toMatchObject({ blockedMs: expect.toSatisfy((blockedMs) => blockedMs > 0 && blockedMs < 150) });
+    }
+  });
+});

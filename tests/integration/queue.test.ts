@@ -1,0 +1,317 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { GenerationResult, ModelManagerError, type Reply } from '@aimm/contracts';
+import { LockLostError } from '@aimm/queue';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { createQueueFixture, type QueueFixture, toResult } from '../support/queue-fixture.ts';
+
+let fixture: QueueFixture;
+beforeEach(async () => {
+  fixture = await createQueueFixture();
+});
+afterEach(() => fixture.close());
+
+const emptyCheckpoint = { calls: [], rows: [], stalledCount: 0 };
+
+describe('a request and its answer', () => {
+  test('an added generation is answered through the reply stream', async () => {
+    await fixture.consume(async (payload) => ({ value: toResult(payload, 'hi') }));
+    const payload = fixture.payload();
+    const waiter = fixture.front.waiters.wait(payload.requestId, { deadlineAt: payload.deadlineAt });
+    await fixture.front.producer.addGeneration(payload);
+    waiter.added();
+    const outcome = await waiter.outcome;
+    expect(outcome.status === 'succeeded' && GenerationResult.parse(outcome.value).text).toBe('hi');
+  });
+
+  test('adding the same request again makes no second job', async () => {
+    let runs = 0;
+    await fixture.consume(async (payload) => {
+      runs += 1;
+      return { value: toResult(payload, 'once') };
+    });
+    const payload = fixture.payload();
+    const waiter = fixture.front.waiters.wait(payload.requestId, { deadlineAt: payload.deadlineAt });
+    await Promise.all(Array.from({ length: 20 }, () => fixture.front.producer.addGeneration(payload)));
+    waiter.added();
+    await waiter.outcome;
+    const other = fixture.payload();
+    const after = fixture.front.waiters.wait(other.requestId, { deadlineAt: other.deadlineAt });
+    await fixture.front.producer.addGeneration(other);
+    await after.outcome;
+    expect(runs).toBe(2);
+  });
+
+  test('a hundred requests at once each get their own answer', async () => {
+    await fixture.consume(async (payload) => ({ value: toResult(payload, payload.requestId) }), { concurrency: 20 });
+    const payloads = Array.from({ length: 100 }, () => fixture.payload());
+    const answers = await Promise.all(
+      payloads.map(async (payload) => {
+        const waiter = fixture.front.waiters.wait(payload.requestId, { deadlineAt: payload.deadlineAt });
+        await fixture.front.producer.addGeneration(payload);
+        const outcome = await waiter.outcome;
+        return outcome.status === 'succeeded' ? GenerationResult.parse(outcome.value).text : outcome.error.code;
+      }),
+    );
+    expect(answers).toEqual(payloads.map(({ requestId }) => requestId));
+  });
+
+  test('an answer too large to send is read by its id', async () => {
+    const text = 'x'.repeat(300_000);
+    await fixture.consume(async (payload) => ({ value: toResult(payload, text) }));
+    const payload = fixture.payload();
+    const waiter = fixture.front.waiters.wait(payload.requestId, { deadlineAt: payload.deadlineAt });
+    await fixture.front.producer.addGeneration(payload);
+    waiter.added();
+    const outcome = await waiter.outcome;
+    expect(outcome.status === 'succeeded' && GenerationResult.parse(outcome.value).text.length).toBe(300_000);
+  });
+
+  test('a reply that was lost is found by looking after the silent request', async () => {
+    await fixture.consume(async (payload) => ({ value: toResult(payload, 'found') }));
+    // Sent to a stream that nobody reads.
+    const payload = fixture.payload({ replyTo: '{aimm}:replies:nobody' });
+    const waiter = fixture.front.waiters.wait(payload.requestId, { deadlineAt: payload.deadlineAt });
+    await fixture.front.producer.addGeneration(payload);
+    waiter.added();
+    expect((await waiter.outcome).status).toBe('succeeded');
+  });
+
+  test('parts arrive in order, and text of an abandoned attempt is dropped', async () => {
+    await fixture.consume(async (payload, context) => {
+      context.reply(1, { type: 'text', text: 'a' });
+      context.reply(2, { type: 'started' });
+      context.reply(1, { type: 'text', text: 'late' });
+      context.reply(2, { type: 'text', text: 'b' });
+      return { value: toResult(payload, 'b') };
+    });
+    const payload = fixture.payload();
+    const parts: Reply[] = [];
+    const waiter = fixture.front.waiters.wait(payload.requestId, {
+      deadlineAt: payload.deadlineAt,
+      onPart: (part) => parts.push(part),
+    });
+    await fixture.front.producer.addGeneration(payload);
+    await waiter.outcome;
+    expect(parts.map((part) => (part.type === 'text' ? part.text : part.type))).toEqual(['a', 'started', 'b']);
+  });
+});
+
+describe('after a failure', () => {
+  test('a retryable error is tried again until the attempts are used up', async () => {
+    let runs = 0;
+    await fixture.consume(async () => {
+      runs += 1;
+      throw new ModelManagerError('server_error', 'broken', { retryAfterMs: 10 });
+    });
+    const payload = fixture.payload({ attempts: 2 });
+    const waiter = fixture.front.waiters.wait(payload.requestId, { deadlineAt: payload.deadlineAt });
+    await fixture.front.producer.addGeneration(payload);
+    const outcome = await waiter.outcome;
+    expect(outcome).toMatchObject({ status: 'failed', error: { code: 'server_error' } });
+    expect(runs).toBe(2);
+  });
+
+  test('an error that no retry can mend ends the request at the first attempt', async () => {
+    let runs = 0;
+    await fixture.consume(async () => {
+      runs += 1;
+      throw new ModelManagerError('authentication', 'bad key');
+    });
+    const payload = fixture.payload();
+    const waiter = fixture.front.waiters.wait(payload.requestId, { deadlineAt: payload.deadlineAt });
+    await fixture.front.producer.addGeneration(payload);
+    expect(await waiter.outcome).toMatchObject({ status: 'failed', error: { code: 'authentication' } });
+    expect(runs).toBe(1);
+  });
+
+  test('a rate limit holds the whole queue and costs no attempt', async () => {
+    const starts: number[] = [];
+    await fixture.consume(async (payload) => {
+      starts.push(Date.now());
+      if (starts.length <= 3) throw new ModelManagerError('rate_limited', 'slow down', { retryAfterMs: 300 });
+      return { value: toResult(payload, 'at last') };
+    });
+    const payload = fixture.payload({ attempts: 1 });
+    const waiter = fixture.front.waiters.wait(payload.requestId, { deadlineAt: payload.deadlineAt });
+    await fixture.front.producer.addGeneration(payload);
+    expect((await waiter.outcome).status).toBe('succeeded');
+    expect(starts).toHaveLength(4);
+    for (const [index, start] of starts.entries()) {
+      if (index > 0) expect(start - (starts[index - 1] ?? 0)).toBeGreaterThanOrEqual(290);
+    }
+  });
+
+  test('a rate limit that outlasts the deadline ends the request now, not then', async () => {
+    await fixture.consume(async () => {
+      throw new ModelManagerError('rate_limited', 'come back tomorrow', { retryAfterMs: 86_400_000 });
+    });
+    const payload = fixture.payload();
+    const waiter = fixture.front.waiters.wait(payload.requestId, { deadlineAt: payload.deadlineAt });
+    await fixture.front.producer.addGeneration(payload);
+    expect(await waiter.outcome).toMatchObject({
+      status: 'failed',
+      error: { code: 'rate_limited', hint: expect.stringMatching(/wait 8640\d s/) },
+    });
+  });
+
+  test('Bull Board shows why a job failed, in our wording', async () => {
+    await fixture.consume(async () => {
+      throw new Error('boom with sk-secret inside');
+    });
+    const payload = fixture.payload();
+    const waiter = fixture.front.waiters.wait(payload.requestId, { deadlineAt: payload.deadlineAt });
+    await fixture.front.producer.addGeneration(payload);
+    await waiter.outcome;
+    const redis = fixture.redis.client();
+    await expect.poll(() => redis.hget(`{aimm}:openai:${payload.requestId}`, 'failedReason')).toContain('internal:');
+    expect(JSON.stringify(await redis.hgetall(`{aimm}:openai:${payload.requestId}`))).not.toContain('sk-secret');
+  });
+});
+
+describe('cancelling', () => {
+  test('a job that waits is removed, and no worker ever runs it', async () => {
+    const payload = fixture.payload();
+    await fixture.front.producer.addGeneration(payload);
+    expect(await fixture.front.producer.cancel('openai', payload.requestId)).toBe('removed');
+    expect((await fixture.front.requests.readJob('openai', payload.requestId)).status).toBe('missing');
+  });
+
+  test('a job that runs is aborted within 100 ms', async () => {
+    const started = Promise.withResolvers<void>();
+    const aborted = Promise.withResolvers<number>();
+    await fixture.consume(async (_payload, { signal }) => {
+      signal.addEventListener('abort', () => aborted.resolve(performance.now()), { once: true });
+      started.resolve();
+      await aborted.promise;
+      throw signal.reason;
+    });
+    const payload = fixture.payload();
+    const waiter = fixture.front.waiters.wait(payload.requestId, { deadlineAt: payload.deadlineAt });
+    await fixture.front.producer.addGeneration(payload);
+    await started.promise;
+    const cancelledAt = performance.now();
+    expect(await fixture.front.producer.cancel('openai', payload.requestId)).toBe('signalled');
+    expect((await aborted.promise) - cancelledAt).toBeLessThan(100);
+    expect(await waiter.outcome).toMatchObject({ status: 'failed', error: { code: 'cancelled' } });
+    expect((await fixture.front.requests.readJob('openai', payload.requestId)).status).toBe('cancelled');
+  });
+
+  test('a request that ended stays as it ended', async () => {
+    await fixture.consume(async (payload) => ({ value: toResult(payload, 'done') }));
+    const payload = fixture.payload();
+    const waiter = fixture.front.waiters.wait(payload.requestId, { deadlineAt: payload.deadlineAt });
+    await fixture.front.producer.addGeneration(payload);
+    await waiter.outcome;
+    expect(await fixture.front.producer.cancel('openai', payload.requestId)).toBe('ended');
+    expect((await fixture.front.requests.readJob('openai', payload.requestId)).status).toBe('succeeded');
+  });
+});
+
+describe('ownership', () => {
+  test('a worker that lost its job can write nothing of it any more', async () => {
+    const redis = fixture.redis.client();
+    const refused = Promise.withResolvers<unknown>();
+    await fixture.consume(async (payload, context) => {
+      await context.open(emptyCheckpoint);
+      // Another worker owns the job now.
+      await redis.set(`{aimm}:openai:${payload.requestId}:lock`, 'somebody else');
+      await context.save(emptyCheckpoint).catch(refused.resolve);
+      throw new LockLostError();
+    });
+    const payload = fixture.payload();
+    await fixture.front.producer.addGeneration(payload);
+    expect(await refused.promise).toBeInstanceOf(LockLostError);
+    expect((await fixture.front.requests.readJob('openai', payload.requestId)).outcome).toBeUndefined();
+  });
+
+  test('a job whose worker leaves is handed back and run by another', async () => {
+    const started = Promise.withResolvers<void>();
+    const first = await fixture.consume(async (_payload, { signal }) => {
+      started.resolve();
+      await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+      throw signal.reason;
+    });
+    const payload = fixture.payload();
+    const waiter = fixture.front.waiters.wait(payload.requestId, { deadlineAt: payload.deadlineAt });
+    await fixture.front.producer.addGeneration(payload);
+    await started.promise;
+    await Promise.all([first.close(10), fixture.consume(async (taken) => ({ value: toResult(taken, 'second') }))]);
+    const outcome = await waiter.outcome;
+    expect(outcome.status === 'succeeded' && GenerationResult.parse(outcome.value).text).toBe('second');
+  });
+});
+
+describe('where a request stands', () => {
+  test('waiting requests know their place, the first to run being 1', async () => {
+    const payloads = [fixture.payload(), fixture.payload(), fixture.payload()];
+    for (const payload of payloads) await fixture.front.producer.addGeneration(payload);
+    const behind = fixture.payload({ lane: 'batch' });
+    await fixture.front.producer.addGeneration(behind);
+    const states = await Promise.all(
+      [...payloads, behind].map(({ requestId }) => fixture.front.requests.readJob('openai', requestId)),
+    );
+    expect(states.map(({ position }) => position)).toEqual([1, 2, 3, 4]);
+  });
+
+  test('interactive requests run before batches that came earlier', async () => {
+    const order: string[] = [];
+    const batch = fixture.payload({ lane: 'batch' });
+    const interactive = fixture.payload();
+    await fixture.front.producer.addGeneration(batch);
+    await fixture.front.producer.addGeneration(interactive);
+    const done = [batch, interactive].map(
+      ({ requestId, deadlineAt }) => fixture.front.waiters.wait(requestId, { deadlineAt }).outcome,
+    );
+    await fixture.consume(
+      async (payload) => {
+        order.push(payload.lane);
+        await delay(5);
+        return { value: toResult(payload, '') };
+      },
+      { concurrency: 1 },
+    );
+    await Promise.all(done);
+    expect(order).toEqual(['interactive', 'batch']);
+  });
+});
+
+describe('without Redis', () => {
+  test('an add fails within two seconds and says what to do', async () => {
+    await fixture.redis.kill();
+    const startedAt = performance.now();
+    const error = await fixture.front.producer.addGeneration(fixture.payload()).catch((thrown: unknown) => thrown);
+    expect(performance.now() - startedAt).toBeLessThan(2_000);
+    expect(error).toMatchObject({ code: 'unavailable', hint: expect.stringContaining('REDIS_URL') });
+  });
+
+  test('a Redis that hangs counts as down', async () => {
+    await fixture.front.ping();
+    fixture.redis.pause();
+    const startedAt = performance.now();
+    const error = await fixture.front.producer.addGeneration(fixture.payload()).catch((thrown: unknown) => thrown);
+    expect(performance.now() - startedAt).toBeLessThan(2_000);
+    expect(error).toMatchObject({ code: 'unavailable' });
+    fixture.redis.resume();
+  });
+
+  test('a consumer takes jobs again within two seconds of its return', async () => {
+    await fixture.consume(async (payload) => ({ value: toResult(payload, 'again') }));
+    await fixture.redis.kill();
+    await fixture.redis.start();
+    const startedAt = performance.now();
+    const payload = fixture.payload();
+    const waiter = fixture.front.waiters.wait(payload.requestId, { deadlineAt: payload.deadlineAt });
+    await fixture.front.producer.addGeneration(payload);
+    await waiter.outcome;
+    expect(performance.now() - startedAt).toBeLessThan(2_000);
+  });
+
+  test('a Redis that came back empty ends the wait with a clear error', async () => {
+    const payload = fixture.payload();
+    const waiter = fixture.front.waiters.wait(payload.requestId, { deadlineAt: payload.deadlineAt });
+    await fixture.front.producer.addGeneration(payload);
+    waiter.added();
+    await fixture.redis.client().flushall();
+    expect(await waiter.outcome).toMatchObject({ status: 'failed', error: { code: 'outcome_unknown' } });
+  });
+});

