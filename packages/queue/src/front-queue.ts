@@ -40,7 +40,8 @@ export function openFrontQueue({ redisUrl, frontId, providers, logger }: FrontQu
   const replies = createReplyReader({ redis, blocking, frontId, logger });
   const requests = createRequests(redis);
   const waiters = createWaiters({ replies, requests, logger });
-  const directory: QueueDirectory = createQueueDirectory(redis, providers, logger);
+  // Opened when first asked for: BullMQ talks to Redis as soon as a queue is made.
+  let directory: QueueDirectory | undefined;
 
   return {
     producer,
@@ -49,7 +50,13 @@ export function openFrontQueue({ redisUrl, frontId, providers, logger }: FrontQu
     waiters,
     cache: createResponseCache(redis),
     workers: () => withRedis(redis, () => listWorkers(redis)),
-    counts: () => withRedis(redis, () => directory.counts()),
+    counts: () =>
+      withRedis(redis, () => (directory ??= createQueueDirectory(redis, providers, logger)).counts()).catch(
+        (error: unknown) => {
+          directory = undefined;
+          throw error;
+        },
+      ),
     async ping() {
       const startedAt = performance.now();
       await withRedis(redis, () => redis.ping());
@@ -59,7 +66,7 @@ export function openFrontQueue({ redisUrl, frontId, providers, logger }: FrontQu
       waiters.close();
       await replies.close();
       // With Redis away BullMQ's close would wait for it to come back; there is nothing left to save.
-      await Promise.race([Promise.all([producer.close(), directory.close()]), delay(closeWithinMs)]);
+      await Promise.race([Promise.all([producer.close(), directory?.close()]), delay(closeWithinMs)]);
       redis.disconnect();
     },
   };

@@ -41,6 +41,8 @@ export function createProducer({ redis, logger }: ProducerOptions): Producer {
   const onError = createErrorLog(logger, 'A queue reported an error');
   const mark = createCancelMark(redis);
 
+  // BullMQ asks Redis for its version when a queue is made, and one whose question failed never works again:
+  // queues are made once Redis answers, and made anew after a failure.
   const queue = (name: string): Queue => {
     const known = queues.get(name);
     if (known !== undefined) return known;
@@ -49,11 +51,27 @@ export function createProducer({ redis, logger }: ProducerOptions): Producer {
     queues.set(name, created);
     return created;
   };
-  const flows = new FlowProducer({ connection: redis, prefix: keyPrefix, skipWaitingForReady: true });
-  flows.on('error', onError);
+  let flows: FlowProducer | undefined;
+  const openFlows = (): FlowProducer => {
+    if (flows !== undefined) return flows;
+    flows = new FlowProducer({ connection: redis, prefix: keyPrefix, skipWaitingForReady: true });
+    flows.on('error', onError);
+    return flows;
+  };
+  const closeAll = async () => {
+    const opened = [...queues.values(), ...(flows === undefined ? [] : [flows])];
+    queues.clear();
+    flows = undefined;
+    await Promise.all(opened.map((each) => each.close().catch(() => undefined)));
+  };
+  const run = <T>(work: () => Promise<T>) =>
+    withRedis(redis, work).catch((error: unknown) => {
+      void closeAll();
+      throw error;
+    });
 
   const add = <N extends JobName>(name: N, payload: JobPayload<N>, jobOptions: JobsOptions, provider?: string) =>
-    withRedis(redis, async () => {
+    run(async () => {
       await queue(queueOf(name, provider)).add(name, payload, jobOptions);
     });
   const remember = (record: RequestRecord) =>
@@ -67,9 +85,9 @@ export function createProducer({ redis, logger }: ProducerOptions): Producer {
     },
 
     async addComparison(payload, generations) {
-      await withRedis(redis, async () => {
+      await run(async () => {
         const records = [comparisonRecord(payload), ...generations.map(generationRecord)].map(remember);
-        const flow = flows.add({
+        const flow = openFlows().add({
           name: 'compare',
           queueName: queueOf('compare'),
           data: payload,
@@ -110,7 +128,7 @@ export function createProducer({ redis, logger }: ProducerOptions): Producer {
     async cancel(queueName, jobId) {
       const marked = await mark(queueName, jobId);
       if (marked !== 'marked') return marked;
-      const removed = await withRedis(redis, () =>
+      const removed = await run(() =>
         queue(queueName)
           .remove(jobId)
           .then((count) => count === 1)
@@ -122,9 +140,7 @@ export function createProducer({ redis, logger }: ProducerOptions): Producer {
       return 'signalled';
     },
 
-    async close() {
-      await Promise.all([...queues.values(), flows].map((each) => each.close().catch(() => undefined)));
-    },
+    close: closeAll,
   };
 }
 
