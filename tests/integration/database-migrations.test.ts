@@ -20,7 +20,11 @@ async function runSql(url: string, sql: string): Promise<void> {
   }
   const client = new pg.Client(url);
   await client.connect();
-  await client.query(sql).finally(() => client.end());
+  try {
+    await client.query(sql);
+  } finally {
+    await client.end();
+  }
 }
 
 describe.each(databaseKinds)('migrations on %s', (kind) => {
@@ -43,9 +47,11 @@ describe.each(databaseKinds)('migrations on %s', (kind) => {
     expect(await findDrift({ url })).toContain('CREATE INDEX "usage_stats_started_at_idx"');
   });
 
-  it('let four processes open an empty database at once', async () => {
+  it('let four processes open an empty database at once, and leave', async () => {
     const url = await createEmptyDatabase(kind);
-    const children = Array.from({ length: 4 }, () => fork(opener, [url], { stdio: ['ignore', 'inherit', 'pipe', 'ipc'] }));
+    const children = Array.from({ length: 4 }, () =>
+      fork(opener, [url], { stdio: ['ignore', 'inherit', 'pipe', 'ipc'] }),
+    );
     const ends = await Promise.all(
       children.map(async (child) => {
         const said: string[] = [];
@@ -58,19 +64,38 @@ describe.each(databaseKinds)('migrations on %s', (kind) => {
     expect(await findDrift({ url })).toBeUndefined();
   });
 
-  it('are applied while another process holds the database open, and a failed one leaves nothing behind', async () => {
+  it('that fail halfway leave nothing behind, and are applied once they can be', async () => {
     const url = await createEmptyDatabase(kind);
-    // A table in the way of the migration's last statements: what came before it has to be undone.
-    await runSql(url, 'CREATE TABLE usage_stats (id TEXT)');
-    const held = kind === 'sqlite' ? new Sqlite(url.slice('file:'.length)) : undefined;
-    held?.pragma('journal_mode = WAL');
-    held?.prepare('SELECT * FROM usage_stats').all();
+    await migrateDatabase({ url });
+    // Everything is to be applied again, and the last of the tables is in the way.
+    await runSql(url, 'DROP TABLE messages; DROP TABLE conversations; DELETE FROM _prisma_migrations');
+    await expect(createDatabase({ url })).rejects.toThrow(/usage_stats/);
     await expect(createDatabase({ url })).rejects.toThrow(/usage_stats/);
     await runSql(url, 'DROP TABLE usage_stats');
     const database = await createDatabase({ url });
     expect(await database.ledger.record([createLedgerRow()])).toBe(1);
     await database.close();
-    held?.close();
     expect(await findDrift({ url })).toBeUndefined();
   });
+
+  it('leave a database alone that belongs to something else', async () => {
+    const url = await createEmptyDatabase(kind);
+    await runSql(url, 'CREATE TABLE payroll (id TEXT)');
+    await expect(createDatabase({ url })).rejects.toMatchObject({
+      code: 'unavailable',
+      hint: expect.stringContaining('a database of its own'),
+    });
+  });
+});
+
+it('migrations of an SQLite file wait for a process that writes, and for nobody who only has it open', async () => {
+  const url = await createEmptyDatabase('sqlite');
+  const [idle, writing] = [new Sqlite(url.slice('file:'.length)), new Sqlite(url.slice('file:'.length))];
+  idle.pragma('journal_mode = WAL');
+  writing.exec('BEGIN IMMEDIATE');
+  const migrated = migrateDatabase({ url });
+  setTimeout(() => writing.exec('COMMIT'), 200);
+  expect((await migrated).length).toBeGreaterThan(0);
+  for (const file of [idle, writing]) file.close();
+  expect(await findDrift({ url })).toBeUndefined();
 });

@@ -1,0 +1,9 @@
+export { ChildMessage, leaveWithParent, onProviderEnvironment, ParentMessage, reportReady } from './child-process.ts';
+export { StackStartError } from './control-connection.ts';
+export { findStack, type FoundStack } from './find-stack.ts';
+export { joinStack, type JoinOptions, type StackConnection } from './join-stack.ts';
+export type { StackLaunch } from './launch-stack.ts';
+export { createMessageSocket, type MessageSocket } from './message-socket.ts';
+export { ClientMessage, StackInfo, StackMessage } from './protocol.ts';
+export { ensureStackDirectories, type StackPaths, toStackPaths } from './stack-paths.ts';
+export { version } from './version.ts';

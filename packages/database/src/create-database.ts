@@ -1,0 +1,66 @@
+import { ModelManagerError } from '@aimm/contracts';
+import type { Logger } from '@aimm/runtime';
+import type { Connection } from './client.ts';
+import { createConversations } from './conversations.ts';
+import type { Database } from './database.ts';
+import { type DatabaseKind, databaseNames, parseDatabaseKind } from './database-url.ts';
+import { guardDatabase } from './failures.ts';
+import { createLedger } from './ledger.ts';
+import { ledgerDialects } from './ledger-dialects.ts';
+import { migrateDatabase } from './migrate.ts';
+import { pingDatabase } from './ping.ts';
+
+export interface DatabaseOptions {
+  /** `file:/path/to/aimm.db` (SQLite) or `postgresql://…`. */
+  url: string;
+  logger?: Logger | undefined;
+  /** Epoch milliseconds. */
+  now?: () => number;
+}
+
+/**
+ * Opens the database, after applying the migrations that it lacks.
+ * @throws ModelManagerError `unavailable` when the database cannot be used, here and in every method of what is returned
+ * @throws TypeError when the URL is of no database that we know
+ */
+export async function createDatabase({ url, logger, now = Date.now }: DatabaseOptions): Promise<Database> {
+  const kind = parseDatabaseKind(url);
+  await migrateDatabase({ url, logger });
+  const { client, close } = await guardDatabase(kind, () => connect(kind, url, logger));
+  const [ledger, conversations] = [createLedger(client, ledgerDialects[kind]), createConversations(client, now)];
+
+  let closed = false;
+  const guard = async <Result>(work: () => Promise<Result>): Promise<Result> => {
+    // Prisma would connect again, and nobody would close that connection.
+    if (closed) throw new ModelManagerError('unavailable', `${databaseNames[kind]} was closed by this process.`);
+    return guardDatabase(kind, work);
+  };
+  return {
+    kind,
+    ledger: {
+      record: (rows) => guard(() => ledger.record(rows)),
+      findByRequest: (requestId) => guard(() => ledger.findByRequest(requestId)),
+      summarize: (query) => guard(() => ledger.summarize(query)),
+    },
+    conversations: {
+      find: (id) => guard(() => conversations.find(id)),
+      messages: (id, page) => guard(() => conversations.messages(id, page)),
+      appendTurn: (turn) => guard(() => conversations.appendTurn(turn)),
+    },
+    ping: (timeoutMs) => guard(() => pingDatabase(kind, client, timeoutMs)),
+    close: async () => {
+      closed = true;
+      await close();
+    },
+  };
+}
+
+/** Each database's driver and client are loaded only where they are used. */
+async function connect(kind: DatabaseKind, url: string, logger: Logger | undefined): Promise<Connection> {
+  if (kind === 'sqlite') {
+    const { openSqlite } = await import('./sqlite-connection.ts');
+    return openSqlite(url);
+  }
+  const { openPostgres } = await import('./postgres-connection.ts');
+  return openPostgres(url, logger);
+}

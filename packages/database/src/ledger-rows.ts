@@ -1,0 +1,81 @@
+import { LedgerRow } from '@aimm/contracts';
+import type { UsageStat } from '../generated/sqlite/client.ts';
+
+/** What names a row of `usage_stats`. */
+export const keyColumns = ['request_id', 'call_number'] as const;
+
+const valueColumns = [
+  'parent_id',
+  'provider',
+  'model',
+  'answered_by',
+  'status',
+  'error_code',
+  'client',
+  'tags',
+  'lane',
+  'input_tokens',
+  'output_tokens',
+  'cache_read_tokens',
+  'cache_write_tokens',
+  'reasoning_tokens',
+  'estimated',
+  'cost_nano_usd',
+  'price_version',
+  'cached',
+  'demo',
+  'queue_ms',
+  'first_token_ms',
+  'provider_ms',
+  'started_at',
+  'finished_at',
+] as const;
+
+/** Every column of `usage_stats`, and which of them a better row replaces. */
+export const ledgerColumns = { all: [...keyColumns, ...valueColumns], values: valueColumns };
+
+type Column = (typeof ledgerColumns.all)[number];
+
+/** A row under the names of its columns. */
+export function toColumns(row: LedgerRow): Record<Column, unknown> {
+  return {
+    request_id: row.requestId,
+    call_number: row.callNumber,
+    parent_id: row.parentId,
+    provider: row.provider,
+    model: row.model,
+    answered_by: row.answeredBy,
+    status: row.status,
+    error_code: row.errorCode,
+    client: row.client,
+    // A tag given twice would count its call twice.
+    tags: [...new Set(row.tags)],
+    lane: row.lane,
+    input_tokens: row.inputTokens,
+    output_tokens: row.outputTokens,
+    cache_read_tokens: row.cacheReadTokens,
+    cache_write_tokens: row.cacheWriteTokens,
+    reasoning_tokens: row.reasoningTokens,
+    estimated: row.estimated,
+    cost_nano_usd: row.costNanoUsd,
+    price_version: row.priceVersion,
+    cached: row.cached,
+    demo: row.demo,
+    queue_ms: row.queueMs,
+    first_token_ms: row.firstTokenMs,
+    provider_ms: row.providerMs,
+    started_at: Math.round(row.startedAt),
+    finished_at: row.finishedAt === undefined ? undefined : Math.round(row.finishedAt),
+  };
+}
+
+/** A stored row as the contract has it: what is null is absent, but for the cost, where null says that it is unknown. */
+export function toLedgerRow(stored: UsageStat): LedgerRow {
+  const known = Object.fromEntries(Object.entries(stored).filter(([, value]) => value !== null));
+  return LedgerRow.parse({
+    ...known,
+    costNanoUsd: stored.costNanoUsd === null ? null : Number(stored.costNanoUsd),
+    startedAt: Number(stored.startedAt),
+    finishedAt: stored.finishedAt === null ? undefined : Number(stored.finishedAt),
+  });
+}

@@ -1,0 +1,26 @@
+import { PrismaPg } from '@prisma/adapter-pg';
+import type { Logger } from '@aimm/runtime';
+import type { PoolConfig } from 'pg';
+import { PrismaClient } from '../generated/postgresql/client.ts';
+import { type Client, type Connection, transactionOptions } from './client.ts';
+
+/** How a connection is made, here and for migrations. A server that does not answer is given up after 5 s. */
+export function createPoolConfig(url: string): PoolConfig {
+  return {
+    connectionString: url,
+    connectionTimeoutMillis: 5_000,
+    keepAlive: true,
+    application_name: 'ai-model-manager',
+  };
+}
+
+export async function openPostgres(url: string, logger: Logger | undefined): Promise<Connection> {
+  // A peer that vanished without a word is noticed after `query_timeout`; no query of ours takes nearly as long.
+  const pool: PoolConfig = { ...createPoolConfig(url), max: 10, query_timeout: 30_000 };
+  const onPoolError = (error: Error) => logger?.warn({ reason: error.message }, 'A PostgreSQL connection was lost');
+  const adapter = new PrismaPg(pool, { onPoolError, onConnectionError: onPoolError });
+  const client = new PrismaClient({ adapter, transactionOptions });
+  await client.$connect();
+  // Neither client type is assignable to the other, though every call made through the narrower one exists on both.
+  return { client: client as unknown as Client, close: () => client.$disconnect() };
+}

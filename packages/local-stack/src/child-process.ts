@@ -1,0 +1,37 @@
+import type { Shutdown } from '@aimm/runtime';
+import * as z from 'zod';
+
+/** What a supervisor sends its children over their IPC channel. */
+export const ParentMessage = z.discriminatedUnion('type', [
+  /** The whole environment of the providers, anew: keys, endpoints, demo. Replaces what was sent before. */
+  z.object({ type: z.literal('environment'), environment: z.record(z.string(), z.string()) }),
+]);
+export type ParentMessage = z.infer<typeof ParentMessage>;
+
+/** What a child tells its supervisor. */
+export const ChildMessage = z.discriminatedUnion('type', [
+  /** It does its work now. `url`: where it listens. */
+  z.object({ type: z.literal('ready'), url: z.string().optional() }),
+]);
+export type ChildMessage = z.infer<typeof ChildMessage>;
+
+/** Ends this process, gracefully, when the supervisor that started it is gone. Does nothing in a process without one. */
+export function leaveWithParent(shutdown: Pick<Shutdown, 'run'>): void {
+  if (!process.connected) return;
+  process.once('disconnect', () => void shutdown.run('the supervisor is gone').then(() => process.exit(0)));
+}
+
+/** Tells the supervisor, where there is one, that this process does its work now. */
+export function reportReady(url?: string): void {
+  const message: ChildMessage = { type: 'ready', ...(url !== undefined && { url }) };
+  // Nobody to tell any more is what `leaveWithParent` is for.
+  if (process.connected) process.send?.(message, undefined, undefined, () => undefined);
+}
+
+/** Calls `listener` with each provider environment that the supervisor sends. */
+export function onProviderEnvironment(listener: (environment: Record<string, string>) => void): void {
+  process.on('message', (received: unknown) => {
+    const message = ParentMessage.safeParse(received).data;
+    if (message !== undefined) listener(message.environment);
+  });
+}

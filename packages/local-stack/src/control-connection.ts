@@ -1,0 +1,69 @@
+import { connect } from 'node:net';
+import { createMessageSocket } from './message-socket.ts';
+import { type ClientMessage, type StackInfo, StackMessage } from './protocol.ts';
+
+/** One live connection to a stack that is ready. */
+export interface ControlConnection {
+  /** As of the stack's last message. */
+  info(): StackInfo;
+  send(message: ClientMessage): void;
+  close(): Promise<void>;
+  /** Settles when the stack or this side ends the connection. */
+  readonly closed: Promise<void>;
+}
+
+/** The stack said that it cannot start, and why. */
+export class StackStartError extends Error {
+  override name = 'StackStartError';
+}
+
+/**
+ * Connects, says hello, and waits until the stack is ready.
+ * Gives undefined when nobody listens there, or whoever does goes away before it is ready.
+ * @throws StackStartError when the stack says it cannot start
+ */
+export async function openControlConnection(
+  path: string,
+  hello: Extract<ClientMessage, { type: 'hello' }>,
+  timeoutMs: number,
+): Promise<ControlConnection | undefined> {
+  const socket = connect({ path });
+  const ready = Promise.withResolvers<StackInfo | undefined>();
+  let latest: StackInfo | undefined;
+  const channel = createMessageSocket<StackMessage, ClientMessage>(socket, StackMessage, (message) => {
+    switch (message.type) {
+      case 'welcome':
+      case 'info':
+        latest = message.info;
+        if (message.type === 'welcome') ready.resolve(message.info);
+        break;
+      case 'failed':
+        ready.reject(new StackStartError(message.problem));
+        break;
+      case 'stopping':
+        socket.end();
+        break;
+    }
+  });
+  void channel.closed.then(() => ready.resolve(undefined));
+  const timer = setTimeout(() => socket.destroy(), timeoutMs);
+  channel.send(hello);
+  try {
+    const first = await ready.promise;
+    if (first === undefined) return undefined;
+    return {
+      info: () => latest ?? first,
+      send: channel.send,
+      close: async () => {
+        channel.end();
+        await channel.closed;
+      },
+      closed: channel.closed,
+    };
+  } catch (error) {
+    socket.destroy();
+    throw error;
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,131 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Logger, RawEnvironment } from '@aimm/runtime';
+import { type ControlConnection, openControlConnection, StackStartError } from './control-connection.ts';
+import { pickHandover } from './handover.ts';
+import { type LaunchedStack, launchStack, type StackLaunch } from './launch-stack.ts';
+import type { ClientMessage, StackInfo } from './protocol.ts';
+import { toStackPaths } from './stack-paths.ts';
+import { version } from './version.ts';
+
+export interface JoinOptions {
+  /** Absolute. One stack per data directory. */
+  dataDir: string;
+  /** The client's environment: the launched stack inherits it, a running one is handed its keys. */
+  raw: RawEnvironment;
+  logger: Logger;
+  launch: StackLaunch;
+  /** Variables that hold provider keys; default: every `*_API_KEY`. */
+  keyVariables?: readonly string[];
+  /** How long a stack may take to be ready. Default 20 s. */
+  timeoutMs?: number;
+}
+
+/** A client's hold on its stack, which stays while the connection is open. */
+export interface StackConnection {
+  /** As the stack last told it. */
+  readonly info: StackInfo;
+  /** The stack, joined again (and started again) when it went away. @throws Error as `joinStack` */
+  ensure(): Promise<StackInfo>;
+  /** Tells the stack where this client's HTTP front listens. */
+  announce(httpUrl: string): void;
+  /** Calls `listener` each time the stack goes away; gives back how to stop listening. */
+  onLost(listener: () => void): () => void;
+  close(): Promise<void>;
+}
+
+/**
+ * Joins the stack of a data directory, and starts it in the background where none runs.
+ * @throws Error when it is not ready in time: its message has the end of the stack's log and what to do
+ */
+export async function joinStack(options: JoinOptions): Promise<StackConnection> {
+  const listeners = new Set<() => void>();
+  let closing = false;
+  let connection: ControlConnection | undefined;
+  let joining: Promise<StackInfo> | undefined;
+  let announced: string | undefined;
+  let info: StackInfo;
+
+  const join = async () => {
+    const joined = await connectOrLaunch(options, () => closing);
+    connection = joined;
+    info = joined.info();
+    if (info.version !== version) {
+      options.logger.warn(
+        { stack: info.version, client: version },
+        'The running stack is of another version: `aimm down` ends it',
+      );
+    }
+    if (announced !== undefined) joined.send({ type: 'announce', httpUrl: announced });
+    void joined.closed.then(() => {
+      info = joined.info();
+      if (connection === joined) connection = undefined;
+      if (!closing) for (const listener of listeners) listener();
+    });
+    return info;
+  };
+  const ensure = async () => {
+    if (connection !== undefined) return connection.info();
+    joining ??= join().finally(() => (joining = undefined));
+    return joining;
+  };
+
+  info = await ensure();
+  return {
+    get info() {
+      return connection?.info() ?? info;
+    },
+    ensure,
+    announce: (httpUrl) => {
+      announced = httpUrl;
+      connection?.send({ type: 'announce', httpUrl });
+    },
+    onLost: (listener) => {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
+    close: async () => {
+      closing = true;
+      // A join under way gives up by itself now; its caller hears why.
+      await joining?.catch(() => undefined);
+      await connection?.close();
+    },
+  };
+}
+
+async function connectOrLaunch(options: JoinOptions, isClosing: () => boolean): Promise<ControlConnection> {
+  const { dataDir, raw, logger, launch, keyVariables, timeoutMs = 20_000 } = options;
+  const paths = toStackPaths(dataDir);
+  const hello: Extract<ClientMessage, { type: 'hello' }> = {
+    type: 'hello',
+    pid: process.pid,
+    version,
+    role: 'client',
+    environment: pickHandover(raw, keyVariables),
+  };
+  const deadlineAt = Date.now() + timeoutMs;
+  let launched: LaunchedStack | undefined;
+  while (Date.now() < deadlineAt && !isClosing()) {
+    const joined = await openControlConnection(paths.controlSocket, hello, deadlineAt - Date.now());
+    if (joined !== undefined) return joined;
+    const exit = launched?.exit();
+    if (exit !== undefined && exit.code !== 0) break;
+    if (launched === undefined || exit !== undefined) {
+      logger.debug({ dataDir }, 'Starting the local stack');
+      launched = launchStack(launch, paths, raw);
+    }
+    // Nothing tells when a socket appears in a folder on every platform; a look costs microseconds.
+    await delay(25);
+  }
+  throw new StackStartError(describeFailure(paths.stackLog, timeoutMs, launched));
+}
+
+function describeFailure(log: string, timeoutMs: number, launched: LaunchedStack | undefined): string {
+  const exit = launched?.exit();
+  const what = exit === undefined ? `was not ready within ${timeoutMs / 1000} s` : `ended with code ${exit.code}`;
+  const tail = launched?.logTail() ?? '';
+  return [
+    `The local stack ${what}.`,
+    ...(tail === '' ? [] : ['The end of its log:', tail]),
+    `What to do: \`aimm doctor\` looks for the cause; the whole log is ${log}.`,
+  ].join('\n');
+}

@@ -1,0 +1,178 @@
+import { type ErrorCode, ModelManagerError } from '@aimm/contracts';
+import type { ProviderSettings } from '../model-provider.ts';
+import { GuardStop } from '../stream-guard.ts';
+import { describeError, hintFor } from './error-wording.ts';
+import { type ErrorBody, parseErrorBody, readThrown } from './error-body.ts';
+import { findRetryAfterMs } from './retry-after.ts';
+import { type Exchange, findRequestId } from './transport.ts';
+
+/** What a rule looks at. `status` is the response's, or the one inside the body of a stream's error event. */
+export interface ErrorFacts extends ErrorBody {
+  headers: Record<string, string>;
+}
+
+/** One line of a vendor's own knowledge; all conditions that are given must hold. Rules are tried in order. */
+export interface ErrorRule {
+  code: ErrorCode;
+  status?: readonly number[];
+  /** Any of these words, lower-case. */
+  words?: readonly string[];
+  message?: RegExp;
+  test?: (facts: ErrorFacts) => boolean;
+}
+
+/** What is known where the error is caught. */
+export interface ErrorContext {
+  settings: ProviderSettings;
+  rules: readonly ErrorRule[];
+  exchange: Exchange;
+  /** The model that was asked; absent for calls about none, such as listings. */
+  model?: string | undefined;
+  /** Events that the stream had given. */
+  events?: number;
+  /** The vendor's own way out, by code. */
+  hints?: Partial<Record<ErrorCode, (model: string) => string>> | undefined;
+}
+
+/**
+ * Whatever a call threw, as our error. Decided in this order: what we stopped ourselves, what is odd about the
+ * response, the vendor's rules over the body, the HTTP status, the words of an error event, the class of the error.
+ */
+export function toProviderError(thrown: unknown, context: ErrorContext): ModelManagerError {
+  if (thrown instanceof ModelManagerError) return thrown;
+  const { settings, exchange, model } = context;
+  const body = exchange.errorBody === undefined ? readThrown(thrown) : parseErrorBody(exchange.errorBody);
+  const failed = exchange.errorBody === undefined ? undefined : exchange.status;
+  const status = failed ?? body.status;
+  const facts: ErrorFacts = { ...body, headers: exchange.headers, ...(status !== undefined && { status }) };
+  const code = decideCode(thrown, facts, context);
+  const redact = (text: string) => redactKey(text, settings.apiKey);
+  const said = [
+    status === undefined ? '' : `HTTP ${status}`,
+    facts.codes[0] ?? '',
+    facts.message,
+    findCause(thrown),
+    findRequestId(exchange) ?? '',
+  ];
+  const wanted =
+    code === 'rate_limited' || code === 'overloaded' || code === 'quota_exceeded' || code === 'server_error';
+  const wording = { code, settings, model, facts, exchange, thrown };
+  const hint = (model === undefined ? undefined : context.hints?.[code]?.(model)) ?? hintFor(wording);
+  return new ModelManagerError(code, redact(describeError(wording)), {
+    provider: settings.id,
+    hint: hint === undefined ? undefined : redact(hint),
+    retryAfterMs: wanted ? findRetryAfterMs(exchange.headers, facts) : undefined,
+    // Asking again where there is no such address, or only a redirect, gives the same.
+    retryable: code === 'server_error' && (status === 404 || exchange.oddity === 'redirect') ? false : undefined,
+    vendorMessage: redact(said.filter((part) => part !== '').join(' ')).slice(0, 300),
+    cause: redactedCause(thrown, redact),
+  });
+}
+
+function decideCode(
+  thrown: unknown,
+  facts: ErrorFacts,
+  { rules, exchange, events = 0, model }: ErrorContext,
+): ErrorCode {
+  if (thrown instanceof GuardStop && thrown.why !== 'unfinished')
+    return thrown.why === 'user' ? 'cancelled' : 'timeout';
+  if (exchange.oddity !== undefined) return 'server_error';
+  const code =
+    rules.find((rule) => matches(rule, facts))?.code ??
+    codeOfStatus(facts.status) ??
+    codeOfWords(facts.codes) ??
+    codeOfClass(thrown, exchange, events);
+  // Not found, when no model was asked for: there is no such API.
+  return code === 'unknown_model' && model === undefined ? 'server_error' : code;
+}
+
+function matches(rule: ErrorRule, facts: ErrorFacts): boolean {
+  return (
+    (rule.status === undefined || (facts.status !== undefined && rule.status.includes(facts.status))) &&
+    (rule.words === undefined || rule.words.some((word) => facts.codes.includes(word))) &&
+    (rule.message === undefined || rule.message.test(facts.message)) &&
+    (rule.test === undefined || rule.test(facts))
+  );
+}
+
+function codeOfStatus(status: number | undefined): ErrorCode | undefined {
+  if (status === undefined || status < 400) return undefined;
+  const known: Record<number, ErrorCode> = {
+    401: 'authentication',
+    402: 'quota_exceeded',
+    403: 'permission',
+    404: 'unknown_model',
+    408: 'timeout',
+    409: 'server_error',
+    429: 'rate_limited',
+    503: 'overloaded',
+    504: 'timeout',
+    529: 'overloaded',
+  };
+  return known[status] ?? (status >= 499 ? 'server_error' : 'invalid_request');
+}
+
+/** Error events inside a stream carry a word and no status. */
+function codeOfWords(codes: readonly string[]): ErrorCode | undefined {
+  const known: Record<string, ErrorCode> = {
+    api_error: 'server_error',
+    authentication_error: 'authentication',
+    deadline_exceeded: 'timeout',
+    internal: 'server_error',
+    invalid_argument: 'invalid_request',
+    invalid_request_error: 'invalid_request',
+    not_found_error: 'unknown_model',
+    overloaded_error: 'overloaded',
+    permission_error: 'permission',
+    rate_limit_error: 'rate_limited',
+    rate_limit_exceeded: 'rate_limited',
+    rate_limited: 'rate_limited',
+    resource_exhausted: 'rate_limited',
+    server_error: 'server_error',
+    server_is_overloaded: 'overloaded',
+    service_unavailable_error: 'overloaded',
+    slow_down: 'rate_limited',
+    timeout_error: 'timeout',
+    unavailable: 'overloaded',
+  };
+  return codes.map((word) => known[word]).find((code) => code !== undefined);
+}
+
+function codeOfClass(thrown: unknown, exchange: Exchange, events: number): ErrorCode {
+  // The SDK refused to send it.
+  if (!exchange.sent) return 'invalid_request';
+  if (exchange.status === undefined || findCause(thrown) !== '' || isCut(thrown)) return 'network';
+  const broken = thrown instanceof GuardStop || thrown instanceof SyntaxError || isIncomplete(thrown);
+  return broken && events > 0 && exchange.oddity === undefined ? 'network' : 'server_error';
+}
+
+function isCut(thrown: unknown): boolean {
+  return thrown instanceof TypeError && /terminated|fetch failed/.test(thrown.message);
+}
+
+function isIncomplete(thrown: unknown): boolean {
+  return thrown instanceof Error && /^(Incomplete JSON segment|Did not receive done)/.test(thrown.message);
+}
+
+/** The system's word for a broken connection (`ECONNREFUSED`), from the chain of causes; else empty. */
+export function findCause(thrown: unknown): string {
+  for (let error = thrown, depth = 0; error instanceof Error && depth < 6; error = error.cause, depth += 1) {
+    if ('code' in error && typeof error.code === 'string' && /^(E[A-Z]|UND_ERR)/.test(error.code)) return error.code;
+  }
+  return '';
+}
+
+/** The key as it is and as it stands in a URL. */
+function redactKey(text: string, key: string | undefined): string {
+  if (key === undefined || key === '') return text;
+  return text.replaceAll(key, '[key]').replaceAll(encodeURIComponent(key), '[key]');
+}
+
+/** The SDK's error carries requests and headers; a log needs its name, text and place only. */
+function redactedCause(thrown: unknown, redact: (text: string) => string): Error | undefined {
+  if (!(thrown instanceof Error)) return undefined;
+  const cause = new Error(redact(thrown.message).slice(0, 300));
+  cause.name = thrown.name;
+  cause.stack = redact(thrown.stack ?? '').slice(0, 4000);
+  return cause;
+}

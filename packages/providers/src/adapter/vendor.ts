@@ -1,0 +1,60 @@
+import type { ErrorCode, GenerationRequest, ListedModel, ModelInfo, Warning } from '@aimm/contracts';
+import type { StreamPart } from '../model-provider.ts';
+import type { ErrorRule } from './provider-error.ts';
+
+export type FinishPart = Extract<StreamPart, { type: 'finish' }>;
+
+/** Turns one vendor's events into parts. Made anew for every call. */
+export interface EventMapper<Event> {
+  /** The parts an event stands for, often none. Throws what the vendor reports as a failure. */
+  map(event: Event): StreamPart[];
+  /** The closing part once the terminal marker was seen; undefined before. */
+  finish(): FinishPart | undefined;
+}
+
+/** A request ready to go out. */
+export interface PreparedCall {
+  warnings: Warning[];
+  /** Sends it. One list of parts for every event of the vendor, so that silence can be told from thinking. */
+  open(): Promise<AsyncIterable<StreamPart[]>>;
+  finish(): FinishPart | undefined;
+}
+
+/** What one vendor's file gives; `assembleProvider` makes the provider of it. All calls go through the transport. */
+export interface Vendor {
+  readonly kind: string;
+  /** What a call would send. Maps only, does not send. */
+  prepare(request: GenerationRequest, info: ModelInfo | undefined): PreparedCall;
+  /** Throws a `ShapeError` when the answer is no listing. */
+  listModels(): Promise<ListedModel[]>;
+  /** Where the vendor says more of one model than its listing does. */
+  getModel?(model: string): Promise<ListedModel>;
+  readonly errorRules: readonly ErrorRule[];
+  /** Whether a listing proves the key; some servers show theirs to anybody. */
+  readonly listingNeedsKey: boolean;
+  /** The vendor's own way out of an error. */
+  readonly hints?: Partial<Record<ErrorCode, (model: string) => string>>;
+}
+
+/** Ties a mapper to the SDK call that makes its events. */
+export function toCall<Event>(
+  warnings: Warning[],
+  mapper: EventMapper<Event>,
+  send: () => Promise<AsyncIterable<Event>>,
+): PreparedCall {
+  return { warnings, open: async () => mapEach(await send(), mapper), finish: () => mapper.finish() };
+}
+
+async function* mapEach<Event>(events: AsyncIterable<Event>, mapper: EventMapper<Event>) {
+  for await (const event of events) yield mapper.map(event);
+}
+
+/** Loads and builds something at its first use and keeps it; a failed attempt is not kept. */
+export function lazily<T>(create: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined;
+  return () =>
+    (made ??= create().catch((error: unknown) => {
+      made = undefined;
+      throw error;
+    }));
+}

@@ -1,0 +1,99 @@
+import { randomUUID } from 'node:crypto';
+import type { FinishReason, JsonObject, Usage } from '@aimm/contracts';
+import type { GenerateContentResponse, Part } from '@google/genai';
+import { sumOf, toUsage } from '../adapter/usage.ts';
+import type { EventMapper, FinishPart } from '../adapter/vendor.ts';
+import type { StreamPart } from '../model-provider.ts';
+
+/** Chunks of Gemini. The reason to finish may be followed by more chunks; the last counts win. */
+export function createContentMapper(): EventMapper<GenerateContentResponse> {
+  let reason: string | undefined;
+  let called = false;
+  let usage: Usage = {};
+  let last: Pick<FinishPart, 'answeredBy' | 'vendorRequestId'> = {};
+
+  function mapPart(part: Part): StreamPart[] {
+    const { functionCall: call, text } = part;
+    if (call?.name !== undefined) {
+      called = true;
+      const signature = part.thoughtSignature;
+      return [
+        {
+          type: 'tool_call',
+          call: {
+            type: 'tool_call',
+            id: call.id || `call_${randomUUID()}`,
+            name: call.name,
+            arguments: (call.args ?? {}) as JsonObject, // parsed from JSON by the SDK
+            ...(signature !== undefined && { vendor: { google: { thoughtSignature: signature } } }),
+          },
+        },
+      ];
+    }
+    if (part.inlineData !== undefined) {
+      const message = `An answer of type ${part.inlineData.mimeType ?? 'unknown'} was left out: only text is passed on.`;
+      return [{ type: 'warning', warning: { code: 'other', message } }];
+    }
+    if (text === undefined || text === '') return [];
+    return [part.thought === true ? { type: 'reasoning', text } : { type: 'text', text }];
+  }
+
+  return {
+    map(chunk) {
+      last = {
+        ...last,
+        ...(chunk.modelVersion && { answeredBy: chunk.modelVersion }),
+        ...(chunk.responseId && { vendorRequestId: chunk.responseId }),
+      };
+      const candidate = chunk.candidates?.[0];
+      // Read part by part: the SDK's own `text` writes to the console.
+      const parts = (candidate?.content?.parts ?? []).flatMap(mapPart);
+      reason = candidate?.finishReason ?? chunk.promptFeedback?.blockReason ?? reason;
+      if (chunk.usageMetadata !== undefined) {
+        usage = toContentUsage(chunk.usageMetadata);
+        parts.push({ type: 'usage', usage });
+      }
+      return parts;
+    },
+    finish: () =>
+      reason === undefined
+        ? undefined
+        : { type: 'finish', finishReason: toFinishReason(reason, called), usage, ...last },
+  };
+}
+
+const reasons: Record<string, FinishReason['unified']> = {
+  STOP: 'stop',
+  // Not Google's own, but what servers that stand in for it say.
+  FUNCTION_CALL: 'tool_calls',
+  MAX_TOKENS: 'length',
+  SAFETY: 'content_filter',
+  RECITATION: 'content_filter',
+  BLOCKLIST: 'content_filter',
+  PROHIBITED_CONTENT: 'content_filter',
+  SPII: 'content_filter',
+  IMAGE_SAFETY: 'content_filter',
+  IMAGE_PROHIBITED_CONTENT: 'content_filter',
+  IMAGE_RECITATION: 'content_filter',
+  MODEL_ARMOR: 'content_filter',
+  JAILBREAK: 'content_filter',
+  MALFORMED_FUNCTION_CALL: 'error',
+  MALFORMED_RESPONSE: 'error',
+  UNEXPECTED_TOOL_CALL: 'error',
+  TOO_MANY_TOOL_CALLS: 'error',
+};
+
+function toFinishReason(raw: string, called: boolean): FinishReason {
+  if (raw === 'STOP' && called) return { unified: 'tool_calls', raw };
+  return { unified: reasons[raw] ?? 'other', raw };
+}
+
+/** Gemini's candidates leave thoughts out, and zero counts are not sent. */
+function toContentUsage(usage: NonNullable<GenerateContentResponse['usageMetadata']>): Usage {
+  return toUsage({
+    input: sumOf(usage.promptTokenCount, usage.toolUsePromptTokenCount),
+    output: sumOf(usage.candidatesTokenCount, usage.thoughtsTokenCount),
+    cacheRead: usage.cachedContentTokenCount,
+    reasoning: usage.thoughtsTokenCount,
+  });
+}

@@ -1,0 +1,10 @@
+export { drainStream } from './drain.ts';
+export type {
+  CallOptions,
+  ModelProvider,
+  ProviderFactory,
+  ProviderResponse,
+  ProviderSettings,
+  StreamPart,
+} from './model-provider.ts';
+export { createProvider, isProviderKind, type ProviderKind, providerKinds } from './registry.ts';

@@ -1,0 +1,75 @@
+import type { Capability, ListedModel } from '@aimm/contracts';
+import type { ModelResponse, ShowResponse } from 'ollama';
+import { assembleProvider } from './adapter/assemble-provider.ts';
+import { isObject } from './adapter/error-body.ts';
+import { readListing, sizeField } from './adapter/listing.ts';
+import type { Transport } from './adapter/transport.ts';
+import { toCall, type Vendor } from './adapter/vendor.ts';
+import type { ProviderFactory, ProviderSettings } from './model-provider.ts';
+import { ollamaErrorRules } from './ollama/errors.ts';
+import { toChatRequest } from './ollama/request.ts';
+import { createChatMapper } from './ollama/stream.ts';
+import { withStrictLines } from './ollama/strict-lines.ts';
+
+/** Ollama's own API. */
+export const createOllamaProvider: ProviderFactory = (settings) =>
+  assembleProvider(settings, (transport) => createVendor(settings, transport));
+
+function createVendor(settings: ProviderSettings, transport: Transport): Vendor {
+  const fetch = withStrictLines(transport.fetch);
+
+  /** One for every call, which costs nothing: a client remembers each stream that did not run to its end. */
+  async function createClient() {
+    const { Ollama } = await import('ollama');
+    return new Ollama({
+      host: settings.baseUrl ?? 'http://127.0.0.1:11434',
+      fetch,
+      ...(settings.apiKey && { headers: { Authorization: `Bearer ${settings.apiKey}` } }),
+    });
+  }
+
+  return {
+    kind: 'ollama',
+    prepare(request, info) {
+      const { body, warnings } = toChatRequest(settings.id, request, info);
+      return toCall(warnings, createChatMapper(), async () => (await createClient()).chat(body));
+    },
+    async listModels() {
+      const body = await (await createClient()).list();
+      return readListing(body, 'models', 'name').map(toListedModel);
+    },
+    async getModel(model) {
+      return { id: model, ...describeModel(await (await createClient()).show({ model })) };
+    },
+    errorRules: ollamaErrorRules,
+    // A local server has no keys.
+    listingNeedsKey: false,
+    hints: {
+      unknown_model: (model) => `Run \`ollama pull ${model}\`.`,
+      context_length_exceeded: () => 'Shorten the conversation, or start Ollama with a larger OLLAMA_CONTEXT_LENGTH.',
+      network: () => 'Start Ollama (`ollama serve`), or check its base URL.',
+    },
+  };
+}
+
+function toListedModel({ id }: Partial<ModelResponse> & { id: string }): ListedModel {
+  return { id };
+}
+
+const capabilityNames: Record<string, Capability> = {
+  completion: 'text',
+  tools: 'tools',
+  vision: 'images',
+  thinking: 'reasoning',
+  embedding: 'embeddings',
+};
+
+function describeModel(shown: ShowResponse): Omit<ListedModel, 'id'> {
+  // Named after the architecture: `llama.context_length`.
+  const facts = isObject(shown.model_info) ? Object.entries(shown.model_info) : [];
+  const context: unknown = facts.find(([name]) => name.endsWith('.context_length'))?.[1];
+  const capabilities = (Array.isArray(shown.capabilities) ? shown.capabilities : [])
+    .map((name) => capabilityNames[name])
+    .filter((name) => name !== undefined);
+  return { ...sizeField('contextWindow', context), ...(capabilities.length > 0 && { capabilities }) };
+}

@@ -1,0 +1,53 @@
+import { randomUUID } from 'node:crypto';
+import type { FinishReason, JsonObject } from '@aimm/contracts';
+import type { ChatResponse } from 'ollama';
+import { toUsage } from '../adapter/usage.ts';
+import type { EventMapper, FinishPart } from '../adapter/vendor.ts';
+import type { StreamPart } from '../model-provider.ts';
+
+type WireCall = NonNullable<ChatResponse['message']['tool_calls']>[number] & { id?: string };
+
+/** Lines of Ollama's chat; the last is `done` and has the counts. */
+export function createChatMapper(): EventMapper<ChatResponse> {
+  let called = false;
+  let end: FinishPart | undefined;
+
+  return {
+    map(line) {
+      const parts: StreamPart[] = [];
+      const { message } = line;
+      if (message === undefined && line.done !== true) throw new Error('a line of the stream has no message');
+      if (message?.thinking) parts.push({ type: 'reasoning', text: message.thinking });
+      if (message?.content) parts.push({ type: 'text', text: message.content });
+      const calls = (message?.tool_calls ?? []).map(mapCall);
+      called ||= calls.length > 0;
+      if (line.done) {
+        end = {
+          type: 'finish',
+          finishReason: toFinishReason(line.done_reason ?? '', called),
+          // Left out when nothing was read anew; a 0 says as little.
+          usage: toUsage({ input: line.prompt_eval_count || undefined, output: line.eval_count || undefined }),
+          ...(line.model && { answeredBy: line.model }),
+        };
+      }
+      return [...parts, ...calls];
+    },
+    finish: () => end,
+  };
+}
+
+function mapCall(call: WireCall): StreamPart {
+  const { name, arguments: given } = call.function;
+  return {
+    type: 'tool_call',
+    // Parsed from a line of JSON by the SDK.
+    call: { type: 'tool_call', id: call.id || `call_${randomUUID()}`, name, arguments: (given ?? {}) as JsonObject },
+  };
+}
+
+function toFinishReason(raw: string, called: boolean): FinishReason {
+  const given = raw === '' ? {} : { raw };
+  if (raw === 'length') return { unified: 'length', ...given };
+  if (called) return { unified: 'tool_calls', ...given };
+  return { unified: raw === 'stop' || raw === '' ? 'stop' : 'other', ...given };
+}

@@ -1,0 +1,37 @@
+import type { ErrorRule } from '../adapter/provider-error.ts';
+
+/** OpenAI's words, which compatible servers borrow. */
+export const openAiErrorRules: readonly ErrorRule[] = [
+  {
+    code: 'quota_exceeded',
+    words: [
+      'insufficient_quota',
+      'billing_hard_limit_reached',
+      'credit_balance_exhausted',
+      'organization_spend_limit_exceeded',
+      'organization_usage_limit_exceeded',
+      'project_spend_limit_exceeded',
+    ],
+  },
+  { code: 'context_length_exceeded', words: ['context_length_exceeded'] },
+  // vLLM, llama.cpp and others say it in words only.
+  {
+    code: 'context_length_exceeded',
+    status: [400, 413],
+    message: /maximum context length|exceeds?.{0,30}context (size|length|window)/i,
+  },
+  {
+    code: 'content_filtered',
+    words: [
+      'bio_policy',
+      'content_filter',
+      'content_policy_violation',
+      'image_content_policy_violation',
+      'invalid_prompt',
+      'misalignment_policy_violation',
+    ],
+  },
+  { code: 'authentication', words: ['invalid_api_key'] },
+  { code: 'unknown_model', words: ['model_not_found'] },
+  { code: 'overloaded', words: ['server_is_overloaded', 'service_unavailable_error'] },
+];

@@ -1,0 +1,117 @@
+import type { GenerationRequest, Message, ModelInfo, ReasoningEffort, Warning } from '@aimm/contracts';
+import type {
+  ResponseCreateParamsStreaming,
+  ResponseInputContent,
+  ResponseInputItem,
+} from 'openai/resources/responses/responses';
+import { askForJson, leaveOut, resultText, textOf, vendorData } from '../adapter/conversation.ts';
+import { closeObjects, isStrictSchema, schemaName } from '../adapter/json-schema.ts';
+import { readMedia, toDataUrl } from '../adapter/media.ts';
+import { planSettings } from '../adapter/settings-plan.ts';
+
+/** The body of a Responses call, stateless: nothing is stored at OpenAI. */
+export function toResponsesBody(
+  provider: string,
+  request: GenerationRequest,
+  info: ModelInfo | undefined,
+): { body: ResponseCreateParamsStreaming; warnings: Warning[] } {
+  const { settings, warnings } = planSettings(provider, request, info, {
+    unsupported: ['topK', 'stop', 'seed', 'presencePenalty', 'frequencyPenalty'],
+  });
+  const { responseFormat: format, tools, toolChoice, reasoningEffort, serviceTier } = settings;
+  const messages = format?.type === 'json' ? askForJson(request.messages, provider, warnings) : [...request.messages];
+  const firstTurn = messages.findIndex(({ role }) => role !== 'system');
+  const leading = messages.slice(0, firstTurn === -1 ? messages.length : firstTurn);
+  // Reasoning models lose their thread between tool calls unless they get their own reasoning back.
+  const keepsReasoning = tools !== undefined && info?.capabilities?.includes('reasoning') === true;
+  const body: ResponseCreateParamsStreaming = {
+    model: request.model,
+    stream: true,
+    store: false,
+    input: messages.slice(leading.length).flatMap((message) => toItems(message, warnings)),
+    ...(leading.length > 0 && { instructions: leading.map(textOf).join('\n\n') }),
+    ...(settings.maxOutputTokens !== undefined && { max_output_tokens: settings.maxOutputTokens }),
+    ...(settings.temperature !== undefined && { temperature: settings.temperature }),
+    ...(settings.topP !== undefined && { top_p: settings.topP }),
+    ...(reasoningEffort !== undefined && { reasoning: { effort: reasoningEffort satisfies ReasoningEffort } }),
+    ...(keepsReasoning && { include: ['reasoning.encrypted_content'] }),
+    ...(format !== undefined && { text: { format: toTextFormat(format) } }),
+    ...(tools !== undefined && {
+      tools: tools.map(({ name, description, parameters }) => ({
+        type: 'function',
+        name,
+        ...(description !== undefined && { description }),
+        parameters,
+        strict: false,
+      })),
+    }),
+    ...(toolChoice !== undefined && {
+      tool_choice: typeof toolChoice === 'string' ? toolChoice : { type: 'function', name: toolChoice.name },
+    }),
+    // The vendor knows its tiers better than the SDK's types.
+    ...(serviceTier !== undefined && { service_tier: serviceTier as 'auto' }),
+    ...(settings.userId !== undefined && { safety_identifier: settings.userId }),
+  };
+  return { body, warnings };
+}
+
+type TextFormat = NonNullable<NonNullable<ResponseCreateParamsStreaming['text']>['format']>;
+
+function toTextFormat(format: NonNullable<GenerationRequest['settings']['responseFormat']>): TextFormat {
+  if (format.type !== 'json_schema') return { type: format.type === 'json' ? 'json_object' : 'text' };
+  const schema = closeObjects(format.schema);
+  return { type: 'json_schema', name: schemaName(format.name), schema, strict: isStrictSchema(schema) };
+}
+
+function toItems(message: Message, warnings: Warning[]): ResponseInputItem[] {
+  if (message.role === 'system') return [{ role: 'developer', content: textOf(message) }];
+  const items: ResponseInputItem[] = [];
+  let content: ResponseInputContent[] = [];
+  const flush = () => {
+    if (content.length > 0) items.push({ role: 'user', content });
+    content = [];
+  };
+  for (const part of message.content) {
+    switch (part.type) {
+      case 'text':
+        if (message.role === 'assistant') items.push({ role: 'assistant', content: part.text });
+        else content.push({ type: 'input_text', text: part.text });
+        break;
+      case 'image':
+      case 'file':
+        content.push(toMediaContent(part, warnings));
+        break;
+      case 'tool_result':
+        flush();
+        items.push({ type: 'function_call_output', call_id: part.toolCallId, output: resultText(part) });
+        break;
+      case 'tool_call': {
+        const kept = vendorData(part, 'openai')?.['reasoning'];
+        // Our own record of the items that the Responses API gave with this call.
+        if (Array.isArray(kept)) items.push(...(kept as unknown as ResponseInputItem[]));
+        const text = JSON.stringify(part.arguments);
+        items.push({ type: 'function_call', call_id: part.id, name: part.name, arguments: text });
+        break;
+      }
+      case 'reasoning':
+        break;
+    }
+  }
+  flush();
+  return items;
+}
+
+function toMediaContent(
+  part: Extract<Message['content'][number], { type: 'image' | 'file' }>,
+  warnings: Warning[],
+): ResponseInputContent {
+  const media = readMedia(part);
+  if (media.at === 'nowhere') {
+    return { type: 'input_text', text: leaveOut(`A ${part.type}`, 'it has neither data nor a URL', warnings) };
+  }
+  if (part.type === 'image') {
+    return { type: 'input_image', detail: 'auto', image_url: media.at === 'url' ? media.url : toDataUrl(media) };
+  }
+  if (media.at === 'url') return { type: 'input_file', file_url: media.url };
+  return { type: 'input_file', file_data: toDataUrl(media), filename: part.filename ?? 'file' };
+}

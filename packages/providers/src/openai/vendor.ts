@@ -1,0 +1,71 @@
+import type { GenerationRequest, ListedModel, ModelInfo } from '@aimm/contracts';
+import { readListing, sizeField, textField } from '../adapter/listing.ts';
+import type { Transport } from '../adapter/transport.ts';
+import { lazily, type PreparedCall, toCall, type Vendor } from '../adapter/vendor.ts';
+import type { ProviderSettings } from '../model-provider.ts';
+import { type ChatDialect, toChatBody } from './chat-request.ts';
+import { createChatMapper } from './chat-stream.ts';
+import { openAiErrorRules } from './errors.ts';
+import { toResponsesBody } from './responses-request.ts';
+import { createResponsesMapper } from './responses-stream.ts';
+
+/** How a server of OpenAI's wire departs from the next. */
+export interface OpenAiDialect {
+  kind: string;
+  /** Which API serves models whose quirks do not say. */
+  api: 'responses' | 'chat';
+  baseUrl: string;
+  listingNeedsKey: boolean;
+  chat: ChatDialect;
+}
+
+export function createOpenAiVendor(settings: ProviderSettings, transport: Transport, dialect: OpenAiDialect): Vendor {
+  const getClient = lazily(async () => {
+    const { OpenAI } = await import('openai');
+    return new OpenAI({
+      // Everything the SDK would else read from the environment, the guard would else time, or we would else retry.
+      apiKey: settings.apiKey || 'none',
+      adminAPIKey: null,
+      organization: null,
+      project: null,
+      webhookSecret: null,
+      baseURL: settings.baseUrl ?? dialect.baseUrl,
+      defaultHeaders: { Authorization: settings.apiKey ? `Bearer ${settings.apiKey}` : null },
+      fetch: transport.fetch,
+      maxRetries: 0,
+      timeout: 2_147_483_647,
+      logLevel: 'off',
+    });
+  });
+
+  function prepare(request: GenerationRequest, info: ModelInfo | undefined): PreparedCall {
+    if ((info?.quirks?.api ?? dialect.api) === 'responses') {
+      const { body, warnings } = toResponsesBody(settings.id, request, info);
+      return toCall(warnings, createResponsesMapper(), async () => (await getClient()).responses.create(body));
+    }
+    const { body, warnings } = toChatBody(settings.id, request, info, dialect.chat);
+    return toCall(warnings, createChatMapper(), async () => (await getClient()).chat.completions.create(body));
+  }
+
+  return {
+    kind: dialect.kind,
+    prepare,
+    async listModels() {
+      const client = await getClient();
+      // Not `models.list()`: it takes any answer for an empty page.
+      const body = await client.get<unknown>('/models');
+      return readListing(body, 'data', 'id').map(toListedModel);
+    },
+    errorRules: openAiErrorRules,
+    listingNeedsKey: dialect.listingNeedsKey,
+  };
+}
+
+/** OpenAI gives ids only; OpenRouter and vLLM say more. */
+function toListedModel(entry: Record<string, unknown> & { id: string }): ListedModel {
+  return {
+    id: entry.id,
+    ...textField('name', entry['name']),
+    ...sizeField('contextWindow', entry['context_length'] ?? entry['max_model_len']),
+  };
+}

@@ -1,0 +1,106 @@
+import { describe, expect, test } from 'vitest';
+import { parseErrorBody, readThrown } from '../src/adapter/error-body.ts';
+import { closeObjects, isStrictSchema, schemaName } from '../src/adapter/json-schema.ts';
+import { readMedia } from '../src/adapter/media.ts';
+import { findRetryAfterMs } from '../src/adapter/retry-after.ts';
+
+const now = Date.parse('2026-11-22T10:00:00Z');
+
+describe('findRetryAfterMs', () => {
+  test.each<[Record<string, string>, number | undefined]>([
+    [{ 'retry-after-ms': '250', 'retry-after': '9' }, 250],
+    [{ 'retry-after': '1.5' }, 1500],
+    [{ 'retry-after': 'Sun, 22 Nov 2026 10:00:30 GMT' }, 30_000],
+    [{ 'retry-after': 'Sun, 22 Nov 2026 09:00:00 GMT' }, 0],
+    [{ 'retry-after': 'soon' }, undefined],
+    [{ 'retry-after': '' }, undefined],
+    [{ 'x-ratelimit-remaining-tokens': '0', 'x-ratelimit-reset-tokens': '6m0.5s' }, 360_500],
+    [{ 'x-ratelimit-remaining-tokens': '9', 'x-ratelimit-reset-tokens': '6m0s' }, undefined],
+    [
+      { 'anthropic-ratelimit-requests-remaining': '0', 'anthropic-ratelimit-requests-reset': '2026-11-22T10:01:00Z' },
+      60_000,
+    ],
+    [{}, undefined],
+  ])('%o is %s ms', (headers, expected) => {
+    expect(findRetryAfterMs(headers, undefined, now)).toBe(expected);
+  });
+
+  test('of several limits that are used up, the last to come back counts', () => {
+    const headers = {
+      'x-ratelimit-remaining-requests': '0',
+      'x-ratelimit-reset-requests': '120ms',
+      'x-ratelimit-remaining-tokens': '0',
+      'x-ratelimit-reset-tokens': '2s',
+    };
+    expect(findRetryAfterMs(headers, undefined, now)).toBe(2000);
+  });
+});
+
+describe('error bodies', () => {
+  test.each([
+    ['{"error":{"message":"m","type":"t","code":"C"}}', ['c', 't']],
+    ['[{"error":{"message":"m","status":"S","details":[{"reason":"R"}]}}]', ['r', 's']],
+    ['{"error":"m"}', []],
+    ['{"object":"error","message":"m","type":"t","code":"3505"}', ['3505', 't']],
+    ['{"detail":"m"}', []],
+    ['m', []],
+  ])('%s', (text, codes) => {
+    expect(parseErrorBody(text)).toMatchObject({ message: 'm', codes });
+  });
+
+  test('a payload inside the text of an SDK’s error is found', () => {
+    const thrown = new Error('got status: UNAVAILABLE. {"error":{"code":503,"message":"busy","status":"UNAVAILABLE"}}');
+    expect(readThrown(thrown)).toMatchObject({ message: 'busy', status: 503, codes: ['unavailable'] });
+  });
+});
+
+describe('schemas', () => {
+  const open = { type: 'object', properties: { at: { type: 'object', properties: { x: { type: 'number' } } } } };
+
+  test('closing reaches every object and changes nothing that is said', () => {
+    expect(closeObjects(open)).toEqual({
+      type: 'object',
+      additionalProperties: false,
+      properties: { at: { type: 'object', additionalProperties: false, properties: { x: { type: 'number' } } } },
+    });
+    const said = { type: 'object', properties: {}, additionalProperties: { type: 'string' } };
+    expect(closeObjects(said)).toEqual(said);
+  });
+
+  test('a property may be called like a keyword', () => {
+    const schema = { type: 'object', properties: { properties: { type: 'string' } }, required: ['properties'] };
+    expect(closeObjects(schema)).toEqual({ ...schema, additionalProperties: false });
+    expect(isStrictSchema(closeObjects(schema))).toBe(true);
+  });
+
+  test('optional properties and refused keywords are not strict', () => {
+    expect(isStrictSchema(closeObjects(open))).toBe(false);
+    expect(isStrictSchema({ type: 'object', properties: {}, additionalProperties: false, oneOf: [] })).toBe(false);
+    expect(isStrictSchema({ type: 'array' })).toBe(false);
+  });
+
+  test('names are made fit', () => {
+    expect([schemaName('a b/c'), schemaName(undefined), schemaName('x'.repeat(99)).length]).toEqual([
+      'a_b_c',
+      'answer',
+      64,
+    ]);
+  });
+});
+
+describe('readMedia', () => {
+  test.each([
+    [
+      { data: 'aGk=', mediaType: 'image/gif' },
+      { at: 'inline', mediaType: 'image/gif', base64: 'aGk=' },
+    ],
+    [{ url: 'data:image/gif;base64,aGk=' }, { at: 'inline', mediaType: 'image/gif', base64: 'aGk=' }],
+    [{ data: 'data:image/gif;base64,aGk=' }, { at: 'inline', mediaType: 'image/gif', base64: 'aGk=' }],
+    [{ url: 'data:text/plain;charset=utf-8,a%20b' }, { at: 'inline', mediaType: 'text/plain', base64: 'YSBi' }],
+    [{ url: 'https://example.com/a.png' }, { at: 'url', url: 'https://example.com/a.png' }],
+    [{ url: 'data:nonsense' }, { at: 'nowhere' }],
+    [{}, { at: 'nowhere' }],
+  ])('%o', (part, expected) => {
+    expect(readMedia({ type: 'image', ...part })).toEqual(expected);
+  });
+});

@@ -1,0 +1,475 @@
+import type { GenerationSettings, Message } from '@aimm/contracts';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { type ProviderKind, providerKinds, type ProviderSettings } from '../src/index.ts';
+import { ask, createTestProvider, modelInfo, patient, plantedKey } from './support/providers.ts';
+import { type Received, sendEvents, startVendorServer, type VendorServer } from './support/vendor-server.ts';
+import { wires } from './support/wires.ts';
+
+const kinds = Object.keys(providerKinds) as ProviderKind[];
+const counts = { input: 1, output: 1, cacheRead: 0, reasoning: 0 };
+const pixel = 'iVBORw0KGgo=';
+
+let vendor: VendorServer;
+beforeAll(async () => {
+  vendor = await startVendorServer();
+});
+afterAll(() => vendor.close());
+beforeEach(() => {
+  vendor.received.length = 0;
+});
+
+/** Makes a call and gives the request that came, with what was warned of. */
+async function send(
+  kind: ProviderKind,
+  messages: string | Message[],
+  settings: GenerationSettings = {},
+  more: Partial<ProviderSettings> = {},
+) {
+  vendor.answer = sendEvents(wires[kind].contentType, wires[kind].text(['ok'], counts));
+  const { warnings } = await createTestProvider(kind, vendor.url, more).generate(ask(messages, settings), patient());
+  const request = vendor.received.at(-1) as Received;
+  return { ...request, warnings };
+}
+
+const tools = [{ name: 'weather', description: 'Of a city', parameters: { type: 'object', properties: {} } }];
+const toolTrip: Message[] = [
+  { role: 'system', content: [{ type: 'text', text: 'Be brief.' }] },
+  { role: 'user', content: [{ type: 'text', text: 'Rome?' }] },
+  {
+    role: 'assistant',
+    content: [
+      { type: 'text', text: 'Let me see.' },
+      { type: 'tool_call', id: 'abcdefgh1', name: 'weather', arguments: { city: 'Rome' } },
+    ],
+  },
+  { role: 'user', content: [{ type: 'tool_result', toolCallId: 'abcdefgh1', content: 'sunny' }] },
+];
+
+describe('a conversation with a tool goes out as the vendor wants it', () => {
+  const chatMessages = [
+    { role: 'system', content: 'Be brief.' },
+    { role: 'user', content: 'Rome?' },
+    {
+      role: 'assistant',
+      content: 'Let me see.',
+      tool_calls: [{ id: 'abcdefgh1', type: 'function', function: { name: 'weather', arguments: '{"city":"Rome"}' } }],
+    },
+    { role: 'tool', tool_call_id: 'abcdefgh1', content: 'sunny' },
+  ];
+  const functionTool = [{ type: 'function', function: { ...tools[0] } }];
+
+  const expected: Record<ProviderKind, { path: string; body: object }> = {
+    openai: {
+      path: '/v1/responses',
+      body: {
+        model: 'm-1',
+        stream: true,
+        store: false,
+        instructions: 'Be brief.',
+        input: [
+          { role: 'user', content: [{ type: 'input_text', text: 'Rome?' }] },
+          { role: 'assistant', content: 'Let me see.' },
+          { type: 'function_call', call_id: 'abcdefgh1', name: 'weather', arguments: '{"city":"Rome"}' },
+          { type: 'function_call_output', call_id: 'abcdefgh1', output: 'sunny' },
+        ],
+        tools: [{ type: 'function', ...tools[0], strict: false }],
+        tool_choice: 'auto',
+      },
+    },
+    'openai-compatible': {
+      path: '/v1/chat/completions',
+      body: {
+        model: 'm-1',
+        stream: true,
+        stream_options: { include_usage: true },
+        messages: chatMessages,
+        tools: functionTool,
+        tool_choice: 'auto',
+      },
+    },
+    anthropic: {
+      path: '/v1/messages',
+      body: {
+        model: 'm-1',
+        stream: true,
+        max_tokens: 4096,
+        system: 'Be brief.',
+        messages: [
+          { role: 'user', content: [{ type: 'text', text: 'Rome?' }] },
+          {
+            role: 'assistant',
+            content: [
+              { type: 'text', text: 'Let me see.' },
+              { type: 'tool_use', id: 'abcdefgh1', name: 'weather', input: { city: 'Rome' } },
+            ],
+          },
+          { role: 'user', content: [{ type: 'tool_result', tool_use_id: 'abcdefgh1', content: 'sunny' }] },
+        ],
+        tools: [{ name: 'weather', description: 'Of a city', input_schema: tools[0]?.parameters }],
+        tool_choice: { type: 'auto' },
+      },
+    },
+    google: {
+      path: '/v1beta/models/m-1:streamGenerateContent?alt=sse',
+      body: {
+        systemInstruction: { role: 'user', parts: [{ text: 'Be brief.' }] },
+        contents: [
+          { role: 'user', parts: [{ text: 'Rome?' }] },
+          {
+            role: 'model',
+            parts: [
+              { text: 'Let me see.' },
+              { functionCall: { id: 'abcdefgh1', name: 'weather', args: { city: 'Rome' } } },
+            ],
+          },
+          {
+            role: 'user',
+            parts: [{ functionResponse: { id: 'abcdefgh1', name: 'weather', response: { output: 'sunny' } } }],
+          },
+        ],
+        tools: [
+          {
+            functionDeclarations: [
+              { name: 'weather', description: 'Of a city', parametersJsonSchema: tools[0]?.parameters },
+            ],
+          },
+        ],
+        toolConfig: { functionCallingConfig: { mode: 'AUTO' } },
+        generationConfig: {},
+      },
+    },
+    mistral: {
+      path: '/v1/chat/completions',
+      body: {
+        messages: [
+          chatMessages[0],
+          { role: 'user', content: [{ type: 'text', text: 'Rome?' }] },
+          {
+            role: 'assistant',
+            content: 'Let me see.',
+            tool_calls: [{ id: 'abcdefgh1', function: { name: 'weather' } }],
+          },
+          { role: 'tool', tool_call_id: 'abcdefgh1', content: 'sunny' },
+        ],
+        tools: [{ type: 'function', function: { name: 'weather', parameters: tools[0]?.parameters } }],
+        tool_choice: 'auto',
+      },
+    },
+    ollama: {
+      path: '/api/chat',
+      body: {
+        model: 'm-1',
+        stream: true,
+        truncate: false,
+        shift: false,
+        options: {},
+        messages: [
+          { role: 'system', content: 'Be brief.' },
+          { role: 'user', content: 'Rome?' },
+          {
+            role: 'assistant',
+            content: 'Let me see.',
+            tool_calls: [{ id: 'abcdefgh1', function: { name: 'weather', arguments: { city: 'Rome' } } }],
+          },
+          { role: 'tool', content: 'sunny', tool_call_id: 'abcdefgh1', tool_name: 'weather' },
+        ],
+        tools: functionTool,
+      },
+    },
+  };
+
+  test.each(kinds)('%s', async (kind) => {
+    const { path, body, warnings } = await send(kind, toolTrip, { tools, toolChoice: 'auto' });
+    expect(path).toBe(expected[kind].path);
+    if (kind === 'mistral') expect(body).toMatchObject(expected[kind].body);
+    else expect(body).toEqual(expected[kind].body);
+    expect(warnings).toEqual([]);
+  });
+});
+
+describe('what a provider kept with its tool call comes back to it, and to no other', () => {
+  const kept: Partial<Record<ProviderKind, { vendor: object; find: (body: never) => unknown; expected: unknown }>> = {
+    openai: {
+      vendor: { openai: { reasoning: [{ type: 'reasoning', id: 'rs_1', summary: [], encrypted_content: 'x' }] } },
+      find: (body: { input: unknown[] }) => body.input[2],
+      expected: { type: 'reasoning', id: 'rs_1', summary: [], encrypted_content: 'x' },
+    },
+    anthropic: {
+      vendor: { anthropic: { thinking: [{ type: 'thinking', thinking: 'hmm', signature: 's' }] } },
+      find: (body: { messages: { content: unknown[] }[] }) => body.messages[1]?.content[0],
+      expected: { type: 'thinking', thinking: 'hmm', signature: 's' },
+    },
+    google: {
+      vendor: { google: { thoughtSignature: 'c2ln' } },
+      find: (body: { contents: { parts: unknown[] }[] }) => body.contents[1]?.parts[1],
+      expected: expect.objectContaining({ thoughtSignature: 'c2ln' }),
+    },
+  };
+  const withVendor = (vendorData: object): Message[] =>
+    toolTrip.map((message) => ({
+      ...message,
+      content: message.content.map((part) =>
+        part.type === 'tool_call' ? { ...part, vendor: vendorData as NonNullable<typeof part.vendor> } : part,
+      ),
+    }));
+
+  test.each(kinds)('%s', async (kind) => {
+    const own = kept[kind];
+    if (own !== undefined) {
+      const { body } = await send(kind, withVendor(own.vendor));
+      expect(own.find(body as never)).toEqual(own.expected);
+    }
+    const plain = await send(kind, toolTrip);
+    const { [kind]: _own, ...others } = Object.fromEntries(
+      kinds.map((other) => [other, kept[other]?.vendor ?? {}] as const),
+    );
+    const foreign = await send(kind, withVendor(Object.assign({}, ...Object.values(others))));
+    expect(foreign.body).toEqual(plain.body);
+  });
+});
+
+describe('a JSON schema is the vendor’s to keep to', () => {
+  const schema = { type: 'object', properties: { city: { type: 'string' } }, required: ['city'] };
+  const closed = { ...schema, additionalProperties: false };
+  const expected: Record<ProviderKind, object> = {
+    openai: { text: { format: { type: 'json_schema', name: 'a_city', schema: closed, strict: true } } },
+    'openai-compatible': {
+      response_format: { type: 'json_schema', json_schema: { name: 'a_city', schema: closed, strict: true } },
+    },
+    anthropic: { output_config: { format: { type: 'json_schema', schema: closed } } },
+    google: { generationConfig: { responseMimeType: 'application/json', responseJsonSchema: schema } },
+    mistral: {
+      response_format: { type: 'json_schema', json_schema: { name: 'a_city', schema: closed, strict: true } },
+    },
+    ollama: { format: schema },
+  };
+
+  test.each(kinds)('%s', async (kind) => {
+    const { body, warnings } = await send(kind, 'hi', {
+      responseFormat: { type: 'json_schema', name: 'a city', schema },
+    });
+    expect(body).toMatchObject(expected[kind]);
+    expect(warnings).toEqual([]);
+  });
+
+  test('openai: a schema with optional fields is sent, but not as strict', async () => {
+    const loose = { type: 'object', properties: { city: { type: 'string' } } };
+    const { body } = await send('openai', 'hi', { responseFormat: { type: 'json_schema', schema: loose } });
+    expect(body).toMatchObject({ text: { format: { name: 'answer', strict: false } } });
+  });
+
+  test.each(kinds)('%s: plain JSON is asked for in the prompt where the vendor wants that', async (kind) => {
+    const { body, warnings } = await send(kind, 'hi', { responseFormat: { type: 'json' } });
+    if (kind === 'google') {
+      expect(body).toMatchObject({ generationConfig: { responseMimeType: 'application/json' } });
+      return;
+    }
+    expect(JSON.stringify(body)).toContain('Answer with a JSON object');
+    expect(warnings).toEqual([expect.objectContaining({ code: 'adjusted_setting', setting: 'responseFormat' })]);
+  });
+});
+
+describe('images', () => {
+  const inline = (more: object): Message[] => [
+    {
+      role: 'user',
+      content: [
+        { type: 'text', text: 'What is it?' },
+        { type: 'image', ...more },
+      ],
+    },
+  ];
+  const dataUrl = `data:image/png;base64,${pixel}`;
+  const expected: Record<ProviderKind, object> = {
+    openai: { type: 'input_image', detail: 'auto', image_url: dataUrl },
+    'openai-compatible': { type: 'image_url', image_url: { url: dataUrl } },
+    anthropic: { type: 'image', source: { type: 'base64', media_type: 'image/png', data: pixel } },
+    google: { inlineData: { mimeType: 'image/png', data: pixel } },
+    mistral: { type: 'image_url', image_url: dataUrl },
+    ollama: { role: 'user', content: 'What is it?', images: [pixel] },
+  };
+  const find = (body: unknown): unknown => {
+    const { input, messages, contents } = body as Record<string, { content?: unknown; parts?: unknown[] }[]>;
+    const turn = (input ?? messages ?? contents)?.[0];
+    const parts = turn?.parts ?? (turn && 'images' in turn ? [turn, turn] : (turn?.content as unknown[]));
+    return parts[1];
+  };
+
+  test.each(kinds)('%s: base64 and data URLs are the same to it', async (kind) => {
+    const base64 = await send(kind, inline({ data: pixel, mediaType: 'image/png' }));
+    expect(find(base64.body)).toEqual(expected[kind]);
+    const asUrl = await send(kind, inline({ url: dataUrl }));
+    expect(asUrl.body).toEqual(base64.body);
+    expect([...base64.warnings, ...asUrl.warnings]).toEqual([]);
+  });
+
+  test.each(kinds)('%s: an address is passed on, or the reader is told', async (kind) => {
+    const url = 'https://example.com/cat.png';
+    const { body, warnings } = await send(kind, inline({ url }));
+    if (kind === 'ollama') expect(warnings).toEqual([expect.objectContaining({ code: 'other' })]);
+    else expect(JSON.stringify(body)).toContain(url);
+  });
+
+  test('ollama: a path in place of data reads no file', async () => {
+    const { body } = await send('ollama', inline({ data: '/etc/passwd', mediaType: 'image/png' }));
+    const sent = (body as { messages: { images: string[] }[] }).messages[0]?.images[0] ?? '';
+    expect(Buffer.from(sent, 'base64')).toEqual(Buffer.from('/etc/passwd', 'base64'));
+  });
+});
+
+describe('quirks of the catalog', () => {
+  const withQuirks = (kind: ProviderKind, quirks: object, more: object = {}) => ({
+    describeModel: () => modelInfo(kind, { quirks, ...more }),
+  });
+
+  test('openai: a model of Chat Completions is asked there, by its own field names', async () => {
+    const quirks = { api: 'chat' as const, systemRole: 'developer' as const, maxTokensField: 'max_tokens' as const };
+    vendor.answer = sendEvents('text/event-stream', wires['openai-compatible'].text(['ok'], counts));
+    const provider = createTestProvider('openai', vendor.url, withQuirks('openai', quirks));
+    await provider.generate(ask(toolTrip.slice(0, 2), { maxOutputTokens: 9, stop: ['x'] }), patient());
+    expect(vendor.received.at(-1)).toMatchObject({
+      path: '/v1/chat/completions',
+      body: { max_tokens: 9, stop: ['x'], store: false, messages: [{ role: 'developer' }, { role: 'user' }] },
+    });
+  });
+
+  test('a setting that the model refuses is left out and named', async () => {
+    const { body, warnings } = await send(
+      'mistral',
+      'hi',
+      { temperature: 1 },
+      withQuirks('mistral', { unsupported: ['temperature'] }),
+    );
+    expect(body).not.toHaveProperty('temperature');
+    expect(warnings).toEqual([
+      { code: 'unsupported_setting', setting: 'temperature', message: expect.stringContaining('mistral/m-1') },
+    ]);
+  });
+
+  test('a setting that goes only without reasoning', async () => {
+    const quirks = withQuirks('openai', { onlyWithoutReasoning: ['temperature'] });
+    const reasoning = await send('openai', 'hi', { temperature: 1, reasoningEffort: 'low' }, quirks);
+    expect(reasoning.body).not.toHaveProperty('temperature');
+    const without = await send('openai', 'hi', { temperature: 1, reasoningEffort: 'none' }, quirks);
+    expect(without.body).toMatchObject({ temperature: 1, reasoning: { effort: 'none' } });
+    expect(without.warnings).toEqual([]);
+  });
+
+  test('an effort that the model does not know becomes the nearest', async () => {
+    const quirks = withQuirks('openai', { reasoningEfforts: ['none', 'low', 'high'] });
+    const { body, warnings } = await send('openai', 'hi', { reasoningEffort: 'minimal' }, quirks);
+    expect(body).toMatchObject({ reasoning: { effort: 'low' } });
+    expect(warnings).toEqual([expect.objectContaining({ code: 'adjusted_setting', setting: 'reasoningEffort' })]);
+  });
+
+  test('a model that cannot be made to call a tool', async () => {
+    const quirks = withQuirks('anthropic', { forcedToolChoice: false });
+    const { body, warnings } = await send('anthropic', 'hi', { tools, toolChoice: 'required' }, quirks);
+    expect(body).toMatchObject({ tool_choice: { type: 'auto' } });
+    expect(warnings).toEqual([expect.objectContaining({ code: 'adjusted_setting', setting: 'toolChoice' })]);
+  });
+
+  test('anthropic: sampling goes out only to models of an API version that has it', async () => {
+    const settings = { temperature: 0.5, topK: 3 };
+    const now = await send('anthropic', 'hi', settings);
+    expect(now.body).not.toHaveProperty('temperature');
+    expect(now.warnings.map(({ setting }) => setting)).toEqual(['temperature', 'topK']);
+    const older = await send('anthropic', 'hi', settings, withQuirks('anthropic', { apiVersion: '2023-06-01' }));
+    expect(older.body).toMatchObject({ temperature: 0.5, top_k: 3 });
+    expect(older.headers['anthropic-version']).toBe('2023-06-01');
+    expect(older.warnings).toEqual([]);
+  });
+
+  test('anthropic: the limit of tokens is the model’s own when none is asked for', async () => {
+    const { body } = await send('anthropic', 'hi', {}, withQuirks('anthropic', {}, { maxOutputTokens: 64_000 }));
+    expect(body).toMatchObject({ max_tokens: 64_000 });
+  });
+
+  test.each([
+    ['effort', { output_config: { effort: 'high' }, thinking: { type: 'adaptive', display: 'summarized' } }],
+    ['budget', { thinking: { type: 'enabled', budget_tokens: 4095 } }],
+    ['switch', { thinking: { type: 'adaptive', display: 'summarized' } }],
+  ] as const)('anthropic: reasoning by %s', async (reasoningStyle, expected) => {
+    const { body } = await send(
+      'anthropic',
+      'hi',
+      { reasoningEffort: 'high' },
+      withQuirks('anthropic', { reasoningStyle }),
+    );
+    expect(body).toMatchObject(expected);
+  });
+
+  test.each([
+    ['effort', { thinkingLevel: 'HIGH', includeThoughts: true }],
+    ['budget', { thinkingBudget: 16_384, includeThoughts: true }],
+    ['switch', { thinkingBudget: -1, includeThoughts: true }],
+  ] as const)('google: reasoning by %s', async (reasoningStyle, thinkingConfig) => {
+    const { body } = await send('google', 'hi', { reasoningEffort: 'high' }, withQuirks('google', { reasoningStyle }));
+    expect(body).toMatchObject({ generationConfig: { thinkingConfig } });
+  });
+
+  test.each([
+    ['effort', 'high'],
+    ['switch', true],
+  ] as const)('ollama: reasoning by %s', async (reasoningStyle, think) => {
+    const { body } = await send('ollama', 'hi', { reasoningEffort: 'high' }, withQuirks('ollama', { reasoningStyle }));
+    expect(body).toMatchObject({ think });
+  });
+});
+
+describe('keys and headers', () => {
+  const keyHeader: Record<ProviderKind, [string, string]> = {
+    openai: ['authorization', `Bearer ${plantedKey}`],
+    'openai-compatible': ['authorization', `Bearer ${plantedKey}`],
+    anthropic: ['authorization', `Bearer ${plantedKey}`],
+    google: ['x-goog-api-key', plantedKey],
+    mistral: ['authorization', `Bearer ${plantedKey}`],
+    ollama: ['authorization', `Bearer ${plantedKey}`],
+  };
+
+  test.each(kinds)('%s: the key is in its header and nowhere else', async (kind) => {
+    const { headers, path, body } = await send(kind, 'hi');
+    const [name, value] = keyHeader[kind];
+    expect(headers[name]).toBe(value);
+    expect(path + JSON.stringify(body)).not.toContain(plantedKey);
+  });
+
+  test('openai-compatible: a server without keys gets none', async () => {
+    const { headers } = await send('openai-compatible', 'hi', {}, { apiKey: '', keyRequired: false });
+    expect(headers).not.toHaveProperty('authorization');
+  });
+
+  test.each(kinds)('%s: variables of the environment that its SDK reads change nothing', async (kind) => {
+    const plain = await send(kind, 'hi');
+    const variables = {
+      OPENAI_BASE_URL: 'http://127.0.0.1:9',
+      OPENAI_API_KEY: 'other-key',
+      OPENAI_ORG_ID: 'org-other',
+      OPENAI_PROJECT_ID: 'proj-other',
+      OPENAI_CUSTOM_HEADERS: 'Authorization: other\nX-Leak: secret',
+      ANTHROPIC_BASE_URL: 'http://127.0.0.1:9',
+      ANTHROPIC_AUTH_TOKEN: 'other-token',
+      ANTHROPIC_CUSTOM_HEADERS: 'X-Leak: secret',
+      GOOGLE_GENAI_USE_VERTEXAI: 'true',
+      GOOGLE_GENAI_API_VERSION: 'v1',
+      GOOGLE_GEMINI_BASE_URL: 'http://127.0.0.1:9',
+      GOOGLE_CLOUD_PROJECT: 'other',
+      MISTRAL_API_KEY: 'other-key',
+      OLLAMA_HOST: 'http://127.0.0.1:9',
+    };
+    const before = { ...process.env };
+    Object.assign(process.env, variables);
+    try {
+      const { path, body, headers } = await send(kind, 'hi');
+      const steady = ({ host: _host, connection: _connection, ...rest }: typeof headers) => rest;
+      expect({ path, body, headers: steady(headers) }).toEqual({
+        path: plain.path,
+        body: plain.body,
+        headers: steady(plain.headers),
+      });
+    } finally {
+      for (const name of Object.keys(variables)) delete process.env[name];
+      Object.assign(process.env, before);
+    }
+  });
+});

@@ -1,0 +1,10 @@
+import type { Command } from 'commander';
+import { runDemo } from '../demo/run-demo.ts';
+
+export function addDemoCommand(program: Command): void {
+  program
+    .command('demo')
+    .description('Show what it does: a throw-away stack with demo answers, driven by a real MCP client')
+    .addHelpText('after', '\nExample:\n  $ npm run demo\n')
+    .action(runDemo);
+}

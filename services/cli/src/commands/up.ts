@@ -1,0 +1,104 @@
+import { joinStack, type StackInfo, toStackPaths } from '@aimm/local-stack';
+import { createLogger, createShutdown, exitOnUncaught, loadEnvironment, requireNoFaults, type Shutdown } from '@aimm/runtime';
+import type { Command } from 'commander';
+import pc from 'picocolors';
+import { formatBanner } from '../banner.ts';
+import { print } from '../output.ts';
+import { secretsOf } from '../secrets.ts';
+import { type CommandEnvironment, stackLaunch, toLogFormat } from '../session.ts';
+import { binPath } from '../stack/bin-path.ts';
+import { enterStack } from '../stack/enter-stack.ts';
+import { withoutKeys } from '../stack/provider-environment.ts';
+import { runStack } from '../stack/run-stack.ts';
+import { superviseProcess } from '../stack/supervised-process.ts';
+
+/** How long the banner waits for every process to say that it works. */
+const bannerPatienceMs = 20_000;
+
+interface UpOptions {
+  /** False with `--no-http`. */
+  http: boolean;
+}
+
+export function addUpCommand(program: Command): void {
+  program
+    .command('up')
+    .description('Run everything in this terminal: queue, workers, MCP over HTTP, dashboard')
+    .option('--no-http', 'without the HTTP front')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ aimm up\n  $ WORKER_COUNT=4 HTTP_PORT=8080 aimm up\n  $ REDIS_URL=redis://queue:6379 DATABASE_URL=postgresql://… aimm up\n',
+    )
+    .action(up);
+}
+
+async function up({ http }: UpOptions): Promise<void> {
+  const { env, raw: given, faults } = loadEnvironment();
+  requireNoFaults(faults);
+  const format = toLogFormat(env, given);
+  // The children log as we do.
+  const raw = { ...given, LOG_FORMAT: format };
+  const secrets = new Set(secretsOf(raw));
+  const logger = await createLogger({ name: 'stack', level: env.LOG_LEVEL, format, secrets: () => [...secrets] });
+  exitOnUncaught(logger);
+  const paths = toStackPaths(env.dataDir);
+  const { lock, running } = await enterStack(paths);
+  if (lock === undefined) {
+    await running.close();
+    return joinRunning({ env, raw, logger }, running.info, http);
+  }
+  const shutdown = createShutdown({ logger, graceMs: 60_000, signals: ['SIGTERM', 'SIGINT', 'SIGHUP'] });
+  try {
+    const stack = await runStack({ env, raw, secrets, paths, lock, logger, shutdown, foreground: true, http });
+    await stack.settled(bannerPatienceMs);
+    if (!shutdown.signal.aborted) print(formatBanner(stack.info(), { binPath, authenticated: env.AIMM_AUTH_TOKEN !== undefined }));
+  } catch (error) {
+    await shutdown.run('the stack did not start');
+    throw error;
+  }
+}
+
+/** A stack runs in the background: holds on to it, and adds the HTTP front if there is none. */
+async function joinRunning({ env, raw, logger }: CommandEnvironment, found: StackInfo, http: boolean): Promise<void> {
+  if (env.REDIS_URL !== undefined && env.REDIS_URL !== found.redisUrl) {
+    throw new Error(
+      `A stack with another Redis (${found.redisUrl}) runs in ${env.dataDir}. End it with \`aimm down\`, or choose another AIMM_DATA_DIR.`,
+    );
+  }
+  const shutdown = createShutdown({ logger, graceMs: 15_000, signals: ['SIGTERM', 'SIGINT', 'SIGHUP'] });
+  const stack = await joinStack({ dataDir: env.dataDir, raw, logger, launch: stackLaunch });
+  shutdown.add('stack', stack.close);
+  stack.onLost(() => {
+    logger.warn('The stack is gone: starting it again');
+    void stack.ensure().catch((error: unknown) => logger.error({ err: error }, 'The stack does not start'));
+  });
+  const missing = http && stack.info.httpUrl === undefined;
+  print(
+    pc.yellow(`A stack runs already in ${env.dataDir} (process ${stack.info.pid}): joining it.`) +
+      (missing ? ' Starting the HTTP front beside it.' : ''),
+  );
+  const httpUrl = missing ? await startFront({ env, raw, logger }, shutdown) : stack.info.httpUrl;
+  const info = { ...stack.info, ...(httpUrl !== undefined && { httpUrl }) };
+  print(formatBanner(info, { binPath, authenticated: env.AIMM_AUTH_TOKEN !== undefined }));
+}
+
+/** The front joins the stack by itself and tells it its address. Gives that address, if it listens soon enough. */
+async function startFront(
+  { env, raw, logger }: CommandEnvironment,
+  shutdown: Shutdown,
+): Promise<string | undefined> {
+  const ready = Promise.withResolvers<string | undefined>();
+  const front = superviseProcess({
+    name: 'HTTP front',
+    args: [binPath, 'mcp', '--http'],
+    environment: () => ({ ...withoutKeys(raw), AIMM_DATA_DIR: env.dataDir }),
+    onReady: ({ url }) => ready.resolve(url),
+    logger,
+    graceMs: 10_000,
+  });
+  shutdown.add('front', front.stop);
+  const timer = setTimeout(() => ready.resolve(undefined), bannerPatienceMs);
+  const url = await ready.promise;
+  clearTimeout(timer);
+  return url;
+}

@@ -1,0 +1,45 @@
+import pc from 'picocolors';
+
+/** One line on stdout. */
+export function print(line = ''): void {
+  process.stdout.write(`${line}\n`);
+}
+
+/** A value as JSON on stdout, for programs. */
+export function printJson(value: unknown): void {
+  print(JSON.stringify(value, null, 2));
+}
+
+/** Rows under a heading, columns aligned. Cells must be free of colour. */
+export function formatTable(heading: readonly string[], rows: readonly (readonly string[])[]): string {
+  const widths = heading.map((title, column) =>
+    Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)),
+  );
+  const toLine = (cells: readonly string[]) =>
+    cells.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ').trimEnd();
+  return [pc.bold(toLine(heading)), ...rows.map(toLine)].join('\n');
+}
+
+/** `$1.24`, `$0.00042`, `unknown`. Input in nano-dollars. */
+export function formatCost(nanoUsd: number | null): string {
+  if (nanoUsd === null) return 'unknown';
+  const usd = nanoUsd / 1e9;
+  if (usd === 0 || usd >= 0.01) return `$${usd.toFixed(2)}`;
+  return `$${usd.toFixed(Math.min(9, 1 - Math.floor(Math.log10(usd))))}`;
+}
+
+/** `850 ms`, `1.2 s`. */
+export function formatDuration(ms: number | undefined): string {
+  if (ms === undefined) return '–';
+  return ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
+}
+
+export function formatCount(count: number | undefined): string {
+  return count === undefined ? '–' : count.toLocaleString('en-US');
+}
+
+/** Text of many lines as one short one. */
+export function toOneLine(text: string, length: number): string {
+  const line = text.replaceAll(/\s+/g, ' ').trim();
+  return line.length <= length ? line : `${line.slice(0, length - 1)}…`;
+}

@@ -1,0 +1,38 @@
+import { version } from '@aimm/local-stack';
+import { Command } from 'commander';
+import { addCompareCommand } from './commands/compare.ts';
+import { addDemoCommand } from './commands/demo.ts';
+import { addDoctorCommand } from './commands/doctor.ts';
+import { addDownCommand } from './commands/down.ts';
+import { addGenerateCommand } from './commands/generate.ts';
+import { addMigrateCommand } from './commands/migrate.ts';
+import { addModelsCommand } from './commands/models.ts';
+import { addServiceCommands } from './commands/services.ts';
+import { addStackCommand } from './commands/stack.ts';
+import { addStatusCommand } from './commands/status.ts';
+import { addUpCommand } from './commands/up.ts';
+import { addUsageCommand } from './commands/usage.ts';
+
+/** The whole command line; each command stands in its own file. */
+export function createProgram(): Command {
+  const program = new Command('aimm')
+    .description('AI Model Manager: one place to ask every model. Without a command and without a terminal: `aimm mcp`.')
+    .version(version, '-v, --version')
+    .exitOverride()
+    .showHelpAfterError('(`aimm help <command>` explains a command)')
+    // Without a command on a terminal.
+    .action(() => program.outputHelp());
+  addServiceCommands(program);
+  addUpCommand(program);
+  addDownCommand(program);
+  addStatusCommand(program);
+  addGenerateCommand(program);
+  addCompareCommand(program);
+  addModelsCommand(program);
+  addUsageCommand(program);
+  addDoctorCommand(program);
+  addMigrateCommand(program);
+  addDemoCommand(program);
+  addStackCommand(program);
+  return program;
+}

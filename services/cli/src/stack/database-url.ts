@@ -1,0 +1,7 @@
+import { toStackPaths } from '@aimm/local-stack';
+import type { RuntimeEnvironment } from '@aimm/runtime';
+
+/** The database of a data directory's stack: DATABASE_URL, or the SQLite file there. */
+export function toStackDatabaseUrl(env: RuntimeEnvironment): string {
+  return env.DATABASE_URL ?? `file:${toStackPaths(env.dataDir).databaseFile}`;
+}

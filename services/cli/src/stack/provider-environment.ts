@@ -1,0 +1,73 @@
+import type { ProviderConfig } from '@aimm/catalog';
+import type { RawEnvironment } from '@aimm/runtime';
+
+/** What the stack must know of a provider to find its credentials. */
+export type ProviderVariables = Pick<
+  ProviderConfig,
+  'id' | 'kind' | 'apiKeyVariables' | 'baseUrlVariable' | 'keyRequired' | 'baseUrl'
+>;
+
+/** The names of a provider's key and endpoint in an environment. */
+export function variablesOf(provider: ProviderVariables): string[] {
+  return [...provider.apiKeyVariables, provider.baseUrlVariable];
+}
+
+/**
+ * The providers' variables out of several environments, the stack's own first. Each provider's come from one
+ * environment only: a key must never meet the endpoint of somebody else's environment.
+ */
+export function mergeProviderEnvironments(
+  providers: readonly ProviderVariables[],
+  sources: readonly RawEnvironment[],
+): Record<string, string> {
+  return Object.fromEntries(
+    providers.flatMap((provider) => {
+      const brings = (names: readonly string[]) => sources.find((source) => names.some((name) => isSet(source[name])));
+      const source = brings(provider.apiKeyVariables) ?? brings([provider.baseUrlVariable]) ?? {};
+      return variablesOf(provider).flatMap((name) => {
+        const value = source[name];
+        return isSet(value) ? [[name, value]] : [];
+      });
+    }),
+  );
+}
+
+/** For processes that must hold no provider's key. */
+export function withoutKeys(raw: RawEnvironment): RawEnvironment {
+  return Object.fromEntries(Object.entries(raw).filter(([name]) => !name.endsWith('_API_KEY')));
+}
+
+/** Ids of the providers that could answer: a key is there, or none is needed and the endpoint answers. */
+export async function findConfigured(
+  providers: readonly ProviderVariables[],
+  environment: Readonly<Record<string, string>>,
+  answers: (url: string) => Promise<boolean> = endpointAnswers,
+): Promise<string[]> {
+  const found = await Promise.all(
+    providers.map(async (provider) => {
+      if (provider.apiKeyVariables.some((name) => isSet(environment[name]))) return [provider.id];
+      const url = environment[provider.baseUrlVariable] ?? provider.baseUrl ?? defaultUrls[provider.kind];
+      if (provider.keyRequired || url === undefined) return [];
+      return (await answers(url)) ? [provider.id] : [];
+    }),
+  );
+  return found.flat();
+}
+
+/** Where the SDK of a keyless kind looks by itself. */
+const defaultUrls: Record<string, string> = { ollama: 'http://127.0.0.1:11434' };
+
+/** Whether anything speaks HTTP there, whatever it says, within half a second. */
+async function endpointAnswers(url: string): Promise<boolean> {
+  try {
+    const response = await fetch(url, { signal: AbortSignal.timeout(500), redirect: 'manual' });
+    await response.body?.cancel();
+    return true;
+  } catch {
+    return false; // Refused, unknown host or silence: nothing there.
+  }
+}
+
+function isSet(value: string | undefined): value is string {
+  return value !== undefined && value !== '';
+}

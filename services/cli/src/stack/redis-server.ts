@@ -1,0 +1,116 @@
+import { spawn } from 'node:child_process';
+import { constants } from 'node:fs';
+import { access } from 'node:fs/promises';
+import { delimiter, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { StackPaths } from '@aimm/local-stack';
+import type { Logger } from '@aimm/runtime';
+import { openRedisProbe, type RedisProbe } from './redis-commands.ts';
+
+/** The stack's own Redis, on a unix socket in the data directory. */
+export interface PrivateRedis {
+  readonly url: string;
+  /** What is wrong with it at the moment. */
+  problem(): string | undefined;
+  /** Ends the server; it writes what it holds first. */
+  stop(): Promise<void>;
+}
+
+const startLimitMs = 15_000;
+
+/**
+ * Starts the server, or adopts one that an ended supervisor left behind, and starts it again whenever it dies.
+ * @throws Error when there is no server to start, or it does not answer in time
+ */
+export async function startPrivateRedis(paths: StackPaths, path: string, logger: Logger): Promise<PrivateRedis> {
+  const { redisSocket } = paths;
+  let stopping = false;
+  let problem: string | undefined;
+  let probe = await openRedisProbe(redisSocket);
+  if (probe === undefined) probe = await launch(paths, await findRedisServer(path));
+  else logger.info('Adopted the Redis server that was left running');
+
+  const keep = async () => {
+    for (let failures = 0; !stopping; ) {
+      await probe?.closed;
+      if (stopping) return;
+      logger.warn('The Redis server is gone: starting it again');
+      try {
+        probe = await launch(paths, await findRedisServer(path));
+        problem = undefined;
+        failures = 0;
+      } catch (error) {
+        problem = error instanceof Error ? error.message : String(error);
+        logger.error({ err: error }, 'The Redis server does not start');
+        await delay(Math.min(250 * 2 ** failures++, 10_000), undefined, { ref: false });
+      }
+    }
+  };
+  const keeping = keep();
+
+  return {
+    url: `unix:${redisSocket}`,
+    problem: () => problem,
+    stop: async () => {
+      stopping = true;
+      await probe?.shutdown();
+      await keeping;
+      // One that was being started again meanwhile.
+      await probe?.shutdown();
+    },
+  };
+}
+
+/** `redis-server` or `valkey-server` on PATH. @throws Error that says what to install */
+export async function findRedisServer(path: string): Promise<string> {
+  for (const name of ['redis-server', 'valkey-server']) {
+    for (const directory of path.split(delimiter)) {
+      const file = join(directory, name);
+      if (await isExecutable(file)) return file;
+    }
+  }
+  throw new Error(
+    'Neither redis-server nor valkey-server is on PATH. Run `npm run setup` in the checkout, install one ' +
+      '(Debian, Ubuntu: apt-get install redis-server; macOS: brew install redis), or set REDIS_URL to one that runs.',
+  );
+}
+
+async function isExecutable(file: string): Promise<boolean> {
+  return access(file, constants.X_OK).then(
+    () => true,
+    () => false,
+  );
+}
+
+async function launch({ redisSocket, redisDir, logDir }: StackPaths, binary: string): Promise<RedisProbe> {
+  const settings: Record<string, string> = {
+    port: '0',
+    unixsocket: redisSocket,
+    unixsocketperm: '700',
+    dir: redisDir,
+    appendonly: 'yes',
+    appendfsync: 'everysec',
+    save: '',
+    'maxmemory-policy': 'noeviction',
+    logfile: join(logDir, 'redis.log'),
+    loglevel: 'warning',
+  };
+  // Its own session: Ctrl-C in the terminal must not end it before the workers have handed back their jobs.
+  const child = spawn(binary, Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]), {
+    detached: true,
+    stdio: 'ignore',
+  });
+  let ended: string | undefined;
+  child.on('error', (error) => (ended = error.message));
+  child.on('exit', (code, signal) => (ended = `it ended with ${signal ?? `code ${code}`}`));
+  child.unref();
+  const deadlineAt = Date.now() + startLimitMs;
+  while (ended === undefined && Date.now() < deadlineAt) {
+    const probe = await openRedisProbe(redisSocket);
+    if (probe !== undefined) return probe;
+    await delay(10);
+  }
+  child.kill();
+  const why = ended ?? `it did not answer within ${startLimitMs / 1000} s`;
+  throw new Error(`${binary} did not start: ${why}. Its log is ${settings['logfile']}.`);
+}

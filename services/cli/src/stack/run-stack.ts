@@ -1,0 +1,157 @@
+import { loadCatalog } from '@aimm/catalog';
+import { type StackInfo, type StackPaths, version } from '@aimm/local-stack';
+import { type Logger, type RawEnvironment, requireNoFaults, type RuntimeEnvironment, type Shutdown } from '@aimm/runtime';
+import { secretsOf } from '../secrets.ts';
+import { boundLog } from './bound-log.ts';
+import { type ControlServer, openControlServer } from './control-server.ts';
+import { createIdleWatch } from './idle-watch.ts';
+import { openProviderDesk, type ProviderDesk } from './provider-desk.ts';
+import { withoutKeys } from './provider-environment.ts';
+import { startPrivateRedis } from './redis-server.ts';
+import type { StackLock } from './stack-lock.ts';
+import { startStackProcesses } from './stack-processes.ts';
+
+/** Well inside of what a joining client waits for. */
+const staffedWithinMs = 12_000;
+
+export interface RunStackOptions {
+  env: RuntimeEnvironment;
+  raw: RawEnvironment;
+  paths: StackPaths;
+  lock: StackLock;
+  /** Values that must not be logged; keys that clients bring are added. */
+  secrets: Set<string>;
+  logger: Logger;
+  shutdown: Shutdown;
+  /** In a terminal: stays when idle. */
+  foreground: boolean;
+  /** Whether it brings the HTTP front. */
+  http: boolean;
+}
+
+export interface RunningStack {
+  info(): StackInfo;
+  /** Settles when every process has reported that it works, or after `timeoutMs`. */
+  settled(timeoutMs: number): Promise<void>;
+}
+
+/**
+ * Brings the whole stack up and keeps it up; everything it holds closes with `shutdown`.
+ * @throws ConfigError, Error when something it needs does not start; clients that wait are told the same
+ */
+export async function runStack(options: RunStackOptions): Promise<RunningStack> {
+  const { env, raw, paths, lock, secrets, logger, shutdown, foreground, http } = options;
+  shutdown.add('lock', () => lock.release());
+  const stop = () => void process.kill(process.pid, 'SIGTERM');
+  let desk: ProviderDesk | undefined;
+  let onEnvironment: () => void = () => undefined;
+  let onChange: () => void = () => undefined;
+  const early: RawEnvironment[] = [];
+
+  const control = await openControlServer({
+    path: paths.controlSocket,
+    logger,
+    onHandover: async (environment) => {
+      for (const secret of secretsOf(environment)) secrets.add(secret);
+      if (desk === undefined) return void early.push(environment);
+      if (await desk.take(environment)) onEnvironment();
+    },
+    onChange: () => onChange(),
+    onStop: stop,
+  });
+  try {
+    const { catalog, faults } = loadCatalog({ configDir: env.configDir, env: raw });
+    requireNoFaults(faults);
+    // At the same time; what opens although the other fails is closed all the same.
+    const openingDesk = openProviderDesk({ env, raw, catalog });
+    openingDesk.catch(() => undefined); // Told below, once Redis has started or failed.
+    shutdown.add('demo', async () => (await openingDesk).close());
+    const redis = env.REDIS_URL === undefined ? await startPrivateRedis(paths, raw['PATH'] ?? '', logger) : undefined;
+    if (redis !== undefined) shutdown.add('redis', () => redis.stop());
+    const opened = await openingDesk;
+    desk = opened;
+    for (const environment of early) await opened.take(environment);
+
+    const startedAt = Date.now();
+    const redisUrl = redis?.url ?? env.REDIS_URL ?? '';
+    const databaseUrl = env.DATABASE_URL ?? `file:${paths.databaseFile}`;
+    const shared: RawEnvironment = {
+      ...withoutKeys(raw),
+      REDIS_URL: redisUrl,
+      DATABASE_URL: databaseUrl,
+      AIMM_DATA_DIR: paths.dataDir,
+      ...(env.configDir !== undefined && { AIMM_CONFIG_DIR: env.configDir }),
+    };
+    const processes = startStackProcesses({
+      logger,
+      workers: env.WORKER_COUNT,
+      http,
+      shared,
+      workerEnvironment: () => ({ ...shared, ...opened.state().environment }),
+      onChange: () => onChange(),
+    });
+    shutdown.add('processes', () => processes.stop());
+
+    const info = (): StackInfo => {
+      const { demo, configured } = opened.state();
+      const { dashboardUrl, httpUrl = control.announcedUrl() } = processes.urls();
+      const redisProblem = redis?.problem();
+      return {
+        pid: process.pid,
+        version,
+        dataDir: paths.dataDir,
+        redisUrl,
+        databaseUrl,
+        ...(dashboardUrl !== undefined && { dashboardUrl }),
+        ...(httpUrl !== undefined && { httpUrl }),
+        demo,
+        configured,
+        startedAt,
+        foreground,
+        workers: env.WORKER_COUNT,
+        clients: control.clientCount(),
+        problems: [...(redisProblem === undefined ? [] : [redisProblem]), ...processes.problems()],
+      };
+    };
+    const idle = foreground
+      ? undefined
+      : createIdleWatch({
+          idleMs: env.AIMM_IDLE_SECONDS * 1000,
+          isBusy: async () => {
+            // Loaded when first needed: a stack in use never asks.
+            const { countOpenJobs } = await import('./open-jobs.ts');
+            const ids = catalog.providers.map(({ id }) => id);
+            return (await countOpenJobs(redisUrl, ids, logger)) > 0;
+          },
+          onIdle: () => {
+            logger.info('No client and no job: leaving');
+            stop();
+          },
+          logger,
+        });
+    // A client's first call must find somebody to do it. A worker that does not start shows among the problems.
+    await processes.staffed(staffedWithinMs);
+    onChange = () => {
+      control.publish(info());
+      idle?.update(control.clientCount());
+    };
+    onEnvironment = () => processes.sendEnvironment(opened.state().environment);
+    if (!foreground) shutdown.add('log', boundLog(paths.stackLog).close);
+    if (idle !== undefined) shutdown.add('idle', idle.close);
+    shutdown.add('control', () => {
+      onChange = () => undefined;
+      return control.close();
+    });
+    onChange();
+    logger.info({ dataDir: paths.dataDir, demo: info().demo, configured: info().configured }, 'The stack is up');
+    return { info, settled: processes.settled };
+  } catch (error) {
+    await giveUp(control, error);
+    throw error;
+  }
+}
+
+async function giveUp(control: ControlServer, error: unknown): Promise<void> {
+  control.fail(error instanceof Error ? error.message : String(error));
+  await control.close();
+}

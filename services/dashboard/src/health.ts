@@ -1,0 +1,75 @@
+import { toModelManagerError } from '@aimm/contracts';
+import type { Manager } from '@aimm/manager';
+import { listWorkers, type Redis, withRedis, type WorkerPresence } from '@aimm/queue';
+import type { RequestHandler } from 'express';
+import type { Access } from './access.ts';
+import { within } from './within.ts';
+
+interface Part {
+  reachable: boolean;
+  latencyMs?: number;
+  problem?: string;
+}
+
+export interface Health {
+  /** `down`: queue or database cannot be reached. `degraded`: both can, and no worker is there to do the work. */
+  status: 'ok' | 'degraded' | 'down';
+  queue: Part;
+  database: Part;
+  workers: Pick<WorkerPresence, 'host' | 'pid' | 'startedAt' | 'seenAt'>[];
+}
+
+export interface HealthOptions {
+  manager: Pick<Manager, 'usage'>;
+  redis: Redis;
+  access: Access;
+  now: () => number;
+}
+
+const databaseWithinMs = 3_000;
+const freshForMs = 1_000;
+
+/** `/healthz`: 200 or, when down, 503. Asks no provider; strangers learn the status and nothing else. */
+export function serveHealth(options: HealthOptions): RequestHandler {
+  const { access, now } = options;
+  // Anybody may ask, as often as they like: at most one look a second reaches Redis and the database.
+  let last: { health: Promise<Health>; at: number } | undefined;
+  const read = () => {
+    if (last === undefined || now() - last.at > freshForMs) last = { health: readHealth(options), at: now() };
+    return last.health;
+  };
+  return async (req, res) => {
+    const health = await read();
+    res.status(health.status === 'down' ? 503 : 200);
+    res.json(access.allows(req) ? health : { status: health.status });
+  };
+}
+
+async function readHealth({ manager, redis, now }: HealthOptions): Promise<Health> {
+  // `manager.health()` would ask every provider; sums over no time at all tell as well whether the database answers.
+  const noTime = { from: now(), to: now() };
+  const usage = () => manager.usage({ client: 'dashboard', admin: true }, noTime);
+  const [queue, database, workers] = await Promise.all([
+    look(() => withRedis(redis, () => redis.ping())),
+    look(() => within(databaseWithinMs, 'The database', usage())),
+    // Its failure is the queue's, told above.
+    withRedis(redis, () => listWorkers(redis)).catch(() => []),
+  ]);
+  const reachable = queue.reachable && database.reachable;
+  return {
+    status: !reachable ? 'down' : workers.length === 0 ? 'degraded' : 'ok',
+    queue,
+    database,
+    workers: workers.map(({ host, pid, startedAt, seenAt }) => ({ host, pid, startedAt, seenAt })),
+  };
+}
+
+async function look(work: () => Promise<unknown>): Promise<Part> {
+  const startedAt = performance.now();
+  try {
+    await work();
+    return { reachable: true, latencyMs: Math.round((performance.now() - startedAt) * 100) / 100 };
+  } catch (error) {
+    return { reachable: false, problem: toModelManagerError(error).message };
+  }
+}

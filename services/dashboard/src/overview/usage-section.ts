@@ -1,0 +1,77 @@
+import type { UsageReport, UsageTotals } from '@aimm/contracts';
+import { type Html, html } from '../html.ts';
+import { formatCost, formatCount, formatDuration, formatShare } from './format.ts';
+
+const mostModels = 10;
+
+/** What was asked and what it cost, in sum and by model. */
+export function usageSection({ totals, groups }: UsageReport): Html {
+  return html`<section class="card">
+    <h2>Last 24 hours</h2>
+    <dl class="tiles">
+      ${tile('Requests', formatCount(totals.requests), `${formatCount(totals.calls)} calls to providers`)}
+      ${tile('Tokens in', formatCount(totals.inputTokens))} ${tile('Tokens out', formatCount(totals.outputTokens))}
+      ${tile('Cost', formatCost(totals.costNanoUsd), toUnpriced(totals))}
+      ${tile('Errors', formatShare(totals.errorRate), totals.failed > 0 && `${formatCount(totals.failed)} calls failed`)}
+      ${tile('Latency', formatLatency(totals.latencyP50Ms), toSlowest(totals))}
+    </dl>
+    ${groups.length > 0 && modelsTable(groups)}
+  </section>`;
+}
+
+function tile(name: string, value: string, note: string | false = false): Html {
+  return html`<div>
+    <dt>${name}</dt>
+    <dd>${value}</dd>
+    ${note !== false && html`<dd class="muted">${note}</dd>`}
+  </div>`;
+}
+
+function toUnpriced({ unpricedCalls }: UsageTotals): string | false {
+  return unpricedCalls > 0 && `without ${formatCount(unpricedCalls)} calls of unknown price`;
+}
+
+function toSlowest({ latencyP95Ms }: UsageTotals): string | false {
+  return latencyP95Ms !== undefined && `95% within ${formatDuration(latencyP95Ms)}`;
+}
+
+function formatLatency(ms: number | undefined): string {
+  return ms === undefined ? '–' : formatDuration(ms);
+}
+
+function modelsTable(groups: UsageReport['groups']): Html {
+  const shown = groups.slice(0, mostModels);
+  const rest = groups.length - shown.length;
+  return html`<div class="scroll">
+      <table>
+        <thead>
+          <tr>
+            <th>Model</th>
+            <th class="number">Requests</th>
+            <th class="number">Tokens in</th>
+            <th class="number">Tokens out</th>
+            <th class="number">Cost</th>
+            <th class="number">Errors</th>
+            <th class="number">Latency p50</th>
+            <th class="number">p95</th>
+          </tr>
+        </thead>
+        <tbody>
+          ${shown.map(
+            (group) =>
+              html`<tr>
+                <td><code>${group.key}</code></td>
+                <td class="number">${formatCount(group.requests)}</td>
+                <td class="number">${formatCount(group.inputTokens)}</td>
+                <td class="number">${formatCount(group.outputTokens)}</td>
+                <td class="number">${formatCost(group.costNanoUsd)}</td>
+                <td class="number">${formatShare(group.errorRate)}</td>
+                <td class="number">${formatLatency(group.latencyP50Ms)}</td>
+                <td class="number">${formatLatency(group.latencyP95Ms)}</td>
+              </tr>`,
+          )}
+        </tbody>
+      </table>
+    </div>
+    ${rest > 0 && html`<p class="muted">and ${formatCount(rest)} more models</p>`}`;
+}

@@ -1,0 +1,90 @@
+import { createBullBoard } from '@bull-board/api';
+import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
+import { ExpressAdapter } from '@bull-board/express';
+import { toModelManagerError } from '@aimm/contracts';
+import type { Manager } from '@aimm/manager';
+import { createQueueDirectory, type QueueCounts, type QueueDirectory, type Redis, withRedis } from '@aimm/queue';
+import type { Logger } from '@aimm/runtime';
+import { type Express, type RequestHandler, Router } from 'express';
+import { describeQueue } from './describe-queue.ts';
+import { sendProblem } from './send-problem.ts';
+
+/** Bull Board over every queue. */
+export interface QueueBoard {
+  /** To be mounted at `/queues`. Answers 503 while Redis cannot be reached. */
+  readonly handler: RequestHandler;
+  /** @throws unavailable */
+  counts(): Promise<QueueCounts[]>;
+  close(): Promise<void>;
+}
+
+const retrySeconds = 5;
+
+const uiConfig = {
+  boardTitle: 'AI Model Manager',
+  hideRedisDetails: true,
+  hideDocsLink: true,
+  favIcon: { default: '/assets/icon.svg', alternative: '/assets/icon.svg' },
+  boardLogo: { path: '/assets/icon.svg', width: 28, height: 28 },
+  miscLinks: [{ text: 'Overview', url: '/' }],
+};
+const demoConfig = { ...uiConfig, environment: { label: 'DEMO', color: '#b45309', textColor: '#ffffff' } };
+
+/** Which queues there are is known once Redis is up, so the first page that is asked for after that makes them. */
+export function createQueueBoard(options: {
+  manager: Pick<Manager, 'listProviders'>;
+  redis: Redis;
+  logger: Logger;
+}): QueueBoard {
+  const { manager, redis, logger } = options;
+  const adapter = new ExpressAdapter().setBasePath('/queues');
+  const board = createBullBoard({ queues: [], serverAdapter: adapter, options: { uiConfig } });
+  // Typed `any` there, so that it suits every version of Express.
+  const pages = adapter.getRouter() as Express;
+  pages.disable('x-powered-by');
+  let directory: QueueDirectory | undefined;
+
+  const open = async (): Promise<QueueDirectory> => {
+    const providers = await manager.listProviders();
+    if (directory === undefined) {
+      directory = createQueueDirectory(
+        redis,
+        providers.map(({ id }) => id),
+        logger,
+      );
+      const names = new Map(providers.map(({ id, name }) => [id, name]));
+      board.replaceQueues(
+        directory.queues.map((queue) => new BullMQAdapter(queue, { description: describeQueue(queue.name, names) })),
+      );
+    }
+    adapter.setUIConfig(providers.some(({ demo }) => demo) ? demoConfig : uiConfig);
+    return directory;
+  };
+
+  const requireQueues: RequestHandler = async (req, res, next) => {
+    try {
+      // What providers say may be a second old; the ping tells whether Redis answers now.
+      await Promise.all([open(), withRedis(redis, () => redis.ping())]);
+    } catch (error) {
+      logger.debug({ reason: toModelManagerError(error).message }, 'The queues cannot be shown');
+      sendProblem(req, res, 503, {
+        title: 'The queue (Redis) does not answer',
+        detail: 'Check that Redis runs and that REDIS_URL points at it (`aimm doctor` looks at both).',
+        retrySeconds,
+      });
+      return;
+    }
+    next();
+  };
+  const handler = Router();
+  handler.use((req, res, next) => (req.path.startsWith('/static/') ? next() : requireQueues(req, res, next)), pages);
+
+  return {
+    handler,
+    counts: async () => {
+      const opened = await open();
+      return withRedis(redis, () => opened.counts());
+    },
+    close: async () => directory?.close(),
+  };
+}

@@ -1,0 +1,16 @@
+import type { RawEnvironment } from '@aimm/runtime';
+
+/** The environment without the providers' keys: the dashboard has no use for them. */
+export function withoutProviderKeys(raw: RawEnvironment): RawEnvironment {
+  return Object.fromEntries(Object.entries(raw).filter(([name]) => !name.endsWith('_API_KEY')));
+}
+
+/** The values of an environment that must never be printed: keys, tokens and the passwords inside URLs. */
+export function secretsOf(raw: RawEnvironment): string[] {
+  return Object.entries(raw).flatMap(([name, value = '']) => {
+    if (/_(API_KEY|KEY|TOKEN)$/.test(name)) return [value];
+    if (!name.endsWith('_URL') || !URL.canParse(value)) return [];
+    const { password } = new URL(value);
+    return password === '' ? [] : [password, decodeURIComponent(password)];
+  });
+}

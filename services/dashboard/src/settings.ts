@@ -1,0 +1,25 @@
+import type { ConfigFault, RuntimeEnvironment } from '@aimm/runtime';
+import { isLoopbackName } from './loopback.ts';
+
+/** Where the dashboard listens and who may see it. */
+export interface DashboardSettings {
+  host: string;
+  /** 0: any free port. */
+  port: number;
+  /** Demanded of everybody where set. */
+  token: string | undefined;
+}
+
+/** Jobs hold prompts and answers: an address that others reach needs a token. */
+export function toSettings(env: Pick<RuntimeEnvironment, 'DASHBOARD_HOST' | 'DASHBOARD_PORT' | 'AIMM_AUTH_TOKEN'>): {
+  settings: DashboardSettings;
+  faults: ConfigFault[];
+} {
+  const { DASHBOARD_HOST: host, DASHBOARD_PORT: port, AIMM_AUTH_TOKEN: token } = env;
+  const expected = `a token of at least 16 characters, since DASHBOARD_HOST ${host} can be reached from other machines (or set DASHBOARD_HOST=127.0.0.1)`;
+  const open = token === undefined && !isLoopbackName(host);
+  return {
+    settings: { host, port, token },
+    faults: open ? [{ source: 'environment', path: 'AIMM_AUTH_TOKEN', expected }] : [],
+  };
+}

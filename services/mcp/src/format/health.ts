@@ -1,0 +1,139 @@
+import type { ProviderHealth } from '@aimm/contracts';
+import type { HealthReport, QueueHealth } from '@aimm/manager';
+import * as z from 'zod';
+import { formatPlural, formatSeconds, toIsoTime } from './units.ts';
+
+export const HealthSchema = z.object({
+  healthy: z.boolean(),
+  providers: z.array(
+    z.object({
+      provider: z.string(),
+      kind: z.string(),
+      configured: z.boolean(),
+      demo: z.boolean(),
+      reachable: z.boolean().optional(),
+      key_valid: z.boolean().optional(),
+      model_count: z.int().optional(),
+      default_model: z.object({ id: z.string(), available: z.boolean() }).optional(),
+      latency_ms: z.number().optional(),
+      checked_at: z.string(),
+      problem: z.string().optional(),
+      hint: z.string().optional(),
+    }),
+  ),
+  queue: z.object({
+    reachable: z.boolean(),
+    latency_ms: z.number().optional(),
+    workers: z.array(
+      z.object({
+        id: z.string(),
+        host: z.string(),
+        pid: z.int(),
+        providers: z.array(z.string()),
+        started_at: z.string(),
+        seen_at: z.string(),
+      }),
+    ),
+    queues: z.array(
+      z.object({
+        name: z.string(),
+        waiting: z.int(),
+        active: z.int(),
+        delayed: z.int(),
+        failed: z.int(),
+        paused_for_ms: z.number().optional(),
+      }),
+    ),
+    problem: z.string().optional(),
+  }),
+  database: z.object({
+    kind: z.enum(['sqlite', 'postgresql']),
+    reachable: z.boolean(),
+    latency_ms: z.number().optional(),
+    problem: z.string().optional(),
+  }),
+});
+type HealthOutput = z.input<typeof HealthSchema>;
+
+export function toHealthOutput({ healthy, providers, queue, database }: HealthReport): HealthOutput {
+  return {
+    healthy,
+    providers: providers.map((provider) => ({
+      provider: provider.provider,
+      kind: provider.kind,
+      configured: provider.configured,
+      demo: provider.demo,
+      reachable: provider.reachable,
+      key_valid: provider.keyValid,
+      model_count: provider.modelCount,
+      default_model: provider.defaultModel,
+      latency_ms: provider.latencyMs,
+      checked_at: toIsoTime(provider.checkedAt),
+      problem: provider.problem,
+      hint: provider.hint,
+    })),
+    queue: toQueueOutput(queue),
+    database: {
+      kind: database.kind,
+      reachable: database.reachable,
+      latency_ms: database.latencyMs,
+      problem: database.problem,
+    },
+  };
+}
+
+function toQueueOutput(queue: QueueHealth): HealthOutput['queue'] {
+  return {
+    reachable: queue.reachable,
+    latency_ms: queue.latencyMs,
+    workers: queue.workers.map((worker) => ({
+      id: worker.id,
+      host: worker.host,
+      pid: worker.pid,
+      providers: worker.providers,
+      started_at: toIsoTime(worker.startedAt),
+      seen_at: toIsoTime(worker.seenAt),
+    })),
+    queues: queue.queues.map(({ name, waiting, active, delayed, failed, pausedForMs }) => ({
+      name,
+      waiting,
+      active,
+      delayed,
+      failed,
+      paused_for_ms: pausedForMs,
+    })),
+    problem: queue.problem,
+  };
+}
+
+export function formatHealth({ healthy, providers, queue, database }: HealthReport): string {
+  const busy = queue.queues.filter(
+    (one) => one.waiting + one.active + one.delayed > 0 || one.pausedForMs !== undefined,
+  );
+  return [
+    healthy ? 'Healthy.' : 'Not healthy:',
+    ...providers.map((provider) => `- ${provider.provider}: ${describeProvider(provider)}`),
+    `- queue: ${queue.reachable ? `reachable, ${formatPlural(queue.workers.length, 'worker')}` : 'not reachable'}${suffix(queue.problem)}`,
+    ...busy.map(
+      (one) =>
+        `  - ${one.name}: ${one.waiting} waiting, ${one.active} running, ${one.delayed} delayed${one.pausedForMs === undefined ? '' : `, paused for ${formatSeconds(one.pausedForMs)}`}`,
+    ),
+    `- database (${database.kind}): ${database.reachable ? 'reachable' : 'not reachable'}${suffix(database.problem)}`,
+  ].join('\n');
+}
+
+function describeProvider(provider: ProviderHealth): string {
+  const facts = [
+    provider.demo ? 'demo' : '',
+    provider.configured ? '' : 'not configured',
+    provider.reachable === undefined ? '' : provider.reachable ? 'reachable' : 'not reachable',
+    provider.keyValid === undefined ? '' : provider.keyValid ? 'key valid' : 'key not valid',
+    provider.modelCount === undefined ? '' : formatPlural(provider.modelCount, 'model'),
+    provider.latencyMs === undefined ? '' : formatSeconds(provider.latencyMs),
+  ].filter((fact) => fact !== '');
+  return `${facts.join(', ') || 'configured'}${suffix(provider.problem)}${suffix(provider.hint)}`;
+}
+
+function suffix(text: string | undefined): string {
+  return text === undefined ? '' : `. ${text}`;
+}

@@ -1,0 +1,87 @@
+import type { UsageReport, UsageTotals } from '@aimm/contracts';
+import * as z from 'zod';
+import { formatCount, formatPlural, formatSeconds, formatUsd, toIsoTime, toUsd } from './units.ts';
+
+const totalsFields = {
+  requests: z.int(),
+  calls: z.int(),
+  succeeded: z.int(),
+  failed: z.int(),
+  cancelled: z.int(),
+  partial: z.int(),
+  outcome_unknown: z.int(),
+  input_tokens: z.int(),
+  output_tokens: z.int(),
+  cache_read_tokens: z.int(),
+  cache_write_tokens: z.int(),
+  reasoning_tokens: z.int(),
+  cost_usd: z.number().nullable(),
+  unpriced_calls: z.int().describe('Succeeded calls of unknown price; cost_usd is without them.'),
+  error_rate: z.number(),
+  latency_p50_ms: z.number().optional(),
+  latency_p95_ms: z.number().optional(),
+  first_token_p50_ms: z.number().optional(),
+  first_token_p95_ms: z.number().optional(),
+};
+
+export const UsageSchema = z.object({
+  from: z.string(),
+  to: z.string(),
+  totals: z.object(totalsFields),
+  groups: z.array(z.object({ key: z.string(), ...totalsFields })),
+});
+
+export function toUsageOutput(report: UsageReport): z.input<typeof UsageSchema> {
+  return {
+    from: toIsoTime(report.from),
+    to: toIsoTime(report.to),
+    totals: toTotals(report.totals),
+    groups: report.groups.map((group) => ({ key: group.key, ...toTotals(group) })),
+  };
+}
+
+function toTotals(totals: UsageTotals) {
+  return {
+    requests: totals.requests,
+    calls: totals.calls,
+    succeeded: totals.succeeded,
+    failed: totals.failed,
+    cancelled: totals.cancelled,
+    partial: totals.partial,
+    outcome_unknown: totals.outcomeUnknown,
+    input_tokens: totals.inputTokens,
+    output_tokens: totals.outputTokens,
+    cache_read_tokens: totals.cacheReadTokens,
+    cache_write_tokens: totals.cacheWriteTokens,
+    reasoning_tokens: totals.reasoningTokens,
+    cost_usd: toUsd(totals.costNanoUsd),
+    unpriced_calls: totals.unpricedCalls,
+    error_rate: totals.errorRate,
+    latency_p50_ms: totals.latencyP50Ms,
+    latency_p95_ms: totals.latencyP95Ms,
+    first_token_p50_ms: totals.firstTokenP50Ms,
+    first_token_p95_ms: totals.firstTokenP95Ms,
+  };
+}
+
+export function formatUsage(report: UsageReport): string {
+  return [
+    `${toIsoTime(report.from)} to ${toIsoTime(report.to)}`,
+    formatTotals('Total', report.totals),
+    ...report.groups.map((group) => `- ${formatTotals(group.key, group)}`),
+  ].join('\n');
+}
+
+function formatTotals(name: string, totals: UsageTotals): string {
+  const facts = [
+    formatPlural(totals.requests, 'request'),
+    formatPlural(totals.calls, 'call'),
+    `${formatCount(totals.inputTokens)} in, ${formatCount(totals.outputTokens)} out tokens`,
+    formatUsd(toUsd(totals.costNanoUsd)),
+    totals.unpricedCalls === 0 ? '' : `${formatPlural(totals.unpricedCalls, 'call')} of unknown price`,
+    `${(totals.errorRate * 100).toFixed(1)} % errors`,
+    totals.latencyP50Ms === undefined ? '' : `p50 ${formatSeconds(totals.latencyP50Ms)}`,
+    totals.latencyP95Ms === undefined ? '' : `p95 ${formatSeconds(totals.latencyP95Ms)}`,
+  ];
+  return `${name}: ${facts.filter((fact) => fact !== '').join(' · ')}`;
+}

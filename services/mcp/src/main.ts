@@ -1,0 +1,99 @@
+import {
+  ConfigError,
+  createLogger,
+  createShutdown,
+  exitOnUncaught,
+  loadEnvironment,
+  type Logger,
+  requireNoFaults,
+  type RuntimeEnvironment,
+  type Shutdown,
+} from '@aimm/runtime';
+import type { McpServerFactory } from '@modelcontextprotocol/server';
+import manifest from '../package.json' with { type: 'json' };
+import { secretsOf } from './env.ts';
+import { createLazyConnection, type LazyConnection } from './lazy-connection.ts';
+import { createMcpServer } from './server.ts';
+
+/** Calls under way may take this long to answer when the process is told to leave. */
+const finishWithinMs = 8000;
+
+interface Front {
+  env: RuntimeEnvironment;
+  logger: Logger;
+  shutdown: Shutdown;
+  factory: McpServerFactory;
+  connection: LazyConnection;
+}
+
+async function main(): Promise<void> {
+  const http = process.argv.includes('--http');
+  const { env, raw, faults } = loadEnvironment();
+  requireNoFaults(faults);
+  const secrets = secretsOf(raw);
+  const logger = await createLogger({
+    name: 'front',
+    level: env.LOG_LEVEL,
+    format: env.LOG_FORMAT,
+    secrets: () => secrets,
+  });
+  exitOnUncaught(logger);
+  const shutdown = createShutdown({ logger, graceMs: finishWithinMs + 4000 });
+
+  const connection = createLazyConnection(async () => {
+    // Here, not at the top: queue and database are most of what there is to load, and lists need neither.
+    const { connectManager } = await import('./connect-manager.ts');
+    return connectManager({ env, raw, logger });
+  });
+  shutdown.add('manager', () => connection.close());
+  const factory = createMcpServer({
+    manager: () => connection.manager(),
+    caller: { client: 'local', admin: true },
+    version: manifest.version,
+    logger,
+    maxPromptBytes: env.AIMM_MAX_PROMPT_BYTES,
+  });
+  await (http ? serveHttp : serveStdio)({ env, logger, shutdown, factory, connection });
+}
+
+/** Until the client closes stdin. */
+async function serveStdio({ logger, shutdown, factory }: Front): Promise<void> {
+  const { startStdio } = await import('./transports/stdio.ts');
+  const stdio = startStdio(factory, logger);
+  shutdown.add('stdio', () => stdio.close());
+  await stdio.ended;
+  // Nobody is left to answer; what was asked is in the queue. A connection that does not close must not keep us.
+  setTimeout(() => process.exit(0), finishWithinMs).unref();
+  await shutdown.run('the client has closed stdin');
+  process.exit(0);
+}
+
+/** Until a signal, or the end of the supervisor that started it. */
+async function serveHttp({ env, logger, shutdown, factory, connection }: Front): Promise<void> {
+  const [{ startHttp }, { leaveWithParent, reportReady }] = await Promise.all([
+    import('./transports/http.ts'),
+    import('@aimm/local-stack'),
+  ]);
+  leaveWithParent(shutdown);
+  const transport = await startHttp(factory, env, logger);
+  shutdown.add('HTTP', () => transport.close(finishWithinMs));
+  logger.info({ url: transport.url }, 'MCP front listens');
+  reportReady(transport.url);
+  try {
+    // Nobody waits for a first call here: connected now, so that faults show now.
+    const connected = await connection.connect();
+    connected.announce(transport.url);
+  } catch (error) {
+    if (error instanceof ConfigError) throw error;
+    logger.error({ err: error }, 'No connection yet; the next call tries again');
+  }
+}
+
+try {
+  await main();
+} catch (error) {
+  process.stderr.write(
+    `${error instanceof ConfigError ? error.message : String(error instanceof Error ? error.stack : error)}\n`,
+  );
+  process.exit(error instanceof ConfigError ? 2 : 1);
+}

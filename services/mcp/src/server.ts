@@ -1,0 +1,142 @@
+import { ModelManagerError, toModelManagerError } from '@aimm/contracts';
+import type { Caller, Manager } from '@aimm/manager';
+import type { Logger } from '@aimm/runtime';
+import {
+  McpServer,
+  type McpServerFactory,
+  ProtocolError,
+  ProtocolErrorCode,
+  type ServerContext,
+} from '@modelcontextprotocol/server';
+import { watchCancellation } from './cancellation.ts';
+import type { JsonResource } from './define-resource.ts';
+import { cancelledByClient, type Tool } from './define-tool.ts';
+import { formatError } from './errors.ts';
+import { endWithin } from './follow.ts';
+import { instructions } from './instructions.ts';
+import { createProgressReporter, type ProgressReporter } from './progress.ts';
+import { resources } from './resources/index.ts';
+import { tools } from './tools/index.ts';
+
+/** How patient clients are; tests shorten it. All in milliseconds. */
+export interface Timing {
+  /** After this a blocking call without progress gives back its job's id. Clients cut off from 60 s on. */
+  handBackMs: number;
+  /** Longest silence where progress was asked for. */
+  heartbeatMs: number;
+  /** Shortest time between two pieces of text. */
+  textIntervalMs: number;
+  /** After this a call that waits for the stack says so. */
+  slowStartMs: number;
+}
+
+const defaultTiming: Timing = { handBackMs: 45_000, heartbeatMs: 15_000, textIntervalMs: 100, slowStartMs: 2000 };
+
+export interface McpServerOptions {
+  /** Called for the first time by the first call that needs it; every call afterwards must give the same one. */
+  manager: () => Promise<Manager>;
+  /** Whoever asks through this server. */
+  caller: Caller;
+  version: string;
+  logger: Logger;
+  /** Bytes of text that one request may carry. */
+  maxPromptBytes: number;
+  timing?: Partial<Timing>;
+}
+
+/** The list never changes while a process lives, and is the same for everyone. */
+const listHint = { ttlMs: 3_600_000, cacheScope: 'public' } as const;
+
+/**
+ * A factory of servers, each for one connection or one HTTP request, for `serveStdio` and `createMcpHandler`.
+ * Whatever needs no model (discovery, lists) is answered without the manager.
+ */
+export function createMcpServer(options: McpServerOptions): McpServerFactory {
+  const timing = { ...defaultTiming, ...options.timing };
+  return ({ era }) => {
+    const server = new McpServer(
+      { name: 'ai-model-manager', title: 'AI Model Manager', version: options.version },
+      {
+        instructions,
+        capabilities: { tools: { listChanged: false }, resources: { listChanged: false } },
+        cacheHints: {
+          'tools/list': listHint,
+          'resources/list': listHint,
+          'resources/templates/list': listHint,
+          'server/discover': listHint,
+        },
+      },
+    );
+    for (const tool of tools) registerTool(server, tool, era, options, timing);
+    for (const resource of resources) registerResource(server, resource, options);
+    return server;
+  };
+}
+
+function registerTool(
+  server: McpServer,
+  tool: Tool,
+  era: 'legacy' | 'modern',
+  { manager, caller, logger, maxPromptBytes }: McpServerOptions,
+  timing: Timing,
+): void {
+  const { name, title, description, inputSchema, outputSchema, annotations, meta, call } = tool;
+  const config = { title, description, inputSchema, outputSchema, annotations, ...(meta && { _meta: meta }) };
+  server.registerTool(name, config, async (args: unknown, ctx: ServerContext) => {
+    const handBackAt = Date.now() + timing.handBackMs;
+    const { cancelled, gone, release } = watchCancellation(ctx, era);
+    const token = ctx.mcpReq._meta?.progressToken;
+    const { notify } = ctx.mcpReq;
+    const answer = await call(args, {
+      caller,
+      logger,
+      cancelled,
+      gone,
+      handBackAt,
+      maxPromptBytes,
+      manager: (progress) => reachManager(manager, progress, { gone, handBackAt, slowStartMs: timing.slowStartMs }),
+      startProgress: (total) =>
+        token === undefined ? undefined : createProgressReporter({ ...timing, token, notify, logger, total }),
+    });
+    release();
+    return answer;
+  });
+}
+
+/** Waits for the stack as long as the client does, and says so where it takes long. */
+async function reachManager(
+  manager: () => Promise<Manager>,
+  progress: ProgressReporter | undefined,
+  { gone, handBackAt, slowStartMs }: { gone: AbortSignal; handBackAt: number; slowStartMs: number },
+): Promise<Manager> {
+  const notice = setTimeout(() => progress?.status('Starting the local stack…'), slowStartMs);
+  const patienceMs = progress === undefined ? handBackAt - Date.now() : undefined;
+  try {
+    const reached = await endWithin<Manager | undefined>(manager(), undefined, patienceMs, gone);
+    if (reached !== undefined) return reached;
+  } finally {
+    clearTimeout(notice);
+  }
+  if (gone.aborted) throw cancelledByClient();
+  throw new ModelManagerError('unavailable', 'The local stack is still starting.', {
+    hint: 'Nothing was asked yet. Call again in a few seconds.',
+  });
+}
+
+function registerResource(
+  server: McpServer,
+  resource: JsonResource,
+  { manager, caller, logger }: McpServerOptions,
+): void {
+  const { name, uri, title, description, cacheHint, read } = resource;
+  server.registerResource(name, uri, { title, description, mimeType: 'application/json', cacheHint }, async () => {
+    try {
+      const value = await read(await manager(), caller);
+      return { contents: [{ uri, mimeType: 'application/json', text: JSON.stringify(value, undefined, 2) }] };
+    } catch (thrown) {
+      const error = toModelManagerError(thrown);
+      logger.warn({ err: error, uri }, 'Resource could not be read');
+      throw new ProtocolError(ProtocolErrorCode.InternalError, formatError(error.toShape()));
+    }
+  });
+}

@@ -1,0 +1,21 @@
+import * as z from 'zod';
+import { defineTool } from '../define-tool.ts';
+import { formatHealth, HealthSchema, toHealthOutput } from '../format/health.ts';
+
+export const checkHealth = defineTool({
+  name: 'check_health',
+  title: 'Check health',
+  description:
+    'Checks providers (reachable, key valid, models), the queue with its workers, and the database, and says how to mend what is wrong.',
+  input: z.strictObject({
+    provider: z.string().min(1).optional().describe('Only this provider.'),
+    deep: z.boolean().optional().describe('Also ask each default model for one token. Costs a little.'),
+  }),
+  output: HealthSchema,
+  annotations: { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: true },
+  async run(input, context) {
+    const manager = await context.manager();
+    const report = await manager.health(input);
+    return { text: [formatHealth(report)], structured: toHealthOutput(report) };
+  },
+});

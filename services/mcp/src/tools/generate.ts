@@ -1,0 +1,80 @@
+import { ConversationId } from '@aimm/contracts';
+import type { Accepted, GenerateAsk, GenerationAnswer } from '@aimm/manager';
+import * as z from 'zod';
+import { cancelledByClient, defineTool } from '../define-tool.ts';
+import { createFollower, leaveRunning, waitForEnd } from '../follow.ts';
+import { formatGeneration, generationFields, type GenerationOutput, toGenerationOutput } from '../format/generation.ts';
+import { formatHandBack, formatQueued } from '../format/job.ts';
+import {
+  backgroundField,
+  limitFields,
+  ModelNameInput,
+  modelField,
+  questionFields,
+  requireOneQuestion,
+  settingFields,
+} from '../input/ask-fields.ts';
+import { toAsk } from '../input/to-ask.ts';
+
+const Input = z
+  .strictObject({
+    ...questionFields,
+    ...modelField,
+    ...settingFields,
+    conversation_id: ConversationId.optional().describe('Continue this saved conversation.'),
+    save_conversation: z.boolean().optional().describe('Save this turn; the answer names the conversation_id.'),
+    route: z.enum(['cheapest', 'fastest', 'balanced']).optional().describe('How model auto chooses.'),
+    fallbacks: z
+      .array(ModelNameInput)
+      .min(1)
+      .max(10)
+      .optional()
+      .describe('Models to ask in turn when the one before fails or max_wait_seconds runs out.'),
+    cache: z.boolean().optional().describe('Allow the stored answer to an identical request, and store this one.'),
+    ...backgroundField,
+    ...limitFields,
+  })
+  .superRefine((input, ctx) => requireOneQuestion(input, ctx));
+
+export const generate = defineTool({
+  name: 'generate',
+  title: 'Ask a model',
+  description:
+    'Asks one model of any configured provider and returns its answer with token counts, cost and latency. The request waits in the queue of its provider under shared rate limits. If it takes too long, a job_id comes back for get_job.',
+  input: Input,
+  output: z.object(generationFields),
+  annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
+  meta: { 'anthropic/maxResultSizeChars': 500_000 },
+  async run(input, context) {
+    const ask: GenerateAsk = {
+      ...toAsk(input, context.maxPromptBytes),
+      model: input.model,
+      route: input.route,
+      fallbacks: input.fallbacks,
+      cache: input.cache,
+      conversationId: input.conversation_id,
+      saveConversation: input.save_conversation,
+    };
+    const manager = await context.manager();
+    if (context.cancelled.aborted) throw cancelledByClient();
+    if (input.background === true) {
+      const accepted = await manager.generate(context.caller, ask);
+      leaveRunning(accepted);
+      return { text: formatQueued(accepted.requestId, accepted.models), structured: withoutAnswer(accepted, 'queued') };
+    }
+    const { onProgress, started } = createFollower(context.progress, 'generation');
+    const accepted = await manager.generate(context.caller, ask, { signal: context.cancelled, onProgress });
+    const ending = await waitForEnd(accepted, context);
+    if (ending.done) return { text: formatGeneration(ending.value), structured: toGenerationOutput(ending.value) };
+    const partialText = accepted.partialText();
+    const status = started() || partialText !== '' ? 'running' : 'queued';
+    return {
+      text: formatHandBack(accepted.requestId, partialText),
+      structured: { ...withoutAnswer(accepted, status), ...(partialText !== '' && { partial_text: partialText }) },
+    };
+  },
+});
+
+function withoutAnswer(accepted: Accepted<GenerationAnswer>, status: 'queued' | 'running'): GenerationOutput {
+  return { job_id: accepted.requestId, status, model: accepted.models[0] };
+}

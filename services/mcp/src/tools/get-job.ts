@@ -1,0 +1,63 @@
+import { RequestId } from '@aimm/contracts';
+import type { JobView } from '@aimm/manager';
+import * as z from 'zod';
+import { cancelledByClient, defineTool, type ToolContext } from '../define-tool.ts';
+import { createFollower, endWithin } from '../follow.ts';
+import { formatJob, hasEnded, jobFields, toJobOutput } from '../format/job.ts';
+import { toMs } from '../input/to-ask.ts';
+
+export const getJob = defineTool({
+  name: 'get_job',
+  title: 'Read a job',
+  description:
+    'Reads a request by the job_id that generate or compare_models gave: its place in the queue, the text so far, or the whole answer. Waits for the end where wait_seconds says so.',
+  input: z.strictObject({
+    job_id: RequestId,
+    wait_seconds: z.number().min(0).max(3600).optional().describe('How long to wait for the end; default 0.'),
+    cursor: z
+      .string()
+      .regex(/^\d{1,9}$/, 'expected next_cursor of the page before')
+      .optional(),
+    limit: z.int().min(1).max(100).optional().describe('Results per page; default 100.'),
+  }),
+  output: z.object({
+    ...jobFields,
+    next_cursor: z.string().optional().describe('There are more results: ask with this.'),
+  }),
+  annotations: { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: false },
+  meta: { 'anthropic/maxResultSizeChars': 500_000 },
+  async run(input, context) {
+    const view = await readJob(input.job_id, toMs(input.wait_seconds) ?? 0, context);
+    const { page, nextCursor } = pageOf(view, Number(input.cursor ?? 0), input.limit ?? 100);
+    return {
+      text: [...formatJob(page), nextCursor === undefined ? '' : `There are more results: cursor ${nextCursor}.`],
+      structured: { ...toJobOutput(page), ...(nextCursor !== undefined && { next_cursor: nextCursor }) },
+    };
+  },
+});
+
+/** Waits no longer than the client does. Giving up the wait leaves the job alone: only cancel_job ends it. */
+async function readJob(jobId: string, askedMs: number, context: ToolContext): Promise<JobView> {
+  const manager = await context.manager();
+  const patienceMs = context.progress === undefined ? Math.max(0, context.handBackAt - Date.now()) : Infinity;
+  const waitMs = Math.min(askedMs, patienceMs);
+  const { onProgress } = createFollower(context.progress, jobId.startsWith('gen_') ? 'generation' : 'comparison');
+  const reading = manager.getJob(context.caller, jobId, { waitMs, onProgress, signal: context.gone });
+  const view = await endWithin<JobView | undefined>(reading, undefined, undefined, context.gone);
+  if (view === undefined) throw cancelledByClient();
+  return view;
+}
+
+function pageOf(view: JobView, start: number, limit: number): { page: JobView; nextCursor: string | undefined } {
+  const { comparison, children } = view;
+  const total = comparison?.entries.length ?? children?.length ?? 0;
+  const end = start + limit;
+  return {
+    page: {
+      ...view,
+      comparison: comparison && { ...comparison, entries: comparison.entries.slice(start, end) },
+      children: hasEnded(view) ? children : children?.slice(start, end),
+    },
+    nextCursor: end < total ? String(end) : undefined,
+  };
+}

@@ -1,0 +1,138 @@
+import { ConfigError, type ConfigFault, type Logger, type RuntimeEnvironment } from '@aimm/runtime';
+import { createMcpExpressApp } from '@modelcontextprotocol/express';
+import { toNodeHandler } from '@modelcontextprotocol/node';
+import { createMcpHandler, type McpServerFactory } from '@modelcontextprotocol/server';
+import express, { type ErrorRequestHandler, type RequestHandler } from 'express';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import { setTimeout as delay } from 'node:timers/promises';
+import { requireToken } from './bearer.ts';
+import { createLegacySessions } from './legacy-sessions.ts';
+import { maxMessageBytes, oversizedMessage } from './limits.ts';
+
+type HttpSettings = Pick<RuntimeEnvironment, 'HTTP_HOST' | 'HTTP_PORT' | 'AIMM_AUTH_TOKEN'>;
+
+export interface HttpTransport {
+  /** Where clients connect, such as `http://127.0.0.1:3920/mcp`. */
+  url: string;
+  /** Takes no more, lets running calls answer for `graceMs`, then closes what is left. */
+  close: (graceMs?: number) => Promise<void>;
+}
+
+/** An address that others reach needs a token: without one, anybody could spend the owner's money. */
+export function checkHttpSettings({ HTTP_HOST: host, AIMM_AUTH_TOKEN: token }: HttpSettings): ConfigFault[] {
+  if (isLoopback(host) || token !== undefined) return [];
+  const expected = `a token of at least 16 characters, since HTTP_HOST ${host} can be reached from other machines (or set HTTP_HOST=127.0.0.1)`;
+  return [{ source: 'environment', path: 'AIMM_AUTH_TOKEN', expected }];
+}
+
+/**
+ * Speaks MCP, of 2026-07-28 and all earlier versions, as Streamable HTTP at `/mcp`; `/healthz` says that it is up.
+ *
+ * @throws ConfigError when the address needs a token or is taken
+ */
+export async function startHttp(
+  factory: McpServerFactory,
+  settings: HttpSettings,
+  logger: Logger,
+): Promise<HttpTransport> {
+  const faults = checkHttpSettings(settings);
+  if (faults.length > 0) throw new ConfigError(faults);
+
+  const sessions = createLegacySessions();
+  const onerror = (error: Error) => logger.debug({ err: error }, 'MCP request problem');
+  const handler = createMcpHandler(sessions.wrap(factory), { onerror });
+  const calls = countCalls();
+
+  const app = express();
+  app.disable('x-powered-by');
+  app.get('/healthz', (_req, res) => void res.json({ status: 'ok' }));
+  // Before the body is read: strangers must not make us hold 32 MB.
+  if (settings.AIMM_AUTH_TOKEN !== undefined) app.use('/mcp', requireToken(settings.AIMM_AUTH_TOKEN));
+  const mcp = createMcpExpressApp({ ...allowedNames(settings.HTTP_HOST), jsonLimit: `${maxMessageBytes}b` });
+  const serve = toNodeHandler(handler, { onerror });
+  mcp.all('/mcp', calls.middleware, sessions.middleware, (req, res) => serve(req, res, req.body));
+  app.use(mcp, answerFault);
+
+  const server = createServer(app);
+  const { HTTP_HOST: host, HTTP_PORT: port } = settings;
+  await listen(server, host, port);
+  const address = server.address();
+  const realPort = address === null || typeof address === 'string' ? port : address.port;
+
+  return {
+    url: `http://${host.includes(':') ? `[${host}]` : host}:${realPort}/mcp`,
+    async close(graceMs = 10_000) {
+      const closed = once(server, 'close');
+      server.close();
+      await Promise.race([calls.idle(), delay(graceMs, undefined, { ref: false })]);
+      await handler.close();
+      server.closeAllConnections();
+      await closed;
+    },
+  };
+}
+
+async function listen(server: ReturnType<typeof createServer>, host: string, port: number): Promise<void> {
+  try {
+    await once(server.listen(port, host), 'listening');
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    const fault = (path: string, expected: string) => new ConfigError([{ source: 'environment', path, expected }]);
+    if (code === 'EADDRINUSE')
+      throw fault('HTTP_PORT', `a free port: another process listens on ${host}:${port} already`);
+    if (code === 'EACCES') throw fault('HTTP_PORT', `a port this user may listen on, not ${port}`);
+    if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND')
+      throw fault('HTTP_HOST', `an address of this machine, not ${host}`);
+    throw error;
+  }
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host);
+}
+
+/**
+ * Host and Origin, against pages that reach for local servers by a name of their own (DNS rebinding). Bound elsewhere,
+ * the token protects and the names that lead here are unknown, so any Host passes; foreign pages still do not.
+ */
+function allowedNames(host: string): { host: string; allowedHosts?: string[]; allowedOrigins: string[] } {
+  const local = ['localhost', '127.0.0.1', '[::1]'];
+  const names = [...new Set([...local, host.includes(':') ? `[${host}]` : host])];
+  if (isLoopback(host)) return { host, allowedHosts: names, allowedOrigins: names };
+  return { host: 'any', allowedOrigins: names };
+}
+
+/** Calls under way; a stream of change notices is none, it would never end. */
+function countCalls(): { middleware: RequestHandler; idle: () => Promise<void> } {
+  let running = 0;
+  const waiting: (() => void)[] = [];
+  return {
+    middleware(req, res, next) {
+      const body: unknown = req.body;
+      const listens =
+        typeof body === 'object' && body !== null && 'method' in body && body.method === 'subscriptions/listen';
+      if (!listens) {
+        running += 1;
+        res.once('close', () => {
+          running -= 1;
+          if (running === 0) for (const resolve of waiting.splice(0)) resolve();
+        });
+      }
+      next();
+    },
+    idle: () => (running === 0 ? Promise.resolve() : new Promise((resolve) => waiting.push(resolve))),
+  };
+}
+
+/** Faults that come before MCP does, as the JSON-RPC that clients read. */
+const answerFault: ErrorRequestHandler = (error: unknown, _req, res, _next) => {
+  const status = error instanceof Error && 'status' in error ? Number(error.status) : 500;
+  const [code, message] =
+    status === 413
+      ? [-32_600, oversizedMessage]
+      : status < 500
+        ? [-32_700, 'Parse error: the body is not valid JSON.']
+        : [-32_603, 'Internal error'];
+  res.status(status).json({ jsonrpc: '2.0', id: null, error: { code, message } });
+};

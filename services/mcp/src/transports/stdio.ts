@@ -1,0 +1,48 @@
+import type { Logger } from '@aimm/runtime';
+import type { McpServerFactory, RequestId } from '@modelcontextprotocol/server';
+import { serveStdio, StdioServerTransport } from '@modelcontextprotocol/server/stdio';
+import { pipeline, type Readable, type Writable } from 'node:stream';
+import { maxMessageBytes, oversizedMessage } from './limits.ts';
+import { createLineSplitter } from './split-lines.ts';
+
+export interface StdioTransport {
+  /** Resolves when the client has closed its end, or after `close`. */
+  readonly ended: Promise<void>;
+  close: () => Promise<void>;
+}
+
+/** Speaks MCP, of 2026-07-28 and all earlier versions, over stdin and stdout. Nothing else may write to stdout. */
+export function startStdio(
+  factory: McpServerFactory,
+  logger: Logger,
+  { stdin = process.stdin, stdout = process.stdout }: { stdin?: Readable; stdout?: Writable } = {},
+): StdioTransport {
+  const { promise: ended, resolve: end } = Promise.withResolvers<void>();
+  const onerror = (error: Error) => logger.warn({ err: error }, 'MCP connection problem');
+  const refuse = (tail: string) => {
+    const id = findRequestId(tail);
+    logger.warn({ id }, 'A message above the limit was left out');
+    if (id === undefined) return;
+    const refusal = { jsonrpc: '2.0' as const, id, error: { code: -32_600, message: oversizedMessage } };
+    transport.send(refusal).catch(onerror);
+  };
+  const lines = createLineSplitter({ maxLineBytes: maxMessageBytes, onOversized: refuse });
+  // Its end and its failure both close the transport, which listens on the lines.
+  pipeline(stdin, lines, () => undefined);
+  const transport = new StdioServerTransport(lines, stdout, { maxBufferSize: 2 * maxMessageBytes });
+  const handle = serveStdio(factory, { transport, onerror });
+  // Set after serveStdio has set its own.
+  const { onclose } = transport;
+  transport.onclose = () => {
+    onclose?.();
+    end();
+  };
+  return { ended, close: () => handle.close().finally(end) };
+}
+
+/** The id of a request of which only the end is left. Clients put it last; where they do not, nobody can be answered. */
+function findRequestId(tail: string): RequestId | undefined {
+  const found = /"id":\s*(?:(\d+)|"([^"\\]*)")\s*\}\s*$/.exec(tail);
+  if (found === null) return undefined;
+  return found[1] === undefined ? found[2] : Number(found[1]);
+}

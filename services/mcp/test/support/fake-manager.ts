@@ -1,0 +1,153 @@
+import type { ComparisonResult } from '@aimm/contracts';
+import type {
+  Accepted,
+  AskOptions,
+  CompareAsk,
+  GenerateAsk,
+  GenerationAnswer,
+  Manager,
+  ProgressEvent,
+} from '@aimm/manager';
+import {
+  comparison,
+  comparisonId,
+  generationId,
+  answer,
+  health,
+  model,
+  provider,
+  queuedJob,
+  totals,
+} from './fixtures.ts';
+
+interface Asked<A, T> {
+  ask: A;
+  options: AskOptions | undefined;
+  emit: (event: ProgressEvent) => void;
+  succeed: (result: T) => void;
+  fail: (error: Error) => void;
+}
+
+/** A manager whose requests end when the test says so. */
+export interface FakeManager extends Manager {
+  /** Every method called with its arguments, without the options. */
+  readonly calls: { method: string; args: unknown[] }[];
+  /** The next generation, once it is asked. */
+  nextGeneration(): Promise<Asked<GenerateAsk, GenerationAnswer>>;
+  nextComparison(): Promise<Asked<CompareAsk, ComparisonResult>>;
+  partialText: string;
+}
+
+export function createFakeManager(overrides: Partial<Manager> = {}): FakeManager {
+  const calls: FakeManager['calls'] = [];
+  const generations = createChannel<Asked<GenerateAsk, GenerationAnswer>>();
+  const comparisons = createChannel<Asked<CompareAsk, ComparisonResult>>();
+
+  const accept = <A, T>(
+    channel: { push(item: Asked<A, T>): void },
+    ask: A,
+    options: AskOptions | undefined,
+    rest: Pick<Accepted<T>, 'requestId' | 'models'>,
+  ): Promise<Accepted<T>> => {
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    channel.push({
+      ask,
+      options,
+      emit: (event) => options?.onProgress?.(event),
+      succeed: resolve,
+      fail: reject,
+    });
+    return Promise.resolve({ ...rest, result: promise, partialText: () => fake.partialText });
+  };
+  const record = (method: string, ...args: unknown[]) => void calls.push({ method, args });
+
+  const fake: FakeManager = {
+    calls,
+    partialText: '',
+    nextGeneration: () => generations.next(),
+    nextComparison: () => comparisons.next(),
+    generate(caller, ask, options) {
+      record('generate', caller, ask);
+      return accept(generations, ask, options, { requestId: generationId, models: ['openai/gpt-5-mini'] });
+    },
+    compare(caller, ask, options) {
+      record('compare', caller, ask);
+      return accept(comparisons, ask, options, { requestId: comparisonId, models: ask.models });
+    },
+    async getJob(caller, id, options) {
+      record('getJob', caller, id, options?.waitMs);
+      return queuedJob;
+    },
+    async cancelJob(caller, id) {
+      record('cancelJob', caller, id);
+      return { ...queuedJob, status: 'cancelled', position: undefined };
+    },
+    async listModels(query) {
+      record('listModels', query);
+      return { models: [model], providers: [provider], problems: [] };
+    },
+    async getModelInfo(name) {
+      record('getModelInfo', name);
+      return { ...model, warnings: ['Its price may be out of date.'] };
+    },
+    async usage(caller, query) {
+      record('usage', caller, query);
+      return { from: query.from, to: query.to, totals, groups: [{ key: `by ${query.groupBy}`, ...totals }] };
+    },
+    async health(query) {
+      record('health', query);
+      return health;
+    },
+    async listProviders() {
+      record('listProviders');
+      return [provider];
+    },
+    async close() {
+      record('close');
+    },
+    ...overrides,
+  };
+  return fake;
+}
+
+/** A manager that answers every generation and comparison at once. */
+export function createReadyManager(overrides: Partial<Manager> = {}): FakeManager {
+  const fake = createFakeManager();
+  return Object.assign(fake, {
+    async generate(...[caller, ask]: Parameters<Manager['generate']>): ReturnType<Manager['generate']> {
+      fake.calls.push({ method: 'generate', args: [caller, ask] });
+      return {
+        requestId: generationId,
+        models: ['openai/gpt-5-mini'],
+        result: Promise.resolve(answer),
+        partialText: () => '',
+      };
+    },
+    async compare(...[caller, ask]: Parameters<Manager['compare']>): ReturnType<Manager['compare']> {
+      fake.calls.push({ method: 'compare', args: [caller, ask] });
+      return {
+        requestId: comparisonId,
+        models: ask.models,
+        result: Promise.resolve(comparison),
+        partialText: () => '',
+      };
+    },
+    ...overrides,
+  });
+}
+
+function createChannel<T>(): { push(item: T): void; next(): Promise<T> } {
+  const items: T[] = [];
+  const takers: ((item: T) => void)[] = [];
+  return {
+    push(item) {
+      const taker = takers.shift();
+      if (taker === undefined) items.push(item);
+      else taker(item);
+    },
+    next() {
+      const item = items.shift();
+      return item === undefined ? new Promise((resolve) => takers.push(resolve)) : Promise.resolve(item);
+    },
+  };
+}
