@@ -18,7 +18,7 @@ export function createLedger(client: Client, dialect: LedgerDialect): LedgerRepo
         INSERT INTO usage_stats (${raw(ledgerColumns.all.join(', '))})
         ${dialect.selectFromJson(toStorableJson(toDistinct(rows).map(toColumns)))}
         ON CONFLICT (${raw(keyColumns.join(', '))}) DO UPDATE SET ${raw(betterValues)}
-        `);
+        WHERE usage_stats.status = 'outcome_unknown' AND excluded.status <> 'outcome_unknown'`);
     },
     findByRequest: async (requestId) => {
       const stored = await client.usageStat.findMany({ where: { requestId }, orderBy: { callNumber: 'asc' } });

@@ -1,0 +1,74 @@
+import { ModelManagerError } from '@aimm/contracts';
+import { describe, expect, test } from 'vitest';
+import { decide, type Situation } from '../src/decision.ts';
+
+const situation: Situation = { attempt: 1, attempts: 3, deadlineAt: 1_000_000, now: 0, leaving: false, random: 0.5 };
+
+describe('what becomes of a job after a failed call', () => {
+  test('an error that no retry mends stops it', () => {
+    const error = new ModelManagerError('invalid_request', 'no');
+    expect(decide(error, situation)).toEqual({ action: 'stop', error });
+  });
+
+  test('a retryable error is retried, each time later, until the attempts are used', () => {
+    const error = new ModelManagerError('network', 'gone');
+    const first = decide(error, situation);
+    const second = decide(error, { ...situation, attempt: 2 });
+    expect(first).toMatchObject({ action: 'retry', delayMs: 375 });
+    expect(second).toMatchObject({ action: 'retry', delayMs: 750 });
+    expect(decide(error, { ...situation, attempt: 3 }).action).toBe('stop');
+  });
+
+  test('the delay grows no longer than half a minute', () => {
+    const decision = decide(new ModelManagerError('network', ''), {
+      ...situation,
+      attempt: 50,
+      attempts: 100,
+      random: 0.999,
+    });
+    expect(decision).toMatchObject({ action: 'retry' });
+    expect(decision.action === 'retry' && decision.delayMs).toBeLessThanOrEqual(30_000);
+  });
+
+  test('a vendor that says when to come back is believed', () => {
+    const error = new ModelManagerError('server_error', '', { retryAfterMs: 20_000 });
+    expect(decide(error, situation)).toMatchObject({ action: 'retry', delayMs: 20_000 });
+  });
+
+  test.each(['rate_limited', 'overloaded'] as const)('%s pauses the queue, however many attempts were made', (code) => {
+    const error = new ModelManagerError(code, '', { retryAfterMs: 7_000 });
+    expect(decide(error, { ...situation, attempt: 99 })).toMatchObject({ action: 'pause', delayMs: 7_125 });
+  });
+
+  test('a rate limit that names no time pauses for five seconds', () => {
+    expect(decide(new ModelManagerError('rate_limited', ''), { ...situation, random: 0 })).toMatchObject({
+      action: 'pause',
+      delayMs: 5_000,
+    });
+  });
+
+  test('what cannot be tried again before the deadline stops now', () => {
+    const error = new ModelManagerError('rate_limited', '', { retryAfterMs: 2_000_000 });
+    const decision = decide(error, situation);
+    expect(decision.action).toBe('stop');
+    expect(decision.error).toMatchObject({
+      code: 'rate_limited',
+      retryAfterMs: 2_000_125,
+      hint: expect.stringContaining('2001 s'),
+    });
+  });
+
+  test('the end of max_wait_seconds counts like a deadline', () => {
+    const error = new ModelManagerError('overloaded', '', { retryAfterMs: 5_000 });
+    expect(decide(error, { ...situation, startBy: 4_000 }).action).toBe('stop');
+  });
+
+  test('a call that a leaving worker broke off is handed to another worker', () => {
+    const error = new ModelManagerError('cancelled', '', { retryable: true });
+    expect(decide(error, { ...situation, leaving: true }).action).toBe('hand_back');
+  });
+
+  test('a call that its client broke off is not', () => {
+    expect(decide(new ModelManagerError('cancelled', ''), situation).action).toBe('stop');
+  });
+});

@@ -1,0 +1,70 @@
+import { isAbsolute } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { ConfigError, requireNoFaults } from '../src/config-fault.ts';
+import { loadEnvironment } from '../src/env.ts';
+
+describe('the environment', () => {
+  test('needs nothing set', () => {
+    const { env, faults } = loadEnvironment({});
+    expect(faults).toEqual([]);
+    expect(env).toMatchObject({
+      HTTP_HOST: '127.0.0.1',
+      HTTP_PORT: 3920,
+      DASHBOARD_PORT: 3921,
+      WORKER_COUNT: 1,
+      LOG_LEVEL: 'info',
+      LOG_FORMAT: 'json',
+    });
+    expect(isAbsolute(env.dataDir)).toBe(true);
+  });
+
+  test('takes an empty value as unset', () => {
+    expect(loadEnvironment({ HTTP_PORT: '', REDIS_URL: '' })).toMatchObject({ faults: [], env: { HTTP_PORT: 3920 } });
+  });
+
+  test('tells all faults at once, each with its name and what is expected', () => {
+    const { faults } = loadEnvironment({
+      HTTP_PORT: '99999',
+      REDIS_URL: 'localhost',
+      DATABASE_URL: 'mysql://x',
+      LOG_LEVEL: 'loud',
+      WORKER_COUNT: 'many',
+      AIMM_AUTH_TOKEN: 'short',
+    });
+    expect(Object.fromEntries(faults.map(({ path, expected }) => [path, expected]))).toEqual({
+      HTTP_PORT: 'a port from 0 to 65535',
+      REDIS_URL: expect.stringContaining('redis://host:6379'),
+      DATABASE_URL: expect.stringContaining('postgresql://'),
+      LOG_LEVEL: expect.stringContaining('trace, debug'),
+      WORKER_COUNT: 'a whole number',
+      AIMM_AUTH_TOKEN: 'at least 16 characters',
+    });
+    expect(faults.every(({ source }) => source === 'environment')).toBe(true);
+  });
+
+  test.each(['redis://h:1', 'rediss://h', 'unix:/tmp/r.sock', 'unix:///tmp/r.sock'])(
+    'takes %s as Redis',
+    (REDIS_URL) => {
+      expect(loadEnvironment({ REDIS_URL }).faults).toEqual([]);
+    },
+  );
+
+  test('splits the providers of a worker', () => {
+    expect(loadEnvironment({ WORKER_PROVIDERS: 'openai, mistral,' }).env.WORKER_PROVIDERS).toEqual([
+      'openai',
+      'mistral',
+    ]);
+  });
+});
+
+describe('faults', () => {
+  test('stop a start with every one of them named', () => {
+    const one = { source: 'config/providers.json', path: 'providers[2].kind', expected: 'a kind' };
+    const two = { source: 'environment', path: 'HTTP_PORT', expected: 'a port' };
+    expect(() => requireNoFaults([one], [two])).toThrow(ConfigError);
+    expect(() => requireNoFaults([one], [two])).toThrow(
+      /2 configuration faults:[\s\S]*providers\[2\]\.kind: expected a kind[\s\S]*HTTP_PORT/,
+    );
+    expect(() => requireNoFaults([], [])).not.toThrow();
+  });
+});

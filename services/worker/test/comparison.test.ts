@@ -1,0 +1,123 @@
+import type { ComparisonEntry, GenerationResult } from '@aimm/contracts';
+import { describe, expect, test } from 'vitest';
+import { summarizeComparison } from '../src/comparison-summary.ts';
+import { toJudgement, toJudgeRequest } from '../src/judging.ts';
+
+function result(model: string, given: Partial<GenerationResult> & { ms?: number } = {}): GenerationResult {
+  const { ms = 100, ...rest } = given;
+  return {
+    requestId: `gen_${model}`,
+    provider: 'p',
+    model,
+    text: `text of ${model}`,
+    finishReason: { unified: 'stop' },
+    usage: { inputTokens: 10, outputTokens: 5 },
+    costNanoUsd: 1_000,
+    latency: { queueMs: 0, providerMs: ms, totalMs: ms },
+    calls: 1,
+    cached: false,
+    warnings: [],
+    ...rest,
+  };
+}
+const entry = (model: string, given?: Parameters<typeof result>[1]): ComparisonEntry => ({
+  requestId: `gen_${model}`,
+  provider: 'p',
+  model,
+  result: result(model, given),
+});
+const failedEntry: ComparisonEntry = {
+  requestId: 'gen_x',
+  provider: 'p',
+  model: 'x',
+  error: { code: 'timeout', message: 'late', retryable: true },
+};
+
+describe('the summary of a comparison', () => {
+  test('names the fastest, the cheapest and the longest answer, and adds up', () => {
+    const summary = summarizeComparison([
+      entry('a', { ms: 300, costNanoUsd: 5 }),
+      entry('b', { ms: 100, costNanoUsd: 9, text: 'a much longer text' }),
+      failedEntry,
+    ]);
+    expect(summary).toEqual({
+      succeeded: 2,
+      failed: 1,
+      fastest: 'p/b',
+      cheapest: 'p/a',
+      longest: 'p/b',
+      totalCostNanoUsd: 14,
+      totalInputTokens: 20,
+      totalOutputTokens: 10,
+      totalMs: 300,
+    });
+  });
+
+  test('a model without a price is not called cheap, and makes the total unknown', () => {
+    const summary = summarizeComparison([entry('free', { costNanoUsd: null }), entry('paid', { costNanoUsd: 7 })]);
+    expect(summary).toMatchObject({ cheapest: 'p/paid', totalCostNanoUsd: null });
+  });
+
+  test('nothing stands out where everything failed', () => {
+    expect(summarizeComparison([failedEntry])).toEqual({
+      succeeded: 0,
+      failed: 1,
+      totalCostNanoUsd: 0,
+      totalInputTokens: 0,
+      totalOutputTokens: 0,
+      totalMs: 0,
+    });
+  });
+});
+
+describe('judging', () => {
+  const order = {
+    requestId: 'gen_j',
+    provider: 'judge',
+    model: 'j',
+    messages: [{ role: 'user' as const, content: [{ type: 'text' as const, text: 'the question' }] }],
+    attempts: 1,
+    timeoutMs: 1,
+  };
+  const answered = [entry('a'), entry('b')];
+  const verdict = (text: string) => toJudgement(order, answered, { status: 'succeeded', value: result('j', { text }) });
+
+  test('the judge sees the request, the criteria and lettered answers, but no model names', () => {
+    const request = JSON.stringify(
+      toJudgeRequest({ ...order, criteria: 'be kind' }, [entry('a', { text: 'alpha' }), entry('b', { text: 'beta' })]),
+    );
+    for (const part of ['the question', 'be kind', 'alpha', 'beta', '\\"A\\"', '\\"B\\"'])
+      expect(request).toContain(part);
+    expect(request).not.toContain('p/a');
+  });
+
+  test('its verdict names the winner and ranks by model', () => {
+    const judgement = verdict(
+      '```json\n{"ranking":[{"answer":"B","score":9,"reason":"clear"},{"answer":"A","score":4}]}\n```',
+    );
+    expect(judgement).toEqual({
+      judge: 'judge/j',
+      requestId: 'gen_j',
+      winner: 'p/b',
+      ranking: [
+        { model: 'p/b', score: 9, reason: 'clear' },
+        { model: 'p/a', score: 4 },
+      ],
+    });
+  });
+
+  test('equal scores are a tie without a winner', () => {
+    expect(verdict('{"ranking":[{"answer":"A","score":7},{"answer":"B","score":7}]}')).not.toHaveProperty('winner');
+  });
+
+  test.each(['I like both.', '{"ranking":[]}', '{"ranking":'])(
+    'what is no verdict is an error, not a guess: %s',
+    (text) => {
+      expect(verdict(text)).toMatchObject({ ranking: [], error: { code: 'server_error' } });
+    },
+  );
+
+  test('answers that do not exist are left out', () => {
+    expect(verdict('{"ranking":[{"answer":"Z"},{"answer":"a"}]}').ranking).toEqual([{ model: 'p/a' }]);
+  });
+});
