@@ -58,8 +58,14 @@ export async function ready(own: OwnProcess): Promise<void> {
 
 /** A worker process over its own Redis and database. It waits two seconds for a supervisor's keys unless they are sent. */
 export async function startWorkerProcess(env: Record<string, string>): Promise<OwnProcess> {
+  const worker = launchWorkerProcess(env);
+  await ready(worker);
+  return worker;
+}
+
+/** The same, not waited for: it may be unable to work yet. */
+export function launchWorkerProcess(env: Record<string, string>): OwnProcess {
   const worker = startProcess('services/worker/src/main.ts', { LOG_LEVEL: 'debug', ...env });
   worker.child.send({ type: 'environment', environment: {} });
-  await ready(worker);
   return worker;
 }

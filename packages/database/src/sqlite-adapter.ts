@@ -47,7 +47,7 @@ function repairAdapter(adapter: SqlDriverAdapter): SqlDriverAdapter {
   const whenFree = async <Result>(run: () => Promise<Result>): Promise<Result> => {
     // The driver answers before it returns: a row of queries would never let the event loop turn.
     await nextTurn();
-    
+    while (ending !== undefined) await ending;
     // In the same breath as the look at `ending`, or another could come in between.
     return run();
   };

@@ -8,9 +8,12 @@ export interface ControlConnection {
   info(): StackInfo;
   send(message: ClientMessage): void;
   close(): Promise<void>;
-  /** Settles when the stack or this side ends the connection. */
-  readonly closed: Promise<void>;
+  /** Settles when the connection ends: told by the stack that it stops, or not. */
+  readonly closed: Promise<LostReason>;
 }
+
+/** `stopped`: somebody told the stack to stop. `lost`: it ended otherwise. */
+export type LostReason = 'stopped' | 'lost';
 
 /** The stack said that it cannot start, and why. */
 export class StackStartError extends Error {
@@ -30,6 +33,7 @@ export async function openControlConnection(
   const socket = connect({ path });
   const ready = Promise.withResolvers<StackInfo | undefined>();
   let latest: StackInfo | undefined;
+  let reason: LostReason = 'lost';
   const channel = createMessageSocket<StackMessage, ClientMessage>(socket, StackMessage, (message) => {
     switch (message.type) {
       case 'welcome':
@@ -41,6 +45,7 @@ export async function openControlConnection(
         ready.reject(new StackStartError(message.problem));
         break;
       case 'stopping':
+        reason = 'stopped';
         socket.end();
         break;
     }
@@ -58,7 +63,7 @@ export async function openControlConnection(
         channel.end();
         await channel.closed;
       },
-      closed: channel.closed,
+      closed: channel.closed.then(() => reason),
     };
   } catch (error) {
     socket.destroy();

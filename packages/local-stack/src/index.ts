@@ -1,5 +1,5 @@
 export { ChildMessage, leaveWithParent, onProviderEnvironment, ParentMessage, reportReady } from './child-process.ts';
-export { StackStartError } from './control-connection.ts';
+export { type LostReason, StackStartError } from './control-connection.ts';
 export { findStack, type FoundStack } from './find-stack.ts';
 export { joinStack, type JoinOptions, type StackConnection } from './join-stack.ts';
 export type { StackLaunch } from './launch-stack.ts';

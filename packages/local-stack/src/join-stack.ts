@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger, RawEnvironment } from '@aimm/runtime';
-import { type ControlConnection, openControlConnection, StackStartError } from './control-connection.ts';
+import { type ControlConnection, type LostReason, openControlConnection, StackStartError } from './control-connection.ts';
 import { pickHandover } from './handover.ts';
 import { type LaunchedStack, launchStack, type StackLaunch } from './launch-stack.ts';
 import type { ClientMessage, StackInfo } from './protocol.ts';
@@ -28,8 +28,8 @@ export interface StackConnection {
   ensure(): Promise<StackInfo>;
   /** Tells the stack where this client's HTTP front listens. */
   announce(httpUrl: string): void;
-  /** Calls `listener` each time the stack goes away; gives back how to stop listening. */
-  onLost(listener: () => void): () => void;
+  /** Calls `listener` each time the stack goes away, and says whether it was told to; gives back how to stop listening. */
+  onLost(listener: (reason: LostReason) => void): () => void;
   close(): Promise<void>;
 }
 
@@ -38,7 +38,7 @@ export interface StackConnection {
  * @throws Error when it is not ready in time: its message has the end of the stack's log and what to do
  */
 export async function joinStack(options: JoinOptions): Promise<StackConnection> {
-  const listeners = new Set<() => void>();
+  const listeners = new Set<(reason: LostReason) => void>();
   let closing = false;
   let connection: ControlConnection | undefined;
   let joining: Promise<StackInfo> | undefined;
@@ -56,10 +56,10 @@ export async function joinStack(options: JoinOptions): Promise<StackConnection> 
       );
     }
     if (announced !== undefined) joined.send({ type: 'announce', httpUrl: announced });
-    void joined.closed.then(() => {
+    void joined.closed.then((reason) => {
       info = joined.info();
       if (connection === joined) connection = undefined;
-      if (!closing) for (const listener of listeners) listener();
+      if (!closing) for (const listener of listeners) listener(reason);
     });
     return info;
   };

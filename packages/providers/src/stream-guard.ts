@@ -46,9 +46,9 @@ export async function* guardStream<Event>(
     stopped.reject(stop);
   };
   /** Waits for `work` no longer than `ms`: an SDK that ignores the abort cannot hold us. */
-  const within = async <T>(work: Promise<T>, ms: number, why: GuardStop['why']): Promise<T> => {
+  const within = async <T>(work: Promise<T>, ms: number, why: GuardStop['why'], limitMs = ms): Promise<T> => {
     work.catch(() => undefined);
-    const timer = setTimeout(end, ms, why, ms);
+    const timer = setTimeout(end, ms, why, limitMs);
     try {
       return await Promise.race([work, stopped.promise]);
     } finally {
@@ -66,14 +66,12 @@ export async function* guardStream<Event>(
     const firstByteAt = Date.now() + options.firstByteTimeoutMs;
     const events = await within(open(controller.signal), options.firstByteTimeoutMs, 'first-byte');
     iterator = events[Symbol.asyncIterator]();
-    let waitMs = Math.max(1, firstByteAt - Date.now());
-    let why: GuardStop['why'] = 'first-byte';
-    for (;;) {
-      const next = await within(iterator.next(), waitMs, why);
-      if (next.done) break;
+    const leftMs = Math.max(1, firstByteAt - Date.now());
+    let next = await within(iterator.next(), leftMs, 'first-byte', options.firstByteTimeoutMs);
+    while (!next.done) {
       yield next.value;
-      waitMs = isComplete() ? Math.min(options.idleTimeoutMs, afterEndMs) : options.idleTimeoutMs;
-      why = 'idle';
+      const silenceMs = isComplete() ? Math.min(options.idleTimeoutMs, afterEndMs) : options.idleTimeoutMs;
+      next = await within(iterator.next(), silenceMs, 'idle');
     }
     if (stop !== undefined) throw stop;
     if (!isComplete()) throw new GuardStop('unfinished');

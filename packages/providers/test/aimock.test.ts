@@ -1,7 +1,10 @@
 import { LLMock } from '@copilotkit/aimock';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type ModelProvider, type ProviderKind, providerKinds } from '../src/index.ts';
 import { ask, createTestProvider, failureOf, patient, plantedKey } from './support/providers.ts';
+
+// An SDK's first call loads it, which takes seconds on a busy machine.
+vi.setConfig({ testTimeout: 30_000 });
 
 const kinds = Object.keys(providerKinds) as ProviderKind[];
 
@@ -27,7 +30,8 @@ describe.each(kinds)('%s against aimock', (kind) => {
     const { text, finishReason, usage } = await provider.generate(ask('greeting'), patient());
     expect({ text, finish: finishReason.unified }).toEqual({ text: 'hi there', finish: 'stop' });
     // It streams no counts for these two.
-    if (kind !== 'mistral' && kind !== 'ollama') expect(usage).toMatchObject({ inputTokens: 11, outputTokens: 7 });
+    const silent = kind === 'mistral' || kind === 'ollama';
+    expect(usage).toEqual(silent ? {} : { inputTokens: 11, outputTokens: 7, totalTokens: 18 });
   });
 
   test('waits as long as a 429 asks', async () => {

@@ -1,8 +1,11 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { type ProviderKind, providerKinds } from '../src/index.ts';
 import { createTestProvider, plantedKey } from './support/providers.ts';
 import { sendEvents, sendJson, startVendorServer, type VendorServer } from './support/vendor-server.ts';
 import { wires } from './support/wires.ts';
+
+// An SDK's first call loads it, which takes seconds on a busy machine.
+vi.setConfig({ testTimeout: 30_000 });
 
 const kinds = Object.keys(providerKinds) as ProviderKind[];
 const counts = { input: 1, output: 1, cacheRead: 0, reasoning: 0 };
@@ -29,10 +32,9 @@ describe.each(kinds)('%s', (kind) => {
       reachable: true,
       modelCount: 2,
       defaultModel: { id: 'm-2', available: true },
-      ...(provesKey(kind) && { keyValid: true }),
     });
     expect(health.problem).toBeUndefined();
-    if (!provesKey(kind)) expect(health.keyValid).toBeUndefined();
+    expect(health.keyValid).toBe(provesKey(kind) ? true : undefined);
   });
 
   test('says that the default model is missing', async () => {

@@ -3,7 +3,7 @@ import pc from 'picocolors';
 import { formatProviders, withoutPassword } from './commands/status.ts';
 
 /** What a person needs once everything runs: where it is, who answers, and how to connect a client. */
-export function formatBanner(info: StackInfo, options: { binPath: string; authenticated: boolean }): string {
+export function formatBanner(info: StackInfo, options: { binPath: string; authenticated: boolean; farewell: string }): string {
   const { httpUrl, dashboardUrl, redisUrl, databaseUrl, dataDir } = info;
   const rows: [string, string][] = [
     ['MCP over HTTP', httpUrl ?? pc.dim('not running')],
@@ -28,7 +28,7 @@ export function formatBanner(info: StackInfo, options: { binPath: string; authen
     'Any other client over stdio (works from every folder):',
     `  ${JSON.stringify(stdio)}`,
     '',
-    pc.dim('Ctrl-C stops everything.'),
+    pc.dim(options.farewell),
   ].join('\n');
 }
 

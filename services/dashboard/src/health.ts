@@ -3,6 +3,7 @@ import type { Manager } from '@aimm/manager';
 import { listWorkers, type Redis, withRedis, type WorkerPresence } from '@aimm/queue';
 import type { RequestHandler } from 'express';
 import type { Access } from './access.ts';
+import { queueDown } from './queue-down.ts';
 import { within } from './within.ts';
 
 interface Part {
@@ -50,8 +51,14 @@ async function readHealth({ manager, redis, now }: HealthOptions): Promise<Healt
   const noTime = { from: now(), to: now() };
   const usage = () => manager.usage({ client: 'dashboard', admin: true }, noTime);
   const [queue, database, workers] = await Promise.all([
-    look(() => withRedis(redis, () => redis.ping())),
-    look(() => within(databaseWithinMs, 'The database', usage())),
+    look(
+      () => withRedis(redis, () => redis.ping()),
+      () => queueDown.title,
+    ),
+    look(
+      () => within(databaseWithinMs, 'The database', usage()),
+      (error) => toModelManagerError(error).message,
+    ),
     // Its failure is the queue's, told above.
     withRedis(redis, () => listWorkers(redis)).catch(() => []),
   ]);
@@ -64,12 +71,12 @@ async function readHealth({ manager, redis, now }: HealthOptions): Promise<Healt
   };
 }
 
-async function look(work: () => Promise<unknown>): Promise<Part> {
+async function look(work: () => Promise<unknown>, describe: (error: unknown) => string): Promise<Part> {
   const startedAt = performance.now();
   try {
     await work();
     return { reachable: true, latencyMs: Math.round((performance.now() - startedAt) * 100) / 100 };
   } catch (error) {
-    return { reachable: false, problem: toModelManagerError(error).message };
+    return { reachable: false, problem: describe(error) };
   }
 }

@@ -43,7 +43,7 @@ export function requireLogin(access: Access): RequestHandler {
     res.set('WWW-Authenticate', 'Bearer realm="AI Model Manager"');
     sendProblem(req, res, 401, {
       title: 'The dashboard needs its token',
-      detail: 'Send the value of AIMM_AUTH_TOKEN as `Authorization: Bearer …`, or sign in at /login.',
+      detail: 'Send the value of AIMM_AUTH_TOKEN as “Authorization: Bearer …”, or sign in at /login.',
     });
   };
 }
@@ -75,5 +75,5 @@ function sendForm(res: Response, { next, failed = false }: { next: string | unde
       <button>Sign in</button>
     </form>
   </section>`;
-  res.type('html').send(renderPage({ title: 'Sign in · AI Model Manager', body }));
+  res.type('html').send(renderPage({ title: 'Sign in · AI Model Manager', body, links: false }));
 }

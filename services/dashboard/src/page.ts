@@ -5,12 +5,14 @@ export interface PageOptions {
   body: Html;
   /** Offers to sign out. */
   signedIn?: boolean;
+  /** The ways to the other pages; default true. */
+  links?: boolean;
   /** The browser asks again after so many seconds. */
   refreshSeconds?: number;
 }
 
 /** A whole document, without scripts and without anything from elsewhere. */
-export function renderPage({ title, body, signedIn = false, refreshSeconds }: PageOptions): string {
+export function renderPage({ title, body, signedIn = false, links = true, refreshSeconds }: PageOptions): string {
   const refresh = refreshSeconds !== undefined && html`<meta http-equiv="refresh" content="${refreshSeconds}" />`;
   const signOut = html`<form method="post" action="/logout"><button class="quiet">Sign out</button></form>`;
   return html`<!doctype html>
@@ -28,7 +30,7 @@ export function renderPage({ title, body, signedIn = false, refreshSeconds }: Pa
       <body>
         <header>
           <a class="brand" href="/"><img src="/assets/icon.svg" alt="" width="28" height="28" />AI Model Manager</a>
-          <nav><a href="/">Overview</a><a href="/queues">Queues</a>${signedIn && signOut}</nav>
+          ${links && html`<nav><a href="/">Overview</a><a href="/queues">Queues</a>${signedIn && signOut}</nav>`}
         </header>
         <main>${body}</main>
       </body>

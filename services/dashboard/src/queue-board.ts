@@ -7,6 +7,7 @@ import { createQueueDirectory, type QueueCounts, type QueueDirectory, type Redis
 import type { Logger } from '@aimm/runtime';
 import { type Express, type RequestHandler, Router } from 'express';
 import { describeQueue } from './describe-queue.ts';
+import { queueDown } from './queue-down.ts';
 import { sendProblem } from './send-problem.ts';
 
 /** Bull Board over every queue. */
@@ -67,11 +68,7 @@ export function createQueueBoard(options: {
       await Promise.all([open(), withRedis(redis, () => redis.ping())]);
     } catch (error) {
       logger.debug({ reason: toModelManagerError(error).message }, 'The queues cannot be shown');
-      sendProblem(req, res, 503, {
-        title: 'The queue (Redis) does not answer',
-        detail: 'Check that Redis runs and that REDIS_URL points at it (`aimm doctor` looks at both).',
-        retrySeconds,
-      });
+      sendProblem(req, res, 503, { ...queueDown, retrySeconds });
       return;
     }
     next();

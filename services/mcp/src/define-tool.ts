@@ -27,7 +27,7 @@ export interface ToolContext {
 }
 
 /** All four, always: what a client assumes of an absent one is the worst. */
-export interface ToolHints {
+interface ToolHints {
   /** Changes nothing. */
   readOnlyHint: boolean;
   /** What it changes may be lost. */
@@ -59,7 +59,7 @@ interface ToolSpec<I extends z.ZodObject, O extends z.ZodObject> {
 }
 
 /** What a call brings besides its arguments; progress begins when the number of steps is known. */
-export interface ToolCall extends Omit<ToolContext, 'progress' | 'manager'> {
+interface ToolCall extends Omit<ToolContext, 'progress' | 'manager'> {
   manager(progress: ProgressReporter | undefined): Promise<Manager>;
   startProgress(total: number | undefined): ProgressReporter | undefined;
 }

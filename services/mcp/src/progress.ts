@@ -97,7 +97,7 @@ export function createProgressReporter(options: ProgressOptions): ProgressReport
     async close() {
       if (closed) return;
       flushText();
-      
+      closed = true;
       clearInterval(heartbeat);
       clearTimeout(textTimer);
       await sending;

@@ -19,7 +19,7 @@ import { resources } from './resources/index.ts';
 import { tools } from './tools/index.ts';
 
 /** How patient clients are; tests shorten it. All in milliseconds. */
-export interface Timing {
+interface Timing {
   /** After this a blocking call without progress gives back its job's id. Clients cut off from 60 s on. */
   handBackMs: number;
   /** Longest silence where progress was asked for. */

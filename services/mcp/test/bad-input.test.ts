@@ -85,7 +85,9 @@ const cases: [tool: string, args: Record<string, unknown>, told: string[]][] = [
   ['cancel_job', {}, ['job_id', 'required']],
 ];
 
-it.each(cases)('%s %j is an error that names the fault and the way out', async (tool, args, told) => {
+const named = cases.map(([tool, args, told]) => [tool, JSON.stringify(args).slice(0, 80), args, told] as const);
+
+it.each(named)('%s %s is an error that names the fault and the way out', async (tool, _name, args, told) => {
   const client = await connect(() => Promise.reject(new Error('bad input must not reach the manager')));
   const { isError, text } = await callTool(client, tool, args);
   expect(isError).toBe(true);

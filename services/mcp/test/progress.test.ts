@@ -114,6 +114,8 @@ describe('progress', () => {
     succeed(answer);
     await call;
     const count = progress.all.length;
+    emit({ type: 'text', text: 'late', totalLength: 10 });
+    emit({ type: 'started', ...gpt });
     const second = collect();
     const next = callTool(client, 'generate', { prompt: 'Hi' }, { onprogress: second.onprogress });
     const again = await manager.nextGeneration();

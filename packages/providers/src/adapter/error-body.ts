@@ -24,7 +24,7 @@ export function parseErrorBody(text: string): ErrorBody {
 
 /** What an SDK threw for an error event of a stream: the payload, or at least its text. */
 export function readThrown(thrown: unknown): ErrorBody {
-  const fields: Fields = thrown instanceof Error || isObject(thrown) ? { ...thrown } : {};
+  const fields: Fields = isObject(thrown) ? Object.fromEntries(Object.entries(thrown)) : {};
   const message = thrown instanceof Error ? thrown.message : '';
   // google: "got status: X. {json}".
   const embedded = /[[{][^]*$/.exec(message)?.[0];

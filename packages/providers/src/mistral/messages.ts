@@ -27,7 +27,8 @@ function toAssistant(message: Message, isLast: boolean): ChatCompletionStreamReq
     role: 'assistant',
     content: textOf(message),
     ...(calls.length > 0 && {
-      toolCalls: calls.map((call) => ({
+      toolCalls: calls.map((call, index) => ({
+        index,
         id: toCallId(call.id),
         type: 'function',
         function: { name: call.name, arguments: JSON.stringify(call.arguments) },

@@ -1,5 +1,5 @@
 import { joinStack, type StackInfo, toStackPaths } from '@aimm/local-stack';
-import { createLogger, createShutdown, exitOnUncaught, loadEnvironment, requireNoFaults, type Shutdown } from '@aimm/runtime';
+import { createLogger, createShutdown, exitOnUncaught, loadEnvironment, requireNoFaults, type RuntimeEnvironment, type Shutdown } from '@aimm/runtime';
 import type { Command } from 'commander';
 import pc from 'picocolors';
 import { formatBanner } from '../banner.ts';
@@ -51,7 +51,7 @@ async function up({ http }: UpOptions): Promise<void> {
   try {
     const stack = await runStack({ env, raw, secrets, paths, lock, logger, shutdown, foreground: true, http });
     await stack.settled(bannerPatienceMs);
-    if (!shutdown.signal.aborted) print(formatBanner(stack.info(), { binPath, authenticated: env.AIMM_AUTH_TOKEN !== undefined }));
+    if (!shutdown.signal.aborted) print(toBanner(env, stack.info(), 'Ctrl-C stops everything.'));
   } catch (error) {
     await shutdown.run('the stack did not start');
     throw error;
@@ -68,7 +68,12 @@ async function joinRunning({ env, raw, logger }: CommandEnvironment, found: Stac
   const shutdown = createShutdown({ logger, graceMs: 15_000, signals: ['SIGTERM', 'SIGINT', 'SIGHUP'] });
   const stack = await joinStack({ dataDir: env.dataDir, raw, logger, launch: stackLaunch });
   shutdown.add('stack', stack.close);
-  stack.onLost(() => {
+  stack.onLost((reason) => {
+    if (reason === 'stopped') {
+      print('The stack was stopped.');
+      process.kill(process.pid, 'SIGTERM');
+      return;
+    }
     logger.warn('The stack is gone: starting it again');
     void stack.ensure().catch((error: unknown) => logger.error({ err: error }, 'The stack does not start'));
   });
@@ -79,7 +84,11 @@ async function joinRunning({ env, raw, logger }: CommandEnvironment, found: Stac
   );
   const httpUrl = missing ? await startFront({ env, raw, logger }, shutdown) : stack.info.httpUrl;
   const info = { ...stack.info, ...(httpUrl !== undefined && { httpUrl }) };
-  print(formatBanner(info, { binPath, authenticated: env.AIMM_AUTH_TOKEN !== undefined }));
+  print(toBanner(env, info, 'Ctrl-C leaves it; the stack goes on in the background until nobody needs it, or `aimm down`.'));
+}
+
+function toBanner(env: RuntimeEnvironment, info: StackInfo, farewell: string): string {
+  return formatBanner(info, { binPath, authenticated: env.AIMM_AUTH_TOKEN !== undefined, farewell });
 }
 
 /** The front joins the stack by itself and tells it its address. Gives that address, if it listens soon enough. */

@@ -31,7 +31,7 @@ export interface RunStackOptions {
 
 export interface RunningStack {
   info(): StackInfo;
-  /** Settles when every process has reported that it works, or after `timeoutMs`. */
+  /** Settles when every process works or has failed once, or after `timeoutMs`. */
   settled(timeoutMs: number): Promise<void>;
 }
 

@@ -12,9 +12,12 @@ export interface StackProcesses {
   problems(): string[];
   /** Gives the workers new credentials without a restart. */
   sendEnvironment(environment: Record<string, string>): void;
-  /** Settles when a worker has reported that it works, or after `timeoutMs`: until then no model can be chosen. */
+  /**
+   * Settles when a worker has reported that it works, or after `timeoutMs`: until then no model can be chosen.
+   * The faces start then: side by side they would only slow the workers' start.
+   */
   staffed(timeoutMs: number): Promise<void>;
-  /** Settles when every process has reported that it works, or after `timeoutMs`. */
+  /** Settles when every process works or has failed once, or after `timeoutMs`. */
   settled(timeoutMs: number): Promise<void>;
   /** Workers first: while they hand back what they did not finish, the faces still answer. */
   stop(): Promise<void>;
@@ -31,9 +34,10 @@ export function startStackProcesses(options: {
   onChange: () => void;
 }): StackProcesses {
   const { logger, shared, workerEnvironment, onChange } = options;
+  let stopping = false;
   const ready = new Map<string, string | undefined>();
-  const [workerReady, allReady] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
-  const all: SupervisedProcess[] = [];
+  const reported = new Set<string>();
+  const [workerReady, allReported] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
   const start = (name: string, args: readonly string[], more: Pick<SupervisedOptions, 'environment' | 'graceMs'>) =>
     superviseProcess({
       name,
@@ -43,30 +47,43 @@ export function startStackProcesses(options: {
       onReady: ({ url }) => {
         ready.set(name, url);
         if (name.startsWith('worker')) workerReady.resolve();
-        if (ready.size === all.length) allReady.resolve();
-        onChange();
+        report(name);
       },
-      onEnd: onChange,
+      onEnd: () => {
+        ready.delete(name);
+        report(name);
+      },
     });
+  const report = (name: string) => {
+    reported.add(name);
+    if (reported.size === expected) allReported.resolve();
+    onChange();
+  };
 
   const workers = Array.from({ length: options.workers }, (_, index) =>
     start(`worker ${index + 1}`, ['worker'], { environment: workerEnvironment, graceMs: workerGraceMs }),
   );
-  const faces = [
-    start('dashboard', ['dashboard'], { environment: () => shared, graceMs }),
-    ...(options.http ? [start('HTTP front', ['mcp', '--http'], { environment: () => shared, graceMs })] : []),
-  ];
-  all.push(...workers, ...faces);
+  const faces: SupervisedProcess[] = [];
+  const startFaces = () => {
+    const more = { environment: () => shared, graceMs };
+    if (options.http) faces.push(start('HTTP front', ['mcp', '--http'], more));
+    faces.push(start('dashboard', ['dashboard'], more));
+  };
+  const expected = workers.length + (options.http ? 2 : 1);
 
   return {
     urls: () => ({ dashboardUrl: ready.get('dashboard'), httpUrl: ready.get('HTTP front') }),
-    problems: () => all.flatMap((child) => child.problem() ?? []),
+    problems: () => [...workers, ...faces].flatMap((child) => child.problem() ?? []),
     sendEnvironment: (environment) => {
       for (const worker of workers) worker.send({ type: 'environment', environment });
     },
-    staffed: (timeoutMs) => (workers.length === 0 ? Promise.resolve() : within(workerReady.promise, timeoutMs)),
-    settled: (timeoutMs) => within(allReady.promise, timeoutMs),
+    staffed: async (timeoutMs) => {
+      if (workers.length > 0) await within(workerReady.promise, timeoutMs);
+      if (!stopping) startFaces();
+    },
+    settled: (timeoutMs) => within(allReported.promise, timeoutMs),
     stop: async () => {
+      stopping = true;
       await Promise.all(workers.map((child) => child.stop()));
       await Promise.all(faces.map((child) => child.stop()));
     },

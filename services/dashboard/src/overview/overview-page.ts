@@ -1,6 +1,7 @@
 import type { RequestHandler } from 'express';
 import { type Html, html } from '../html.ts';
 import { renderPage } from '../page.ts';
+import { queueDown } from '../queue-down.ts';
 import { formatTime } from './format.ts';
 import { type Overview, type OverviewSources, readOverview } from './read-overview.ts';
 import { providersTable, queuesTable, workersTable } from './tables.ts';
@@ -63,16 +64,9 @@ interface Problem {
 
 function findProblems({ queues, workers, usage }: Overview): Problem[] {
   return [
-    ...(queues.problem === undefined
-      ? []
-      : [
-          {
-            title: 'The queue (Redis) does not answer.',
-            detail: 'Check that Redis runs and that REDIS_URL points at it (`aimm doctor` looks at both).',
-          },
-        ]),
+    ...(queues.problem === undefined ? [] : [queueDown]),
     ...(workers.value?.length === 0
-      ? [{ title: 'No worker is running, so requests wait.', detail: 'Start one with `aimm worker`.' }]
+      ? [{ title: 'No worker is running, so requests wait.', detail: 'Start one with aimm worker.' }]
       : []),
     ...(usage.problem === undefined
       ? []

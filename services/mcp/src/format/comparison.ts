@@ -57,7 +57,7 @@ export function toComparisonOutput(comparison: ComparisonResult): ComparisonOutp
   };
 }
 
-export function toEntryOutput(entry: ComparisonEntry): NonNullable<ComparisonOutput['results']>[number] {
+function toEntryOutput(entry: ComparisonEntry): NonNullable<ComparisonOutput['results']>[number] {
   if (entry.result !== undefined) return toGenerationOutput(entry.result);
   return {
     job_id: entry.requestId,

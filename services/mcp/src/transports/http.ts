@@ -20,7 +20,7 @@ export interface HttpTransport {
 }
 
 /** An address that others reach needs a token: without one, anybody could spend the owner's money. */
-export function checkHttpSettings({ HTTP_HOST: host, AIMM_AUTH_TOKEN: token }: HttpSettings): ConfigFault[] {
+function checkHttpSettings({ HTTP_HOST: host, AIMM_AUTH_TOKEN: token }: HttpSettings): ConfigFault[] {
   if (isLoopback(host) || token !== undefined) return [];
   const expected = `a token of at least 16 characters, since HTTP_HOST ${host} can be reached from other machines (or set HTTP_HOST=127.0.0.1)`;
   return [{ source: 'environment', path: 'AIMM_AUTH_TOKEN', expected }];

@@ -1,0 +1,69 @@
+import { queueOf, systemQueues } from '@aimm/queue';
+import { afterEach, expect, test } from 'vitest';
+import { asBrowser, ask } from './ask.ts';
+import { createDashboardFixture, type DashboardFixture, providers } from './dashboard-fixture.ts';
+
+const queueNames = [
+  ...providers.flatMap((id) => [queueOf('generate', id), queueOf('check-health', id)]),
+  ...systemQueues,
+];
+
+let dashboard: DashboardFixture;
+afterEach(() => dashboard.close());
+
+const readQueues = async (query = '') => {
+  const { status, text } = await ask(`${dashboard.url}/queues/api/queues${query}`);
+  return { status, queues: status === 200 ? (JSON.parse(text).queues as { name: string; jobs: unknown[] }[]) : [] };
+};
+
+test('Bull Board lists every queue of every provider, and a queue’s jobs', async () => {
+  dashboard = await createDashboardFixture();
+  await dashboard.addJob();
+
+  const { queues } = await readQueues('?activeQueue=mistral&status=waiting&page=1&jobsPerPage=10');
+  expect(queues.map(({ name }) => name)).toEqual(queueNames);
+  expect(queues.find(({ name }) => name === 'mistral')?.jobs).toMatchObject([
+    { id: 'gen_00000000-0000-7000-8000-000000000001', name: 'generate', data: { provider: 'mistral' } },
+  ]);
+});
+
+test('its page carries our title and, while answers are made up, says so', async () => {
+  dashboard = await createDashboardFixture();
+  expect((await ask(`${dashboard.url}/queues`)).text).toContain('<title>AI Model Manager</title>');
+
+  await dashboard.announceWorker({ demo: true });
+  // What workers report is asked for at most once a second.
+  await expect.poll(async () => (await ask(`${dashboard.url}/queues`)).text, { timeout: 4_000 }).toContain('DEMO');
+});
+
+test('Redis’s own details stay out of it', async () => {
+  dashboard = await createDashboardFixture();
+  expect((await ask(`${dashboard.url}/queues/api/redis/stats`)).status).toBe(403);
+});
+
+test('while Redis is down its pages say so within 2 s, and work again once it is back', async () => {
+  dashboard = await createDashboardFixture();
+  await readQueues();
+  await dashboard.redis.stop();
+
+  for (const path of ['/queues', '/queues/queue/openai', '/queues/api/queues', '/queues/api/queues/openai/pause']) {
+    const startedAt = performance.now();
+    const method = path.endsWith('/pause') ? 'PUT' : 'GET';
+    const answer = await ask(`${dashboard.url}${path}`, { method, headers: path.includes('/api/') ? {} : asBrowser });
+    expect(answer.status).toBe(503);
+    expect(answer.text).toContain('The queue (Redis) does not answer');
+    expect(answer.headers['retry-after']).toBe('5');
+    expect(performance.now() - startedAt).toBeLessThan(2_000);
+  }
+
+  await dashboard.redis.start();
+  await expect.poll(async () => (await readQueues()).status, { timeout: 5_000 }).toBe(200);
+}, 20_000);
+
+test('a dashboard that started before Redis shows every queue once Redis is there', async () => {
+  dashboard = await createDashboardFixture({ redisRunning: false });
+  expect((await readQueues()).status).toBe(503);
+
+  await dashboard.redis.start();
+  await expect.poll(async () => (await readQueues()).queues.length, { timeout: 5_000 }).toBe(queueNames.length);
+}, 20_000);
