@@ -39,7 +39,7 @@ interface ToolHints {
 }
 
 /** What a tool answers: `text` for people and models, one block each; `structured` for programs. */
-export interface ToolAnswer<S> {
+interface ToolAnswer<S> {
   text: string[];
   structured: S;
 }
