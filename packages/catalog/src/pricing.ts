@@ -14,6 +14,9 @@ interface PricingSources {
 /** A model on the user's own machine costs nothing. */
 const local: RateTable = { version: 'local', ratesAt: () => ({ input: 0, output: 0 }) };
 
+const tableFreshForMs = 60_000;
+const maxKnownTables = 2_000;
+
 export interface Pricing {
   priceCall: Catalog['priceCall'];
   /** `at`: epoch milliseconds. Prices of a request of ordinary length. */
@@ -23,7 +26,17 @@ export interface Pricing {
 /** models.json before the bundled price data, the model that answered before the one that was asked. */
 export function createPricing({ findProvider, findOverride, checkedOn }: PricingSources): Pricing {
   const priceData = createPriceData();
+  /** Looking a table up takes some 50 µs and happens on every call; prices change by the day, not by the minute. */
+  const known = new Map<string, RateTable | undefined>();
   const findTable = (providerId: string, models: readonly string[], at: number): RateTable | undefined => {
+    const key = JSON.stringify([providerId, models, Math.floor(at / tableFreshForMs)]);
+    if (!known.has(key)) {
+      if (known.size >= maxKnownTables) known.clear();
+      known.set(key, lookUpTable(providerId, models, at));
+    }
+    return known.get(key);
+  };
+  const lookUpTable = (providerId: string, models: readonly string[], at: number): RateTable | undefined => {
     const overrides = models.map((model) => findOverride(providerId, model));
     const stated = overrides.find((override) => override !== undefined && override !== null);
     if (stated !== undefined && stated !== null) return toRateTable(stated, checkedOn);

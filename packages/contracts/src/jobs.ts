@@ -55,6 +55,8 @@ export const GeneratePayload = RequestEnvelope.extend({
   timeoutMs: z.number().int().positive(),
   /** Whether the front wants text as it comes. */
   stream: z.boolean(),
+  /** Nobody listens for what happens before the end: no part need be sent. */
+  quiet: z.boolean().optional(),
   /** What to do when a crash hid a call's outcome: pay for another, or fail. */
   onUnknownOutcome: z.enum(['retry', 'fail']),
   /** What was already said about the request before it was queued. */

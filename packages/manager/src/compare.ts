@@ -31,6 +31,7 @@ export async function compare(
   const generations = resolved.map((model): GeneratePayload =>
     toGeneratePayload(`gen_${uuid()}`, { ...envelope, ...(startBy !== undefined && { startBy }) }, ask, model, {
       stream: false,
+      quiet: options.onProgress === undefined,
       parentId: requestId,
     }),
   );

@@ -38,6 +38,7 @@ export async function generate(
   const payload: GeneratePayload = {
     ...toGeneratePayload(requestId, toEnvelope(resources, caller, ask), complete, resolved, {
       stream: options.onProgress !== undefined,
+      quiet: options.onProgress === undefined,
     }),
     ...(fallbacks.length > 0 && { fallbacks: fallbacks.map(toFallback) }),
     ...(cacheKey !== undefined && { cache: { key: cacheKey, ttlMs: answerCacheTtlMs } }),

@@ -159,7 +159,7 @@ export interface Manager {
   /** Resolves once the job is durable. @throws invalid_request, unknown_model, authentication, unavailable */
   generate(caller: Caller, ask: GenerateAsk, options?: AskOptions): Promise<Accepted<GenerationAnswer>>;
   compare(caller: Caller, ask: CompareAsk, options?: AskOptions): Promise<Accepted<ComparisonResult>>;
-  /** Waits up to `waitMs` for the end, then says how it stands. @throws invalid_request when there is no such job for this caller */
+  /** Waits up to `waitMs` for the end, then says how it stands; `signal` only ends the wait. @throws invalid_request when there is no such job for this caller */
   getJob(caller: Caller, requestId: string, options?: AskOptions & { waitMs?: number | undefined }): Promise<JobView>;
   /** Idempotent: a request that ended stays as it ended. */
   cancelJob(caller: Caller, requestId: string): Promise<JobView>;

@@ -32,7 +32,7 @@ export function toGeneratePayload(
   envelope: Envelope,
   ask: Pick<GenerateAsk, 'messages' | 'settings' | 'timeoutMs'>,
   resolved: ResolvedModel,
-  options: { stream: boolean; parentId?: string },
+  options: { stream: boolean; quiet: boolean; parentId?: string },
 ): GeneratePayload {
   return {
     ...envelope,
@@ -42,6 +42,7 @@ export function toGeneratePayload(
     attempts: resolved.provider.attempts,
     timeoutMs: ask.timeoutMs ?? resolved.provider.timeoutMs,
     stream: options.stream,
+    quiet: options.quiet,
     onUnknownOutcome: 'retry',
     warnings: resolved.warnings,
     ...(options.parentId !== undefined && { parentId: options.parentId }),

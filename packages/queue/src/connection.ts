@@ -24,7 +24,33 @@ function open(url: string, options: RedisOptions, logger: Logger): Redis {
   };
   const redis = target.url === undefined ? new Redis(all) : new Redis(target.url, all);
   redis.on('error', createErrorLog(logger, 'Redis connection failed'));
+  joinWrites(redis);
   return redis;
+}
+
+/**
+ * Sends the commands of one turn of the event loop in one write: at 50 calls in flight writing took a third of a
+ * worker's time. (ioredis's own `enableAutoPipelining` does the like, and throws uncaught after a command's time-out.)
+ */
+function joinWrites(redis: Redis): void {
+  redis.on('connect', () => {
+    const { stream } = redis;
+    const write = stream.write.bind(stream);
+    let corked = false;
+    const writeJoined = (...given: Parameters<typeof write>) => {
+      if (!corked) {
+        corked = true;
+        stream.cork();
+        setImmediate(() => {
+          corked = false;
+          stream.uncork();
+        });
+      }
+      return write(...given);
+    };
+    // The same function with the same overloads.
+    stream.write = writeJoined as typeof stream.write;
+  });
 }
 
 /** For adding and asking: fails fast, never queues a command for a connection that is not there. */

@@ -86,7 +86,8 @@ export function createConsumer(options: ConsumerOptions): Consumer {
       name: `${hostname()}:${globalThis.process.pid}`,
       concurrency,
       lockDuration: options.lockMs,
-      stalledInterval: Math.min(stalledIntervalMs, options.lockMs / 3),
+      // Redis takes whole milliseconds only.
+      stalledInterval: Math.min(stalledIntervalMs, Math.floor(options.lockMs / 3)),
       maxStalledCount,
       runRetryDelay: 500,
       ...(requestsPerMinute !== undefined && { limiter: toLimiter(requestsPerMinute) }),

@@ -63,7 +63,7 @@ function createRun(job: Job, token: string, signal: AbortSignal | undefined, pay
   const abort = (reason: Error) => controller.abort(reason);
   const writer = createReplyWriter(redis, payload.replyTo, requestId);
   let settled = false;
-  let partialTextAt = 0;
+  let partialTextAt = Date.now();
 
   const onAbort = () => abort(new LockLostError());
   signal?.addEventListener('abort', onAbort, { once: true });

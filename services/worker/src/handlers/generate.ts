@@ -214,7 +214,7 @@ function createGenerationRun(payload: GeneratePayload, context: JobContext, depe
 
     async call(): Promise<Handled<'generate'>> {
       const attempt = currentCall().number;
-      context.reply(attempt, { type: 'started' });
+      if (payload.quiet !== true) context.reply(attempt, { type: 'started' });
       const report = await makeCall(required(provider), payload.request, {
         signal: context.signal,
         timeoutMs: Math.min(payload.timeoutMs, Math.max(1, payload.deadlineAt - Date.now())),
