@@ -26,7 +26,9 @@ const results = steps.map((step) => {
 process.stdout.write('\n── Summary\n');
 for (const { name, passed, seconds, mend } of results) {
   const hint = !passed && mend !== undefined ? `  (mend with: ${mend})` : '';
-  process.stdout.write(`${passed ? 'ok    ' : 'FAILED'}  ${name.padEnd(32)} ${seconds.toFixed(1).padStart(6)} s${hint}\n`);
+  process.stdout.write(
+    `${passed ? 'ok    ' : 'FAILED'}  ${name.padEnd(32)} ${seconds.toFixed(1).padStart(6)} s${hint}\n`,
+  );
 }
 const failed = results.filter((result) => !result.passed).length;
 process.stdout.write(`${results.length - failed} passed, ${failed} failed\n`);

@@ -81,11 +81,15 @@ function ensureRedisServer() {
 }
 
 function ensureBrowser() {
-  const found = () => findProgram(['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable']) || macChrome();
+  const found = () =>
+    findProgram(['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable']) || macChrome();
   if (found()) return;
   step('Installing Chromium for the browser tests', () => installWith({ apt: ['chromium', 'fonts-liberation'] }));
   if (found()) return;
-  throw new SetupError('no Chromium or Chrome for the browser tests.', 'install one (Debian: `apt-get install chromium`).');
+  throw new SetupError(
+    'no Chromium or Chrome for the browser tests.',
+    'install one (Debian: `apt-get install chromium`).',
+  );
 }
 
 function macChrome() {

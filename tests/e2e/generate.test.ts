@@ -17,7 +17,7 @@ describe.each(faces)('generate, for a client of version $era over $transport,', 
 
   test.each(vendors)('%s answers with text, counts, cost and times', async (vendor) => {
     const model = vendorModels[vendor];
-    const prompt = `Ask ${vendor} over ${face.transport}`;
+    const prompt = `Ask ${vendor} over ${face.transport} in ${face.era}`;
     const expected = answerOf(model, prompt);
 
     const { isError, text, structured } = await mcp.call('generate', { model, prompt });
@@ -40,30 +40,29 @@ describe.each(faces)('generate, for a client of version $era over $transport,', 
     expect(structured.cost_usd).toBeCloseTo(await priceOf(model, inputTokens, outputTokens), 9);
     expect(structured.first_token_ms).toBeGreaterThan(0);
     expect(structured.latency_ms).toBeGreaterThanOrEqual(structured.first_token_ms + structured.queue_ms);
-    expect(deployment.vendors.calls().filter((call) => call.prompt === prompt && call.vendor === vendor)).toHaveLength(
-      face === faces[0] || face === faces[2] ? 1 : 2,
-    );
+    expect(deployment.vendors.calls().filter((call) => call.prompt === prompt)).toEqual([
+      { vendor, model: model.slice(vendor.length + 1), prompt },
+    ]);
   });
 
   test.each(vendors)('%s sends its text as progress before the result', async (vendor) => {
     const model = vendorModels[vendor];
     const prompt = 'Tell it piece by piece';
     const seen: Progress[] = [];
-    let seenAtResult = 0;
 
     const call = mcp.call('generate', { model, prompt }, { onProgress: (progress) => seen.push(progress) });
-    const { structured } = await call.finally(() => (seenAtResult = seen.length));
+    const { structured, progress } = await call;
 
-    const [started, ...texts] = seen.map(({ message = '' }) => message);
+    const [started, ...texts] = progress.map(({ message = '' }) => message);
     expect(started).toBe(`${model} started`);
     expect(texts.length).toBeGreaterThan(1);
     expect(texts.join('')).toBe(answerOf(model, prompt).text);
-    expect(structured.text).toBe(texts.join(''));
-    for (const [index, { progress }] of seen.entries())
-      expect(progress).toBeGreaterThan(seen[index - 1]?.progress ?? 0);
-    // What came after the result would be here by the next answer.
-    await mcp.client.listResources();
-    expect(seen).toHaveLength(seenAtResult);
+    expect(structured).toMatchObject({ status: 'succeeded', text: texts.join('') });
+    const steps = progress.map((message) => message.progress);
+    expect(steps).toEqual([...new Set(steps)].toSorted((a, b) => a - b));
+    // What the client's application got while it waited.
+    expect(seen.length).toBeGreaterThan(1);
+    expect(seen).toEqual(progress.slice(0, seen.length));
   });
 
   async function priceOf(model: string, inputTokens: number, outputTokens: number): Promise<number> {

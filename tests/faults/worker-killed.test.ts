@@ -45,7 +45,7 @@ test('text that came before the kill is taken back before the next call streams'
   });
   const [first, front] = await Promise.all([stack.startWorker(), stack.openFront()]);
   const asked = await stack.generate(front, 'killed while streaming', {}, { stream: true });
-  await expect.poll(() => asked.heard).toBe('half an ans');
+  await expect.poll(() => asked.heard, { timeout: 10_000 }).toBe('half an ans');
   await first.end('SIGKILL');
   await stack.startWorker();
 

@@ -1,7 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { createDatabase } from '@aimm/database';
 import Sqlite from 'better-sqlite3';
 import { describe, expect, it } from 'vitest';
@@ -17,14 +16,14 @@ async function nextMessage(child: ChildProcess): Promise<unknown> {
   return message;
 }
 
-/** A third party that keeps the whole database from being written. */
-async function holdWriteLock(url: string, forMs: number): Promise<void> {
-  if (!url.startsWith('file:')) return;
-  const file = new Sqlite(url.slice('file:'.length), { timeout: 5_000 });
+/** A third party that keeps the whole file from being written, until the returned function is called. */
+function holdWriteLock(url: string): () => void {
+  const file = new Sqlite(url.slice('file:'.length));
   file.exec('BEGIN IMMEDIATE');
-  await sleep(forMs);
-  file.exec('COMMIT');
-  file.close();
+  return () => {
+    file.exec('COMMIT');
+    file.close();
+  };
 }
 
 describe.each(databaseKinds)('two processes that write one %s database at once', (kind) => {
@@ -32,8 +31,9 @@ describe.each(databaseKinds)('two processes that write one %s database at once',
     const url = await createEmptyDatabase(kind);
     const writers = ['left', 'right'].map((name) => fork(writer, [url, name, String(rowsEach)]));
     await Promise.all(writers.map(nextMessage));
+    const letGo = kind === 'sqlite' ? holdWriteLock(url) : undefined;
     for (const child of writers) child.send('go');
-    await holdWriteLock(url, 600);
+    setTimeout(() => letGo?.(), 600);
     const reports = await Promise.all(writers.map(nextMessage));
 
     const database = await createDatabase({ url });

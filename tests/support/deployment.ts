@@ -19,8 +19,8 @@ export interface Deployment {
   connect(face: Face): Promise<McpClient>;
   /** What the HTTP front wrote to stderr. */
   httpLog(): string;
-  /** Every job and every request that Redis knows of, by key. */
-  jobs(): Promise<string[]>;
+  /** The ids of every request, job and question to a worker that left a trace in Redis. */
+  requestIds(): Promise<string[]>;
   end(): Promise<void>;
 }
 
@@ -67,7 +67,7 @@ export async function startDeployment(options: DeploymentOptions = {}): Promise<
       return client;
     },
     httpLog: () => httpLog(),
-    jobs: () => findJobs(probe),
+    requestIds: () => findRequestIds(probe),
     async end() {
       await Promise.all(clients.map((client) => client.close()));
       await (await front)?.process.end();
@@ -98,7 +98,8 @@ export async function startHttpFront(environment: Record<string, string>): Promi
   return { process: own, url: first };
 }
 
-async function findJobs(redis: Redis): Promise<string[]> {
+async function findRequestIds(redis: Redis): Promise<string[]> {
   const keys = await redis.keys('*');
-  return keys.filter((key) => /(gen|cmp|bat|probe)_[0-9a-f-]{36}/.test(key)).toSorted();
+  const ids = keys.flatMap((key) => /(?:gen|cmp|bat|probe)_[0-9a-f]{8}[0-9a-f-]{28}/.exec(key)?.[0] ?? []);
+  return [...new Set(ids)].toSorted();
 }

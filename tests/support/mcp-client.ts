@@ -16,6 +16,11 @@ export interface Face {
 export const faces: readonly Face[] = (['stdio', 'HTTP'] as const).flatMap((transport) =>
   eras.map((era) => ({ transport, era })),
 );
+/** One of each kind, where a version makes no difference. */
+export const mixedFaces: readonly Face[] = [
+  { transport: 'stdio', era: '2025-11-25' },
+  { transport: 'HTTP', era: '2026-07-28' },
+];
 
 /** One `notifications/progress`, as the client's application gets it. */
 export interface Progress {
@@ -79,9 +84,10 @@ async function connect(
   { log, pid }: { log: () => string; pid: () => number | undefined },
 ): Promise<McpClient> {
   const received: string[] = [];
+  const sent: SentCall[] = [];
   const mode = era === '2026-07-28' ? { pin: era } : 'legacy';
   const client = new Client({ name: 'e2e', version: '1.0.0' }, { versionNegotiation: { mode } });
-  await client.connect(recordTo(received, transport));
+  await client.connect(record(transport, received, sent));
   const validator = new AjvJsonSchemaValidator();
   let tools: Promise<Tool[]> | undefined;
 
@@ -94,8 +100,9 @@ async function connect(
       tools ??= client.listTools().then((list) => list.tools);
       const tool = (await tools).find((listed) => listed.name === name);
       if (tool?.outputSchema === undefined) throw new Error(`no tool ${name} with an output schema`);
+      const own = { ...args };
       const result = await client.callTool(
-        { name, arguments: args },
+        { name, arguments: own },
         { ...(signal && { signal }), ...(onProgress && { onprogress: onProgress }) },
       );
       const { structuredContent } = result;
@@ -107,16 +114,36 @@ async function connect(
         isError: result.isError === true,
         text: result.content.map((block) => (block.type === 'text' ? block.text : `[${block.type}]`)).join('\n'),
         structured: structuredContent,
+        progress: findProgress(
+          received,
+          sent.find((call) => call.args === own),
+        ),
       };
     },
     close: () => client.close(),
   };
 }
 
-/** The transport, with a copy of each message that comes in; the client sets its handlers on it as on any other. */
-function recordTo(received: string[], transport: Transport): Transport {
+interface SentCall {
+  id: unknown;
+  args: unknown;
+  token: unknown;
+}
+
+/** The transport, with a copy of what passes; the client sets its handlers on it as on any other. */
+function record(transport: Transport, received: string[], sent: SentCall[]): Transport {
+  const send: Transport['send'] = (message, options) => {
+    if ('id' in message && 'params' in message && message.method === 'tools/call')
+      sent.push({
+        id: message.id,
+        args: message.params?.['arguments'],
+        token: message.params?._meta?.['progressToken'],
+      });
+    return transport.send(message, options);
+  };
   return new Proxy(transport, {
     get(target, key) {
+      if (key === 'send') return send;
       const value: unknown = Reflect.get(target, key, target);
       return typeof value === 'function' ? value.bind(target) : value;
     },
@@ -129,4 +156,18 @@ function recordTo(received: string[], transport: Transport): Transport {
       return Reflect.set(target, key, handler, target);
     },
   });
+}
+
+/** @throws when the call's progress went on after its result */
+function findProgress(received: readonly string[], call: SentCall | undefined): Progress[] {
+  if (call === undefined) throw new Error('the call was never sent');
+  const messages = received.map(
+    (json) => JSON.parse(json) as { id?: unknown; params?: Progress & { progressToken?: unknown } },
+  );
+  const end = messages.findIndex(({ id }) => id === call.id);
+  const own = messages.flatMap(({ params }, index) =>
+    call.token !== undefined && params?.progressToken === call.token ? [{ index, params }] : [],
+  );
+  if (own.some(({ index }) => index > end)) throw new Error('progress came after the result');
+  return own.map(({ params: { progress, total, message } }) => ({ progress, total, message }));
 }

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 /** One call as the upstream saw it: what the ledger is compared with. */
@@ -9,6 +9,7 @@ export interface UpstreamCall {
   model: string;
   prompt: string;
   authorization: string | undefined;
+  headers: IncomingHttpHeaders;
   arrivedAt: number;
   /** Set when the caller went away before the answer was whole. */
   abortedAt?: number;
@@ -85,8 +86,9 @@ export async function startUpstream(): Promise<Upstream> {
       number: calls.length + 1,
       path: request.url ?? '',
       model: body.model ?? '',
-      prompt: typeof last === 'string' ? last : JSON.stringify(last),
+      prompt: toText(last),
       authorization: request.headers.authorization,
+      headers: request.headers,
       arrivedAt: Date.now(),
     };
     calls.push(call);
@@ -152,6 +154,13 @@ export async function startUpstream(): Promise<Upstream> {
       await once(server, 'close');
     },
   };
+}
+
+/** A message's content: a string, or parts of which the text counts. */
+function toText(content: unknown): string {
+  if (typeof content === 'string') return content;
+  const parts = Array.isArray(content) ? (content as { text?: string }[]) : [];
+  return parts.map(({ text = '' }) => text).join('');
 }
 
 async function readAll(request: IncomingMessage): Promise<string> {

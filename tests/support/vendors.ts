@@ -32,7 +32,7 @@ export interface VendorCall {
 
 export type VendorAnswer =
   | { text: string; inputTokens: number; outputTokens: number }
-  | { error: { message: string; type: string }; status: number };
+  | { error: { message: string; type: string; code?: string }; status: number };
 
 /** What the vendors say to a call. */
 export type Script = (call: VendorCall) => VendorAnswer;

@@ -22,7 +22,7 @@ interface WebAssemblyApi {
 
 let loaded = false;
 
-/** Compiles the engine (3 MB, some 100 ms), once per process: the bindings hold one instance. */
+/** Compiles the engine (5 MB, some 100 ms), once per process: the bindings hold one instance. */
 function loadEngine(): void {
   const webAssembly = Reflect.get(globalThis, 'WebAssembly') as WebAssemblyApi;
   const entry = createRequire(import.meta.url).resolve('@prisma/schema-engine-wasm');

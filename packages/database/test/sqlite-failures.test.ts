@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { setTimeout as sleep } from 'node:timers/promises';
 import Sqlite from 'better-sqlite3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createDatabase } from '../src/index.ts';
@@ -42,6 +43,8 @@ describe('an SQLite database', () => {
     other.exec('BEGIN IMMEDIATE');
     const delay = monitorEventLoopDelay({ resolution: 5 });
     delay.enable();
+    // It measures from its second tick on.
+    await sleep(30);
     setTimeout(() => other.exec('COMMIT'), 500);
     await expect(database.conversations.appendTurn(turn)).resolves.toMatchObject({ version: 1 });
     delay.disable();

@@ -58,7 +58,7 @@ export async function openControlConnection(
     if (first === undefined) return undefined;
     return {
       info: () => latest ?? first,
-      send: channel.send,
+      send: (message) => channel.send(message),
       close: async () => {
         channel.end();
         await channel.closed;

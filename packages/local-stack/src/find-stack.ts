@@ -24,6 +24,6 @@ export async function findStack(dataDir: string, timeoutMs = 5_000): Promise<Fou
       connection.send({ type: 'stop' });
       await connection.closed;
     },
-    close: connection.close,
+    close: () => connection.close(),
   };
 }

@@ -1,6 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger, RawEnvironment } from '@aimm/runtime';
-import { type ControlConnection, type LostReason, openControlConnection, StackStartError } from './control-connection.ts';
+import {
+  type ControlConnection,
+  type LostReason,
+  openControlConnection,
+  StackStartError,
+} from './control-connection.ts';
 import { pickHandover } from './handover.ts';
 import { type LaunchedStack, launchStack, type StackLaunch } from './launch-stack.ts';
 import type { ClientMessage, StackInfo } from './protocol.ts';

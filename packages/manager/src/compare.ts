@@ -4,7 +4,9 @@ import {
   type GeneratePayload,
   GenerationResult,
   ModelManagerError,
+  type RequestRecord,
 } from '@aimm/contracts';
+import { queueOf } from '@aimm/queue';
 import { cancelOnAbort, requireNotAborted } from './abort.ts';
 import { cancelComparison, cancelGeneration } from './cancel-job.ts';
 import { follow, unwrap } from './follow.ts';
@@ -59,6 +61,8 @@ export async function compare(
   const whole = follow(resources, { requestId, provider: 'compare', model: '', deadlineAt: envelope.deadlineAt });
   let finished = 0;
   const parts = generations.map((generation) => followPart(generation));
+  // The judge's generation is added by a worker, but its id is the user's as any other.
+  if (payload.judge !== undefined) await queue.requests.update(toJudgeRecord(payload, payload.judge));
   await queue.producer.addComparison(payload, generations);
   for (const followed of [whole, ...parts]) followed.added();
 
@@ -97,6 +101,22 @@ export async function compare(
     });
     return followed;
   }
+}
+
+function toJudgeRecord(
+  { client, enqueuedAt, deadlineAt }: ComparePayload,
+  { requestId, provider, model }: NonNullable<ComparePayload['judge']>,
+): RequestRecord {
+  return {
+    requestId,
+    kind: 'generation',
+    client,
+    createdAt: enqueuedAt,
+    queue: queueOf('generate', provider),
+    jobId: requestId,
+    deadlineAt,
+    model: `${provider}/${model}`,
+  };
 }
 
 function requireDistinct(names: readonly string[]): void {

@@ -47,7 +47,7 @@ function createVendor(settings: ProviderSettings, transport: Transport): Vendor 
     hints: {
       unknown_model: (model) => `Run \`ollama pull ${model}\`.`,
       context_length_exceeded: () => 'Shorten the conversation, or start Ollama with a larger OLLAMA_CONTEXT_LENGTH.',
-      network: () => 'Start Ollama (`ollama serve`), or check its base URL.',
+      unreachable: () => 'Start Ollama (`ollama serve`), or check its base URL.',
     },
   };
 }

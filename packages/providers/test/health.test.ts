@@ -74,7 +74,12 @@ describe.each(kinds)('%s', (kind) => {
   test('nobody listens', async () => {
     const gone = await startVendorServer();
     await gone.close();
-    expect(await createTestProvider(kind, gone.url).checkHealth(cheap())).toMatchObject({ reachable: false });
+    const health = await createTestProvider(kind, gone.url).checkHealth(cheap());
+    expect(health).toMatchObject({
+      reachable: false,
+      problem: expect.stringContaining(new URL(gone.url).host),
+      hint: expect.stringContaining(kind === 'ollama' ? 'ollama serve' : 'base URL'),
+    });
   });
 
   test('without a key nothing is tried', async () => {

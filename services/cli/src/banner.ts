@@ -3,7 +3,10 @@ import pc from 'picocolors';
 import { formatProviders, withoutPassword } from './commands/status.ts';
 
 /** What a person needs once everything runs: where it is, who answers, and how to connect a client. */
-export function formatBanner(info: StackInfo, options: { binPath: string; authenticated: boolean; farewell: string }): string {
+export function formatBanner(
+  info: StackInfo,
+  options: { binPath: string; authenticated: boolean; farewell: string },
+): string {
   const { httpUrl, dashboardUrl, redisUrl, databaseUrl, dataDir } = info;
   const rows: [string, string][] = [
     ['MCP over HTTP', httpUrl ?? pc.dim('not running')],

@@ -16,7 +16,9 @@ import { addUsageCommand } from './commands/usage.ts';
 /** The whole command line; each command stands in its own file. */
 export function createProgram(): Command {
   const program = new Command('aimm')
-    .description('AI Model Manager: one place to ask every model. Without a command and without a terminal: `aimm mcp`.')
+    .description(
+      'AI Model Manager: one place to ask every model. Without a command and without a terminal: `aimm mcp`.',
+    )
     .version(version, '-v, --version')
     .exitOverride()
     .showHelpAfterError('(`aimm help <command>` explains a command)')

@@ -50,18 +50,19 @@ async function readHealth({ manager, redis, now }: HealthOptions): Promise<Healt
   // `manager.health()` would ask every provider; sums over no time at all tell as well whether the database answers.
   const noTime = { from: now(), to: now() };
   const usage = () => manager.usage({ client: 'dashboard', admin: true }, noTime);
-  const [queue, database, workers] = await Promise.all([
+  const [queue, workers] = await Promise.all([
     look(
       () => withRedis(redis, () => redis.ping()),
       () => queueDown.title,
     ),
-    look(
-      () => within(databaseWithinMs, 'The database', usage()),
-      (error) => toModelManagerError(error).message,
-    ),
     // Its failure is the queue's, told above.
     withRedis(redis, () => listWorkers(redis)).catch(() => []),
   ]);
+  // Afterwards: opening SQLite holds up the process, and what waits for Redis would think that it is down.
+  const database = await look(
+    () => within(databaseWithinMs, 'The database', usage()),
+    (error) => toModelManagerError(error).message,
+  );
   const reachable = queue.reachable && database.reachable;
   return {
     status: !reachable ? 'down' : workers.length === 0 ? 'degraded' : 'ok',

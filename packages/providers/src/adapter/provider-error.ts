@@ -21,6 +21,9 @@ export interface ErrorRule {
   test?: (facts: ErrorFacts) => boolean;
 }
 
+/** A vendor's own way out of an error, where it has a better one; `unreachable` when nothing answered at all. */
+export type VendorHints = Partial<Record<ErrorCode | 'unreachable', (model: string) => string>>;
+
 /** What is known where the error is caught. */
 export interface ErrorContext {
   settings: ProviderSettings;
@@ -30,8 +33,9 @@ export interface ErrorContext {
   model?: string | undefined;
   /** Events that the stream had given. */
   events?: number;
-  /** The vendor's own way out, by code. */
-  hints?: Partial<Record<ErrorCode, (model: string) => string>> | undefined;
+  hints?: VendorHints | undefined;
+  /** Set where the caller knows it already. */
+  code?: ErrorCode;
 }
 
 /**
@@ -45,8 +49,10 @@ export function toProviderError(thrown: unknown, context: ErrorContext): ModelMa
   const failed = exchange.errorBody === undefined ? undefined : exchange.status;
   const status = failed ?? body.status;
   const facts: ErrorFacts = { ...body, headers: exchange.headers, ...(status !== undefined && { status }) };
-  const code = decideCode(thrown, facts, context);
+  const code = context.code ?? decideCode(thrown, facts, context);
   const redact = (text: string) => redactKey(text, settings.apiKey);
+  // Our own sentences hold no vendor's text; a short key (`demo`) may be a word of theirs.
+  const redactOwn = (text: string) => ((settings.apiKey ?? '').length < 8 ? text : redact(text));
   const said = [
     status === undefined ? '' : `HTTP ${status}`,
     facts.codes[0] ?? '',
@@ -57,10 +63,11 @@ export function toProviderError(thrown: unknown, context: ErrorContext): ModelMa
   const wanted =
     code === 'rate_limited' || code === 'overloaded' || code === 'quota_exceeded' || code === 'server_error';
   const wording = { code, settings, model, facts, exchange, thrown };
-  const hint = (model === undefined ? undefined : context.hints?.[code]?.(model)) ?? hintFor(wording);
-  return new ModelManagerError(code, redact(describeError(wording)), {
+  const topic = code === 'network' && exchange.status === undefined ? 'unreachable' : code;
+  const hint = context.hints?.[topic]?.(model ?? '') ?? hintFor(wording);
+  return new ModelManagerError(code, redactOwn(describeError(wording)), {
     provider: settings.id,
-    hint: hint === undefined ? undefined : redact(hint),
+    hint: hint === undefined ? undefined : redactOwn(hint),
     retryAfterMs: wanted ? findRetryAfterMs(exchange.headers, facts) : undefined,
     // Asking again where there is no such address, or only a redirect, gives the same.
     retryable: code === 'server_error' && (status === 404 || exchange.oddity === 'redirect') ? false : undefined,
@@ -155,7 +162,7 @@ function isIncomplete(thrown: unknown): boolean {
 }
 
 /** The system's word for a broken connection (`ECONNREFUSED`), from the chain of causes; else empty. */
-export function findCause(thrown: unknown): string {
+function findCause(thrown: unknown): string {
   for (let error = thrown, depth = 0; error instanceof Error && depth < 6; error = error.cause, depth += 1) {
     if ('code' in error && typeof error.code === 'string' && /^(E[A-Z]|UND_ERR)/.test(error.code)) return error.code;
   }

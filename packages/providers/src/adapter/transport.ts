@@ -14,7 +14,7 @@ export interface Exchange {
   oddity?: 'web_page' | 'redirect' | 'malformed';
 }
 
-export interface TransportCall {
+interface TransportCall {
   signal: AbortSignal;
   exchange: Exchange;
   onResponse?: ((response: { status: number; headers: Record<string, string> }) => void) | undefined;
@@ -30,7 +30,7 @@ export interface Transport {
 }
 
 /** Thrown through the SDK for a response that is no success; the exchange holds what it said. */
-export class ResponseFault extends Error {
+class ResponseFault extends Error {
   override readonly name = 'ResponseFault';
 }
 

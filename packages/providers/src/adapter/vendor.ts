@@ -1,6 +1,6 @@
-import type { ErrorCode, GenerationRequest, ListedModel, ModelInfo, Warning } from '@aimm/contracts';
+import type { GenerationRequest, ListedModel, ModelInfo, Warning } from '@aimm/contracts';
 import type { StreamPart } from '../model-provider.ts';
-import type { ErrorRule } from './provider-error.ts';
+import type { ErrorRule, VendorHints } from './provider-error.ts';
 
 export type FinishPart = Extract<StreamPart, { type: 'finish' }>;
 
@@ -32,8 +32,7 @@ export interface Vendor {
   readonly errorRules: readonly ErrorRule[];
   /** Whether a listing proves the key; some servers show theirs to anybody. */
   readonly listingNeedsKey: boolean;
-  /** The vendor's own way out of an error. */
-  readonly hints?: Partial<Record<ErrorCode, (model: string) => string>>;
+  readonly hints?: VendorHints;
 }
 
 /** Ties a mapper to the SDK call that makes its events. */

@@ -1,7 +1,7 @@
 import type { ProviderKind } from '../../src/index.ts';
 
 /** Counts of a scenario, in our meaning. */
-export interface Counts {
+interface Counts {
   input: number;
   output: number;
   cacheRead: number;

@@ -13,7 +13,10 @@ export function addCompareCommand(program: Command): void {
     .requiredOption('-m, --models <models>', 'two to ten models, separated by commas', parseList)
     .option('--judge <model>', 'a model that ranks the answers')
     .option('--criteria <text>', 'what the judge goes by')
-    .addHelpText('after', '\nExample:\n  $ aimm compare "Explain CRDTs" -m openai/gpt-5-mini,anthropic/claude-haiku-4-5\n')
+    .addHelpText(
+      'after',
+      '\nExample:\n  $ aimm compare "Explain CRDTs" -m openai/gpt-5-mini,anthropic/claude-haiku-4-5\n',
+    )
     .action(compare);
 }
 
@@ -59,7 +62,8 @@ function formatJudgement(judgement: ComparisonResult['judgement']): string[] {
   if (judgement === undefined) return [];
   if (judgement.error !== undefined) return [pc.yellow(`The judge failed: ${judgement.error.message}`)];
   const places = judgement.ranking.map(
-    ({ model, score, reason = '' }, index) => `${index + 1}. ${model}${score === undefined ? '' : ` (${score})`} ${reason}`,
+    ({ model, score, reason = '' }, index) =>
+      `${index + 1}. ${model}${score === undefined ? '' : ` (${score})`} ${reason}`,
   );
   return [`Judged by ${judgement.judge}:`, ...places];
 }

@@ -38,19 +38,23 @@ async function examine(options: { json?: boolean }): Promise<void> {
 async function findAll(): Promise<Finding[]> {
   const { env, raw, faults } = loadEnvironment();
   const { faults: fileFaults } = loadCatalog({ configDir: env.configDir, env: raw });
-  const configuration = [...faults, ...fileFaults].map(
-    ({ source, path, expected }): Finding => ({
-      check: 'Configuration',
-      state: 'failed',
-      says: `${source}: ${path} is not what it should be.`,
-      mend: `It takes ${expected}.`,
-    }),
-  );
+  const configuration = [...faults, ...fileFaults].map(({ source, path, expected }): Finding => ({
+    check: 'Configuration',
+    state: 'failed',
+    says: `${source}: ${path} is not what it should be.`,
+    mend: `It takes ${expected}.`,
+  }));
   const basics = [
     { check: 'Node', state: 'ok', says: `${process.version} (${process.execPath})` } satisfies Finding,
     ...(configuration.length > 0
       ? configuration
-      : [{ check: 'Configuration', state: 'ok', says: 'config/*.json and the environment are valid.' } satisfies Finding]),
+      : [
+          {
+            check: 'Configuration',
+            state: 'ok',
+            says: 'config/*.json and the environment are valid.',
+          } satisfies Finding,
+        ]),
     env.REDIS_URL === undefined ? await checkRedisServer(raw['PATH'] ?? '') : checkGivenRedis(env.REDIS_URL),
   ];
   if (configuration.length > 0) return basics;
@@ -68,9 +72,12 @@ async function findAll(): Promise<Finding[]> {
           mend: 'The first client starts it by itself; `aimm up` starts it in this terminal.',
         }
       : { check: 'Stack', state: 'ok', says: `Process ${info.pid} in ${info.dataDir}.` };
-  const problems = (info?.problems ?? []).map(
-    (says): Finding => ({ check: 'Stack', state: 'failed', says, mend: 'Its log is in the folder `logs` of the data directory.' }),
-  );
+  const problems = (info?.problems ?? []).map((says): Finding => ({
+    check: 'Stack',
+    state: 'failed',
+    says,
+    mend: 'Its log is in the folder `logs` of the data directory.',
+  }));
   if (redisUrl === undefined) return [...basics, running];
 
   const logger = await createLogger({ name: 'doctor', level: 'silent', format: 'json', secrets: () => secretsOf(raw) });
@@ -93,7 +100,11 @@ async function checkRedisServer(path: string): Promise<Finding> {
 }
 
 function checkGivenRedis(url: string): Finding {
-  return { check: 'Redis server', state: 'ok', says: `REDIS_URL is ${withoutPassword(url)}; no private one is needed.` };
+  return {
+    check: 'Redis server',
+    state: 'ok',
+    says: `REDIS_URL is ${withoutPassword(url)}; no private one is needed.`,
+  };
 }
 
 function toFindings({ queue, database, providers }: HealthReport): Finding[] {
@@ -102,11 +113,17 @@ function toFindings({ queue, database, providers }: HealthReport): Finding[] {
       ? { check, state: 'ok', says }
       : { check, state: 'failed', says: problem ?? 'It does not answer.', mend };
   return [
-    one('Queue', queue.reachable, `Answers in ${queue.latencyMs} ms; ${queue.workers.length} worker(s).`, queue.problem),
+    one(
+      'Queue',
+      queue.reachable,
+      `Answers in ${queue.latencyMs} ms; ${queue.workers.length} worker(s).`,
+      queue.problem,
+    ),
     one('Database', database.reachable, `${database.kind} answers in ${database.latencyMs} ms.`, database.problem),
     ...providers.map((provider): Finding => {
       const check = `Provider ${provider.provider}`;
-      if (provider.demo) return { check, state: 'warning', says: 'Demo answers.', mend: 'Set its key to ask the real one.' };
+      if (provider.demo)
+        return { check, state: 'warning', says: 'Demo answers.', mend: 'Set its key to ask the real one.' };
       if (!provider.configured || provider.problem !== undefined) {
         const state = provider.configured ? 'failed' : 'warning';
         return { check, state, says: provider.problem ?? 'Not configured.', mend: provider.hint };

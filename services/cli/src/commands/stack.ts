@@ -7,7 +7,10 @@ import { runStack } from '../stack/run-stack.ts';
 
 /** The background stack, as clients start it. Leaves by itself when nobody needs it. */
 export function addStackCommand(program: Command): void {
-  program.command('stack', { hidden: true }).description('Run the local stack in the background').action(runBackgroundStack);
+  program
+    .command('stack', { hidden: true })
+    .description('Run the local stack in the background')
+    .action(runBackgroundStack);
 }
 
 async function runBackgroundStack(): Promise<void> {

@@ -1,5 +1,13 @@
 import { joinStack, type StackInfo, toStackPaths } from '@aimm/local-stack';
-import { createLogger, createShutdown, exitOnUncaught, loadEnvironment, requireNoFaults, type RuntimeEnvironment, type Shutdown } from '@aimm/runtime';
+import {
+  createLogger,
+  createShutdown,
+  exitOnUncaught,
+  loadEnvironment,
+  requireNoFaults,
+  type RuntimeEnvironment,
+  type Shutdown,
+} from '@aimm/runtime';
 import type { Command } from 'commander';
 import pc from 'picocolors';
 import { formatBanner } from '../banner.ts';
@@ -67,7 +75,7 @@ async function joinRunning({ env, raw, logger }: CommandEnvironment, found: Stac
   }
   const shutdown = createShutdown({ logger, graceMs: 15_000, signals: ['SIGTERM', 'SIGINT', 'SIGHUP'] });
   const stack = await joinStack({ dataDir: env.dataDir, raw, logger, launch: stackLaunch });
-  shutdown.add('stack', stack.close);
+  shutdown.add('stack', () => stack.close());
   stack.onLost((reason) => {
     if (reason === 'stopped') {
       print('The stack was stopped.');
@@ -84,7 +92,9 @@ async function joinRunning({ env, raw, logger }: CommandEnvironment, found: Stac
   );
   const httpUrl = missing ? await startFront({ env, raw, logger }, shutdown) : stack.info.httpUrl;
   const info = { ...stack.info, ...(httpUrl !== undefined && { httpUrl }) };
-  print(toBanner(env, info, 'Ctrl-C leaves it; the stack goes on in the background until nobody needs it, or `aimm down`.'));
+  print(
+    toBanner(env, info, 'Ctrl-C leaves it; the stack goes on in the background until nobody needs it, or `aimm down`.'),
+  );
 }
 
 function toBanner(env: RuntimeEnvironment, info: StackInfo, farewell: string): string {
@@ -92,10 +102,7 @@ function toBanner(env: RuntimeEnvironment, info: StackInfo, farewell: string): s
 }
 
 /** The front joins the stack by itself and tells it its address. Gives that address, if it listens soon enough. */
-async function startFront(
-  { env, raw, logger }: CommandEnvironment,
-  shutdown: Shutdown,
-): Promise<string | undefined> {
+async function startFront({ env, raw, logger }: CommandEnvironment, shutdown: Shutdown): Promise<string | undefined> {
   const ready = Promise.withResolvers<string | undefined>();
   const front = superviseProcess({
     name: 'HTTP front',
@@ -105,7 +112,7 @@ async function startFront(
     logger,
     graceMs: 10_000,
   });
-  shutdown.add('front', front.stop);
+  shutdown.add('front', () => front.stop());
   const timer = setTimeout(() => ready.resolve(undefined), bannerPatienceMs);
   const url = await ready.promise;
   clearTimeout(timer);

@@ -2,8 +2,8 @@ import type { ModelInfo } from '@aimm/contracts';
 
 /** A vendor's own words for its list of models, and for one of them. */
 export interface ModelListing {
-  list(models: readonly ModelInfo[]): object;
-  one(model: ModelInfo): object;
+  list: (models: readonly ModelInfo[]) => object;
+  one: (model: ModelInfo) => object;
 }
 
 const since = 1_760_000_000;

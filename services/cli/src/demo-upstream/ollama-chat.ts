@@ -26,7 +26,12 @@ export async function answerOllamaChat(
   const answer = composeDemoAnswer(model, prompt);
   const line = (content: string, more: object) =>
     `${JSON.stringify({ model, created_at: new Date().toISOString(), message: { role: 'assistant', content }, ...more })}\n`;
-  const end = { done: true, done_reason: 'stop', prompt_eval_count: answer.inputTokens, eval_count: answer.outputTokens };
+  const end = {
+    done: true,
+    done_reason: 'stop',
+    prompt_eval_count: answer.inputTokens,
+    eval_count: answer.outputTokens,
+  };
   response.writeHead(200, { 'content-type': stream ? 'application/x-ndjson' : 'application/json' });
   if (!stream) {
     response.end(line(answer.text, end));

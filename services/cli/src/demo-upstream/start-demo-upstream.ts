@@ -41,9 +41,18 @@ export async function startDemoUpstream(providers: readonly DemoProvider[]): Pro
   const byKey = new Map(providers.map((provider) => [demoKey(provider), provider]));
   const ofKind = (kind: string) => providers.find((provider) => provider.kind === kind);
   // OpenAI, Anthropic and Mistral ask at the same path: the demo key tells who asks.
-  mock.mount('/v1/models', listModels((request) => byKey.get(keyOf(request)) ?? ofKind('openai')));
-  mock.mount('/v1beta/models', listModels(() => ofKind('google')));
-  mock.mount('/api', ollamaRoutes(() => ofKind('ollama')));
+  mock.mount(
+    '/v1/models',
+    listModels((request) => byKey.get(keyOf(request)) ?? ofKind('openai')),
+  );
+  mock.mount(
+    '/v1beta/models',
+    listModels(() => ofKind('google')),
+  );
+  mock.mount(
+    '/api',
+    ollamaRoutes(() => ofKind('ollama')),
+  );
   const url = await mock.start();
 
   const environment: Record<string, string> = { AIMM_DEMO_ACTIVE: '1' };
@@ -72,7 +81,8 @@ function listModels(find: (request: IncomingMessage) => DemoProvider | undefined
       const id = decodeURIComponent(path.replace(/^\//, ''));
       const model = provider.models.find((candidate) => candidate.id === id);
       if (id === '') sendJson(response, 200, listing.list(provider.models));
-      else if (model === undefined) sendJson(response, 404, { error: { type: 'not_found_error', message: 'no such model' } });
+      else if (model === undefined)
+        sendJson(response, 404, { error: { type: 'not_found_error', message: 'no such model' } });
       else sendJson(response, 200, listing.one(model));
       return true;
     },

@@ -20,7 +20,11 @@ const Models = z.object({
 });
 const Comparison = z.object({
   results: z.array(z.union([Answer, z.object({ model: z.string(), error: z.object({ message: z.string() }) })])),
-  summary: z.object({ fastest: z.string().optional(), cheapest: z.string().optional(), longest: z.string().optional() }),
+  summary: z.object({
+    fastest: z.string().optional(),
+    cheapest: z.string().optional(),
+    longest: z.string().optional(),
+  }),
 });
 const Totals = z.object({
   calls: z.number(),
@@ -44,12 +48,14 @@ export interface DemoClient {
 }
 
 export async function connectDemoClient(environment: Record<string, string>): Promise<DemoClient> {
-  const client = new Client(
-    { name: 'aimm-demo', version: '1.0.0' },
-    { versionNegotiation: { mode: 'auto' } },
-  );
+  const client = new Client({ name: 'aimm-demo', version: '1.0.0' }, { versionNegotiation: { mode: 'auto' } });
   await client.connect(
-    new StdioClientTransport({ command: process.execPath, args: [binPath, 'mcp'], env: environment, stderr: 'inherit' }),
+    new StdioClientTransport({
+      command: process.execPath,
+      args: [binPath, 'mcp'],
+      env: environment,
+      stderr: 'inherit',
+    }),
   );
   const call = async <T>(
     name: string,

@@ -66,7 +66,8 @@ async function tellStory(client: DemoClient): Promise<void> {
     model === undefined ? [] : [`${provider}/${model}`],
   );
   const [first] = asked;
-  if (first === undefined || asked.length < 5) throw new Error('list_models did not name five providers with a default model.');
+  if (first === undefined || asked.length < 5)
+    throw new Error('list_models did not name five providers with a default model.');
 
   heading('generate', `one model, streamed: “${question}”`);
   const streamed: string[] = [];
@@ -84,7 +85,9 @@ async function tellStory(client: DemoClient): Promise<void> {
     if ('error' in result) throw new Error(`${result.model} failed in the comparison: ${result.error.message}`);
     print(`${pc.bold(result.model)}  ${pc.dim(formatFacts(result))}\n  ${toOneLine(result.text, 150)}`);
   }
-  print(`Fastest: ${summary.fastest ?? '–'} · cheapest: ${summary.cheapest ?? '–'} · longest: ${summary.longest ?? '–'}`);
+  print(
+    `Fastest: ${summary.fastest ?? '–'} · cheapest: ${summary.cheapest ?? '–'} · longest: ${summary.longest ?? '–'}`,
+  );
 
   heading('get_usage_stats', 'what it would have cost');
   const { totals, groups } = await client.usage();
@@ -105,7 +108,12 @@ function heading(tool: string, words: string): void {
   print(`\n${pc.bold(pc.cyan(tool))}  ${words}`);
 }
 
-function formatFacts({ latency_ms: latencyMs, first_token_ms: firstTokenMs, usage, cost_usd: costUsd }: Answer): string {
+function formatFacts({
+  latency_ms: latencyMs,
+  first_token_ms: firstTokenMs,
+  usage,
+  cost_usd: costUsd,
+}: Answer): string {
   const { output_tokens: tokens = 0 } = usage;
   return `${formatDuration(latencyMs)}, first token after ${formatDuration(firstTokenMs)}, ${tokens} tokens, ${formatUsd(costUsd)}`;
 }

@@ -104,7 +104,10 @@ export async function openControlServer(options: ControlServerOptions): Promise<
       const clients = [...peers].filter((peer) => peer.role !== 'observer');
       for (const { channel } of clients) channel.end();
       // One that hangs must not keep us.
-      await Promise.race([Promise.all(clients.map(({ channel }) => channel.closed)), delay(1_000, undefined, { ref: false })]);
+      await Promise.race([
+        Promise.all(clients.map(({ channel }) => channel.closed)),
+        delay(1_000, undefined, { ref: false }),
+      ]);
     },
   };
 }

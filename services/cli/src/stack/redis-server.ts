@@ -31,7 +31,7 @@ export async function startPrivateRedis(paths: StackPaths, path: string, logger:
   else logger.info('Adopted the Redis server that was left running');
 
   const keep = async () => {
-    for (let failures = 0; !stopping; ) {
+    for (let failures = 0; !stopping;) {
       await probe?.closed;
       if (stopping) return;
       logger.warn('The Redis server is gone: starting it again');
@@ -96,10 +96,14 @@ async function launch({ redisSocket, redisDir, logDir }: StackPaths, binary: str
     loglevel: 'warning',
   };
   // Its own session: Ctrl-C in the terminal must not end it before the workers have handed back their jobs.
-  const child = spawn(binary, Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]), {
-    detached: true,
-    stdio: 'ignore',
-  });
+  const child = spawn(
+    binary,
+    Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]),
+    {
+      detached: true,
+      stdio: 'ignore',
+    },
+  );
   let ended: string | undefined;
   child.on('error', (error) => (ended = error.message));
   child.on('exit', (code, signal) => (ended = `it ended with ${signal ?? `code ${code}`}`));

@@ -1,6 +1,12 @@
 import { loadCatalog } from '@aimm/catalog';
 import { type StackInfo, type StackPaths, version } from '@aimm/local-stack';
-import { type Logger, type RawEnvironment, requireNoFaults, type RuntimeEnvironment, type Shutdown } from '@aimm/runtime';
+import {
+  type Logger,
+  type RawEnvironment,
+  requireNoFaults,
+  type RuntimeEnvironment,
+  type Shutdown,
+} from '@aimm/runtime';
 import { secretsOf } from '../secrets.ts';
 import { boundLog } from './bound-log.ts';
 import { type ControlServer, openControlServer } from './control-server.ts';
@@ -136,15 +142,18 @@ export async function runStack(options: RunStackOptions): Promise<RunningStack> 
       idle?.update(control.clientCount());
     };
     onEnvironment = () => processes.sendEnvironment(opened.state().environment);
-    if (!foreground) shutdown.add('log', boundLog(paths.stackLog).close);
-    if (idle !== undefined) shutdown.add('idle', idle.close);
+    if (!foreground) {
+      const log = boundLog(paths.stackLog);
+      shutdown.add('log', () => log.close());
+    }
+    if (idle !== undefined) shutdown.add('idle', () => idle.close());
     shutdown.add('control', () => {
       onChange = () => undefined;
       return control.close();
     });
     onChange();
     logger.info({ dataDir: paths.dataDir, demo: info().demo, configured: info().configured }, 'The stack is up');
-    return { info, settled: processes.settled };
+    return { info, settled: (timeoutMs) => processes.settled(timeoutMs) };
   } catch (error) {
     await giveUp(control, error);
     throw error;

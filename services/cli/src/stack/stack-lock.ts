@@ -12,7 +12,13 @@ export function acquireStackLock(path: string): StackLock | undefined {
   const file = new Sqlite(path, { timeout: 0 });
   try {
     file.exec('BEGIN EXCLUSIVE');
-    return { release: () => void file.close() };
+    const release = () => {
+      process.off('exit', release);
+      file.close();
+    };
+    // Also keeps the file referenced: a garbage collection would close it, and with it let go of the lock.
+    process.on('exit', release);
+    return { release };
   } catch (error) {
     file.close();
     if (error instanceof Sqlite.SqliteError && error.code.startsWith('SQLITE_BUSY')) return undefined;

@@ -24,6 +24,7 @@ import {
 import { toLedgerRow, toUnknownRow } from '../ledger-rows.ts';
 import type { LedgerWriter } from '../ledger-writer.ts';
 import { type CallReport, makeCall } from '../make-call.ts';
+import { nameNearModels } from '../name-near-models.ts';
 import type { ProviderSet } from '../provider-set.ts';
 import { toGenerationResult } from '../to-generation-result.ts';
 
@@ -228,7 +229,8 @@ function createGenerationRun(payload: GeneratePayload, context: JobContext, depe
         },
       });
       if (report.error === undefined) return succeed(report);
-      return failCall(report, context.signal.aborted ? toCancelled(context.signal.reason) : report.error);
+      const error = nameNearModels(report.error, payload, catalog);
+      return failCall(report, context.signal.aborted ? toCancelled(context.signal.reason) : error);
     },
 
     /** The call was made and answered before the crash: tell it again, account for it again (idempotently), call nobody. */

@@ -1,0 +1,108 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { createLogger } from '@aimm/runtime';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { findStack, joinStack, type LostReason, type StackConnection } from '../src/index.ts';
+
+const script = fileURLToPath(new URL('fixtures/little-stack.ts', import.meta.url));
+const launch = { command: process.execPath, args: [script] };
+const logger = await createLogger({ name: 'test', level: 'silent', format: 'json' });
+
+describe('joinStack', { timeout: 20_000 }, () => {
+  let dataDir: string;
+  let connections: StackConnection[];
+
+  const join_ = async (raw: Record<string, string> = {}, more: { timeoutMs?: number } = {}) => {
+    const connection = await joinStack({
+      dataDir,
+      raw: { PATH: process.env['PATH'], ...raw },
+      logger,
+      launch,
+      ...more,
+    });
+    connections.push(connection);
+    return connection;
+  };
+
+  beforeEach(() => {
+    dataDir = mkdtempSync(join(tmpdir(), 'aimm-join-'));
+    connections = [];
+  });
+  afterEach(async () => {
+    await Promise.all(connections.map((connection) => connection.close()));
+    await (await findStack(dataDir))?.stop();
+    rmSync(dataDir, { recursive: true, force: true });
+  });
+
+  it('starts a stack where none runs, and joins the one that runs', async () => {
+    const first = await join_();
+    const second = await join_();
+    expect(first.info.pid).not.toBe(process.pid);
+    expect(second.info.pid).toBe(first.info.pid);
+  });
+
+  it('hands over provider keys and endpoints, and nothing else of the environment', async () => {
+    await join_({
+      OPENAI_API_KEY: 'sk-1',
+      OPENAI_BASE_URL: 'http://x',
+      AIMM_MASTER_KEY: 'mine',
+      HOME: '/root',
+      EMPTY_API_KEY: '',
+    });
+    const handed = JSON.parse(readFileSync(join(dataDir, 'hello.json'), 'utf8'));
+    expect(handed).toEqual({ OPENAI_API_KEY: 'sk-1', OPENAI_BASE_URL: 'http://x' });
+  });
+
+  it('tells when the stack is lost, and starts it again at the next need', async () => {
+    const stack = await join_();
+    const lost = new Promise<LostReason>((resolve) => stack.onLost(resolve));
+    const before = stack.info.pid;
+    process.kill(before, 'SIGKILL');
+    expect(await lost).toBe('lost');
+    const again = await stack.ensure();
+    expect(again.pid).not.toBe(before);
+    expect(stack.info.pid).toBe(again.pid);
+  });
+
+  it('starts one stack for calls that need it at the same time', async () => {
+    const stack = await join_();
+    const lost = new Promise((resolve) => stack.onLost(resolve));
+    process.kill(stack.info.pid, 'SIGKILL');
+    await lost;
+    const infos = await Promise.all([stack.ensure(), stack.ensure(), stack.ensure()]);
+    expect(new Set(infos.map(({ pid }) => pid)).size).toBe(1);
+  });
+
+  it('announces the address of a front again to a stack that was started again', async () => {
+    const stack = await join_();
+    const lost = new Promise((resolve) => stack.onLost(resolve));
+    stack.announce('http://127.0.0.1:3920/mcp');
+    const announced = join(dataDir, 'announced');
+    await vi.waitFor(() => expect(existsSync(announced)).toBe(true));
+    rmSync(announced);
+    process.kill(stack.info.pid, 'SIGKILL');
+    await lost;
+    await stack.ensure();
+    await vi.waitFor(() => expect(readFileSync(announced, 'utf8')).toBe('http://127.0.0.1:3920/mcp'));
+  });
+
+  it('says what the stack says when it cannot start', async () => {
+    await expect(join_({ BEHAVIOUR: 'refuse' })).rejects.toThrow('there is no redis-server here');
+  });
+
+  it('shows the end of the log, and what to do, when the stack ends at once', async () => {
+    await expect(join_({ BEHAVIOUR: 'crash' })).rejects.toThrow(
+      /ended with code 3[\s\S]*the floor fell in[\s\S]*aimm doctor/,
+    );
+  });
+
+  it('finds a running stack without starting one', async () => {
+    expect(await findStack(dataDir)).toBeUndefined();
+    const stack = await join_();
+    const found = await findStack(dataDir);
+    expect(found?.info.pid).toBe(stack.info.pid);
+    await found?.close();
+  });
+});

@@ -1,0 +1,70 @@
+import { loadCatalog } from '@aimm/catalog';
+import { afterEach, describe, expect, it } from 'vitest';
+import { openProviderDesk, type ProviderDesk } from '../src/stack/provider-desk.ts';
+import { findConfigured } from '../src/stack/provider-environment.ts';
+
+const { catalog } = loadCatalog({ env: {} });
+
+describe('openProviderDesk', { timeout: 15_000 }, () => {
+  let desk: ProviderDesk | undefined;
+  let ollamaAnswers = false;
+  const open = async (raw: Record<string, string>, demo: 'auto' | 'on' | 'off' = 'auto') => {
+    desk = await openProviderDesk({
+      env: { AIMM_DEMO: demo },
+      raw,
+      catalog,
+      findConfigured: (providers, environment) => findConfigured(providers, environment, async () => ollamaAnswers),
+    });
+    return desk;
+  };
+  afterEach(async () => {
+    ollamaAnswers = false;
+    await desk?.close();
+  });
+
+  it('serves a demo of every provider, marked as such, where none is configured', async () => {
+    const { demo, configured, environment } = (await open({})).state();
+    expect({ demo, configured }).toEqual({ demo: true, configured: [] });
+    expect(environment['AIMM_DEMO_ACTIVE']).toBe('1');
+    for (const { baseUrlVariable } of catalog.providers) {
+      expect(environment[baseUrlVariable]).toMatch(/^http:\/\/127\.0\.0\.1:\d+/);
+    }
+  });
+
+  it('ends the demo when a client brings a key, and leaves nothing of it behind', async () => {
+    const opened = await open({});
+    expect(await opened.take({ ANTHROPIC_API_KEY: 'sk-ant-real' })).toBe(true);
+    const { demo, configured, environment } = opened.state();
+    expect({ demo, configured }).toEqual({ demo: false, configured: ['anthropic'] });
+    const set = Object.entries(environment).filter(([, value]) => value !== '');
+    expect(set).toEqual([['ANTHROPIC_API_KEY', 'sk-ant-real']]);
+    // Empty, not absent: a worker that lays this over its first environment must lose the demo's values.
+    expect(environment).toMatchObject({ AIMM_DEMO_ACTIVE: '', OPENAI_API_KEY: '', OLLAMA_BASE_URL: '' });
+  });
+
+  it('needs no new environment for a client that brings nothing new', async () => {
+    const opened = await open({ OPENAI_API_KEY: 'k' });
+    expect(await opened.take({ OPENAI_API_KEY: 'other' })).toBe(false);
+    expect(await opened.take({})).toBe(false);
+  });
+
+  it('ends the demo when Ollama has come up since', async () => {
+    const opened = await open({});
+    ollamaAnswers = true;
+    expect(await opened.take({})).toBe(true);
+    expect(opened.state()).toMatchObject({ demo: false, configured: ['ollama'] });
+  });
+
+  it('stays a demo with AIMM_DEMO=on whatever keys come, and never gives the workers those', async () => {
+    const opened = await open({ OPENAI_API_KEY: 'sk-real' }, 'on');
+    await opened.take({ MISTRAL_API_KEY: 'real' });
+    expect(opened.state().demo).toBe(true);
+    expect(Object.values(opened.state().environment)).not.toContain('sk-real');
+    expect(Object.values(opened.state().environment)).not.toContain('real');
+  });
+
+  it('serves no demo with AIMM_DEMO=off', async () => {
+    const { demo, configured } = (await open({}, 'off')).state();
+    expect({ demo, configured }).toEqual({ demo: false, configured: [] });
+  });
+});

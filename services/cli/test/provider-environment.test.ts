@@ -1,0 +1,82 @@
+import { describe, expect, it } from 'vitest';
+import {
+  findConfigured,
+  mergeProviderEnvironments,
+  type ProviderVariables,
+  withoutKeys,
+} from '../src/stack/provider-environment.ts';
+
+const openai: ProviderVariables = {
+  id: 'openai',
+  kind: 'openai',
+  apiKeyVariables: ['OPENAI_API_KEY'],
+  baseUrlVariable: 'OPENAI_BASE_URL',
+  keyRequired: true,
+};
+const google: ProviderVariables = {
+  id: 'google',
+  kind: 'google',
+  apiKeyVariables: ['GOOGLE_API_KEY', 'GEMINI_API_KEY'],
+  baseUrlVariable: 'GOOGLE_BASE_URL',
+  keyRequired: true,
+};
+const ollama: ProviderVariables = {
+  id: 'ollama',
+  kind: 'ollama',
+  apiKeyVariables: [],
+  baseUrlVariable: 'OLLAMA_BASE_URL',
+  keyRequired: false,
+};
+const providers = [openai, google, ollama];
+
+describe('mergeProviderEnvironments', () => {
+  it('takes a key that only a client brings', () => {
+    expect(mergeProviderEnvironments(providers, [{ PATH: '/bin' }, { GEMINI_API_KEY: 'g' }])).toEqual({ GEMINI_API_KEY: 'g' });
+  });
+
+  it('keeps the key that is there already', () => {
+    const merged = mergeProviderEnvironments(providers, [{ OPENAI_API_KEY: 'first' }, { OPENAI_API_KEY: 'second' }]);
+    expect(merged).toEqual({ OPENAI_API_KEY: 'first' });
+  });
+
+  it('never sends one environment’s key to another environment’s endpoint', () => {
+    const stack = { OPENAI_API_KEY: 'stack-key' };
+    const client = { OPENAI_API_KEY: 'client-key', OPENAI_BASE_URL: 'http://elsewhere' };
+    expect(mergeProviderEnvironments(providers, [stack, client])).toEqual(stack);
+    expect(mergeProviderEnvironments(providers, [{ OPENAI_BASE_URL: 'http://stack' }, { OPENAI_API_KEY: 'k' }])).toEqual({
+      OPENAI_API_KEY: 'k',
+    });
+  });
+
+  it('counts an empty variable as not set', () => {
+    expect(mergeProviderEnvironments(providers, [{ OPENAI_API_KEY: '' }, { OPENAI_API_KEY: 'k' }])).toEqual({
+      OPENAI_API_KEY: 'k',
+    });
+  });
+});
+
+describe('findConfigured', () => {
+  const nobody = async () => false;
+
+  it('needs a key where the provider does', async () => {
+    expect(await findConfigured(providers, { OPENAI_API_KEY: 'k' }, nobody)).toEqual(['openai']);
+    expect(await findConfigured(providers, { OPENAI_BASE_URL: 'http://x' }, async () => true)).toEqual(['ollama']);
+  });
+
+  it('asks a keyless provider at its endpoint', async () => {
+    const asked: string[] = [];
+    const answers = async (url: string) => asked.push(url) > 0;
+    expect(await findConfigured(providers, { OLLAMA_BASE_URL: 'http://gpu:11434' }, answers)).toEqual(['ollama']);
+    expect(asked).toEqual(['http://gpu:11434']);
+  });
+
+  it('counts an endpoint where nothing listens as not configured', async () => {
+    expect(await findConfigured([ollama], { OLLAMA_BASE_URL: 'http://127.0.0.1:1' })).toEqual([]);
+  });
+});
+
+describe('withoutKeys', () => {
+  it('drops every key and nothing else', () => {
+    expect(withoutKeys({ OPENAI_API_KEY: 'k', OPENAI_RPM: '5', HOME: '/root' })).toEqual({ OPENAI_RPM: '5', HOME: '/root' });
+  });
+});

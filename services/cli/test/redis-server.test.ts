@@ -1,0 +1,89 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ensureStackDirectories, type StackPaths, toStackPaths } from '@aimm/local-stack';
+import { connectFront } from '@aimm/queue';
+import { createLogger } from '@aimm/runtime';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { openRedisProbe } from '../src/stack/redis-commands.ts';
+import { findRedisServer, type PrivateRedis, startPrivateRedis } from '../src/stack/redis-server.ts';
+
+const logger = await createLogger({ name: 'test', level: 'silent', format: 'json' });
+const path = process.env['PATH'] ?? '';
+
+describe('startPrivateRedis', { timeout: 30_000 }, () => {
+  let paths: StackPaths;
+  let redis: PrivateRedis | undefined;
+
+  beforeEach(() => {
+    paths = toStackPaths(mkdtempSync(join(tmpdir(), 'aimm-redis-')));
+    ensureStackDirectories(paths);
+  });
+  afterEach(async () => {
+    await redis?.stop();
+    redis = undefined;
+    rmSync(paths.dataDir, { recursive: true, force: true });
+  });
+
+  const start = async () => (redis = await startPrivateRedis(paths, path, logger));
+  const ask = async <T>(work: (client: ReturnType<typeof connectFront>) => Promise<T>): Promise<T> => {
+    const client = connectFront(`unix:${paths.redisSocket}`, logger);
+    await new Promise((resolve) => client.once('ready', resolve));
+    return work(client).finally(() => client.disconnect());
+  };
+  const pidOf = () =>
+    ask(async (client) => Number(/process_id:(\d+)/.exec(await client.info('server'))?.[1]));
+
+  it('listens on its socket only, keeps what it is told, and drops nothing when memory is short', async () => {
+    await start();
+    const settings = await ask((client) => client.config('GET', 'port', 'appendonly', 'appendfsync', 'maxmemory-policy'));
+    expect(Object.fromEntries(pairsOf(settings))).toEqual({
+      port: '0',
+      appendonly: 'yes',
+      appendfsync: 'everysec',
+      'maxmemory-policy': 'noeviction',
+    });
+  });
+
+  it('writes what it holds before it stops', async () => {
+    await start();
+    await ask((client) => client.set('kept', 'yes'));
+    await redis?.stop();
+    expect(await openRedisProbe(paths.redisSocket)).toBeUndefined();
+    await start();
+    expect(await ask((client) => client.get('kept'))).toBe('yes');
+  });
+
+  it('comes back with its data when it is killed', async () => {
+    await start();
+    await ask((client) => client.set('kept', 'yes'));
+    const before = await pidOf();
+    process.kill(before, 'SIGKILL');
+    await vi.waitFor(async () => expect(await pidOf()).not.toBe(before), { timeout: 10_000 });
+    expect(await ask((client) => client.get('kept'))).toBe('yes');
+    expect(redis?.problem()).toBeUndefined();
+  });
+
+  it('adopts a server that an ended supervisor left running', async () => {
+    await start();
+    const before = await pidOf();
+    // A second keeper on the same directory is what a new supervisor is; the first is gone for good once it stops.
+    const adopted = await startPrivateRedis(paths, path, logger);
+    expect(await pidOf()).toBe(before);
+    await redis?.stop();
+    await vi.waitFor(async () => expect(await pidOf()).not.toBe(before), { timeout: 10_000 });
+    await adopted.stop();
+    expect(await openRedisProbe(paths.redisSocket)).toBeUndefined();
+  });
+
+  it('says what to install when there is no server', async () => {
+    await expect(findRedisServer('/nowhere')).rejects.toThrow('apt-get install redis-server');
+    expect(await findRedisServer(path)).toBe(execFileSync('which', ['redis-server'], { encoding: 'utf8' }).trim());
+  });
+});
+
+function pairsOf(flat: unknown): [string, string][] {
+  const values = flat as string[];
+  return values.flatMap((value, index) => (index % 2 === 0 ? [[value, values[index + 1] ?? '']] : []));
+}

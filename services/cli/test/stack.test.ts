@@ -1,0 +1,117 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { findStack, joinStack, type StackConnection, toStackPaths } from '@aimm/local-stack';
+import { createLogger } from '@aimm/runtime';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { stackLaunch } from '../src/session.ts';
+import { openRedisProbe } from '../src/stack/redis-commands.ts';
+
+const logger = await createLogger({ name: 'test', level: 'silent', format: 'json' });
+const plantedKey = 'sk-planted-0123456789abcdef';
+
+/** The real thing: supervisor, Redis, worker and dashboard as processes. */
+describe('the local stack', { timeout: 60_000 }, () => {
+  const dataDir = mkdtempSync(join(tmpdir(), 'aimm-stack-'));
+  const paths = toStackPaths(dataDir);
+  const connections: StackConnection[] = [];
+  const connect = async (raw: Record<string, string> = {}) => {
+    const base = { PATH: process.env['PATH'], HOME: process.env['HOME'], DASHBOARD_PORT: '0', AIMM_IDLE_SECONDS: '2' };
+    const connection = await joinStack({ dataDir, raw: { ...base, ...raw }, logger, launch: stackLaunch, timeoutMs: 45_000 });
+    connections.push(connection);
+    return connection;
+  };
+  let stack: StackConnection;
+
+  beforeAll(async () => {
+    // Five clients at once, where nothing runs yet.
+    [stack] = (await Promise.all([connect(), connect(), connect(), connect(), connect()])) as [StackConnection];
+  }, 60_000);
+  afterAll(async () => {
+    await Promise.all(connections.map((connection) => connection.close()));
+    await (await findStack(dataDir))?.stop();
+    rmSync(dataDir, { recursive: true, force: true });
+  }, 60_000);
+
+  it('is one stack however many clients race to start it', async () => {
+    expect(new Set(connections.map(({ info }) => info.pid)).size).toBe(1);
+    await vi.waitFor(() => expect(pidsWith(dataDir, 'redis-server')).toHaveLength(1));
+    expect(pidsOf(stack.info.pid)).toContain('worker');
+  });
+
+  it('takes a key that a client brings, and shows it nowhere', async () => {
+    const client = await connect({ OPENAI_API_KEY: plantedKey });
+    expect(client.info).toMatchObject({ demo: false, configured: ['openai'] });
+    expect(JSON.stringify(client.info)).not.toContain(plantedKey);
+    expect(execFileSync('ps', ['-ewwo', 'args'], { encoding: 'utf8' })).not.toContain(plantedKey);
+    const holding = filesUnder(dataDir).filter((file) => readFileSync(file).includes(plantedKey));
+    expect(holding).toEqual([]);
+    expect(filesUnder(dataDir).length).toBeGreaterThan(3);
+  });
+
+  it('is replaced when it is killed: its processes leave, its Redis and what that holds stay', async () => {
+    const { pid } = stack.info;
+    await vi.waitFor(() => expect(pidsOf(pid)).toContain('dashboard'), 20_000);
+    const children = childrenOf(pid);
+    const [redis] = pidsWith(dataDir, 'redis-server');
+    const lost = new Promise((resolve) => stack.onLost(resolve));
+    process.kill(pid, 'SIGKILL');
+    await lost;
+    await vi.waitFor(() => expect(children.filter((child) => child !== redis && isAlive(child))).toEqual([]), 20_000);
+    expect((await stack.ensure()).pid).not.toBe(pid);
+    expect(pidsWith(dataDir, 'redis-server')).toEqual([redis]);
+  });
+
+  it('leaves nothing running when it is stopped', async () => {
+    const { pid } = await stack.ensure();
+    const children = childrenOf(pid);
+    await (await findStack(dataDir))?.stop();
+    await vi.waitFor(() => expect([pid, ...children].filter(isAlive)).toEqual([]), 20_000);
+    expect(await openRedisProbe(paths.redisSocket)).toBeUndefined();
+  });
+
+  it('leaves by itself once nobody needs it', async () => {
+    const { pid } = await stack.ensure();
+    await Promise.all(connections.map((connection) => connection.close()));
+    await vi.waitFor(() => expect(isAlive(pid)).toBe(false), { timeout: 30_000, interval: 100 });
+    expect(await findStack(dataDir)).toBeUndefined();
+    expect(await openRedisProbe(paths.redisSocket)).toBeUndefined();
+  });
+});
+
+function processes(): { pid: number; parent: number; args: string }[] {
+  const lines = execFileSync('ps', ['-ewwo', 'pid=,ppid=,args='], { encoding: 'utf8' }).trim().split('\n');
+  return lines.map((line) => {
+    const [, pid, parent, args = ''] = /^\s*(\d+)\s+(\d+)\s+(.*)$/.exec(line) ?? [];
+    return { pid: Number(pid), parent: Number(parent), args };
+  });
+}
+
+function childrenOf(pid: number): number[] {
+  return processes().flatMap((process_) => (process_.parent === pid ? [process_.pid] : []));
+}
+
+/** The last word of each child's command: which service it is. */
+function pidsOf(pid: number): string[] {
+  return processes().flatMap(({ parent, args }) => (parent === pid ? [args.split(' ').at(-1) ?? ''] : []));
+}
+
+function pidsWith(...words: string[]): number[] {
+  return processes().flatMap(({ pid, args }) => (words.every((word) => args.includes(word)) ? [pid] : []));
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false; // No such process.
+  }
+}
+
+function filesUnder(directory: string): string[] {
+  return readdirSync(directory, { withFileTypes: true, recursive: true }).flatMap((entry) =>
+    entry.isFile() ? [join(entry.parentPath, entry.name)] : [],
+  );
+}
