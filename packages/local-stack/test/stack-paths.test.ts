@@ -38,6 +38,6 @@ describe('toStackPaths', () => {
   it('refuses a place for its sockets that is no directory of its own', () => {
     const paths = toStackPaths(temporary());
     writeFileSync(paths.runDir, '');
-    expect(() => ensureStackDirectories(paths)).toThrow();
+    expect(() => ensureStackDirectories(paths)).toThrow('EEXIST');
   });
 });

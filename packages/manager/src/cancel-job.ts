@@ -17,12 +17,18 @@ export async function cancelComparison(resources: Resources, requestId: string):
   // Marks the comparison, and takes it away with its generations where none of them runs yet.
   const done = await queue.producer.cancel(record.queue, record.jobId);
   if (done === 'removed') await remember(queue, record, cancelled());
-  for (const child of record.children ?? []) {
-    const childRecord = await queue.requests.find(child.requestId);
+  const children = (record.children ?? []).map(({ requestId: childId }) => childId);
+  for (const childId of done === 'ended' ? children : [...children, toJudgeId(requestId)]) {
+    const childRecord = await queue.requests.find(childId);
     if (childRecord === undefined) continue;
     const childDone = await queue.producer.cancel(childRecord.queue, childRecord.jobId);
     if (childDone === 'removed' || childDone === 'missing') await remember(queue, childRecord, cancelled());
   }
+}
+
+/** The generation that judges a comparison; both halves of the id are the comparison's own, so it is found without a record of its own. */
+export function toJudgeId(comparisonId: string): string {
+  return comparisonId.replace(/^cmp_/, 'gen_');
 }
 
 /** What was removed leaves no trace in its queue: the record says how it ended, and whoever waits here is told at once. */

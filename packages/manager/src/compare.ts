@@ -8,7 +8,7 @@ import {
 } from '@aimm/contracts';
 import { queueOf } from '@aimm/queue';
 import { cancelOnAbort, requireNotAborted } from './abort.ts';
-import { cancelComparison, cancelGeneration } from './cancel-job.ts';
+import { cancelComparison, cancelGeneration, toJudgeId } from './cancel-job.ts';
 import { follow, unwrap } from './follow.ts';
 import type { Accepted, AskOptions, Caller, CompareAsk } from './manager.ts';
 import { toEnvelope, toGeneratePayload } from './payloads.ts';
@@ -47,7 +47,7 @@ export async function compare(
     })),
     ...(judge !== undefined && {
       judge: {
-        requestId: `gen_${uuid()}`,
+        requestId: toJudgeId(requestId),
         provider: judge.provider.id,
         model: judge.model,
         messages: ask.messages,

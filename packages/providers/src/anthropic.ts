@@ -31,6 +31,7 @@ function createVendor(settings: ProviderSettings, transport: Transport): Vendor 
 
   return {
     kind: 'anthropic',
+    load: getClient,
     prepare(request, info) {
       const { body, headers, warnings } = toMessagesBody(settings.id, request, info);
       const send = async () => (await getClient()).messages.create(body, { headers });

@@ -31,6 +31,7 @@ function createVendor(settings: ProviderSettings, transport: Transport): Vendor 
 
   return {
     kind: 'google',
+    load: getClient,
     prepare(request, info) {
       const { params, warnings } = toGenerateParams(settings.id, request, info);
       const send = async () => (await getClient()).models.generateContentStream(params);

@@ -36,6 +36,7 @@ function createVendor(settings: ProviderSettings, transport: Transport): Vendor 
 
   return {
     kind: 'mistral',
+    load: getSdk,
     prepare(request, info) {
       const { body, warnings } = toChatRequest(settings.id, request, info);
       return toCall(warnings, createCompletionMapper(), async () => {

@@ -64,6 +64,8 @@ export interface ModelProvider {
   stream(request: GenerationRequest, options: CallOptions): AsyncIterable<StreamPart>;
   /** Whether a call can be tried: credentials are there where they are needed. No network. */
   isAvailable(): boolean;
+  /** Loads what the first call needs (an SDK takes up to half a second); no network. */
+  warmUp(): Promise<void>;
   /** Cheap calls only, bounded to seconds. Never throws: what is wrong is in the answer. `deep` also generates one token. */
   checkHealth(options: { signal: AbortSignal; deep: boolean }): Promise<ProviderHealth>;
 }

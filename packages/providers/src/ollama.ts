@@ -30,6 +30,7 @@ function createVendor(settings: ProviderSettings, transport: Transport): Vendor 
 
   return {
     kind: 'ollama',
+    load: createClient,
     prepare(request, info) {
       const { body, warnings } = toChatRequest(settings.id, request, info);
       return toCall(warnings, createChatMapper(), async () => (await createClient()).chat(body));

@@ -20,6 +20,9 @@ export interface GuardOptions {
   totalTimeoutMs: number;
 }
 
+/** Given as the reason at every end: a controller aborted without one makes a DOMException with its stack each time. */
+const over = new GuardStop('unfinished');
+
 /** After the terminal marker only counts may follow: a server that then keeps the line open has still answered. */
 const afterEndMs = 5_000;
 
@@ -80,7 +83,7 @@ export async function* guardStream<Event>(
   } finally {
     clearTimeout(total);
     options.signal.removeEventListener('abort', onAbort);
-    controller.abort();
+    controller.abort(over);
     iterator?.return?.()?.catch(() => undefined);
   }
 }

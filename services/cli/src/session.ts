@@ -52,7 +52,7 @@ export function toLogFormat(env: RuntimeEnvironment, raw: RawEnvironment): Runti
 }
 
 /** Joins (or starts) the stack and opens a manager on it. @throws ConfigError, Error */
-export async function openSession(): Promise<Session> {
+async function openSession(): Promise<Session> {
   const base = await openCommandEnvironment();
   const { env, raw, logger } = base;
   const stack =

@@ -9,7 +9,7 @@ describe('createIdleWatch', () => {
   afterEach(() => void vi.useRealTimers());
 
   const watch = (isBusy: () => Promise<boolean>) => {
-    const left = vi.fn();
+    const left = vi.fn<() => void>();
     return { left, idle: createIdleWatch({ idleMs: 300_000, isBusy, onIdle: left, logger }) };
   };
 

@@ -31,7 +31,9 @@ const providers = [openai, google, ollama];
 
 describe('mergeProviderEnvironments', () => {
   it('takes a key that only a client brings', () => {
-    expect(mergeProviderEnvironments(providers, [{ PATH: '/bin' }, { GEMINI_API_KEY: 'g' }])).toEqual({ GEMINI_API_KEY: 'g' });
+    expect(mergeProviderEnvironments(providers, [{ PATH: '/bin' }, { GEMINI_API_KEY: 'g' }])).toEqual({
+      GEMINI_API_KEY: 'g',
+    });
   });
 
   it('keeps the key that is there already', () => {
@@ -43,7 +45,9 @@ describe('mergeProviderEnvironments', () => {
     const stack = { OPENAI_API_KEY: 'stack-key' };
     const client = { OPENAI_API_KEY: 'client-key', OPENAI_BASE_URL: 'http://elsewhere' };
     expect(mergeProviderEnvironments(providers, [stack, client])).toEqual(stack);
-    expect(mergeProviderEnvironments(providers, [{ OPENAI_BASE_URL: 'http://stack' }, { OPENAI_API_KEY: 'k' }])).toEqual({
+    expect(
+      mergeProviderEnvironments(providers, [{ OPENAI_BASE_URL: 'http://stack' }, { OPENAI_API_KEY: 'k' }]),
+    ).toEqual({
       OPENAI_API_KEY: 'k',
     });
   });
@@ -77,6 +81,9 @@ describe('findConfigured', () => {
 
 describe('withoutKeys', () => {
   it('drops every key and nothing else', () => {
-    expect(withoutKeys({ OPENAI_API_KEY: 'k', OPENAI_RPM: '5', HOME: '/root' })).toEqual({ OPENAI_RPM: '5', HOME: '/root' });
+    expect(withoutKeys({ OPENAI_API_KEY: 'k', OPENAI_RPM: '5', HOME: '/root' })).toEqual({
+      OPENAI_RPM: '5',
+      HOME: '/root',
+    });
   });
 });

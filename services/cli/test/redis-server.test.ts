@@ -32,12 +32,13 @@ describe('startPrivateRedis', { timeout: 30_000 }, () => {
     await new Promise((resolve) => client.once('ready', resolve));
     return work(client).finally(() => client.disconnect());
   };
-  const pidOf = () =>
-    ask(async (client) => Number(/process_id:(\d+)/.exec(await client.info('server'))?.[1]));
+  const pidOf = () => ask(async (client) => Number(/process_id:(\d+)/.exec(await client.info('server'))?.[1]));
 
   it('listens on its socket only, keeps what it is told, and drops nothing when memory is short', async () => {
     await start();
-    const settings = await ask((client) => client.config('GET', 'port', 'appendonly', 'appendfsync', 'maxmemory-policy'));
+    const settings = await ask((client) =>
+      client.config('GET', 'port', 'appendonly', 'appendfsync', 'maxmemory-policy'),
+    );
     expect(Object.fromEntries(pairsOf(settings))).toEqual({
       port: '0',
       appendonly: 'yes',

@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,6 +6,7 @@ import { createLogger } from '@aimm/runtime';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { stackLaunch } from '../src/session.ts';
 import { openRedisProbe } from '../src/stack/redis-commands.ts';
+import { isAlive, listProcesses } from './support/processes.ts';
 
 const logger = await createLogger({ name: 'test', level: 'silent', format: 'json' });
 const plantedKey = 'sk-planted-0123456789abcdef';
@@ -18,7 +18,13 @@ describe('the local stack', { timeout: 60_000 }, () => {
   const connections: StackConnection[] = [];
   const connect = async (raw: Record<string, string> = {}) => {
     const base = { PATH: process.env['PATH'], HOME: process.env['HOME'], DASHBOARD_PORT: '0', AIMM_IDLE_SECONDS: '2' };
-    const connection = await joinStack({ dataDir, raw: { ...base, ...raw }, logger, launch: stackLaunch, timeoutMs: 45_000 });
+    const connection = await joinStack({
+      dataDir,
+      raw: { ...base, ...raw },
+      logger,
+      launch: stackLaunch,
+      timeoutMs: 45_000,
+    });
     connections.push(connection);
     return connection;
   };
@@ -26,7 +32,7 @@ describe('the local stack', { timeout: 60_000 }, () => {
 
   beforeAll(async () => {
     // Five clients at once, where nothing runs yet.
-    [stack] = (await Promise.all([connect(), connect(), connect(), connect(), connect()])) as [StackConnection];
+    [stack] = await Promise.all([connect(), connect(), connect(), connect(), connect()]);
   }, 60_000);
   afterAll(async () => {
     await Promise.all(connections.map((connection) => connection.close()));
@@ -44,7 +50,7 @@ describe('the local stack', { timeout: 60_000 }, () => {
     const client = await connect({ OPENAI_API_KEY: plantedKey });
     expect(client.info).toMatchObject({ demo: false, configured: ['openai'] });
     expect(JSON.stringify(client.info)).not.toContain(plantedKey);
-    expect(execFileSync('ps', ['-ewwo', 'args'], { encoding: 'utf8' })).not.toContain(plantedKey);
+    expect(listProcesses().filter(({ args }) => args.includes(plantedKey))).toEqual([]);
     const holding = filesUnder(dataDir).filter((file) => readFileSync(file).includes(plantedKey));
     expect(holding).toEqual([]);
     expect(filesUnder(dataDir).length).toBeGreaterThan(3);
@@ -80,34 +86,17 @@ describe('the local stack', { timeout: 60_000 }, () => {
   });
 });
 
-function processes(): { pid: number; parent: number; args: string }[] {
-  const lines = execFileSync('ps', ['-ewwo', 'pid=,ppid=,args='], { encoding: 'utf8' }).trim().split('\n');
-  return lines.map((line) => {
-    const [, pid, parent, args = ''] = /^\s*(\d+)\s+(\d+)\s+(.*)$/.exec(line) ?? [];
-    return { pid: Number(pid), parent: Number(parent), args };
-  });
-}
-
 function childrenOf(pid: number): number[] {
-  return processes().flatMap((process_) => (process_.parent === pid ? [process_.pid] : []));
+  return listProcesses().flatMap((child) => (child.parent === pid ? [child.pid] : []));
 }
 
 /** The last word of each child's command: which service it is. */
 function pidsOf(pid: number): string[] {
-  return processes().flatMap(({ parent, args }) => (parent === pid ? [args.split(' ').at(-1) ?? ''] : []));
+  return listProcesses().flatMap(({ parent, args }) => (parent === pid ? [args.split(' ').at(-1) ?? ''] : []));
 }
 
 function pidsWith(...words: string[]): number[] {
-  return processes().flatMap(({ pid, args }) => (words.every((word) => args.includes(word)) ? [pid] : []));
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false; // No such process.
-  }
+  return listProcesses().flatMap(({ pid, args }) => (words.every((word) => args.includes(word)) ? [pid] : []));
 }
 
 function filesUnder(directory: string): string[] {

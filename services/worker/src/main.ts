@@ -42,10 +42,13 @@ async function main(): Promise<void> {
   void database.get().catch((error: Error) => logger.warn({ reason: error.message }, 'The database is not there yet'));
 
   let worker: WorkerProcess | undefined;
+  const warmUp = () =>
+    void providers.warmUp().catch((error: unknown) => logger.warn({ err: error }, 'Loading a provider failed'));
   const configured = Promise.withResolvers<void>();
   onProviderEnvironment((environment) => {
     providers.configure({ ...raw, ...environment });
     configured.resolve();
+    if (worker !== undefined) warmUp();
     void worker
       ?.announce()
       .catch((error: unknown) => logger.warn({ err: error }, 'Could not announce the new providers'));
@@ -64,6 +67,7 @@ async function main(): Promise<void> {
   shutdown.add('worker', () => worker?.close(finishWithinMs));
   logger.info({ providers: providers.describe() }, 'Worker ready');
   reportReady();
+  warmUp();
 }
 
 try {

@@ -11,6 +11,8 @@ export interface ProviderSet {
   isDemo(id: string): boolean;
   /** Makes every provider anew: keys may come, go and change while the worker runs. Calls under way keep theirs. */
   configure(environment: Environment): void;
+  /** Loads what the configured ones need for their first call, one after the other. */
+  warmUp(): Promise<void>;
   /** Values that must never be printed. */
   secrets(): string[];
 }
@@ -57,6 +59,9 @@ export function createProviderSet(
       [...providers.values()].map((provider) => ({ id: provider.id, configured: provider.isAvailable(), demo })),
     isDemo: () => demo,
     configure,
+    async warmUp() {
+      for (const provider of providers.values()) if (provider.isAvailable()) await provider.warmUp();
+    },
     secrets: () => secrets,
   };
 }

@@ -87,6 +87,9 @@ export function assembleProvider(
     id: settings.id,
     kind: vendor.kind,
     isAvailable,
+    async warmUp() {
+      await Promise.all([transport.load(), vendor.load()]);
+    },
     listModels,
     getModelInfo,
     stream,

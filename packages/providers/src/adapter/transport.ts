@@ -25,6 +25,8 @@ export type Fetch = (input: string | URL | Request, init?: RequestInit) => Promi
 /** HTTP for one provider: every SDK gets `fetch`, and `run` ties what it fetches to one call. */
 export interface Transport {
   fetch: Fetch;
+  /** Loads what the first request needs; sends nothing. */
+  load(): Promise<unknown>;
   /** Requests made while `work` runs belong to `call`: they end with its signal and fill its exchange. */
   run<T>(call: TransportCall, work: () => Promise<T>): Promise<T>;
 }
@@ -51,10 +53,11 @@ export function createTransport(): Transport {
   const calls = new AsyncLocalStorage<TransportCall>();
   let dispatcher: Promise<Dispatcher> | undefined;
 
+  const load = () => (dispatcher ??= createDispatcher());
+
   const send: Fetch = async (input, init = {}) => {
     const call = calls.getStore();
     if (call === undefined) throw new Error('a request was made outside of a call');
-    dispatcher ??= createDispatcher();
     const own = init.signal ?? (input instanceof Request ? input.signal : undefined);
     const options = {
       ...init,
@@ -62,7 +65,7 @@ export function createTransport(): Transport {
       signal: own ? AbortSignal.any([own, call.signal]) : call.signal,
       // A redirect would carry the key to wherever it points.
       redirect: 'manual',
-      dispatcher: await dispatcher,
+      dispatcher: await load(),
     } as const;
     call.exchange.sent = true;
     // Node's types know the dispatcher of the undici that it bundles, not of this one.
@@ -70,7 +73,7 @@ export function createTransport(): Transport {
     return settle(response, call);
   };
 
-  return { fetch: send, run: (call, work) => calls.run(call, work) };
+  return { fetch: send, load, run: (call, work) => calls.run(call, work) };
 }
 
 /** No limit on the wait for headers or between bytes: models that reason or load take minutes. The guard has the timers. */

@@ -23,6 +23,8 @@ export interface PreparedCall {
 /** What one vendor's file gives; `assembleProvider` makes the provider of it. All calls go through the transport. */
 export interface Vendor {
   readonly kind: string;
+  /** Loads the SDK and builds its client; calls nobody. */
+  load(): Promise<unknown>;
   /** What a call would send. Maps only, does not send. */
   prepare(request: GenerationRequest, info: ModelInfo | undefined): PreparedCall;
   /** Throws a `ShapeError` when the answer is no listing. */

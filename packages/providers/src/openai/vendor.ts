@@ -49,6 +49,7 @@ export function createOpenAiVendor(settings: ProviderSettings, transport: Transp
 
   return {
     kind: dialect.kind,
+    load: getClient,
     prepare,
     async listModels() {
       const client = await getClient();

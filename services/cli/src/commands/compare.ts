@@ -47,7 +47,7 @@ function showProgress(event: ProgressEvent): void {
 }
 
 /** Each answer under its model, then the figures, then the verdict. */
-export function formatComparison({ entries, summary, judgement }: ComparisonResult): string {
+function formatComparison({ entries, summary, judgement }: ComparisonResult): string {
   const answers = entries.map((entry) => `${pc.bold(nameOf(entry))}\n${toText(entry)}\n`);
   const table = formatTable(['Model', 'Time', 'First token', 'Tokens', 'Cost'], entries.map(toRow));
   const notable = [

@@ -12,7 +12,7 @@ import { toStackDatabaseUrl } from '../stack/database-url.ts';
 import { withoutPassword } from './status.ts';
 
 /** One thing looked at: `failed` keeps the system from working, `warning` some of it. */
-export interface Finding {
+interface Finding {
   check: string;
   state: 'ok' | 'warning' | 'failed';
   says: string;

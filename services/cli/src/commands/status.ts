@@ -28,7 +28,7 @@ async function showStatus(options: { json?: boolean }): Promise<void> {
 }
 
 /** Where everything is, one fact a line. */
-export function formatStackInfo(info: StackInfo): string {
+function formatStackInfo(info: StackInfo): string {
   const facts: [string, string][] = [
     ['Stack', `process ${info.pid}, version ${info.version}, since ${new Date(info.startedAt).toISOString()}`],
     ['Kind', info.foreground ? 'in a terminal (`aimm up`)' : 'in the background; leaves when idle'],

@@ -7,7 +7,7 @@ import { findConfigured, mergeProviderEnvironments, variablesOf } from './provid
 const demoMark = 'AIMM_DEMO_ACTIVE';
 
 /** What the workers are given now. */
-export interface ProviderState {
+interface ProviderState {
   /** Every variable of every provider, and the demo's mark; what is not set is empty, so that it overrides an older value. */
   environment: Record<string, string>;
   configured: string[];

@@ -113,12 +113,12 @@ export function formatHealth({ healthy, providers, queue, database }: HealthRepo
   return [
     healthy ? 'Healthy.' : 'Not healthy:',
     ...providers.map((provider) => `- ${provider.provider}: ${describeProvider(provider)}`),
-    `- queue: ${queue.reachable ? `reachable, ${formatPlural(queue.workers.length, 'worker')}` : 'not reachable'}${suffix(queue.problem)}`,
+    `- queue: ${joinSentences(queue.reachable ? `reachable, ${formatPlural(queue.workers.length, 'worker')}` : 'not reachable', queue.problem)}`,
     ...busy.map(
       (one) =>
         `  - ${one.name}: ${one.waiting} waiting, ${one.active} running, ${one.delayed} delayed${one.pausedForMs === undefined ? '' : `, paused for ${formatSeconds(one.pausedForMs)}`}`,
     ),
-    `- database (${database.kind}): ${database.reachable ? 'reachable' : 'not reachable'}${suffix(database.problem)}`,
+    `- database (${database.kind}): ${joinSentences(database.reachable ? 'reachable' : 'not reachable', database.problem)}`,
   ].join('\n');
 }
 
@@ -131,9 +131,13 @@ function describeProvider(provider: ProviderHealth): string {
     provider.modelCount === undefined ? '' : formatPlural(provider.modelCount, 'model'),
     provider.latencyMs === undefined ? '' : formatSeconds(provider.latencyMs),
   ].filter((fact) => fact !== '');
-  return `${facts.join(', ') || 'configured'}${suffix(provider.problem)}${suffix(provider.hint)}`;
+  return joinSentences(facts.join(', ') || 'configured', provider.problem, provider.hint);
 }
 
-function suffix(text: string | undefined): string {
-  return text === undefined ? '' : `. ${text}`;
+/** Ends every sentence but the last, where it does not end by itself. */
+function joinSentences(...texts: (string | undefined)[]): string {
+  const sentences = texts.filter((text) => text !== undefined);
+  return sentences
+    .map((text, index) => (index === sentences.length - 1 || /[.!?]$/.test(text) ? text : `${text}.`))
+    .join(' ');
 }

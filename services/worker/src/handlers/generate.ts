@@ -121,7 +121,10 @@ function createGenerationRun(payload: GeneratePayload, context: JobContext, depe
   const fail = async (error: ModelManagerError): Promise<never> => {
     recordHiddenCall();
     const next = toNextHop(payload, error, calls.length, Date.now());
-    if (next !== undefined) await producer.addGeneration(next);
+    if (next !== undefined) {
+      if (sentText) context.reply(currentCall().number, { type: 'reset', reason: error.toShape() });
+      await producer.addGeneration(next);
+    }
     await context.settle({ status: 'failed', error: error.toShape() }, checkpoint(), { silently: next !== undefined });
     await ledger.record(rows);
     throw new CallFailedError({ action: 'stop', error });
@@ -201,16 +204,11 @@ function createGenerationRun(payload: GeneratePayload, context: JobContext, depe
 
     async startNextCall() {
       const wasHidden = recordHiddenCall();
-      if (wasHidden && payload.onUnknownOutcome === 'fail') {
-        await fail(
-          new ModelManagerError(
-            'outcome_unknown',
-            `A call to ${model} was cut off by a crash; whether it was answered or billed is unknown.`,
-            { provider: payload.provider, hint: 'Ask again if another call is wanted.' },
-          ),
-        );
-      }
-      await context.save(checkpoint(nextCall()));
+      if (wasHidden && payload.onUnknownOutcome === 'fail') await fail(cutOff(model, payload.provider));
+      const call = nextCall();
+      await context.save(checkpoint(call));
+      // Whoever waits may have text of the call that was cut off; its worker cannot take it back any more.
+      if (wasHidden) context.reply(call.number, { type: 'reset', reason: cutOff(model, payload.provider).toShape() });
     },
 
     async call(): Promise<Handled<'generate'>> {
@@ -256,6 +254,14 @@ function required(provider: ModelProvider | undefined): ModelProvider {
 
 function toCancelled(reason: unknown): ModelManagerError {
   return reason instanceof ModelManagerError ? reason : new ModelManagerError('cancelled', 'The call was stopped.');
+}
+
+function cutOff(model: string, provider: string): ModelManagerError {
+  return new ModelManagerError(
+    'outcome_unknown',
+    `A call to ${model} was cut off by a crash; whether it was answered or billed is unknown.`,
+    { provider, hint: 'Ask again if another call is wanted.' },
+  );
 }
 
 function tooLate(message: string, provider: string): ModelManagerError {

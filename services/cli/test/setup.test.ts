@@ -1,0 +1,127 @@
+import { spawnSync } from 'node:child_process';
+import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+
+const script = fileURLToPath(new URL('../../../scripts/setup.mjs', import.meta.url));
+
+/** In a checkout of a few files, on a machine whose programs are scripts that note how they were called. */
+describe('scripts/setup.mjs', { timeout: 20_000 }, () => {
+  let root: string;
+  let programs: string;
+  let calls: string;
+
+  beforeEach(() => {
+    root = mkdtempSync(join(tmpdir(), 'aimm-setup-'));
+    programs = join(root, 'machine');
+    calls = join(root, 'calls');
+    for (const folder of ['scripts', 'prisma', 'packages/database/scripts', 'machine']) {
+      mkdirSync(join(root, folder), { recursive: true });
+    }
+    cpSync(script, join(root, 'scripts/setup.mjs'));
+    writeFileSync(join(root, 'package-lock.json'), '{}');
+    writeFileSync(join(root, 'prisma/schema.prisma'), 'model A');
+    writeFileSync(join(root, 'packages/database/package.json'), '{}');
+    install('redis-server', '');
+    install(
+      'npm',
+      `if [ "$1" = ci ]; then /bin/mkdir -p "${root}/node_modules"; else /bin/mkdir -p "${root}/packages/database/generated"; fi`,
+    );
+  });
+  afterEach(() => rmSync(root, { recursive: true, force: true }));
+
+  const install = (name: string, body: string) => {
+    const file = join(programs, name);
+    writeFileSync(file, `#!/bin/sh\necho "${name} $*" >> "${calls}"\n${body}\n`);
+    chmodSync(file, 0o755);
+  };
+  const setUp = (...args: string[]) => {
+    rmSync(calls, { force: true });
+    const done = spawnSync(process.execPath, [join(root, 'scripts/setup.mjs'), ...args], {
+      env: { PATH: programs },
+      encoding: 'utf8',
+    });
+    const called = existsSync(calls) ? readFileSync(calls, 'utf8').trim().split('\n') : [];
+    return { status: done.status, stdout: done.stdout, stderr: done.stderr, called };
+  };
+  const npmCi = 'npm ci --no-audit --no-fund --loglevel=error';
+  const generate = 'npm run generate -w @aimm/database';
+
+  it('does everything in a fresh checkout, and nothing the second time', () => {
+    const first = setUp();
+    expect(first).toMatchObject({ status: 0, stderr: '', called: [npmCi, generate] });
+    expect(first.stdout.trim().split('\n')).toHaveLength(2);
+    const startedAt = performance.now();
+    const second = setUp();
+    expect(performance.now() - startedAt).toBeLessThan(2_000);
+    expect(second).toMatchObject({ status: 0, stdout: '', stderr: '', called: [] });
+  });
+
+  it('installs again when the lock file has changed, and only then', () => {
+    setUp();
+    writeFileSync(join(root, 'package-lock.json'), '{ "lockfileVersion": 3 }');
+    expect(setUp().called).toEqual([npmCi]);
+    expect(setUp().called).toEqual([]);
+  });
+
+  it('leaves packages alone that were installed by hand', () => {
+    mkdirSync(join(root, 'node_modules'));
+    writeFileSync(join(root, 'node_modules/.package-lock.json'), '{}');
+    expect(setUp().called).toEqual([generate]);
+  });
+
+  it('generates the clients again when a model has changed', () => {
+    setUp();
+    writeFileSync(join(root, 'prisma/schema.prisma'), 'model B');
+    expect(setUp().called).toEqual([generate]);
+  });
+
+  it('says what failed and how to mend it, and fails', () => {
+    install('npm', 'echo "the network is down" >&2; exit 1');
+    const { status, stderr } = setUp();
+    expect(status).toBe(1);
+    expect(stderr).toContain('the network is down');
+    expect(stderr).toContain('To mend it: check the network');
+  });
+
+  it('says what to install where there is no Redis server and no way to get one', () => {
+    rmSync(join(programs, 'redis-server'));
+    const { status, stderr } = setUp();
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/neither redis-server nor valkey-server[\s\S]*brew install redis/);
+  });
+
+  it('takes a Valkey server as well', () => {
+    rmSync(join(programs, 'redis-server'));
+    install('valkey-server', '');
+    expect(setUp().status).toBe(0);
+  });
+
+  it('gets a Redis server from apt as root, and updates the package lists only when it must', () => {
+    rmSync(join(programs, 'redis-server'));
+    install('env', 'while [ "$1" != apt-get ]; do shift; done; exec "$@"');
+    // Fails until the lists are there.
+    install(
+      'apt-get',
+      `if [ "$1" = update ]; then : > "${root}/lists"; exit 0; fi
+       [ -e "${root}/lists" ] || exit 100
+       printf '#!/bin/sh\\n' > "${programs}/redis-server"; /bin/chmod 755 "${programs}/redis-server"`,
+    );
+    if (process.getuid?.() !== 0) install('sudo', '[ "$2" = true ] || { shift; exec "$@"; }');
+    const { status, called } = setUp();
+    expect(status).toBe(0);
+    const apt = called.filter((call) => call.startsWith('apt-get')).map((call) => call.split(' ')[1]);
+    expect(apt).toEqual(['install', 'update', 'install']);
+  });
+
+  it('makes sure of a browser for the tests only', () => {
+    expect(setUp().status).toBe(0);
+    const { status, stderr } = setUp('--with-tests');
+    expect(status).toBe(1);
+    expect(stderr).toContain('no Chromium');
+    install('chromium', '');
+    expect(setUp('--with-tests').status).toBe(0);
+  });
+});
