@@ -56,7 +56,8 @@ export async function createFaultStack(options: FaultStackOptions = {}): Promise
     MISTRAL_BASE_URL: upstream.url,
     MISTRAL_RPM: '10000000',
     MISTRAL_CONCURRENCY: '100',
-    AIMM_LOCK_SECONDS: '2',
+    // Short, for a quick recovery; long enough that a busy machine takes no lock from a worker that lives.
+    AIMM_LOCK_SECONDS: '4',
     ...(configDir !== undefined && { AIMM_CONFIG_DIR: configDir }),
     ...options.env,
   };

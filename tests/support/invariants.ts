@@ -67,12 +67,15 @@ async function expectAccounts(stack: FaultStack, { killedAtRandom = false }: Inv
       const own = rows.get(requestId) ?? [];
       const unknown = own.filter(({ status }) => status === 'outcome_unknown').length;
       const balanced = killedAtRandom ? own.length >= calls && own.length - unknown <= calls : own.length === calls;
-      return balanced ? 'balanced' : { requestId, calls, rows: own.map(({ callNumber, status }) => [callNumber, status]) };
+      return balanced
+        ? 'balanced'
+        : { requestId, calls, rows: own.map(({ callNumber, status }) => [callNumber, status]) };
     });
   };
   await expect.poll(compared, patience).toEqual(stack.generations.map(() => 'balanced'));
 
-  for (const own of rows.values()) expect(own.map(({ callNumber }) => callNumber)).toEqual(own.map((_, index) => index + 1));
+  for (const own of rows.values())
+    expect(own.map(({ callNumber }) => callNumber)).toEqual(own.map((_, index) => index + 1));
   const asked = new Set(stack.generations.map(({ prompt }) => prompt));
   expect(stack.upstream.calls.filter(({ prompt }) => !asked.has(prompt))).toEqual([]);
   const { totals } = await ledger.summarize({ from: 0, to: Date.now() + 60_000 });
@@ -96,7 +99,10 @@ function toShown(view: JobView | undefined) {
 
 function expectOwnText({ prompt, requestId }: AskedGeneration, text: string): void {
   const prompts = text.match(/<<\d+: [^>]*>>/g) ?? [];
-  expect(prompts.filter((found) => found !== prompt), requestId).toEqual([]);
+  expect(
+    prompts.filter((found) => found !== prompt),
+    requestId,
+  ).toEqual([]);
 }
 
 async function countActive(redis: Redis): Promise<number> {

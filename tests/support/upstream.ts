@@ -40,6 +40,8 @@ export interface UpstreamTools {
 export interface Upstream {
   readonly url: string;
   readonly calls: readonly UpstreamCall[];
+  /** The request bodies of the calls, as they came. */
+  readonly bodies: readonly string[];
   behave(behaviour: Behaviour): void;
   /** Resolves when this many calls have arrived in all. */
   arrived(count: number): Promise<void>;
@@ -58,6 +60,7 @@ export const echo: Behaviour = (call, { write, finish }) => {
 
 export async function startUpstream(): Promise<Upstream> {
   const calls: UpstreamCall[] = [];
+  const bodies: string[] = [];
   let behaviour: Behaviour = echo;
   let held = Promise.withResolvers<void>();
   const watchers = new Set<() => void>();
@@ -75,7 +78,8 @@ export async function startUpstream(): Promise<Upstream> {
 
   const server = createServer((request, response) => void handle(request, response));
   const handle = async (request: IncomingMessage, response: ServerResponse) => {
-    const body = JSON.parse((await readAll(request)) || '{}') as { model?: string; messages?: { content: unknown }[] };
+    const text = await readAll(request);
+    const body = JSON.parse(text || '{}') as { model?: string; messages?: { content: unknown }[] };
     if (request.url?.endsWith('/models') === true) {
       response.setHeader('content-type', 'application/json');
       response.end(JSON.stringify({ object: 'list', data: [] }));
@@ -92,6 +96,7 @@ export async function startUpstream(): Promise<Upstream> {
       arrivedAt: Date.now(),
     };
     calls.push(call);
+    bodies.push(text);
     response.on('close', () => {
       if (!response.writableFinished) call.abortedAt = Date.now();
       changed();
@@ -141,6 +146,7 @@ export async function startUpstream(): Promise<Upstream> {
   return {
     url: `http://127.0.0.1:${port}`,
     calls,
+    bodies,
     behave: (next) => void (behaviour = next),
     arrived: (count) => until(() => calls.length >= count),
     aborted: (count) => until(() => calls.filter(({ abortedAt }) => abortedAt !== undefined).length >= count),

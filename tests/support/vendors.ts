@@ -1,3 +1,4 @@
+import { EventEmitter, once } from 'node:events';
 import { text } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
@@ -43,6 +44,8 @@ export interface Vendors {
   readonly environment: Readonly<Record<string, string>>;
   /** Every generation that arrived, in the order it did. */
   calls(): VendorCall[];
+  /** Resolves when this many generations have arrived in all. */
+  arrived(count: number): Promise<void>;
   say(script: Script): void;
   stop(): Promise<void>;
 }
@@ -60,8 +63,10 @@ const pieceEveryMs = 15;
 export async function startVendors(): Promise<Vendors> {
   let script = recite;
   const calls: VendorCall[] = [];
+  const arrivals = new EventEmitter();
   const answerTo = (call: VendorCall) => {
     calls.push(call);
+    arrivals.emit('call');
     return script(call);
   };
   const options = { port: 0, host: '127.0.0.1', logLevel: 'silent', strict: true } as const;
@@ -77,10 +82,22 @@ export async function startVendors(): Promise<Vendors> {
     const { inputTokens, outputTokens } = answer;
     return { content: answer.text, usage: { prompt_tokens: inputTokens, completion_tokens: outputTokens } };
   };
-  mock.on({ model: /^claude/, endpoint: 'chat' }, respond(() => 'anthropic'));
-  mock.on({ model: /^gemini/, endpoint: 'chat' }, respond(() => 'google'));
-  mock.on({ model: /stral/, endpoint: 'chat' }, respond(() => 'mistral'));
-  mock.on({ model: /./, endpoint: 'chat' }, respond(() => 'openai'));
+  mock.on(
+    { model: /^claude/, endpoint: 'chat' },
+    respond(() => 'anthropic'),
+  );
+  mock.on(
+    { model: /^gemini/, endpoint: 'chat' },
+    respond(() => 'google'),
+  );
+  mock.on(
+    { model: /stral/, endpoint: 'chat' },
+    respond(() => 'mistral'),
+  );
+  mock.on(
+    { model: /./, endpoint: 'chat' },
+    respond(() => 'openai'),
+  );
   mock.mount('/v1/models', openAiModels);
   mock.mount('/v1beta/models', geminiModels);
   keyless.mount('/api', ollama(answerTo));
@@ -99,6 +116,9 @@ export async function startVendors(): Promise<Vendors> {
       ...Object.fromEntries(limits.map((name) => [`${name}_CONCURRENCY`, '50'])),
     },
     calls: () => [...calls],
+    async arrived(count) {
+      while (calls.length < count) await once(arrivals, 'call');
+    },
     say: (next) => void (script = next),
     async stop() {
       await mock.stop();
@@ -149,7 +169,9 @@ function ollama(answerTo: (call: VendorCall) => VendorAnswer): Mountable {
     const answer = answerTo({ vendor: 'ollama', model, prompt: toPrompt(messages) });
     if ('error' in answer) return sendJson(response, { error: answer.error.message }, answer.status);
     const line = (content: string, more: object) =>
-      response.write(`${JSON.stringify({ model, created_at: '', message: { role: 'assistant', content }, ...more })}\n`);
+      response.write(
+        `${JSON.stringify({ model, created_at: '', message: { role: 'assistant', content }, ...more })}\n`,
+      );
     response.writeHead(200, { 'content-type': 'application/x-ndjson' });
     for (const piece of answer.text.match(new RegExp(`.{1,${pieceChars}}`, 'gs')) ?? []) {
       line(piece, { done: false });

@@ -36,14 +36,16 @@ export async function chooseModel(resources: Resources, ask: GenerateAsk): Promi
 }
 
 /** Candidates of config/routing.json, then every provider's default model; only configured ones that take the request. */
-async function findCandidates({ catalog, providers }: Resources, ask: GenerateAsk): Promise<ResolvedModel[]> {
+async function findCandidates(resources: Resources, ask: GenerateAsk): Promise<ResolvedModel[]> {
+  const { catalog, providers } = resources;
   const defaults = catalog.providers.flatMap(({ id, defaultModel }) =>
     defaultModel === undefined ? [] : [`${id}/${defaultModel}`],
   );
   const routed = ask.model === undefined && ask.route === undefined ? [] : catalog.routing.autoCandidates;
   const resolved = [...new Set([...routed, ...defaults])].map((name) => catalog.resolveModel(name));
   const configured = await Promise.all(resolved.map(({ provider }) => providers.isConfigured(provider.id)));
-  const usable = resolved.filter((_, index) => configured[index] === true);
+  const answers = await Promise.all(resolved.map((model) => isServed(resources, model)));
+  const usable = resolved.filter((_, index) => configured[index] === true && answers[index] === true);
   const fitting = usable.filter(({ info }) => fits(info, ask));
   if (fitting.length > 0) return fitting;
   if (usable.length > 0) {
@@ -64,6 +66,13 @@ async function findCandidates({ catalog, providers }: Resources, ask: GenerateAs
   throw new ModelManagerError('authentication', 'No provider is configured.', {
     hint: 'Set a key such as OPENAI_API_KEY, or start Ollama; check_health shows what each provider lacks.',
   });
+}
+
+/** A server that needs no key counts as configured whether it runs or not: it must list the model to be chosen unasked. */
+async function isServed({ listing }: Resources, { provider, model }: ResolvedModel): Promise<boolean> {
+  if (provider.keyRequired) return true;
+  const { models } = await listing.read(provider.id);
+  return models.some(({ id }) => id === model || id.startsWith(`${model}:`));
 }
 
 function fits(

@@ -77,16 +77,28 @@ export function createProducer({ redis, logger }: ProducerOptions): Producer {
   const remember = (record: RequestRecord) =>
     redis.set(keys.request(record.requestId), JSON.stringify(record), 'PX', requestTtlMs);
 
+  /**
+   * Redis may still take an add that we gave up on. A mark that follows on the same connection keeps it from being run:
+   * its client was told that nothing was enqueued.
+   */
+  const recall = (records: readonly RequestRecord[]) => {
+    for (const record of records) void mark(record.queue, record.jobId).catch(() => undefined);
+  };
+
   return {
     async addGeneration(payload) {
       // The record goes first on the same connection: whoever sees the job can find its record.
       const remembered = withRedis(redis, () => remember(generationRecord(payload)));
-      await Promise.all([remembered, add('generate', payload, generationOptions(payload), payload.provider)]);
+      const added = add('generate', payload, generationOptions(payload), payload.provider);
+      await Promise.all([remembered, added]).catch((error: unknown) => {
+        recall([generationRecord(payload)]);
+        throw error;
+      });
     },
 
     async addComparison(payload, generations) {
-      await run(async () => {
-        const records = [comparisonRecord(payload), ...generations.map(generationRecord)].map(remember);
+      const records = [comparisonRecord(payload), ...generations.map(generationRecord)];
+      const added = run(async () => {
         const flow = openFlows().add({
           name: 'compare',
           queueName: queueOf('compare'),
@@ -99,7 +111,11 @@ export function createProducer({ redis, logger }: ProducerOptions): Producer {
             opts: { ...generationOptions(generation), ignoreDependencyOnFailure: true },
           })),
         });
-        await Promise.all([...records, flow]);
+        await Promise.all([...records.map(remember), flow]);
+      });
+      await added.catch((error: unknown) => {
+        recall(records);
+        throw error;
       });
     },
 

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { GenerationResult } from '@aimm/contracts';
 import type { Redis } from 'ioredis';
 import { keys } from './names.ts';
@@ -8,10 +9,14 @@ export interface ResponseCache {
   keep(key: string, result: GenerationResult, ttlMs: number): Promise<void>;
 }
 
+/** An add must fail within 2 s; a Redis that hangs may not use that up before. */
+const answerWithinMs = 250;
+
 export function createResponseCache(redis: Redis): ResponseCache {
   return {
     async find(key) {
-      const json = await redis.get(keys.cache(key)).catch(() => null);
+      const asked = redis.get(keys.cache(key)).catch(() => null);
+      const json = await Promise.race([asked, delay(answerWithinMs, null, { ref: false })]);
       const parsed = json === null ? undefined : GenerationResult.safeParse(JSON.parse(json));
       return parsed?.data;
     },

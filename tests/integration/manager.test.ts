@@ -1,0 +1,319 @@
+import type { ProgressEvent } from '@aimm/manager';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { ask, me, startSystem, type System } from '../support/system.ts';
+import { echo } from '../support/upstream.ts';
+
+const small = 'mistral/mistral-small-latest';
+const large = 'mistral/mistral-large-latest';
+let system: System;
+beforeAll(async () => {
+  system = await startSystem();
+});
+afterAll(() => system.close());
+afterEach(() => system.upstream.behave(echo));
+
+const promptsOf = (marker: string) => system.upstream.calls.filter(({ prompt }) => prompt.includes(marker));
+
+describe('a generation', () => {
+  test('is answered, priced, timed and counted once', async () => {
+    const { result, requestId } = await system.manager.generate(me, {
+      ...ask('counted once'),
+      model: 'mistral/mistral-medium-3-5',
+    });
+    const answer = await result;
+    expect(answer).toMatchObject({
+      requestId,
+      provider: 'mistral',
+      text: expect.stringContaining('counted once'),
+      usage: { inputTokens: 10, outputTokens: 5 },
+      calls: 1,
+      cached: false,
+    });
+    expect(answer.costNanoUsd).toBeGreaterThan(0);
+    const usage = await expect.poll(() =>
+      system.manager.usage(me, { from: 0, to: Date.now() + 1_000, model: 'mistral-medium-3-5' }),
+    );
+    await usage.toMatchObject({
+      totals: { requests: 1, calls: 1, inputTokens: 10, outputTokens: 5, costNanoUsd: answer.costNanoUsd },
+    });
+  });
+
+  test('streams its text as it comes', async () => {
+    system.upstream.behave(async (_call, { write, held, finish }) => {
+      write('first, ');
+      await held;
+      write('second');
+      finish();
+    });
+    const events: ProgressEvent[] = [];
+    const seen = Promise.withResolvers<void>();
+    const { result } = await system.manager.generate(
+      me,
+      { ...ask('a stream'), model: small },
+      {
+        onProgress(event) {
+          events.push(event);
+          if (event.type === 'text') seen.resolve();
+        },
+      },
+    );
+    await seen.promise;
+    expect(events.flatMap((event) => (event.type === 'text' ? [event.text] : []))).toEqual(['first, ']);
+    system.upstream.release();
+    expect((await result).text).toBe('first, second');
+    expect(events[0]).toEqual({ type: 'started', provider: 'mistral', model: 'mistral-small-latest' });
+  });
+
+  test('without a model goes to the first configured provider and says so', async () => {
+    const answer = await (await system.manager.generate(me, ask('no model'))).result;
+    expect(answer.provider).toBe('mistral');
+    expect(answer.warnings.map(({ message }) => message)).toContainEqual(
+      expect.stringContaining('was chosen: the first configured provider'),
+    );
+  });
+
+  test.each(['cheapest', 'fastest', 'balanced'] as const)(
+    'with the route "%s" goes to a configured model and says why',
+    async (route) => {
+      const answer = await (await system.manager.generate(me, { ...ask('routed'), model: 'auto', route })).result;
+      expect(answer.provider).toBe('mistral');
+      expect(answer.warnings.map(({ message }) => message)).toContainEqual(
+        expect.stringMatching(/was chosen: the (cheapest|fastest|best)/),
+      );
+    },
+  );
+
+  test('of a model nobody knows names what resembles it, and calls nobody', async () => {
+    const error = await system.manager
+      .generate(me, { ...ask('unknown'), model: 'mistral-smal-latest' })
+      .catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ code: 'unknown_model', hint: expect.stringContaining('mistral-small-latest') });
+    expect(promptsOf('unknown')).toEqual([]);
+  });
+
+  test('of a provider without a key names the variable to set', async () => {
+    const error = await system.manager
+      .generate(me, { ...ask('no key'), model: 'openai/gpt-5-mini' })
+      .catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ code: 'authentication', hint: expect.stringContaining('OPENAI_API_KEY') });
+  });
+
+  test('belongs to its client: nobody else reads or cancels it', async () => {
+    const { result, requestId } = await system.manager.generate(me, { ...ask('mine'), model: small });
+    await result;
+    const other = { client: 'other', admin: false };
+    await expect(system.manager.getJob(other, requestId)).rejects.toMatchObject({ code: 'invalid_request' });
+    await expect(system.manager.cancelJob(other, requestId)).rejects.toMatchObject({ code: 'invalid_request' });
+    expect(await system.manager.getJob(me, requestId)).toMatchObject({ status: 'succeeded' });
+    expect(await system.manager.getJob({ client: 'root', admin: true }, requestId)).toMatchObject({
+      status: 'succeeded',
+    });
+  });
+});
+
+describe('fallbacks', () => {
+  test('ask the next model under the same request when the first fails for good', async () => {
+    system.upstream.behave((call, tools) => {
+      if (call.model === 'mistral-small-latest')
+        tools.fail(400, { message: 'This model cannot.', type: 'invalid_model', code: '1500' });
+      else return echo(call, tools);
+    });
+    const { result, requestId } = await system.manager.generate(me, {
+      ...ask('fall back'),
+      model: small,
+      fallbacks: [large],
+    });
+    const answer = await result;
+    expect(answer).toMatchObject({ requestId, model: 'mistral-large-latest', fallbackFrom: small, calls: 2 });
+    expect(answer.warnings.map(({ message }) => message)).toContainEqual(
+      expect.stringContaining(`${large} was asked instead`),
+    );
+    expect(await system.manager.getJob(me, requestId)).toMatchObject({ status: 'succeeded', model: large });
+  });
+
+  test('that all fail end with the last error', async () => {
+    system.upstream.behave((_call, { fail }) => fail(401, { message: 'no' }));
+    const { result } = await system.manager.generate(me, { ...ask('all fail'), model: small, fallbacks: [large] });
+    await expect(result).rejects.toMatchObject({ code: 'authentication' });
+    expect(promptsOf('all fail').map(({ model }) => model)).toEqual(['mistral-small-latest', 'mistral-large-latest']);
+  });
+});
+
+describe('the cache', () => {
+  test('answers the same request again without a call, when asked to', async () => {
+    const same = { ...ask('cached please', { temperature: 0 }), model: small, cache: true };
+    const first = await (await system.manager.generate(me, same)).result;
+    await expect.poll(async () => (await (await system.manager.generate(me, same)).result).cached).toBe(true);
+    const again = await (await system.manager.generate(me, same)).result;
+    expect(again).toMatchObject({ text: first.text, cached: true, calls: 0, costNanoUsd: 0 });
+    expect(again.requestId).not.toBe(first.requestId);
+  });
+
+  test('tells apart whatever changes the answer', async () => {
+    const one = await (
+      await system.manager.generate(me, { ...ask('told apart', { temperature: 0 }), model: small, cache: true })
+    ).result;
+    const other = await (
+      await system.manager.generate(me, { ...ask('told apart', { temperature: 1 }), model: small, cache: true })
+    ).result;
+    expect([one.cached, other.cached]).toEqual([false, false]);
+  });
+});
+
+describe('a conversation', () => {
+  test('is started, and goes on with everything said before', async () => {
+    const first = await (
+      await system.manager.generate(me, { ...ask('my name is Ada'), model: small, saveConversation: true })
+    ).result;
+    expect(first.conversationId).toMatch(/^conv_/);
+    const second = await (
+      await system.manager.generate(me, {
+        ...ask('what is my name?'),
+        model: large,
+        conversationId: first.conversationId,
+      })
+    ).result;
+    expect(second.conversationId).toBe(first.conversationId);
+    const sent = system.upstream.bodies.at(-1) ?? '';
+    for (const said of ['my name is Ada', 'echo: ', 'what is my name?']) expect(sent).toContain(said);
+  });
+
+  test('of somebody else is not there', async () => {
+    const { conversationId } = await (
+      await system.manager.generate(me, { ...ask('private'), model: small, saveConversation: true })
+    ).result;
+    const thief = { client: 'thief', admin: false };
+    await expect(
+      system.manager.generate(thief, { ...ask('let me in'), model: small, conversationId }),
+    ).rejects.toMatchObject({ code: 'invalid_request' });
+  });
+
+  test('that two clients continue at once keeps one turn whole and tells the other', async () => {
+    const { conversationId } = await (
+      await system.manager.generate(me, { ...ask('start'), model: small, saveConversation: true })
+    ).result;
+    const both = await Promise.all(
+      ['left', 'right'].map(
+        async (side) => (await system.manager.generate(me, { ...ask(side), model: small, conversationId })).result,
+      ),
+    );
+    const refused = both.filter(({ warnings }) =>
+      warnings.some(({ message }) => message.includes('was not added to conversation')),
+    );
+    expect(refused).toHaveLength(1);
+  });
+});
+
+describe('waiting', () => {
+  test('shows the place in the queue, and max_wait ends it', async () => {
+    const narrow = await startSystem({ MISTRAL_CONCURRENCY: '1' });
+    try {
+      narrow.upstream.behave(async (call, tools) => {
+        await tools.held;
+        await echo(call, tools);
+      });
+      const running = await narrow.manager.generate(me, { ...ask('runs'), model: small });
+      await narrow.upstream.arrived(1);
+      const events: ProgressEvent[] = [];
+      const waiting = await narrow.manager.generate(
+        me,
+        { ...ask('waits'), model: small, maxWaitMs: 2_500 },
+        { onProgress: (event) => events.push(event) },
+      );
+      await expect(waiting.result).rejects.toMatchObject({
+        code: 'timeout',
+        message: expect.stringContaining('max_wait_seconds'),
+      });
+      expect(events).toContainEqual(expect.objectContaining({ type: 'queued', position: 1, ahead: 0 }));
+      expect(await narrow.manager.getJob(me, waiting.requestId)).toMatchObject({
+        status: 'failed',
+        error: { code: 'timeout' },
+      });
+      narrow.upstream.release();
+      expect((await running.result).text).toContain('runs');
+      expect(narrow.upstream.calls).toHaveLength(1);
+    } finally {
+      await narrow.close();
+    }
+  });
+});
+
+describe('a comparison', () => {
+  test('joins what succeeded and what failed, in the order asked', async () => {
+    const finished: string[] = [];
+    const { result, requestId } = await system.manager.compare(
+      me,
+      { ...ask('compare us'), models: [small, 'openai/gpt-5-mini', large] },
+      {
+        onProgress: (event) => event.type === 'model_finished' && finished.push(event.model),
+      },
+    );
+    const comparison = await result;
+    expect(
+      comparison.entries.map(({ model, result: done, error }) => [model, done?.text !== undefined, error?.code]),
+    ).toEqual([
+      ['mistral-small-latest', true, undefined],
+      ['gpt-5-mini', false, 'authentication'],
+      ['mistral-large-latest', true, undefined],
+    ]);
+    expect(comparison.summary).toMatchObject({ succeeded: 2, failed: 1 });
+    expect(finished.toSorted()).toEqual(['gpt-5-mini', 'mistral-large-latest', 'mistral-small-latest']);
+    expect(await system.manager.getJob(me, requestId)).toMatchObject({
+      status: 'succeeded',
+      comparison: { summary: { succeeded: 2 } },
+    });
+  });
+
+  test('is judged by a model when asked to, as one more durable call', async () => {
+    system.upstream.behave((call, tools) => {
+      if (!call.prompt.includes('<answer id=')) return echo(call, tools);
+      tools.write('{"ranking":[{"answer":"B","score":8,"reason":"clearer"},{"answer":"A","score":5}]}');
+      tools.finish();
+    });
+    const { result } = await system.manager.compare(me, {
+      ...ask('judge us'),
+      models: [small, large],
+      judge: 'mistral/mistral-medium-3-5',
+      criteria: 'clarity',
+    });
+    expect((await result).judgement).toMatchObject({
+      judge: 'mistral/mistral-medium-3-5',
+      winner: large,
+      ranking: [
+        { model: large, score: 8, reason: 'clearer' },
+        { model: small, score: 5 },
+      ],
+    });
+    expect(promptsOf('judge us')).toHaveLength(3);
+  });
+
+  test('whose judge fails still has its results', async () => {
+    system.upstream.behave((call, tools) =>
+      call.prompt.includes('<answer id=') ? tools.fail(401, { message: 'no' }) : echo(call, tools),
+    );
+    const comparison = await (
+      await system.manager.compare(me, {
+        ...ask('judge fails'),
+        models: [small, large],
+        judge: 'mistral/mistral-medium-3-5',
+      })
+    ).result;
+    expect(comparison.summary.succeeded).toBe(2);
+    expect(comparison.judgement).toMatchObject({ ranking: [], error: { code: 'authentication' } });
+  });
+});
+
+describe('health', () => {
+  test('tells what works, what lacks a key and what cannot be reached', async () => {
+    const report = await system.manager.health();
+    expect(report).toMatchObject({
+      healthy: true,
+      queue: { reachable: true, workers: [{ pid: system.worker.pid }] },
+      database: { kind: 'sqlite', reachable: true },
+    });
+    const byId = Object.fromEntries(report.providers.map((provider) => [provider.provider, provider]));
+    expect(byId['mistral']).toMatchObject({ configured: true, reachable: true });
+    expect(byId['openai']).toMatchObject({ configured: false, hint: expect.stringContaining('OPENAI_API_KEY') });
+    expect(byId['ollama']).toMatchObject({ reachable: false });
+  });
+});
