@@ -36,7 +36,7 @@ export interface FrontQueueOptions {
 export function openFrontQueue({ redisUrl, frontId, providers, logger }: FrontQueueOptions): FrontQueue {
   const redis: Redis = connectFront(redisUrl, logger);
   const blocking = connectWorker(redisUrl, logger);
-  const producer = createProducer({ redis, logger });
+  const producer = createProducer({ redis, logger, recallsFailedAdds: true });
   const replies = createReplyReader({ redis, blocking, frontId, logger });
   const requests = createRequests(redis);
   const waiters = createWaiters({ replies, requests, logger });

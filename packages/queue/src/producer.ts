@@ -33,9 +33,14 @@ export interface Producer {
 export interface ProducerOptions {
   redis: Redis;
   logger: Logger;
+  /**
+   * Whether a request whose add failed is to be kept from running, should Redis have taken the add after all. For fronts,
+   * which tell their client that nothing was enqueued; not for workers, which add again.
+   */
+  recallsFailedAdds?: boolean;
 }
 
-export function createProducer({ redis, logger }: ProducerOptions): Producer {
+export function createProducer({ redis, logger, recallsFailedAdds = false }: ProducerOptions): Producer {
   const options = { connection: redis, prefix: keyPrefix, skipWaitingForReady: true, skipVersionCheck: true };
   const queues = new Map<string, Queue>();
   const onError = createErrorLog(logger, 'A queue reported an error');
@@ -77,11 +82,9 @@ export function createProducer({ redis, logger }: ProducerOptions): Producer {
   const remember = (record: RequestRecord) =>
     redis.set(keys.request(record.requestId), JSON.stringify(record), 'PX', requestTtlMs);
 
-  /**
-   * Redis may still take an add that we gave up on. A mark that follows on the same connection keeps it from being run:
-   * its client was told that nothing was enqueued.
-   */
   const recall = (records: readonly RequestRecord[]) => {
+    if (!recallsFailedAdds) return;
+    // On the same connection, so after the add.
     for (const record of records) void mark(record.queue, record.jobId).catch(() => undefined);
   };
 
