@@ -1,5 +1,6 @@
+import { isLoopbackName } from '@aimm/runtime';
 import type { RequestHandler } from 'express';
-import { isLoopbackName, parseHostHeader } from './loopback.ts';
+import { parseHostHeader } from './host-header.ts';
 import { sendProblem } from './send-problem.ts';
 
 const ownPages = [

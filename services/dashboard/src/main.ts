@@ -8,9 +8,10 @@ import {
   exitOnUncaught,
   loadEnvironment,
   requireNoFaults,
+  secretsOf,
+  withoutProviderKeys,
 } from '@aimm/runtime';
 import { findEndpoints } from './endpoints.ts';
-import { secretsOf, withoutProviderKeys } from './secrets.ts';
 import { ListenError, startDashboard } from './server.ts';
 import { toSettings } from './settings.ts';
 

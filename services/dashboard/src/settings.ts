@@ -1,5 +1,4 @@
-import type { ConfigFault, RuntimeEnvironment } from '@aimm/runtime';
-import { isLoopbackName } from './loopback.ts';
+import { isLoopbackName, type ConfigFault, type RuntimeEnvironment } from '@aimm/runtime';
 
 /** Where the dashboard listens and who may see it. */
 export interface DashboardSettings {

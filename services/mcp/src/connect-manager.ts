@@ -1,9 +1,15 @@
 import { ModelManagerError } from '@aimm/contracts';
 import { joinStack, type StackConnection, toStackPaths } from '@aimm/local-stack';
 import { createManager, type Manager } from '@aimm/manager';
-import { ConfigError, type Logger, type RawEnvironment, type RuntimeEnvironment } from '@aimm/runtime';
+import {
+  ConfigError,
+  type Logger,
+  type RawEnvironment,
+  type RuntimeEnvironment,
+  withoutProviderKeys,
+} from '@aimm/runtime';
 import { fileURLToPath } from 'node:url';
-import { forgetProviderKeys, withoutProviderKeys } from './env.ts';
+import { forgetProviderKeys } from './env.ts';
 
 export interface ConnectOptions {
   env: RuntimeEnvironment;

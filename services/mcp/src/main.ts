@@ -8,10 +8,10 @@ import {
   requireNoFaults,
   type RuntimeEnvironment,
   type Shutdown,
+  secretsOf,
 } from '@aimm/runtime';
 import type { McpServerFactory } from '@modelcontextprotocol/server';
 import manifest from '../package.json' with { type: 'json' };
-import { secretsOf } from './env.ts';
 import { createLazyConnection, type LazyConnection } from './lazy-connection.ts';
 import { createMcpServer } from './server.ts';
 

@@ -9,6 +9,7 @@ import {
   exitOnUncaught,
   loadEnvironment,
   requireNoFaults,
+  secretsOf,
 } from '@aimm/runtime';
 import { createProviderSet } from './provider-set.ts';
 import { requireEndpoints } from './require-endpoints.ts';
@@ -30,7 +31,7 @@ async function main(): Promise<void> {
     name: 'worker',
     level: env.LOG_LEVEL,
     format: env.LOG_FORMAT,
-    secrets: () => providers.secrets(),
+    secrets: () => [...secretsOf(raw), ...providers.secrets()],
   });
   exitOnUncaught(logger);
   const shutdown = createShutdown({ logger, graceMs: finishWithinMs + 10_000 });

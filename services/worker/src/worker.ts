@@ -88,6 +88,8 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerProcess
 const checksAtOnce = 4;
 /** Joining a comparison takes milliseconds; waiting for its models takes no slot. */
 const comparisonsAtOnce = 16;
+/** Rows for the ledger are all that is known of a paid call: what takes a worker down is something else. */
+const neverGivenUp = 1_000_000;
 
 async function consumeAll(consumer: Consumer, providers: ProviderSet): Promise<void> {
   await Promise.all([
@@ -101,6 +103,6 @@ async function consumeAll(consumer: Consumer, providers: ProviderSet): Promise<v
       consumer.consume({ name: queueOf('check-health', id), concurrency: checksAtOnce }),
     ]),
     consumer.consume({ name: queueOf('compare'), concurrency: comparisonsAtOnce }),
-    consumer.consume({ name: queueOf('persist-usage'), concurrency: 1 }),
+    consumer.consume({ name: queueOf('persist-usage'), concurrency: 1, maxStalledCount: neverGivenUp }),
   ]);
 }

@@ -1,4 +1,4 @@
-import { ConfigError, type ConfigFault, type Logger, type RuntimeEnvironment } from '@aimm/runtime';
+import { ConfigError, type ConfigFault, type Logger, type RuntimeEnvironment, isLoopbackName } from '@aimm/runtime';
 import { createMcpExpressApp } from '@modelcontextprotocol/express';
 import { toNodeHandler } from '@modelcontextprotocol/node';
 import { createMcpHandler, type McpServerFactory } from '@modelcontextprotocol/server';
@@ -21,7 +21,7 @@ export interface HttpTransport {
 
 /** An address that others reach needs a token: without one, anybody could spend the owner's money. */
 function checkHttpSettings({ HTTP_HOST: host, AIMM_AUTH_TOKEN: token }: HttpSettings): ConfigFault[] {
-  if (isLoopback(host) || token !== undefined) return [];
+  if (isLoopbackName(host) || token !== undefined) return [];
   const expected = `a token of at least 16 characters, since HTTP_HOST ${host} can be reached from other machines (or set HTTP_HOST=127.0.0.1)`;
   return [{ source: 'environment', path: 'AIMM_AUTH_TOKEN', expected }];
 }
@@ -88,10 +88,6 @@ async function listen(server: ReturnType<typeof createServer>, host: string, por
   }
 }
 
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host);
-}
-
 /**
  * Host and Origin, against pages that reach for local servers by a name of their own (DNS rebinding). Bound elsewhere,
  * the token protects and the names that lead here are unknown, so any Host passes; foreign pages still do not.
@@ -99,7 +95,7 @@ function isLoopback(host: string): boolean {
 function allowedNames(host: string): { host: string; allowedHosts?: string[]; allowedOrigins: string[] } {
   const local = ['localhost', '127.0.0.1', '[::1]'];
   const names = [...new Set([...local, host.includes(':') ? `[${host}]` : host])];
-  if (isLoopback(host)) return { host, allowedHosts: names, allowedOrigins: names };
+  if (isLoopbackName(host)) return { host, allowedHosts: names, allowedOrigins: names };
   return { host: 'any', allowedOrigins: names };
 }
 

@@ -1,13 +1,18 @@
-import type { RawEnvironment } from '@aimm/runtime';
+import type { RawEnvironment } from './env.ts';
 
-/** The environment without the providers' keys: the dashboard has no use for them. */
+/** The environment without the providers' keys, for processes that have no use for them. */
 export function withoutProviderKeys(raw: RawEnvironment): RawEnvironment {
-  return Object.fromEntries(Object.entries(raw).filter(([name]) => !name.endsWith('_API_KEY')));
+  return Object.fromEntries(Object.entries(raw).filter(([name]) => !isProviderKey(name)));
+}
+
+export function isProviderKey(name: string): boolean {
+  return name.endsWith('_API_KEY');
 }
 
 /** The values of an environment that must never be printed: keys, tokens and the passwords inside URLs. */
 export function secretsOf(raw: RawEnvironment): string[] {
   return Object.entries(raw).flatMap(([name, value = '']) => {
+    if (value === '') return [];
     if (/_(API_KEY|KEY|TOKEN)$/.test(name)) return [value];
     if (!name.endsWith('_URL') || !URL.canParse(value)) return [];
     const { password } = new URL(value);

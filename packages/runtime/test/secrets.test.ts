@@ -1,0 +1,34 @@
+import { expect, test } from 'vitest';
+import { secretsOf, withoutProviderKeys } from '../src/secrets.ts';
+
+const environment = {
+  OPENAI_API_KEY: 'planted-openai',
+  GEMINI_API_KEY: 'planted-gemini',
+  AIMM_AUTH_TOKEN: 'planted-token',
+  AIMM_MASTER_KEY: 'planted-master',
+  MISTRAL_API_KEY: '',
+  DATABASE_URL: 'postgresql://user:planted%2Bpassword@host/db',
+  REDIS_URL: 'redis://host:6379',
+  OPENAI_BASE_URL: 'https://api.example.test/v1',
+};
+
+test('a process without use for the providers’ keys gets everything else', () => {
+  expect(Object.keys(withoutProviderKeys(environment)).toSorted()).toEqual([
+    'AIMM_AUTH_TOKEN',
+    'AIMM_MASTER_KEY',
+    'DATABASE_URL',
+    'OPENAI_BASE_URL',
+    'REDIS_URL',
+  ]);
+});
+
+test('keys, tokens and the passwords of URLs are never to be printed', () => {
+  expect(secretsOf(environment).toSorted()).toEqual([
+    'planted%2Bpassword',
+    'planted+password',
+    'planted-gemini',
+    'planted-master',
+    'planted-openai',
+    'planted-token',
+  ]);
+});
