@@ -19,7 +19,7 @@ async function generate(client: Client): Promise<void> {
 
 export async function openStdio(env: Record<string, string>): Promise<McpBench> {
   const { PATH = '', HOME = '' } = process.env;
-  const client = new Client(info);
+  const client = new Client(info, { versionNegotiation: { mode: 'auto' } });
   await client.connect(
     new StdioClientTransport({
       command: process.execPath,
@@ -34,7 +34,7 @@ export async function openStdio(env: Record<string, string>): Promise<McpBench> 
 export async function openHttp(env: Record<string, string>): Promise<McpBench> {
   const front = startScript(aimm, ['mcp', '--http'], { ...env, HTTP_PORT: '0' });
   const url = await awaitMessage(front, (message) => (message as { url?: string }).url);
-  const client = new Client(info);
+  const client = new Client(info, { versionNegotiation: { mode: 'auto' } });
   await client.connect(new StreamableHTTPClientTransport(new URL(url)));
   return {
     once: () => generate(client),
@@ -50,7 +50,7 @@ export async function measureStart(env: Record<string, string>, times: number): 
   const { PATH = '', HOME = '' } = process.env;
   const took: number[] = [];
   for (let index = 0; index < times; index += 1) {
-    const client = new Client(info);
+    const client = new Client(info, { versionNegotiation: { mode: 'auto' } });
     const startedAt = performance.now();
     await client.connect(
       new StdioClientTransport({
