@@ -9,6 +9,8 @@ import { fileURLToPath } from 'node:url';
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const modules = join(root, 'node_modules');
 const stampFile = join(modules, '.aimm-setup.json');
+/** How far apart npm writes its two lock files at most. */
+const writtenTogetherMs = 2_000;
 const withTests = process.argv.includes('--with-tests');
 
 class SetupError extends Error {
@@ -59,12 +61,13 @@ function ensurePackages() {
   }
 }
 
-/** An install made by hand counts too: npm writes its hidden lock last, so one newer than the lock file is complete. */
+/** An install made by hand counts too: npm writes its hidden lock at the end of each, beside the lock file. */
 function installedAlready(lock) {
-  const stamp = readStamp();
-  if (stamp.lock !== undefined) return stamp.lock === lock;
+  if (!existsSync(modules)) return false;
+  if (readStamp().lock === lock) return true;
   const hidden = modifiedAt(join(modules, '.package-lock.json'));
-  if (hidden === undefined || hidden < (modifiedAt(join(root, 'package-lock.json')) ?? 0)) return false;
+  const written = modifiedAt(join(root, 'package-lock.json'));
+  if (hidden === undefined || written === undefined || hidden < written - writtenTogetherMs) return false;
   writeStamp({ lock });
   return true;
 }

@@ -97,7 +97,9 @@ test('a request that must not be paid for twice fails with outcome_unknown inste
 test('a worker killed between the answer and the ledger costs no second call, and the row is there once', async () => {
   const stack = await createFaultStack();
   const [first, front] = await Promise.all([stack.startWorker(), stack.openFront()]);
-  await (await stack.generate(front, 'before the lock')).result;
+  await (
+    await stack.generate(front, 'before the lock')
+  ).result;
   await expectInvariants(stack);
 
   const lock = new Sqlite(stack.databaseUrl.slice('file:'.length));

@@ -15,7 +15,7 @@ export interface Deployment {
   readonly worker: OwnProcess | undefined;
   /** What fronts are started with. It names the keys too, as a client's configuration would. */
   readonly environment: Record<string, string>;
-  /** A new client; over HTTP all share one front. */
+  /** A new client; over HTTP all share one front, and bring its token where the environment has one. */
   connect(face: Face): Promise<McpClient>;
   /** What the HTTP front wrote to stderr. */
   httpLog(): string;
@@ -49,7 +49,7 @@ export async function startDeployment(options: DeploymentOptions = {}): Promise<
   let httpLog = () => '';
   const openFront = () =>
     (front ??= startHttpFront(environment).then((started) => {
-      httpLog = started.process.log;
+      httpLog = () => started.process.log();
       return started;
     }));
   const probe = redis.client();
@@ -61,8 +61,12 @@ export async function startDeployment(options: DeploymentOptions = {}): Promise<
     worker,
     environment,
     async connect({ transport, era }) {
+      const token = options.environment?.['AIMM_AUTH_TOKEN'];
+      const headers: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` };
       const client =
-        transport === 'stdio' ? await connectStdio(environment, era) : await connectHttp((await openFront()).url, era);
+        transport === 'stdio'
+          ? await connectStdio(environment, era)
+          : await connectHttp((await openFront()).url, era, headers);
       clients.push(client);
       return client;
     },

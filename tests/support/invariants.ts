@@ -7,10 +7,10 @@ import type { FaultStack } from './fault-stack.ts';
 
 export interface InvariantOptions {
   /**
-   * A worker that is killed at a random moment may have died after it wrote that it starts a call and before the call
-   * left: nobody can know. Such calls stand in the ledger as `outcome_unknown`; with this they need not have arrived.
+   * A process that dies at a random moment may have written that a call starts and not have made it: nobody can know.
+   * Such a call stands in the ledger as `outcome_unknown`; with this it need not have arrived.
    */
-  killedAtRandom?: boolean;
+  hiddenCallsMayBeUnmade?: boolean;
 }
 
 const patience = { timeout: 30_000, interval: 50 };
@@ -32,28 +32,30 @@ export async function expectInvariants(
       views.set(requestId, await front.getJob(caller, requestId, { waitMs: 45_000 }));
     }),
   );
-  for (const [requestId, view] of views) expect(ended, requestId).toContain(view.status);
+  expect([...views.values()].filter(({ status }) => !ended.includes(status))).toEqual([]);
 
-  for (const asked of stack.generations) {
-    const view = views.get(asked.requestId);
-    if (asked.result !== undefined) expect(await toTold(asked.result), asked.requestId).toEqual(toShown(view));
-    expectOwnText(asked, view?.generation?.text ?? '');
-    expectOwnText(asked, asked.heard);
-  }
+  const told = await Promise.all(
+    stack.generations.flatMap(({ requestId, result }) =>
+      result === undefined ? [] : [toTold(result).then((answer) => ({ requestId, ...answer }))],
+    ),
+  );
+  expect(told).toEqual(told.map(({ requestId }) => ({ requestId, ...toShown(views.get(requestId)) })));
+  const foreign = stack.generations.flatMap((asked) => [
+    ...findForeignText(asked, views.get(asked.requestId)?.generation?.text ?? ''),
+    ...findForeignText(asked, asked.heard),
+  ]);
+  expect(foreign).toEqual([]);
+
   const redis = stack.redis.client();
   await expect.poll(() => countActive(redis), { ...patience, message: 'jobs still active' }).toBe(0);
-  for (const [requestId, { status }] of views) {
-    const places = await findPlaces(redis, requestId);
-    // A job that was cancelled while it waited is removed: its record alone says how it ended.
-    if (status !== 'cancelled' || places.length > 0)
-      expect(places, requestId).toEqual([status === 'succeeded' ? 'completed' : 'failed']);
-    const again = await front.getJob(caller, requestId);
-    expect(again.status, requestId).toBe(status);
-  }
+  const places = await Promise.all([...views].map(async ([requestId, view]) => findPlaces(redis, requestId, view)));
+  expect(places).toEqual(
+    [...views].map(([requestId, { status }]) => ({ requestId, status, places: [toPlace(status)] })),
+  );
   return expectAccounts(stack, options);
 }
 
-async function expectAccounts(stack: FaultStack, { killedAtRandom = false }: InvariantOptions) {
+async function expectAccounts(stack: FaultStack, { hiddenCallsMayBeUnmade = false }: InvariantOptions) {
   const { ledger } = await stack.database();
   const rows = new Map<string, LedgerRow[]>();
   const readRows = async () => {
@@ -66,7 +68,9 @@ async function expectAccounts(stack: FaultStack, { killedAtRandom = false }: Inv
       const calls = stack.upstream.calls.filter((call) => call.prompt === prompt && call.model === model).length;
       const own = rows.get(requestId) ?? [];
       const unknown = own.filter(({ status }) => status === 'outcome_unknown').length;
-      const balanced = killedAtRandom ? own.length >= calls && own.length - unknown <= calls : own.length === calls;
+      const balanced = hiddenCallsMayBeUnmade
+        ? own.length >= calls && own.length - unknown <= calls
+        : own.length === calls;
       return balanced
         ? 'balanced'
         : { requestId, calls, rows: own.map(({ callNumber, status }) => [callNumber, status]) };
@@ -97,27 +101,33 @@ function toShown(view: JobView | undefined) {
     : { status: view?.status, code: view?.error?.code };
 }
 
-function expectOwnText({ prompt, requestId }: AskedGeneration, text: string): void {
+function findForeignText({ prompt, requestId }: AskedGeneration, text: string) {
   const prompts = text.match(/<<\d+: [^>]*>>/g) ?? [];
-  expect(
-    prompts.filter((found) => found !== prompt),
-    requestId,
-  ).toEqual([]);
+  return prompts.filter((found) => found !== prompt).map((found) => ({ requestId, prompt, found }));
+}
+
+/** The queues' own keys of a name: a job's have one part more. */
+async function findQueueKeys(redis: Redis, name: string): Promise<string[]> {
+  return (await redis.keys(`{aimm}:*:${name}`)).filter((key) => key.split(':').length === 3);
 }
 
 async function countActive(redis: Redis): Promise<number> {
-  const lists = await redis.keys('{aimm}:*:active');
+  const lists = await findQueueKeys(redis, 'active');
   const lengths = await Promise.all(lists.map((list) => redis.llen(list)));
   return lengths.reduce((sum, length) => sum + length, 0);
 }
 
+const toPlace = (status: JobView['status']) => (status === 'succeeded' ? 'completed' : 'failed');
+
 /** Which of BullMQ's sets of ended jobs hold the job. */
-async function findPlaces(redis: Redis, jobId: string): Promise<string[]> {
+async function findPlaces(redis: Redis, jobId: string, { status }: JobView) {
   const places: string[] = [];
   for (const place of ['completed', 'failed']) {
-    for (const set of await redis.keys(`{aimm}:*:${place}`)) {
+    for (const set of await findQueueKeys(redis, place)) {
       if ((await redis.zscore(set, jobId)) !== null) places.push(place);
     }
   }
-  return places;
+  // A job that was cancelled while it waited is removed: its record alone says how it ended.
+  if (places.length === 0 && status === 'cancelled') places.push('failed');
+  return { requestId: jobId, status, places };
 }

@@ -28,10 +28,10 @@ export type Behaviour = (call: UpstreamCall, tools: UpstreamTools) => Promise<vo
 export interface UpstreamTools {
   response: ServerResponse;
   /** Starts the stream and sends pieces of text. */
-  write(text: string): void;
+  write: (text: string) => void;
   /** Ends the stream as the vendor does: finish reason and usage. */
-  finish(reply?: Partial<UpstreamReply>): void;
-  fail(status: number, body: unknown, headers?: Record<string, string>): void;
+  finish: (reply?: Partial<UpstreamReply>) => void;
+  fail: (status: number, body: unknown, headers?: Record<string, string>) => void;
   /** Resolves when the test calls `release()`. */
   held: Promise<void>;
 }
@@ -79,17 +79,18 @@ export async function startUpstream(): Promise<Upstream> {
   const server = createServer((request, response) => void handle(request, response));
   const handle = async (request: IncomingMessage, response: ServerResponse) => {
     const text = await readAll(request);
-    const body = JSON.parse(text || '{}') as { model?: string; messages?: { content: unknown }[] };
-    if (request.url?.endsWith('/models') === true) {
+    const body = JSON.parse(text || '{}') as CallBody;
+    if (request.method === 'GET') {
       response.setHeader('content-type', 'application/json');
       response.end(JSON.stringify({ object: 'list', data: [] }));
       return;
     }
-    const last = body.messages?.at(-1)?.content;
+    // Each vendor's word for the conversation; only Mistral's wire is answered, but any may be refused.
+    const last = (body.messages ?? body.input)?.at(-1)?.content ?? body.contents?.at(-1)?.parts;
     const call: UpstreamCall = {
       number: calls.length + 1,
       path: request.url ?? '',
-      model: body.model ?? '',
+      model: body.model ?? /models\/([^:/]+):/.exec(request.url ?? '')?.[1] ?? '',
       prompt: toText(last),
       authorization: request.headers.authorization,
       headers: request.headers,
@@ -160,6 +161,13 @@ export async function startUpstream(): Promise<Upstream> {
       await once(server, 'close');
     },
   };
+}
+
+interface CallBody {
+  model?: string;
+  messages?: { content?: unknown }[];
+  input?: { content?: unknown }[];
+  contents?: { parts?: unknown }[];
 }
 
 /** A message's content: a string, or parts of which the text counts. */

@@ -12,7 +12,12 @@ export type CallRecord = z.infer<typeof CallRecord>;
 /** How a job ended. `value` is the job's whole result; what schema it has follows from the job's name. */
 export const Outcome = z.discriminatedUnion('status', [
   z.object({ status: z.literal('succeeded'), value: z.json() }),
-  z.object({ status: z.literal('failed'), error: ErrorShape }),
+  z.object({
+    status: z.literal('failed'),
+    error: ErrorShape,
+    /** The job failed, its request goes on: a fallback has it. */
+    continues: z.boolean().optional(),
+  }),
 ]);
 export type Outcome = z.infer<typeof Outcome>;
 

@@ -15,10 +15,16 @@ export const ChildMessage = z.discriminatedUnion('type', [
 ]);
 export type ChildMessage = z.infer<typeof ChildMessage>;
 
+/** Longer than any closer should take; what hangs must not stay behind for ever. */
+const leaveWithinMs = 60_000;
+
 /** Ends this process, gracefully, when the supervisor that started it is gone. Does nothing in a process without one. */
 export function leaveWithParent(shutdown: Pick<Shutdown, 'run'>): void {
   if (!process.connected) return;
-  process.once('disconnect', () => void shutdown.run('the supervisor is gone').then(() => process.exit(0)));
+  process.once('disconnect', () => {
+    setTimeout(() => process.exit(1), leaveWithinMs).unref();
+    void shutdown.run('the supervisor is gone').then(() => process.exit(0));
+  });
 }
 
 /** Tells the supervisor, where there is one, that this process does its work now. */

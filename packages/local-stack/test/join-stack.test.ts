@@ -47,7 +47,7 @@ describe('joinStack', { timeout: 20_000 }, () => {
     await join_({
       OPENAI_API_KEY: 'sk-1',
       OPENAI_BASE_URL: 'http://x',
-      AIMM_MASTER_KEY: 'mine',
+      AIMM_MASTER_KEY: 'mine-and-nobody-else’s',
       HOME: '/root',
       EMPTY_API_KEY: '',
     });

@@ -7,16 +7,20 @@ import type { Resources } from './resources.ts';
 const askForMs = 12_000;
 const databaseWithinMs = 3_000;
 
-/** Redis, workers, database and each provider, asked at the same time. Never throws for what is merely unwell. */
+/** Redis and workers, then the database and each provider at the same time. Never throws for what is merely unwell. */
 export async function checkHealth(
   resources: Resources,
   query: NonNullable<Parameters<Manager['health']>[0]> = {},
 ): Promise<HealthReport> {
   if (query.provider !== undefined) requireKnownProvider(resources, query.provider);
-  const [queue, database] = await Promise.all([checkQueue(resources), checkDatabase(resources)]);
+  // Not at the same time: opening the database for the first time blocks this process, and Redis would seem to be slow.
+  const queue = await checkQueue(resources);
   const views = queue.reachable ? await resources.providers.list() : [];
   const wanted = views.filter(({ id }) => query.provider === undefined || id === query.provider);
-  const providers = await Promise.all(wanted.map((view) => checkProvider(resources, view, query.deep ?? false)));
+  const [database, ...providers] = await Promise.all([
+    checkDatabase(resources),
+    ...wanted.map((view) => checkProvider(resources, view, query.deep ?? false)),
+  ]);
   const works = providers.some(
     ({ configured, reachable, keyValid }) => configured && reachable === true && keyValid !== false,
   );

@@ -1,4 +1,5 @@
 export { createManager, type ManagerOptions } from './create-manager.ts';
+export { findConfigFaults } from './find-config-faults.ts';
 export type {
   Accepted,
   AskOptions,

@@ -23,7 +23,11 @@ if ARGV[3] ~= '' then redis.call('HSET', KEYS[1], '${fields.outcome}', ARGV[3]) 
 if ARGV[4] ~= '' then redis.call('XADD', KEYS[3], 'NOMKSTREAM', 'MAXLEN', '~', ARGV[5], '*', 'r', ARGV[4]) end
 return 1`;
 
+const partialScript = `
+if redis.call('GET', KEYS[2]) == ARGV[1] then redis.call('HSET', KEYS[1], '${fields.partial}', ARGV[2]) end`;
+
 type Scripted = Redis & {
+  aimmPartial(job: string, lock: string, token: string, text: string): Promise<null>;
   aimmOpen(job: string, lock: string, token: string, fresh: string): Promise<[string, string?, string?]>;
   aimmSave(job: string, lock: string, stream: string, ...argv: (string | number)[]): Promise<number>;
 };
@@ -60,6 +64,8 @@ export interface Checkpoints {
     job: JobHandle,
     what: { checkpoint?: Checkpoint; outcome?: Outcome; reply?: { stream: string; json: string } },
   ): Promise<void>;
+  /** Keeps the text so far beside the job; nothing is written once another worker owns it. */
+  keepPartialText(job: JobHandle, text: string): Promise<void>;
 }
 
 /** Reply streams are trimmed to about this many entries; a front that fell behind reads the outcome instead. */
@@ -68,6 +74,7 @@ export const replyStreamLength = 10_000;
 export function createCheckpoints(redis: Redis): Checkpoints {
   redis.defineCommand('aimmOpen', { numberOfKeys: 2, lua: openScript });
   redis.defineCommand('aimmSave', { numberOfKeys: 3, lua: saveScript });
+  redis.defineCommand('aimmPartial', { numberOfKeys: 2, lua: partialScript });
   const scripted = redis as Scripted;
 
   return {
@@ -105,6 +112,10 @@ export function createCheckpoints(redis: Redis): Checkpoints {
         replyStreamLength,
       );
       if (written === 0) throw new LockLostError();
+    },
+
+    async keepPartialText({ queue, jobId, token }, text) {
+      await scripted.aimmPartial(keys.job(queue, jobId), keys.jobLock(queue, jobId), token, text);
     },
   };
 }

@@ -13,8 +13,8 @@ import { runJob, type RunningJobs } from './run-job.ts';
 
 /** Silent workers are looked for this often, or thrice per lock where that is shorter. */
 const stalledIntervalMs = 5_000;
-/** A job that took its worker down this often is poison. */
-const maxStalledCount = 3;
+/** A job that took its worker down more often is poison. */
+const maxStalledByDefault = 3;
 
 export interface QueueToConsume {
   name: string;
@@ -23,6 +23,8 @@ export interface QueueToConsume {
   /** Jobs at once over all processes; absent: no limit. */
   globalConcurrency?: number;
   requestsPerMinute?: number;
+  /** How often a job may take its worker down before it is given up; default 3. */
+  maxStalledCount?: number;
 }
 
 export interface ConsumerOptions {
@@ -66,7 +68,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     return queue;
   };
 
-  const open = ({ name, concurrency, requestsPerMinute }: QueueToConsume) => {
+  const open = ({ name, concurrency, requestsPerMinute, maxStalledCount = maxStalledByDefault }: QueueToConsume) => {
     const queue = queueFor(name);
     const process = (job: Job, token: string | undefined, signal?: AbortSignal) =>
       runJob(job, token ?? '', signal, {

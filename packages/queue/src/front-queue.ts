@@ -10,7 +10,7 @@ import { createRequests, type Requests } from './requests.ts';
 import { type ResponseCache, createResponseCache } from './response-cache.ts';
 import { createWaiters, type Waiters } from './waiters.ts';
 
-/** Everything a front needs of the queue, over three connections. Opening it does not wait for Redis. */
+/** Everything a front needs of the queue, over two connections. Opening it does not wait for Redis. */
 export interface FrontQueue {
   readonly producer: Producer;
   readonly replies: ReplyReader;

@@ -16,10 +16,10 @@ export interface JobContext {
   /** @throws LockLostError */
   save(checkpoint: Checkpoint): Promise<void>;
   /**
-   * Ends the job: checkpoint, outcome and terminal reply in one write. Once per run. `silently` sends no reply:
-   * the request goes on in another job. @throws LockLostError
+   * Ends the job: checkpoint, outcome and terminal reply in one write. Once per run. An outcome that `continues` sends
+   * no reply: the request goes on in another job. @throws LockLostError
    */
-  settle(outcome: Outcome, checkpoint?: Checkpoint, options?: { silently: boolean }): Promise<void>;
+  settle(outcome: Outcome, checkpoint?: Checkpoint): Promise<void>;
   /** Sends a part to the front that waits; `attempt` is the call's number. */
   reply(attempt: number, body: ReplyBody): void;
   /** Keeps the text so far where `get_job` finds it; throttled, never awaited. */

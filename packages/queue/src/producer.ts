@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { ComparePayload, GeneratePayload, JobName, JobPayload, LedgerRow, RequestRecord } from '@aimm/contracts';
 import type { Logger } from '@aimm/runtime';
 import { FlowProducer, type JobsOptions, Queue } from 'bullmq';
@@ -135,8 +136,8 @@ export function createProducer({ redis, logger, recallsFailedAdds = false }: Pro
         'persist-usage',
         { rows: [...rows] },
         {
-          jobId: `usage_${rows[0]?.requestId}_${rows[0]?.callNumber}`,
-          // The database may be down for hours: never give up, never faster than every half minute.
+          jobId: usageJobId(rows),
+          // The database may be down for hours: never give up; the pauses grow to half a minute.
           attempts: 1_000_000,
           backoff: { type: 'custom' },
           removeOnComplete: true,
@@ -170,6 +171,12 @@ function common(): JobsOptions {
 /** A fallback hop is a job of its own: it may not carry an id that another queue's job has already ended under. */
 export function generationJobId(payload: Pick<GeneratePayload, 'requestId' | 'hop'>): string {
   return payload.hop === undefined ? payload.requestId : `${payload.requestId}-hop${payload.hop}`;
+}
+
+/** By all of its rows: a request's later calls come together with the earlier ones, and must not pass for those. */
+function usageJobId(rows: readonly LedgerRow[]): string {
+  const calls = rows.map(({ requestId, callNumber, status }) => [requestId, callNumber, status]);
+  return `usage_${createHash('sha256').update(JSON.stringify(calls)).digest('hex')}`;
 }
 
 function generationOptions(payload: GeneratePayload): JobsOptions {

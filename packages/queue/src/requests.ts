@@ -75,6 +75,7 @@ async function readJob(redis: Redis, queue: string, jobId: string): Promise<JobS
   if (outcomeJson != null) {
     const outcome = Outcome.parse(JSON.parse(outcomeJson));
     if (outcome.status === 'succeeded') return { status: 'succeeded', outcome };
+    if (outcome.continues === true) return { status: 'running' };
     return { status: outcome.error.code === 'cancelled' ? 'cancelled' : 'failed', outcome };
   }
   if (failedReason != null && finishedOn != null)

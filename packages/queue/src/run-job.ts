@@ -74,7 +74,7 @@ function createRun(job: Job, token: string, signal: AbortSignal | undefined, pay
       : setTimeout(() => abort(pastDeadline()), Math.min(2 ** 31 - 1, Math.max(0, payload.deadlineAt - Date.now())));
 
   const terminalReply = (outcome: Outcome) => {
-    if (payload.replyTo === undefined) return {};
+    if (payload.replyTo === undefined || (outcome.status === 'failed' && outcome.continues === true)) return {};
     const place = { requestId, attempt: Number.MAX_SAFE_INTEGER, seq: writer.next() };
     const reply = (value: Extract<Reply, { type: 'done' }>['value']): Reply =>
       outcome.status === 'succeeded'
@@ -91,13 +91,13 @@ function createRun(job: Job, token: string, signal: AbortSignal | undefined, pay
     stalledCount: job.stalledCounter,
     open: (fresh) => checkpoints.open(handle, fresh),
     save: (checkpoint) => checkpoints.save(handle, { checkpoint }),
-    async settle(outcome, checkpoint, { silently } = { silently: false }) {
+    async settle(outcome, checkpoint) {
       writer.flush();
       settled = true;
       await checkpoints.save(handle, {
         outcome,
         ...(checkpoint !== undefined && { checkpoint }),
-        ...(!silently && terminalReply(outcome)),
+        ...terminalReply(outcome),
       });
     },
     reply: (attempt, body) => writer.send(attempt, body),
@@ -105,7 +105,8 @@ function createRun(job: Job, token: string, signal: AbortSignal | undefined, pay
       const now = Date.now();
       if (now - partialTextAt < partialTextEveryMs) return;
       partialTextAt = now;
-      redis.hset(keys.job(queue.name, jobId), fields.partial, text).catch(() => undefined);
+      // A courtesy to `get_job`: what is lost is written again half a second later.
+      checkpoints.keepPartialText(handle, text).catch(() => undefined);
     },
     decide(thrown) {
       return decide(toModelManagerError(thrown), {

@@ -22,8 +22,13 @@ export function createProgram(): Command {
     .version(version, '-v, --version')
     .exitOverride()
     .showHelpAfterError('(`aimm help <command>` explains a command)')
-    // Without a command on a terminal.
-    .action(() => program.outputHelp());
+    .usage('[options] [command]')
+    .argument('[words...]')
+    .action((words: string[]) => {
+      if (words.length > 0) program.error(`error: there is no command ${words[0]}`);
+      // Without a command on a terminal.
+      program.outputHelp();
+    });
   addServiceCommands(program);
   addUpCommand(program);
   addDownCommand(program);

@@ -1,5 +1,15 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -70,6 +80,14 @@ describe('scripts/setup.mjs', { timeout: 20_000 }, () => {
     mkdirSync(join(root, 'node_modules'));
     writeFileSync(join(root, 'node_modules/.package-lock.json'), '{}');
     expect(setUp().called).toEqual([generate]);
+  });
+
+  it('installs again when the lock file came after the last install', () => {
+    mkdirSync(join(root, 'node_modules'));
+    writeFileSync(join(root, 'node_modules/.package-lock.json'), '{}');
+    const before = Date.now() / 1000 - 60;
+    utimesSync(join(root, 'node_modules/.package-lock.json'), before, before);
+    expect(setUp().called).toEqual([npmCi, generate]);
   });
 
   it('generates the clients again when a model has changed', () => {

@@ -122,7 +122,6 @@ describe('a running process', () => {
     const planted = {
       OPENAI_API_KEY: 'sk-planted-key-1',
       GEMINI_API_KEY: 'planted-key-2',
-      AIMM_MASTER_KEY: 'planted-master-key-3',
     };
     const dashboard = run({
       ...planted,

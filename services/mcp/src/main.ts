@@ -1,10 +1,12 @@
 import {
   ConfigError,
+  type ConfigFault,
   createLogger,
   createShutdown,
   exitOnUncaught,
   loadEnvironment,
   type Logger,
+  type RawEnvironment,
   requireNoFaults,
   type RuntimeEnvironment,
   type Shutdown,
@@ -29,7 +31,7 @@ interface Front {
 async function main(): Promise<void> {
   const http = process.argv.includes('--http');
   const { env, raw, faults } = loadEnvironment();
-  requireNoFaults(faults);
+  requireNoFaults(faults, http ? await findFileFaults(env, raw) : []);
   const secrets = secretsOf(raw);
   const logger = await createLogger({
     name: 'front',
@@ -54,6 +56,13 @@ async function main(): Promise<void> {
     maxPromptBytes: env.AIMM_MAX_PROMPT_BYTES,
   });
   await (http ? serveHttp : serveStdio)({ env, logger, shutdown, factory, connection });
+}
+
+/** Told before it listens. Over stdio the call that needs the files tells it: a client that sees its server end says nothing. */
+async function findFileFaults(env: RuntimeEnvironment, raw: RawEnvironment): Promise<readonly ConfigFault[]> {
+  const { findConfigFaults } = await import('@aimm/manager');
+  // With any fault in it the environment is all defaults; the files are read from where they are all the same.
+  return findConfigFaults({ configDir: env.configDir ?? raw['AIMM_CONFIG_DIR'], raw });
 }
 
 /** Until the client closes stdin. */

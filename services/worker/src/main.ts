@@ -22,8 +22,10 @@ const supervisorPatienceMs = 2_000;
 
 async function main(): Promise<void> {
   const { env, raw, faults } = loadEnvironment();
-  const { catalog, faults: catalogFaults } = loadCatalog({ configDir: env.configDir, env: raw });
-  const { endpoints, faults: endpointFaults } = requireEndpoints(env, catalog);
+  // With any fault in it the environment is all defaults; the files are read from where they are all the same.
+  const configDir = env.configDir ?? raw['AIMM_CONFIG_DIR'];
+  const { catalog, faults: catalogFaults } = loadCatalog({ configDir, env: raw });
+  const { endpoints, faults: endpointFaults } = requireEndpoints(env, raw, catalog);
   requireNoFaults(faults, catalogFaults, endpointFaults);
 
   const providers = createProviderSet(catalog, env.WORKER_PROVIDERS, raw);

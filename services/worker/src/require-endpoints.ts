@@ -1,10 +1,11 @@
 import { join } from 'node:path';
 import type { Catalog, ConfigFault } from '@aimm/catalog';
-import type { RuntimeEnvironment } from '@aimm/runtime';
+import type { RawEnvironment, RuntimeEnvironment } from '@aimm/runtime';
 
 /** Where Redis and the database are, and whether the providers asked for exist. A worker starts no Redis of its own. */
 export function requireEndpoints(
   env: RuntimeEnvironment,
+  raw: RawEnvironment,
   catalog: Catalog,
 ): { endpoints: { redisUrl: string; databaseUrl: string }; faults: ConfigFault[] } {
   const known = catalog.providers.map(({ id }) => id);
@@ -14,7 +15,8 @@ export function requireEndpoints(
     path: 'WORKER_PROVIDERS',
     expected: `only providers of config/providers.json (${known.join(', ')}), not "${id}"`,
   }));
-  if (env.REDIS_URL === undefined) {
+  // One that is set and at fault has been told as such.
+  if (raw['REDIS_URL'] === undefined) {
     faults.push({
       source: 'environment',
       path: 'REDIS_URL',

@@ -1,28 +1,32 @@
 import { connect } from 'node:net';
 
-/** A connection to a Redis or Valkey that answers commands (it has loaded its data). */
+/** A connection to a Redis or Valkey that answers commands. */
 export interface RedisProbe {
-  /** Settles when the server is gone. */
+  /** Settles when the server, or the connection, is gone. */
   readonly closed: Promise<void>;
   /** Asks the server to write what it holds and leave; settles when it has. */
   shutdown(): Promise<void>;
   close(): void;
 }
 
-/** Connects and sees whether the server answers; undefined where it does not, or not yet. Speaks Redis's inline commands. */
-export async function openRedisProbe(socketPath: string, timeoutMs = 1_000): Promise<RedisProbe | undefined> {
+/**
+ * Connects and sees whether the server answers, in Redis's inline commands.
+ * `absent`: nobody listens. `busy`: somebody does and does not answer, or loads its data still.
+ */
+export async function openRedisProbe(socketPath: string, timeoutMs = 1_000): Promise<RedisProbe | 'absent' | 'busy'> {
   const socket = connect({ path: socketPath }).setEncoding('utf8');
   const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
+  let connected = false;
+  socket.once('connect', () => (connected = true));
   socket.on('error', () => socket.destroy());
   const timer = setTimeout(() => socket.destroy(), timeoutMs);
   const answered = new Promise<string>((resolve) => socket.once('data', (data) => resolve(String(data))));
   socket.write('PING\r\n');
   const answer = await Promise.race([answered, closed]);
   clearTimeout(timer);
-  // While it loads its data the server answers -LOADING.
   if (answer?.startsWith('+PONG') !== true) {
     socket.destroy();
-    return undefined;
+    return connected ? 'busy' : 'absent';
   }
   return {
     closed,

@@ -1,0 +1,34 @@
+import type { Catalog } from '@aimm/catalog';
+import { ModelManagerError } from '@aimm/contracts';
+
+/** Why a call was stopped from our side. */
+export function toCancelled(reason: unknown): ModelManagerError {
+  return reason instanceof ModelManagerError ? reason : new ModelManagerError('cancelled', 'The call was stopped.');
+}
+
+export function cutOff(model: string, provider: string): ModelManagerError {
+  return new ModelManagerError(
+    'outcome_unknown',
+    `A call to ${model} was cut off by a crash; whether it was answered or billed is unknown.`,
+    { provider, hint: 'Ask again if another call is wanted.' },
+  );
+}
+
+export function tooLate(message: string, provider: string): ModelManagerError {
+  return new ModelManagerError('timeout', message, {
+    provider,
+    retryable: false,
+    hint: 'check_health shows how busy the provider is; give the request more time or ask another model.',
+  });
+}
+
+export function notConfigured(id: string, catalog: Catalog): ModelManagerError {
+  const variable = catalog.findProvider(id)?.apiKeyVariables[0];
+  return new ModelManagerError('authentication', `The provider "${id}" is not configured: it has no API key.`, {
+    provider: id,
+    hint:
+      variable === undefined
+        ? 'config/providers.json describes it.'
+        : `Set ${variable} where the worker (or the client that starts the local stack) runs.`,
+  });
+}

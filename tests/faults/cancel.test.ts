@@ -1,0 +1,104 @@
+import { expect, test } from 'vitest';
+import { caller } from '../support/asker.ts';
+import { createFaultStack } from '../support/fault-stack.ts';
+import { expectInvariants } from '../support/invariants.ts';
+import { echo } from '../support/upstream.ts';
+
+/** From the cancel to the abort at the vendor: promised are 100 ms, the rest is for a busy machine. */
+const abortedWithinMs = 250;
+
+test('cancelling a running call aborts it at the vendor at once, and the ledger keeps what it brought', async () => {
+  const stack = await createFaultStack();
+  const { upstream } = stack;
+  upstream.behave((_call, { write, held }) => {
+    write('as far as it');
+    return held;
+  });
+  const [front] = await Promise.all([stack.openFront(), stack.startWorker()]);
+  const asked = await stack.generate(front, 'cancelled while it runs', {}, { stream: true });
+  await expect.poll(() => asked.heard, { timeout: 10_000 }).toBe('as far as it');
+
+  const cancelledAt = Date.now();
+  const view = await front.cancelJob(caller, asked.requestId);
+  expect(view).toMatchObject({ status: 'cancelled', error: { code: 'cancelled' } });
+  await upstream.aborted(1);
+  expect((upstream.calls[0]?.abortedAt ?? Infinity) - cancelledAt).toBeLessThan(abortedWithinMs);
+  await expect(asked.result).rejects.toMatchObject({ code: 'cancelled' });
+  const rows = await expectInvariants(stack);
+  const [row] = rows.get(asked.requestId) ?? [];
+  expect(row).toMatchObject({ status: 'cancelled', errorCode: 'cancelled', estimated: true });
+  expect(row?.inputTokens).toBeGreaterThan(0);
+  expect(row?.outputTokens).toBeGreaterThan(0);
+});
+
+test('a call is cancelled by another front than the one that asked, and when a client gives up', async () => {
+  const stack = await createFaultStack();
+  const { upstream } = stack;
+  upstream.behave((_call, { held }) => held);
+  const [front, other] = await Promise.all([stack.openFront(), stack.openFront(), stack.startWorker()]);
+  const client = new AbortController();
+  const [first, second] = await Promise.all([
+    stack.generate(front, 'cancelled by another front'),
+    stack.generate(front, 'given up by its client', {}, { signal: client.signal }),
+  ]);
+  await upstream.arrived(2);
+  await other.cancelJob(caller, first.requestId);
+  const gaveUpAt = Date.now();
+  client.abort();
+  await upstream.aborted(2);
+  expect(Date.now() - gaveUpAt).toBeLessThan(abortedWithinMs);
+  await expect(first.result).rejects.toMatchObject({ code: 'cancelled' });
+  await expect(second.result).rejects.toMatchObject({ code: 'cancelled' });
+  // A second cancel changes nothing.
+  expect(await other.cancelJob(caller, first.requestId)).toMatchObject({ status: 'cancelled' });
+  await expectInvariants(stack);
+});
+
+test('a request that is cancelled while it waits is never called', async () => {
+  const stack = await createFaultStack({ env: { MISTRAL_CONCURRENCY: '1' } });
+  const { upstream } = stack;
+  upstream.behave(async (call, tools) => {
+    if (call.number === 1) await tools.held;
+    return echo(call, tools);
+  });
+  const [front, other] = await Promise.all([stack.openFront(), stack.openFront(), stack.startWorker()]);
+  const running = await stack.generate(front, 'holds the only place');
+  await upstream.arrived(1);
+  const [here, elsewhere] = await Promise.all([
+    stack.generate(front, 'cancelled while it waits'),
+    stack.generate(front, 'cancelled while it waits, elsewhere'),
+  ]);
+  expect(await front.cancelJob(caller, here.requestId)).toMatchObject({ status: 'cancelled' });
+  expect(await other.cancelJob(caller, elsewhere.requestId)).toMatchObject({ status: 'cancelled' });
+  await expect(here.result).rejects.toMatchObject({ code: 'cancelled' });
+  await expect(elsewhere.result).rejects.toMatchObject({ code: 'cancelled' });
+
+  upstream.release();
+  await running.result;
+  await expectInvariants(stack);
+  expect(upstream.calls).toHaveLength(1);
+});
+
+test('a request that is cancelled before its second attempt is not called again', async () => {
+  const stack = await createFaultStack();
+  const { upstream } = stack;
+  upstream.behave((_call, { fail }) => fail(500, { message: 'broken' }, { 'retry-after': '2' }));
+  const [front] = await Promise.all([stack.openFront(), stack.startWorker()]);
+  const asked = await stack.generate(front, 'cancelled between attempts');
+  const redis = stack.redis.client();
+  await expect.poll(() => redis.zcard('{aimm}:mistral:delayed'), { timeout: 10_000 }).toBe(1);
+  expect(await front.cancelJob(caller, asked.requestId)).toMatchObject({ status: 'cancelled' });
+  await expect(asked.result).rejects.toMatchObject({ code: 'cancelled' });
+  const rows = await expectInvariants(stack);
+  expect(rows.get(asked.requestId)).toMatchObject([{ status: 'failed', errorCode: 'server_error' }]);
+});
+
+test('a request that has ended stays as it ended', async () => {
+  const stack = await createFaultStack();
+  const [front] = await Promise.all([stack.openFront(), stack.startWorker()]);
+  const asked = await stack.generate(front, 'too late to cancel');
+  const { text } = await asked.result;
+  const view = await front.cancelJob(caller, asked.requestId);
+  expect(view).toMatchObject({ status: 'succeeded', generation: { text } });
+  await expectInvariants(stack);
+});
