@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Deployment, startDeployment } from '../support/deployment.ts';
-import { faces, type McpClient, type Progress } from '../support/mcp-client.ts';
+import { type McpClient, mixedFaces, type Progress } from '../support/mcp-client.ts';
 import { recite, vendorModels, vendors } from '../support/vendors.ts';
 
 let deployment: Deployment;
@@ -9,7 +9,7 @@ beforeAll(async () => {
 });
 afterAll(() => deployment?.end());
 
-describe.each(faces)('generate, for a client of version $era over $transport,', (face) => {
+describe.each(mixedFaces)('generate, for a client of version $era over $transport,', (face) => {
   let mcp: McpClient;
   beforeAll(async () => {
     mcp = await deployment.connect(face);

@@ -2,7 +2,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Deployment, startDeployment } from '../support/deployment.ts';
-import { faces, type McpClient } from '../support/mcp-client.ts';
+import { type McpClient, mixedFaces } from '../support/mcp-client.ts';
 import { plantedKeys, recite, vendorModels, vendors } from '../support/vendors.ts';
 
 const secrets: Record<string, string> = {
@@ -50,7 +50,7 @@ async function walkThrough(mcp: McpClient): Promise<void> {
 beforeAll(async () => {
   deployment = await startDeployment({ environment: { ...secrets, LOG_LEVEL: 'trace' } });
   clients = [];
-  for (const face of faces) {
+  for (const face of mixedFaces) {
     const mcp = await deployment.connect(face);
     clients.push(mcp);
     await walkThrough(mcp);
@@ -63,7 +63,7 @@ afterAll(() => deployment?.end());
 describe.each(Object.keys(secrets))('the value of %s', (name) => {
   const secret = secrets[name] ?? '';
 
-  test.each(faces.map((face, index) => ({ ...face, index })))(
+  test.each(mixedFaces.map((face, index) => ({ ...face, index })))(
     'is in no message to a client over $transport in $era, nor in what its front wrote',
     ({ index, transport }) => {
       const mcp = clients[index];

@@ -29,7 +29,11 @@ export interface JoinOptions {
 export interface StackConnection {
   /** As the stack last told it. */
   readonly info: StackInfo;
-  /** The stack, joined again (and started again) when it went away. @throws Error as `joinStack` */
+  /**
+   * The stack, joined again (and started again) when it went away. After a crash that happens by itself, since
+   * somebody may be waiting for an answer; after a stop only by this.
+   * @throws Error as `joinStack`
+   */
   ensure(): Promise<StackInfo>;
   /** Tells the stack where this client's HTTP front listens. */
   announce(httpUrl: string): void;
@@ -38,11 +42,15 @@ export interface StackConnection {
   close(): Promise<void>;
 }
 
+/** A stack that lived this long was well. */
+const steadyAfterMs = 10_000;
+
 /**
  * Joins the stack of a data directory, and starts it in the background where none runs.
  * @throws Error when it is not ready in time: its message has the end of the stack's log and what to do
  */
 export async function joinStack(options: JoinOptions): Promise<StackConnection> {
+  let quickLosses = 0;
   const listeners = new Set<(reason: LostReason) => void>();
   let closing = false;
   let connection: ControlConnection | undefined;
@@ -61,10 +69,15 @@ export async function joinStack(options: JoinOptions): Promise<StackConnection> 
       );
     }
     if (announced !== undefined) joined.send({ type: 'announce', httpUrl: announced });
+    const joinedAt = Date.now();
     void joined.closed.then((reason) => {
       info = joined.info();
       if (connection === joined) connection = undefined;
-      if (!closing) for (const listener of listeners) listener(reason);
+      if (closing) return;
+      for (const listener of listeners) listener(reason);
+      quickLosses = Date.now() - joinedAt < steadyAfterMs ? quickLosses + 1 : 0;
+      // One that crashes as soon as it is up is not started over and over.
+      if (reason === 'lost' && quickLosses < 2) rejoin();
     });
     return info;
   };
@@ -72,6 +85,11 @@ export async function joinStack(options: JoinOptions): Promise<StackConnection> 
     if (connection !== undefined) return connection.info();
     joining ??= join().finally(() => (joining = undefined));
     return joining;
+  };
+
+  const rejoin = () => {
+    options.logger.warn('The local stack ended unexpectedly: starting it again');
+    ensure().catch((error: unknown) => options.logger.error({ err: error }, 'The local stack does not start'));
   };
 
   info = await ensure();

@@ -55,15 +55,34 @@ describe('joinStack', { timeout: 20_000 }, () => {
     expect(handed).toEqual({ OPENAI_API_KEY: 'sk-1', OPENAI_BASE_URL: 'http://x' });
   });
 
-  it('tells when the stack is lost, and starts it again at the next need', async () => {
+  it('tells when the stack is lost, and starts it again: somebody may be waiting for an answer', async () => {
     const stack = await join_();
     const lost = new Promise<LostReason>((resolve) => stack.onLost(resolve));
     const before = stack.info.pid;
     process.kill(before, 'SIGKILL');
     expect(await lost).toBe('lost');
-    const again = await stack.ensure();
-    expect(again.pid).not.toBe(before);
-    expect(stack.info.pid).toBe(again.pid);
+    await vi.waitFor(() => expect(stack.info.pid).not.toBe(before), { timeout: 10_000 });
+    expect((await stack.ensure()).pid).toBe(stack.info.pid);
+  });
+
+  it('does not start a stack over and over that crashes as soon as it is up, until somebody needs it', async () => {
+    const stack = await join_();
+    for (let losses = 0; losses < 2; losses += 1) {
+      const { pid } = await stack.ensure();
+      const lost = new Promise((resolve) => stack.onLost(resolve));
+      process.kill(pid, 'SIGKILL');
+      await lost;
+    }
+    expect(await findStack(dataDir)).toBeUndefined();
+    expect((await stack.ensure()).pid).toBeGreaterThan(0);
+  });
+
+  it('leaves a stack alone that was stopped, until somebody needs it', async () => {
+    const stack = await join_();
+    const lost = new Promise<LostReason>((resolve) => stack.onLost(resolve));
+    await (await findStack(dataDir))?.stop();
+    expect(await lost).toBe('stopped');
+    expect(await findStack(dataDir)).toBeUndefined();
   });
 
   it('starts one stack for calls that need it at the same time', async () => {

@@ -15,11 +15,11 @@ if seen[3] then return {'resumed', seen[3]} end
 redis.call('HSET', KEYS[1], '${fields.checkpoint}', ARGV[2])
 return {'fresh'}`;
 
-/** ARGV: token, checkpoint ('' keeps), outcome ('' removes), reply ('' sends none), stream length. KEYS[3]: reply stream. */
+/** ARGV: token, checkpoint ('' keeps), outcome ('' removes it and the partial text), reply ('' sends none), stream length. KEYS[3]: reply stream. */
 const saveScript = `
 if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
 if ARGV[2] ~= '' then redis.call('HSET', KEYS[1], '${fields.checkpoint}', ARGV[2]) end
-if ARGV[3] ~= '' then redis.call('HSET', KEYS[1], '${fields.outcome}', ARGV[3]) else redis.call('HDEL', KEYS[1], '${fields.outcome}') end
+if ARGV[3] ~= '' then redis.call('HSET', KEYS[1], '${fields.outcome}', ARGV[3]) else redis.call('HDEL', KEYS[1], '${fields.outcome}', '${fields.partial}') end
 if ARGV[4] ~= '' then redis.call('XADD', KEYS[3], 'NOMKSTREAM', 'MAXLEN', '~', ARGV[5], '*', 'r', ARGV[4]) end
 return 1`;
 
@@ -58,7 +58,7 @@ export interface Checkpoints {
   open(job: JobHandle, fresh: Checkpoint): Promise<Opened>;
   /**
    * Writes atomically what is given: checkpoint, outcome and a reply into a front's stream. Without an outcome the
-   * job goes on, and one that an earlier run left is removed. @throws LockLostError
+   * job goes on: one that an earlier run left is removed, as is the text of the call before. @throws LockLostError
    */
   save(
     job: JobHandle,

@@ -63,11 +63,15 @@ function createRun(job: Job, token: string, signal: AbortSignal | undefined, pay
   const abort = (reason: Error) => controller.abort(reason);
   const writer = createReplyWriter(redis, payload.replyTo, requestId);
   let settled = false;
-  let partialTextAt = Date.now();
+  let partialText = '';
+  let partialTimer: NodeJS.Timeout | undefined;
 
   const onAbort = () => abort(new LockLostError());
   signal?.addEventListener('abort', onAbort, { once: true });
-  running.set(jobId, { abort, loseLock: () => abort(new LockLostError()) });
+  const own = { abort, loseLock: () => abort(new LockLostError()) };
+  // A run of the same job that still stands here slept past its lock, and BullMQ has forgotten it.
+  running.get(jobId)?.loseLock();
+  running.set(jobId, own);
   const overdue =
     payload.deadlineAt === undefined
       ? undefined
@@ -102,11 +106,12 @@ function createRun(job: Job, token: string, signal: AbortSignal | undefined, pay
     },
     reply: (attempt, body) => writer.send(attempt, body),
     keepPartialText(text) {
-      const now = Date.now();
-      if (now - partialTextAt < partialTextEveryMs) return;
-      partialTextAt = now;
-      // A courtesy to `get_job`: what is lost is written again half a second later.
-      checkpoints.keepPartialText(handle, text).catch(() => undefined);
+      partialText = text;
+      partialTimer ??= setTimeout(() => {
+        partialTimer = undefined;
+        // A courtesy to `get_job`: what is lost is written again with the next.
+        checkpoints.keepPartialText(handle, partialText).catch(() => undefined);
+      }, partialTextEveryMs);
     },
     decide(thrown) {
       return decide(toModelManagerError(thrown), {
@@ -148,8 +153,9 @@ function createRun(job: Job, token: string, signal: AbortSignal | undefined, pay
     end() {
       writer.flush();
       clearTimeout(overdue);
+      clearTimeout(partialTimer);
       signal?.removeEventListener('abort', onAbort);
-      running.delete(jobId);
+      if (running.get(jobId) === own) running.delete(jobId);
     },
   };
 }

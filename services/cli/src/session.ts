@@ -7,8 +7,8 @@ import {
   type RawEnvironment,
   requireNoFaults,
   type RuntimeEnvironment,
+  secretsOf,
 } from '@aimm/runtime';
-import { secretsOf } from './secrets.ts';
 import { binPath } from './stack/bin-path.ts';
 import { toStackDatabaseUrl } from './stack/database-url.ts';
 

@@ -3,7 +3,6 @@ import {
   findConfigured,
   mergeProviderEnvironments,
   type ProviderVariables,
-  withoutKeys,
 } from '../src/stack/provider-environment.ts';
 
 const openai: ProviderVariables = {
@@ -76,14 +75,5 @@ describe('findConfigured', () => {
 
   it('counts an endpoint where nothing listens as not configured', async () => {
     expect(await findConfigured([ollama], { OLLAMA_BASE_URL: 'http://127.0.0.1:1' })).toEqual([]);
-  });
-});
-
-describe('withoutKeys', () => {
-  it('drops every key and nothing else', () => {
-    expect(withoutKeys({ OPENAI_API_KEY: 'k', OPENAI_RPM: '5', HOME: '/root' })).toEqual({
-      OPENAI_RPM: '5',
-      HOME: '/root',
-    });
   });
 });

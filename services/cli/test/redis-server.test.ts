@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ensureStackDirectories, type StackPaths, toStackPaths } from '@aimm/local-stack';
@@ -8,6 +9,7 @@ import { createLogger } from '@aimm/runtime';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { openRedisProbe } from '../src/stack/redis-commands.ts';
 import { findRedisServer, type PrivateRedis, startPrivateRedis } from '../src/stack/redis-server.ts';
+import { listProcesses } from './support/processes.ts';
 
 const logger = await createLogger({ name: 'test', level: 'silent', format: 'json' });
 const path = process.env['PATH'] ?? '';
@@ -51,7 +53,7 @@ describe('startPrivateRedis', { timeout: 30_000 }, () => {
     await start();
     await ask((client) => client.set('kept', 'yes'));
     await redis?.stop();
-    expect(await openRedisProbe(paths.redisSocket)).toBeUndefined();
+    expect(await openRedisProbe(paths.redisSocket)).toBe('absent');
     await start();
     expect(await ask((client) => client.get('kept'))).toBe('yes');
   });
@@ -72,10 +74,23 @@ describe('startPrivateRedis', { timeout: 30_000 }, () => {
     // A second keeper on the same directory is what a new supervisor is; the first is gone for good once it stops.
     const adopted = await startPrivateRedis(paths, path, logger);
     expect(await pidOf()).toBe(before);
+    expect(listProcesses().filter(({ args }) => args.includes(paths.redisSocket))).toHaveLength(1);
     await redis?.stop();
     await vi.waitFor(async () => expect(await pidOf()).not.toBe(before), { timeout: 10_000 });
     await adopted.stop();
-    expect(await openRedisProbe(paths.redisSocket)).toBeUndefined();
+    expect(await openRedisProbe(paths.redisSocket)).toBe('absent');
+  });
+
+  it('waits for a server that listens but does not answer yet', async () => {
+    const held: Socket[] = [];
+    const mute = createServer((socket) => held.push(socket)).listen(paths.redisSocket);
+    const starting = start();
+    await vi.waitFor(() => expect(held).not.toEqual([]));
+    expect(listProcesses().filter(({ args }) => args.includes(paths.redisSocket))).toEqual([]);
+    mute.close();
+    for (const socket of held) socket.destroy();
+    await starting;
+    expect(await pidOf()).toBeGreaterThan(0);
   });
 
   it('says what to install when there is no server', async () => {

@@ -74,7 +74,7 @@ describe('the local stack', { timeout: 60_000 }, () => {
     const children = childrenOf(pid);
     await (await findStack(dataDir))?.stop();
     await vi.waitFor(() => expect([pid, ...children].filter(isAlive)).toEqual([]), 20_000);
-    expect(await openRedisProbe(paths.redisSocket)).toBeUndefined();
+    expect(await openRedisProbe(paths.redisSocket)).toBe('absent');
   });
 
   it('leaves by itself once nobody needs it', async () => {
@@ -82,7 +82,7 @@ describe('the local stack', { timeout: 60_000 }, () => {
     await Promise.all(connections.map((connection) => connection.close()));
     await vi.waitFor(() => expect(isAlive(pid)).toBe(false), { timeout: 30_000, interval: 100 });
     expect(await findStack(dataDir)).toBeUndefined();
-    expect(await openRedisProbe(paths.redisSocket)).toBeUndefined();
+    expect(await openRedisProbe(paths.redisSocket)).toBe('absent');
   });
 });
 

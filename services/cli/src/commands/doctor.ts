@@ -1,12 +1,11 @@
 import { loadCatalog } from '@aimm/catalog';
 import { findStack } from '@aimm/local-stack';
 import type { HealthReport } from '@aimm/manager';
-import { createLogger, loadEnvironment } from '@aimm/runtime';
+import { createLogger, loadEnvironment, secretsOf } from '@aimm/runtime';
 import type { Command } from 'commander';
 import pc from 'picocolors';
 import { print, printJson } from '../output.ts';
 import { QuietFailure } from '../report-failure.ts';
-import { secretsOf } from '../secrets.ts';
 import { findRedisServer } from '../stack/redis-server.ts';
 import { toStackDatabaseUrl } from '../stack/database-url.ts';
 import { withoutPassword } from './status.ts';

@@ -30,11 +30,12 @@ async function stopStack(): Promise<void> {
   if (lock === undefined) throw new Error(`A stack is starting or stopping in ${env.dataDir}. Try again in a moment.`);
   // A stack that was killed leaves its Redis behind for the next one to adopt.
   const redis = await openRedisProbe(paths.redisSocket);
-  await redis?.shutdown();
+  const left = typeof redis === 'object';
+  if (left) await redis.shutdown();
   lock.release();
   print(
-    redis === undefined
-      ? `No stack is running in ${env.dataDir}.`
-      : `Stopped the Redis server that a killed stack had left in ${env.dataDir}.`,
+    left
+      ? `Stopped the Redis server that a killed stack had left in ${env.dataDir}.`
+      : `No stack is running in ${env.dataDir}.`,
   );
 }

@@ -1,7 +1,13 @@
 import { toStackPaths } from '@aimm/local-stack';
-import { createLogger, createShutdown, exitOnUncaught, loadEnvironment, requireNoFaults } from '@aimm/runtime';
+import {
+  createLogger,
+  createShutdown,
+  exitOnUncaught,
+  loadEnvironment,
+  requireNoFaults,
+  secretsOf,
+} from '@aimm/runtime';
 import type { Command } from 'commander';
-import { secretsOf } from '../secrets.ts';
 import { enterStack } from '../stack/enter-stack.ts';
 import { runStack } from '../stack/run-stack.ts';
 

@@ -7,16 +7,16 @@ import {
   requireNoFaults,
   type RuntimeEnvironment,
   type Shutdown,
+  secretsOf,
+  withoutProviderKeys,
 } from '@aimm/runtime';
 import type { Command } from 'commander';
 import pc from 'picocolors';
 import { formatBanner } from '../banner.ts';
 import { print } from '../output.ts';
-import { secretsOf } from '../secrets.ts';
 import { type CommandEnvironment, stackLaunch, toLogFormat } from '../session.ts';
 import { binPath } from '../stack/bin-path.ts';
 import { enterStack } from '../stack/enter-stack.ts';
-import { withoutKeys } from '../stack/provider-environment.ts';
 import { runStack } from '../stack/run-stack.ts';
 import { superviseProcess } from '../stack/supervised-process.ts';
 
@@ -77,13 +77,10 @@ async function joinRunning({ env, raw, logger }: CommandEnvironment, found: Stac
   const stack = await joinStack({ dataDir: env.dataDir, raw, logger, launch: stackLaunch });
   shutdown.add('stack', () => stack.close());
   stack.onLost((reason) => {
-    if (reason === 'stopped') {
-      print('The stack was stopped.');
-      process.kill(process.pid, 'SIGTERM');
-      return;
-    }
-    logger.warn('The stack is gone: starting it again');
-    void stack.ensure().catch((error: unknown) => logger.error({ err: error }, 'The stack does not start'));
+    // A crash is mended by the connection itself.
+    if (reason !== 'stopped') return;
+    print('The stack was stopped.');
+    process.kill(process.pid, 'SIGTERM');
   });
   const missing = http && stack.info.httpUrl === undefined;
   print(
@@ -107,7 +104,7 @@ async function startFront({ env, raw, logger }: CommandEnvironment, shutdown: Sh
   const front = superviseProcess({
     name: 'HTTP front',
     args: [binPath, 'mcp', '--http'],
-    environment: () => ({ ...withoutKeys(raw), AIMM_DATA_DIR: env.dataDir }),
+    environment: () => ({ ...withoutProviderKeys(raw), AIMM_DATA_DIR: env.dataDir }),
     onReady: ({ url }) => ready.resolve(url),
     logger,
     graceMs: 10_000,

@@ -32,11 +32,6 @@ export function mergeProviderEnvironments(
   );
 }
 
-/** For processes that must hold no provider's key. */
-export function withoutKeys(raw: RawEnvironment): RawEnvironment {
-  return Object.fromEntries(Object.entries(raw).filter(([name]) => !name.endsWith('_API_KEY')));
-}
-
 /** Ids of the providers that could answer: a key is there, or none is needed and the endpoint answers. */
 export async function findConfigured(
   providers: readonly ProviderVariables[],

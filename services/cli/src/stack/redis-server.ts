@@ -17,26 +17,31 @@ export interface PrivateRedis {
 }
 
 const startLimitMs = 15_000;
+const adoptLimitMs = 30_000;
 
 /**
  * Starts the server, or adopts one that an ended supervisor left behind, and starts it again whenever it dies.
  * @throws Error when there is no server to start, or it does not answer in time
  */
 export async function startPrivateRedis(paths: StackPaths, path: string, logger: Logger): Promise<PrivateRedis> {
-  const { redisSocket } = paths;
   let stopping = false;
   let problem: string | undefined;
-  let probe = await openRedisProbe(redisSocket);
-  if (probe === undefined) probe = await launch(paths, await findRedisServer(path));
-  else logger.info('Adopted the Redis server that was left running');
+  const adoptOrLaunch = async () => {
+    const running = await adopt(paths);
+    if (running === undefined) return launch(paths, await findRedisServer(path));
+    logger.info('Adopted the Redis server that was left running');
+    return running;
+  };
+  let probe = await adoptOrLaunch();
 
   const keep = async () => {
-    for (let failures = 0; !stopping;) {
-      await probe?.closed;
+    let failures = 0;
+    while (!stopping) {
+      await probe.closed;
       if (stopping) return;
       logger.warn('The Redis server is gone: starting it again');
       try {
-        probe = await launch(paths, await findRedisServer(path));
+        probe = await adoptOrLaunch();
         problem = undefined;
         failures = 0;
       } catch (error) {
@@ -49,14 +54,14 @@ export async function startPrivateRedis(paths: StackPaths, path: string, logger:
   const keeping = keep();
 
   return {
-    url: `unix:${redisSocket}`,
+    url: `unix:${paths.redisSocket}`,
     problem: () => problem,
     stop: async () => {
       stopping = true;
-      await probe?.shutdown();
+      await probe.shutdown();
       await keeping;
       // One that was being started again meanwhile.
-      await probe?.shutdown();
+      await probe.shutdown();
     },
   };
 }
@@ -79,6 +84,23 @@ async function isExecutable(file: string): Promise<boolean> {
   return access(file, constants.X_OK).then(
     () => true,
     () => false,
+  );
+}
+
+/**
+ * The server that listens there already. One that loads its data is waited for: two servers in one folder would spoil
+ * each other's files.
+ */
+async function adopt({ redisSocket }: StackPaths): Promise<RedisProbe | undefined> {
+  const deadlineAt = Date.now() + adoptLimitMs;
+  while (Date.now() < deadlineAt) {
+    const found = await openRedisProbe(redisSocket);
+    if (found === 'absent') return undefined;
+    if (found !== 'busy') return found;
+    await delay(50);
+  }
+  throw new Error(
+    `The Redis server behind ${redisSocket} has not answered for ${adoptLimitMs / 1000} s. End that process, then try again.`,
   );
 }
 
@@ -111,7 +133,7 @@ async function launch({ redisSocket, redisDir, logDir }: StackPaths, binary: str
   const deadlineAt = Date.now() + startLimitMs;
   while (ended === undefined && Date.now() < deadlineAt) {
     const probe = await openRedisProbe(redisSocket);
-    if (probe !== undefined) return probe;
+    if (typeof probe === 'object') return probe;
     await delay(10);
   }
   child.kill();

@@ -6,13 +6,13 @@ import {
   requireNoFaults,
   type RuntimeEnvironment,
   type Shutdown,
+  secretsOf,
+  withoutProviderKeys,
 } from '@aimm/runtime';
-import { secretsOf } from '../secrets.ts';
 import { boundLog } from './bound-log.ts';
 import { type ControlServer, openControlServer } from './control-server.ts';
 import { createIdleWatch } from './idle-watch.ts';
 import { openProviderDesk, type ProviderDesk } from './provider-desk.ts';
-import { withoutKeys } from './provider-environment.ts';
 import { startPrivateRedis } from './redis-server.ts';
 import type { StackLock } from './stack-lock.ts';
 import { startStackProcesses } from './stack-processes.ts';
@@ -82,7 +82,7 @@ export async function runStack(options: RunStackOptions): Promise<RunningStack> 
     const redisUrl = redis?.url ?? env.REDIS_URL ?? '';
     const databaseUrl = env.DATABASE_URL ?? `file:${paths.databaseFile}`;
     const shared: RawEnvironment = {
-      ...withoutKeys(raw),
+      ...withoutProviderKeys(raw),
       REDIS_URL: redisUrl,
       DATABASE_URL: databaseUrl,
       AIMM_DATA_DIR: paths.dataDir,
