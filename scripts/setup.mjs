@@ -207,7 +207,7 @@ function filesUnder(directory) {
       return entry.isDirectory() ? filesUnder(path) : [path];
     })
     .filter((path) => statSync(path).isFile())
-    .toSorted();
+    .toSorted((a, b) => (a < b ? -1 : 1));
 }
 
 function hashOf(files, seed = '') {

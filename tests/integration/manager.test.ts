@@ -30,12 +30,11 @@ describe('a generation', () => {
       cached: false,
     });
     expect(answer.costNanoUsd).toBeGreaterThan(0);
-    const usage = await expect.poll(() =>
-      system.manager.usage(me, { from: 0, to: Date.now() + 1_000, model: 'mistral-medium-3-5' }),
-    );
-    await usage.toMatchObject({
-      totals: { requests: 1, calls: 1, inputTokens: 10, outputTokens: 5, costNanoUsd: answer.costNanoUsd },
-    });
+    await expect
+      .poll(() => system.manager.usage(me, { from: 0, to: Date.now() + 1_000, model: 'mistral-medium-3-5' }))
+      .toMatchObject({
+        totals: { requests: 1, calls: 1, inputTokens: 10, outputTokens: 5, costNanoUsd: answer.costNanoUsd },
+      });
   });
 
   test('streams its text as it comes', async () => {

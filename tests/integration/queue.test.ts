@@ -136,9 +136,8 @@ describe('after a failure', () => {
     await fixture.front.producer.addGeneration(payload);
     expect((await waiter.outcome).status).toBe('succeeded');
     expect(starts).toHaveLength(4);
-    for (const [index, start] of starts.entries()) {
-      if (index > 0) expect(start - (starts[index - 1] ?? 0)).toBeGreaterThanOrEqual(290);
-    }
+    const gaps = starts.slice(1).map((start, index) => start - (starts[index] ?? 0));
+    expect(Math.min(...gaps)).toBeGreaterThanOrEqual(290);
   });
 
   test('a rate limit that outlasts the deadline ends the request now, not then', async () => {

@@ -1,4 +1,4 @@
-import { type ErrorShape, ModelManagerError, type Outcome, type Reply } from '@aimm/contracts';
+import { ModelManagerError, type Outcome, type Reply } from '@aimm/contracts';
 import type { ProgressEvent } from './manager.ts';
 import type { Resources } from './resources.ts';
 
@@ -104,8 +104,4 @@ export function follow({ queue, now, logger }: Resources, options: FollowOptions
 export function unwrap<T>(outcome: Outcome, parse: (value: unknown) => T): T {
   if (outcome.status === 'failed') throw ModelManagerError.fromShape(outcome.error);
   return parse(outcome.value);
-}
-
-export function toFailure(outcome: Outcome): ErrorShape | undefined {
-  return outcome.status === 'failed' ? outcome.error : undefined;
 }

@@ -82,8 +82,12 @@ export async function generate(
 
 /** Says so at once where every worker that reports lacks the key; where none reports, the job waits for one. */
 async function requireConfigured({ providers }: Resources, models: readonly ResolvedModel[]): Promise<void> {
-  const configured = await Promise.all(models.map(({ provider }) => providers.isConfigured(provider.id)));
-  if (configured.some((state) => state !== false)) return;
+  const isPossible = async (fresh: boolean) => {
+    const states = await Promise.all(models.map(({ provider }) => providers.isConfigured(provider.id, { fresh })));
+    return states.some((state) => state !== false);
+  };
+  // Before a refusal the workers are looked at again: keys may have come a moment ago.
+  if ((await isPossible(false)) || (await isPossible(true))) return;
   const [first] = models;
   const { id, apiKeyVariables } = first?.provider ?? { id: '', apiKeyVariables: [] };
   const [variable] = apiKeyVariables;

@@ -5,8 +5,8 @@ import type { ProviderView } from './manager.ts';
 /** Which providers work, as the workers that are alive report it: a front holds no keys and cannot know by itself. */
 export interface ProviderDirectory {
   list(): Promise<ProviderView[]>;
-  /** True or false as workers say; undefined while none has reported. */
-  isConfigured(provider: string): Promise<boolean | undefined>;
+  /** True or false as workers say; undefined while none has reported. `fresh`: as they say now, not a second ago. */
+  isConfigured(provider: string, options?: { fresh: boolean }): Promise<boolean | undefined>;
   isDemo(provider: string): Promise<boolean>;
 }
 
@@ -27,7 +27,8 @@ export function createProviderDirectory(
   };
   const reports = async (provider: string) =>
     (await workers()).flatMap((worker) => worker.providers.filter(({ id }) => id === provider));
-  const isConfigured = async (provider: string) => {
+  const isConfigured = async (provider: string, { fresh } = { fresh: false }) => {
+    if (fresh) known = undefined;
     const all = await reports(provider);
     return all.length === 0 ? undefined : all.some(({ configured }) => configured);
   };

@@ -69,7 +69,7 @@ export function connectWorker(url: string, logger: Logger): Redis {
  * Resolves once Redis takes commands.
  * @throws unavailable after 1.5 s
  */
-export async function requireRedis(redis: Redis): Promise<void> {
+async function requireRedis(redis: Redis): Promise<void> {
   if (redis.status === 'ready') return;
   await new Promise<void>((resolve, reject) => {
     const settle = (error?: Error) => {

@@ -1,5 +1,5 @@
-import { homedir } from 'node:os';
-import { isAbsolute, join, resolve } from 'node:path';
+import { isAbsolute, resolve } from 'node:path';
+import envPaths from 'env-paths';
 import * as z from 'zod';
 import type { ConfigFault } from './config-fault.ts';
 
@@ -50,7 +50,7 @@ const Environment = z.object({
       'trace, debug, info, warn, error, fatal or silent',
     )
     .default('info'),
-  LOG_FORMAT: z.enum(['json', 'pretty'], 'json or pretty').default('json'),
+  LOG_FORMAT: z.enum(['json', 'pretty'], 'json or pretty').default(process.stderr.isTTY ? 'pretty' : 'json'),
 });
 type Environment = z.infer<typeof Environment>;
 
@@ -80,17 +80,11 @@ export function loadEnvironment(raw: RawEnvironment = process.env): {
     faults,
     env: {
       ...env,
-      dataDir: env.AIMM_DATA_DIR === undefined ? defaultDataDir(set) : absolute(env.AIMM_DATA_DIR),
+      dataDir:
+        env.AIMM_DATA_DIR === undefined
+          ? envPaths('ai-model-manager', { suffix: '' }).data
+          : absolute(env.AIMM_DATA_DIR),
       configDir: env.AIMM_CONFIG_DIR === undefined ? undefined : absolute(env.AIMM_CONFIG_DIR),
     },
   };
-}
-
-/** The platform's place for a user's application data. */
-function defaultDataDir(env: RawEnvironment): string {
-  const name = 'ai-model-manager';
-  if (process.platform === 'darwin') return join(homedir(), 'Library', 'Application Support', name);
-  if (process.platform === 'win32')
-    return join(env['LOCALAPPDATA'] ?? join(homedir(), 'AppData', 'Local'), name, 'Data');
-  return join(env['XDG_DATA_HOME'] ?? join(homedir(), '.local', 'share'), name);
 }

@@ -51,11 +51,18 @@ async function main(): Promise<void> {
   onProviderEnvironment((environment) => {
     providers.configure({ ...raw, ...environment });
     configured.resolve();
-    if (worker !== undefined) warmUp();
-    void worker
-      ?.announce()
-      .catch((error: unknown) => logger.warn({ err: error }, 'Could not announce the new providers'));
+    if (worker !== undefined) void announce(worker);
   });
+  // The supervisor hears of it when fronts can see it; loading what the providers need blocks, so it comes after.
+  const announce = async (running: WorkerProcess) => {
+    try {
+      await running.announce();
+      reportReady();
+    } catch (error) {
+      logger.warn({ err: error }, 'Could not announce the new providers');
+    }
+    warmUp();
+  };
   // A supervisor sends the keys once the process runs: a job taken before that would find no provider configured.
   if (process.connected) await Promise.race([configured.promise, delay(supervisorPatienceMs)]);
 
