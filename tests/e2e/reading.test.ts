@@ -132,6 +132,7 @@ describe('with a key that its vendor refuses', () => {
     const health = await mcp.call('check_health', { provider: 'openai' });
     expect(health.structured).toMatchObject({ healthy: false, providers: [{ configured: true, key_valid: false }] });
     expect(health.text).toContain('OPENAI_API_KEY');
+    expect(health.text).not.toContain('..');
     const { isError, text, structured } = await mcp.call('generate', { model: vendorModels.openai, prompt: 'Hi' });
     expect(isError).toBe(true);
     expect(structured.error).toMatchObject({ code: 'authentication', provider: 'openai', retryable: false });

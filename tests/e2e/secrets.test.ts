@@ -77,6 +77,8 @@ describe.each(Object.keys(secrets))('the value of %s', (name) => {
 
   test('is not in what the worker wrote', () => {
     expect(deployment.worker?.log()).toContain('A call failed');
+    // Vendors' own words went through it.
+    expect(deployment.worker?.log()).toContain('[secret]');
     expect(deployment.worker?.log()).not.toContain(secret);
   });
 

@@ -65,6 +65,13 @@ export function connectWorker(url: string, logger: Logger): Redis {
   return open(url, { maxRetriesPerRequest: null }, logger);
 }
 
+/** Closes at once; what the connection still says about that is of no interest to anybody. */
+export function disconnect(redis: Redis): void {
+  redis.removeAllListeners('error');
+  redis.on('error', () => undefined);
+  redis.disconnect();
+}
+
 /**
  * Resolves once Redis takes commands.
  * @throws unavailable after 1.5 s

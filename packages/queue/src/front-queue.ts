@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from '@aimm/runtime';
 import type { Redis } from 'ioredis';
-import { connectFront, connectWorker, withRedis } from './connection.ts';
+import { connectFront, connectWorker, disconnect, withRedis } from './connection.ts';
 import { createQueueDirectory, type QueueCounts, type QueueDirectory } from './directory.ts';
 import { listWorkers, type WorkerPresence } from './presence.ts';
 import { createProducer, type Producer } from './producer.ts';
@@ -67,7 +67,7 @@ export function openFrontQueue({ redisUrl, frontId, providers, logger }: FrontQu
       await replies.close();
       // With Redis away BullMQ's close would wait for it to come back; there is nothing left to save.
       await Promise.race([Promise.all([producer.close(), directory?.close()]), delay(closeWithinMs)]);
-      redis.disconnect();
+      disconnect(redis);
     },
   };
 }

@@ -1,6 +1,7 @@
 import { Reply } from '@aimm/contracts';
 import type { Logger } from '@aimm/runtime';
 import type { Redis } from 'ioredis';
+import { disconnect } from './connection.ts';
 import { replyStreamLength } from './checkpoints.ts';
 import { keys } from './names.ts';
 
@@ -146,7 +147,7 @@ export function createReplyReader({ redis, blocking, frontId, logger }: ReplyRea
       closing.resolve(null);
       clearInterval(heartbeat);
       redis.off('ready', beat);
-      blocking.disconnect();
+      disconnect(blocking);
       await reading;
       if (redis.status === 'ready') await redis.del(stream).catch(() => undefined);
     },
