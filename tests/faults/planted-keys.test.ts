@@ -1,18 +1,11 @@
-import { randomBytes } from 'node:crypto';
-import { readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { inspect } from 'node:util';
-import type { Redis } from 'ioredis';
 import { expect, test } from 'vitest';
 import { caller } from '../support/asker.ts';
-import { createFaultStack, type FaultStack } from '../support/fault-stack.ts';
+import { createFaultStack } from '../support/fault-stack.ts';
 import { expectInvariants } from '../support/invariants.ts';
+import { findLeaks, plantKey, readEverything } from '../support/planted.ts';
 import { echo } from '../support/upstream.ts';
 
-const fragmentLength = 12;
-const fragment = () => randomBytes(fragmentLength).toString('hex').slice(0, fragmentLength);
-
-/** Any of a key's fragments gives it away: extracts may be cut off in the middle of it. */
 function plantKeys() {
   const shapes = {
     OPENAI_API_KEY: 'sk-proj-',
@@ -21,10 +14,7 @@ function plantKeys() {
     MISTRAL_API_KEY: '',
     OLLAMA_API_KEY: 'ollama-',
   };
-  return Object.entries(shapes).map(([variable, prefix]) => {
-    const fragments = [fragment(), fragment(), fragment()];
-    return { variable, key: prefix + fragments.join(''), fragments };
-  });
+  return Object.entries(shapes).map(([variable, prefix]) => ({ variable, ...plantKey(prefix) }));
 }
 
 const keysThatAreSent = ['OPENAI_API_KEY', 'ANTHROPIC_API_KEY', 'GOOGLE_API_KEY', 'MISTRAL_API_KEY'];
@@ -59,39 +49,6 @@ async function createPlantedStack() {
     return settled;
   };
   return { stack, front, keys, given, collect };
-}
-
-async function readEverything(stack: FaultStack, given: readonly string[]): Promise<Map<string, string>> {
-  const places = new Map<string, string>([['manager', given.join('\n')]]);
-  for (const worker of stack.workers) places.set(`log of worker ${worker.pid}`, worker.log());
-  const files = await readdir(stack.dir, { recursive: true, withFileTypes: true });
-  for (const file of files.filter((entry) => entry.isFile())) {
-    const path = join(file.parentPath, file.name);
-    places.set(path.slice(stack.dir.length), await readFile(path, 'latin1'));
-  }
-  const redis = stack.redis.client();
-  for (const key of await redis.keys('*')) places.set(`redis ${key}`, `${key} ${await readValue(redis, key)}`);
-  return places;
-}
-
-/** As it is: a dump may be compressed. */
-async function readValue(redis: Redis, key: string): Promise<string> {
-  switch (await redis.type(key)) {
-    case 'string':
-      return (await redis.get(key)) ?? '';
-    case 'hash':
-      return JSON.stringify(await redis.hgetall(key));
-    case 'list':
-      return JSON.stringify(await redis.lrange(key, 0, -1));
-    case 'set':
-      return JSON.stringify(await redis.smembers(key));
-    case 'zset':
-      return JSON.stringify(await redis.zrange(key, 0, '-1'));
-    case 'stream':
-      return JSON.stringify(await redis.xrange(key, '-', '+'));
-    default:
-      return '';
-  }
 }
 
 test('keys are nowhere but in the worker: not in Redis, database, logs, results, errors or health', async () => {
@@ -140,13 +97,5 @@ test('keys are nowhere but in the worker: not in Redis, database, logs, results,
   const holding = [...places].filter(([, content]) => content.includes(stack.generations[1]?.requestId ?? 'none'));
   const read = [/^manager$/, /^log of worker/, /aimm\.db/, /appendonly.*incr/, /^redis {aimm}:openai:gen_/];
   expect(read.filter((kind) => !holding.some(([place]) => kind.test(place)))).toEqual([]);
-  const leaks = [...places].flatMap(([place, content]) =>
-    keys
-      .filter(({ fragments }) => fragments.some((part) => content.includes(part)))
-      .map(({ variable, fragments }) => {
-        const at = Math.min(...fragments.map((part) => content.indexOf(part)).filter((index) => index >= 0));
-        return `${variable} in ${place}: …${content.slice(Math.max(0, at - 200), at + 60)}…`;
-      }),
-  );
-  expect(leaks).toEqual([]);
+  expect(findLeaks(places, keys)).toEqual([]);
 });

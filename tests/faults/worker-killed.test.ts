@@ -117,3 +117,24 @@ test('a worker killed between the answer and the ledger costs no second call, an
   expect(stack.upstream.calls).toHaveLength(2);
   expect(first.log()).not.toContain('queueing them');
 });
+
+test('a worker killed while an answer is mended leaves the mending to the next: the answer that did not fit is not paid for again', async () => {
+  const stack = await createFaultStack();
+  const texts = ['no JSON', undefined, '{"ok":true}'];
+  stack.upstream.behave(({ number }, { finish, held }) => {
+    const text = texts[number - 1];
+    return text === undefined ? held : finish({ text });
+  });
+  const [first, front] = await Promise.all([stack.startWorker(), stack.openFront()]);
+  const asked = await stack.generate(front, 'killed while mending', { settings: { responseFormat: { type: 'json' } } });
+  await stack.upstream.arrived(2);
+  await first.end('SIGKILL');
+  await stack.startWorker();
+
+  expect(await asked.result).toMatchObject({ structured: { ok: true }, calls: 3 });
+  expect(stack.upstream.bodies[2]).toContain('the answer is not JSON');
+  const { ledger } = await stack.database();
+  const readRows = async () =>
+    (await ledger.findByRequest(asked.requestId)).map(({ callNumber, status }) => `${callNumber} ${status}`);
+  await expect.poll(readRows).toEqual(['1 succeeded', '2 outcome_unknown', '3 succeeded']);
+});

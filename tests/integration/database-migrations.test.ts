@@ -67,8 +67,11 @@ describe.each(databaseKinds)('migrations on %s', (kind) => {
   it('that fail halfway leave nothing behind, and are applied once they can be', async () => {
     const url = await createEmptyDatabase(kind);
     await migrateDatabase({ url });
-    // Everything is to be applied again, and the last of the tables is in the way.
-    await runSql(url, 'DROP TABLE messages; DROP TABLE conversations; DELETE FROM _prisma_migrations');
+    // Everything is to be applied again, and one of the tables is in the way.
+    await runSql(
+      url,
+      'DROP TABLE api_keys; DROP TABLE messages; DROP TABLE conversations; DELETE FROM _prisma_migrations',
+    );
     await expect(createDatabase({ url })).rejects.toThrow(/usage_stats/);
     await expect(createDatabase({ url })).rejects.toThrow(/usage_stats/);
     await runSql(url, 'DROP TABLE usage_stats');

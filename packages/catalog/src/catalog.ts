@@ -22,6 +22,10 @@ export interface ProviderConfig {
   /** One call, unless the request says otherwise. */
   timeoutMs: number;
   defaultModel?: string;
+  /** Ollama: how long a model stays loaded after a call: `30m`, seconds, 0 or -1. */
+  keepAlive?: string | number;
+  /** Ollama: the context window in tokens that the host gives by itself. */
+  contextLength?: number;
 }
 
 export interface ResolvedModel {
@@ -60,6 +64,8 @@ export interface Routing {
 export interface Catalog {
   readonly providers: readonly ProviderConfig[];
   readonly routing: Routing;
+  /** The day somebody last compared models.json with what vendors publish, as `2026-11-22`. */
+  readonly checkedOn: string;
   findProvider(id: string): ProviderConfig | undefined;
   /** The catalog's models, prices filled in, sorted by provider then id. */
   listModels(filter?: ModelFilter): ModelInfo[];
@@ -76,6 +82,8 @@ export interface Catalog {
     answeredBy?: string | undefined;
     usage: Usage;
     at: number;
+    /** What was asked to be kept was to be kept for an hour, which some vendors charge more for. */
+    cachedForAnHour?: boolean | undefined;
   }): Price;
   pricesOf(provider: string, model: string): ModelPrices | undefined;
   /** Up to five names that resemble `name`. */

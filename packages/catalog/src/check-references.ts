@@ -64,6 +64,17 @@ export function checkBaseUrls(source: string, providers: readonly ProviderConfig
   );
 }
 
+/** Ollama's own settings, which no other wire knows. */
+export function checkOllamaFields(source: string, providers: readonly ProviderConfig[]): ConfigFault[] {
+  return providers.flatMap((provider, index) =>
+    (['keepAlive', 'contextLength'] as const).flatMap((field) =>
+      provider.kind === 'ollama' || provider[field] === undefined
+        ? []
+        : [{ source, path: `providers[${index}].${field}`, expected: 'nothing: only the kind ollama knows it' }],
+    ),
+  );
+}
+
 type Names = readonly (string | undefined)[] | undefined;
 
 function findRepeated(names: Names, toFault: (index: number, first: number) => ConfigFault): ConfigFault[] {

@@ -20,6 +20,8 @@ export const BaseUrl = z.string().refine(isPlainHttpUrl, {
   error: 'an http:// or https:// address without user name, password, query or fragment',
 });
 
+const keepAliveWords = 'a time like "30m" or "24h", a number of seconds, 0 (unload at once) or -1 (never unload)';
+
 const ProviderEntry = z.strictObject({
   id: ProviderName,
   kind: z.enum(providerKinds),
@@ -37,6 +39,11 @@ const ProviderEntry = z.strictObject({
   idleTimeoutMs: count.default(60_000),
   timeoutMs: count.default(600_000),
   defaultModel: text.optional(),
+  /** Kind `ollama` only. */
+  keepAlive: z
+    .union([z.string().regex(/^-?\d+(\.\d+)?(ms|s|m|h)$/, keepAliveWords), z.int(keepAliveWords)], keepAliveWords)
+    .optional(),
+  contextLength: count.optional(),
 });
 export type ProviderEntry = z.infer<typeof ProviderEntry>;
 

@@ -8,7 +8,7 @@ const million = 1_000_000n;
  * `inputTokens` includes the cached ones and `outputTokens` the reasoning ones. Counts that contradict each other are
  * read in the user's favour: no part is billed twice, none below zero.
  */
-export function computeCost(usage: Usage, table: RateTable): number | null {
+export function computeCost(usage: Usage, table: RateTable, cachedForAnHour = false): number | null {
   if (usage.inputTokens === undefined && usage.outputTokens === undefined) return null;
   const cacheRead = usage.cacheReadTokens ?? 0;
   const cacheWrite = usage.cacheWriteTokens ?? 0;
@@ -19,10 +19,11 @@ export function computeCost(usage: Usage, table: RateTable): number | null {
   const reasoningPart = Math.min(usage.reasoningTokens ?? 0, output);
 
   const rates = table.ratesAt(input);
+  const writeRate = (cachedForAnHour ? rates.cacheWriteHour : undefined) ?? rates.cacheWrite ?? rates.input;
   const total =
     bill(input - readPart - writePart, rates.input) +
     bill(readPart, rates.cacheRead ?? rates.input) +
-    bill(writePart, rates.cacheWrite ?? rates.input) +
+    bill(writePart, writeRate) +
     bill(output - reasoningPart, rates.output) +
     bill(reasoningPart, rates.reasoning ?? rates.output);
   return Number((total + million / 2n) / million);

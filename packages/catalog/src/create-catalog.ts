@@ -48,6 +48,7 @@ export function createCatalog(content: CatalogContent): Catalog {
   return {
     providers,
     routing,
+    checkedOn: content.checkedOn,
     findProvider: (id) => providersById.get(id),
     listModels,
     findModel,

@@ -1,13 +1,13 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Catalog, ConfigFault } from './catalog.ts';
-import { checkBaseUrls, checkReferences } from './check-references.ts';
+import { checkBaseUrls, checkOllamaFields, checkReferences } from './check-references.ts';
 import { ModelsFile, ProvidersFile, RoutingFile } from './config-schemas.ts';
 import { createCatalog } from './create-catalog.ts';
 import { applyEnvironment, type Environment } from './environment.ts';
 import { readConfigFile } from './read-config-file.ts';
 
-const defaultConfigDir = fileURLToPath(new URL('../../../config', import.meta.url));
+export const defaultConfigDir = fileURLToPath(new URL('../../../config', import.meta.url));
 
 export interface LoadCatalogOptions {
   /** Where providers.json, models.json and routing.json are. Default: the repository's `config/`. */
@@ -35,6 +35,7 @@ export function loadCatalog(options: LoadCatalogOptions): { catalog: Catalog; fa
     ...routingFile.faults,
     ...applied.flatMap((result) => result.faults),
     ...checkBaseUrls(providersFile.source, providers),
+    ...checkOllamaFields(providersFile.source, providers),
     ...checkReferences({ providers: providersFile, models: modelsFile, routing: routingFile }),
   ];
   const catalog = createCatalog({

@@ -10,6 +10,8 @@ export interface Rates {
   output: number;
   cacheRead?: number;
   cacheWrite?: number;
+  /** Written to be kept for an hour; absent: as `cacheWrite`. */
+  cacheWriteHour?: number;
   reasoning?: number;
 }
 
@@ -19,7 +21,13 @@ export interface RateTable {
   ratesAt(inputTokens: number): Rates;
 }
 
-type PriceField = 'input_mtok' | 'output_mtok' | 'cache_read_mtok' | 'cache_write_mtok' | 'output_reasoning_mtok';
+type PriceField =
+  | 'input_mtok'
+  | 'output_mtok'
+  | 'cache_read_mtok'
+  | 'cache_write_mtok'
+  | 'cache_write_1h_mtok'
+  | 'output_reasoning_mtok';
 
 /** genai-prices' own name for a vendor whose kind speaks to that vendor only. */
 const vendorOfKind: Readonly<Record<string, string>> = {
@@ -80,12 +88,16 @@ function toRates(prices: GenaiPrices.ModelPrice, inputTokens: number): Rates {
     output: rate('output_mtok') ?? 0,
     ...defined('cacheRead', rate('cache_read_mtok')),
     ...defined('cacheWrite', rate('cache_write_mtok')),
+    ...defined('cacheWriteHour', rate('cache_write_1h_mtok')),
     ...defined('reasoning', rate('output_reasoning_mtok')),
   };
 }
 
+/** Anthropic charges 1.25 times the input's price for what it keeps five minutes, and twice for an hour. */
+const hourFactor = 2 / 1.25;
+
 /** The rates that a `prices` entry of models.json states. */
-export function toRateTable(override: PriceOverride, checkedOn: string): RateTable {
+export function toRateTable(override: PriceOverride, checkedOn: string, kind: string | undefined): RateTable {
   const { longContext } = override;
   return {
     version: `models.json@${checkedOn}`,
@@ -97,6 +109,10 @@ export function toRateTable(override: PriceOverride, checkedOn: string): RateTab
         output: prices.outputPerMillionUsd ?? 0,
         ...defined('cacheRead', prices.cacheReadPerMillionUsd),
         ...defined('cacheWrite', prices.cacheWritePerMillionUsd),
+        ...(kind === 'anthropic' &&
+          prices.cacheWritePerMillionUsd !== undefined && {
+            cacheWriteHour: prices.cacheWritePerMillionUsd * hourFactor,
+          }),
       };
     },
   };

@@ -39,8 +39,8 @@ export function createPricing({ findProvider, findOverride, checkedOn }: Pricing
   const lookUpTable = (providerId: string, models: readonly string[], at: number): RateTable | undefined => {
     const overrides = models.map((model) => findOverride(providerId, model));
     const stated = overrides.find((override) => override !== undefined && override !== null);
-    if (stated !== undefined && stated !== null) return toRateTable(stated, checkedOn);
     const provider = findProvider(providerId);
+    if (stated !== undefined && stated !== null) return toRateTable(stated, checkedOn, provider?.kind);
     if (provider === undefined) return undefined;
     if (provider.kind === 'ollama') return local;
     for (const [index, model] of models.entries()) {
@@ -51,10 +51,10 @@ export function createPricing({ findProvider, findOverride, checkedOn }: Pricing
   };
 
   return {
-    priceCall({ provider, model, answeredBy, usage, at }): Price {
+    priceCall({ provider, model, answeredBy, usage, at, cachedForAnHour }): Price {
       const table = findTable(provider, answeredBy === undefined ? [model] : [answeredBy, model], at);
       if (table === undefined) return { costNanoUsd: null, priceVersion: priceData.version() };
-      const costNanoUsd = table === local ? 0 : computeCost(usage, table);
+      const costNanoUsd = table === local ? 0 : computeCost(usage, table, cachedForAnHour);
       return { costNanoUsd, priceVersion: table.version };
     },
     listPrices(provider, model, at) {

@@ -101,6 +101,21 @@ describe('mistakes are told all at once, with where they stand and what is expec
     expect(faultsOf({ providers }, { MY_SERVER_BASE_URL: 'http://localhost:8000/v1' })).toEqual([]);
   });
 
+  test('settings of Ollama at another kind, and times that it does not know', () => {
+    const wrong = [
+      provider('a', { keepAlive: '30m' }),
+      provider('b', { contextLength: 8192 }),
+      provider('c', { kind: 'ollama', keepAlive: 'for ever' }),
+    ];
+    expect(faultsOf({ providers: { providers: wrong } })).toMatchObject([
+      { path: 'providers[2].keepAlive', expected: expect.stringContaining('"30m"') },
+    ]);
+    expect(faultsOf({ providers: { providers: wrong.slice(0, 2) } })).toMatchObject([
+      { path: 'providers[0].keepAlive', expected: expect.stringContaining('ollama') },
+      { path: 'providers[1].contextLength', expected: expect.stringContaining('ollama') },
+    ]);
+  });
+
   test('an address with a password in it, which must never be shown', () => {
     expect(faultsOf({}, { OPENAI_BASE_URL: 'https://me:secret@example.com' })).toHaveLength(1);
     expect(JSON.stringify(faultsOf({}, { OPENAI_BASE_URL: 'https://me:secret@example.com' }))).not.toContain('secret');

@@ -9,7 +9,11 @@ const at = Date.UTC(2026, 10, 22);
 const { catalog } = loadCatalog({ env: {}, now: () => at });
 const dollar = 1_000_000_000;
 
-function cost(name: string, usage: Usage, more: { answeredBy?: string; at?: number } = {}): number | null {
+function cost(
+  name: string,
+  usage: Usage,
+  more: { answeredBy?: string; at?: number; cachedForAnHour?: boolean } = {},
+): number | null {
   const [owner = '', model = ''] = name.split('/');
   return catalog.priceCall({ provider: owner, model, usage, at, ...more }).costNanoUsd;
 }
@@ -28,6 +32,15 @@ describe('what a call cost, in nano-dollars', () => {
     // Claude Opus 5.5: 4 in, 20 out, 0.2 cache read, 5 cache write
     const usage = { inputTokens: 10_000, cacheReadTokens: 6_000, cacheWriteTokens: 1_000, outputTokens: 100 };
     expect(cost('anthropic/claude-opus-5-5', usage)).toBe(3_000 * 4_000 + 6_000 * 200 + 1_000 * 5_000 + 100 * 20_000);
+  });
+
+  test('what is written to the cache for an hour at that rate, where the vendor has one', () => {
+    const usage = { inputTokens: 1_000, cacheWriteTokens: 1_000, outputTokens: 0 };
+    // Twice the input's price, from models.json and from the price data.
+    expect(cost('anthropic/claude-opus-5-5', usage, { cachedForAnHour: true })).toBe(1_000 * 8_000);
+    expect(cost('anthropic/claude-haiku-4-5', usage, { cachedForAnHour: true })).toBe(1_000 * 2_000);
+    expect(cost('anthropic/claude-haiku-4-5', usage)).toBe(1_000 * 1_250);
+    expect(cost('openai/gpt-6.2-sol', usage, { cachedForAnHour: true })).toBe(cost('openai/gpt-6.2-sol', usage));
   });
 
   test('cached input as plain input where the model has no rate for it', () => {

@@ -56,9 +56,14 @@ export const LedgerRow = z.object({
 });
 export type LedgerRow = z.infer<typeof LedgerRow>;
 
+/** An answer that was not in the form asked for, and why: the next call is asked to mend it. */
+export const UnfitAnswer = z.object({ text: z.string(), faults: z.array(z.string()) });
+export type UnfitAnswer = z.infer<typeof UnfitAnswer>;
+
 /** What a job remembers across crashes: its calls and the ledger rows they made. */
 export const Checkpoint = z.object({
   calls: z.array(CallRecord),
+  unfit: UnfitAnswer.optional(),
   /** Rows of finished calls: after a crash the ledger is written from here, once more and idempotently. */
   rows: z.array(LedgerRow),
   /** How often the job had stalled when this was written: tells a recovery from a retry by hand. */

@@ -23,7 +23,7 @@ export type ToolDefinition = z.infer<typeof ToolDefinition>;
 export const ToolChoice = z.union([z.enum(['auto', 'none', 'required']), z.strictObject({ name: z.string() })]);
 export type ToolChoice = z.infer<typeof ToolChoice>;
 
-export const ReasoningEffort = z.enum(['none', 'minimal', 'low', 'medium', 'high', 'max']);
+export const ReasoningEffort = z.enum(['none', 'minimal', 'low', 'medium', 'high', 'xhigh', 'max']);
 export type ReasoningEffort = z.infer<typeof ReasoningEffort>;
 
 /** How to generate. A setting that a model does not take becomes a warning, never a silent drop. */
@@ -42,6 +42,8 @@ export const GenerationSettings = z.strictObject({
   toolChoice: ToolChoice.optional(),
   serviceTier: z.string().optional(),
   userId: z.string().max(128).optional(),
+  /** Whether the vendor is to keep the prompt's beginning for the next request: as it sees fit, or for so long. */
+  promptCache: z.enum(['off', 'auto', '5m', '1h']).optional(),
 });
 export type GenerationSettings = z.infer<typeof GenerationSettings>;
 

@@ -10,7 +10,7 @@
  * - **front**: a process that speaks to clients and never calls a provider. **worker**: a process that calls providers.
  * - **reply**: what a worker sends back to the front that waits.
  */
-export { CallRecord, CallStatus, Checkpoint, LedgerRow, Outcome } from './calls.ts';
+export { CallRecord, CallStatus, Checkpoint, LedgerRow, Outcome, UnfitAnswer } from './calls.ts';
 export { ComparisonEntry, ComparisonResult, ComparisonSummary, Judgement } from './comparison.ts';
 export { Conversation, ConversationId, ConversationMessage } from './conversations.ts';
 export { ErrorCode, type ErrorDetails, ErrorShape, ModelManagerError, toModelManagerError } from './errors.ts';
@@ -52,6 +52,15 @@ export {
   ToolCallPart,
   ToolResultPart,
 } from './messages.ts';
-export { Capability, ListedModel, ModelInfo, ModelPrices, ModelQuirks, ProviderHealth } from './models.ts';
+export {
+  Capability,
+  KeyHealth,
+  ListedModel,
+  ModelInfo,
+  ModelPrices,
+  ModelQuirks,
+  ProviderHealth,
+  RateLimits,
+} from './models.ts';
 export { Reply } from './replies.ts';
 export { UsageGroupBy, UsageQuery, UsageReport, UsageTotals } from './usage.ts';

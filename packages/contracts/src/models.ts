@@ -23,6 +23,10 @@ export const ModelQuirks = z.strictObject({
   reasoningEfforts: z.array(ReasoningEffort).optional(),
   /** Reasoning is asked for as an effort level, a token budget, or an on/off switch. */
   reasoningStyle: z.enum(['effort', 'budget', 'switch']).optional(),
+  /** Anthropic: how reasoning is switched off; default `disabled`. */
+  reasoningOff: z.enum(['disabled', 'between_tools']).optional(),
+  /** OpenAI: the summary of its reasoning to ask for along with an effort; default none, as OpenAI wants a verified organisation. */
+  reasoningSummary: z.enum(['auto', 'concise', 'detailed']).optional(),
   /** OpenAI wire: which API serves it, and what its system role and token limit are called. */
   api: z.enum(['responses', 'chat']).optional(),
   systemRole: z.enum(['system', 'developer']).optional(),
@@ -73,6 +77,32 @@ export const ListedModel = ModelInfo.pick({
 });
 export type ListedModel = z.infer<typeof ListedModel>;
 
+/** One key of a provider as its worker sees it: never the key itself. */
+export const KeyHealth = z.object({
+  /** What a person calls it, or the name of its environment variable. */
+  label: z.string(),
+  source: z.enum(['environment', 'database']),
+  /** Its last characters; absent for keys of the environment. */
+  fingerprint: z.string().optional(),
+  /** `set_aside`: the provider refused it, so others are used before it. `unreadable`: it cannot be decrypted. */
+  state: z.enum(['in_use', 'set_aside', 'unreadable']),
+  /** Why it is not in use, as a sentence. */
+  reason: z.string().optional(),
+  /** When it is used again as before. */
+  until: z.number().optional(),
+});
+export type KeyHealth = z.infer<typeof KeyHealth>;
+
+/** What the vendor said was left when it last answered; what it does not say is absent. */
+export const RateLimits = z.object({
+  requestsRemaining: z.number().int().nonnegative().optional(),
+  tokensRemaining: z.number().int().nonnegative().optional(),
+  /** When both are whole again. */
+  resetAt: z.number().optional(),
+  seenAt: z.number(),
+});
+export type RateLimits = z.infer<typeof RateLimits>;
+
 export const ProviderHealth = z.object({
   provider: z.string(),
   kind: z.string(),
@@ -86,6 +116,10 @@ export const ProviderHealth = z.object({
   defaultModel: z.object({ id: z.string(), available: z.boolean() }).optional(),
   latencyMs: z.number().optional(),
   checkedAt: z.number(),
+  /** Every key, in the order of their turns; absent where there is none. */
+  keys: z.array(KeyHealth).optional(),
+  /** Absent where no call was made lately, or the vendor does not say. */
+  limits: RateLimits.optional(),
   /** What is wrong and how to mend it. */
   problem: z.string().optional(),
   hint: z.string().optional(),

@@ -5,6 +5,7 @@ import type {
 } from '../generated/sqlite/client.ts';
 import type { Client } from './client.ts';
 import type { ConversationRepository } from './database.ts';
+import { isUniqueViolation } from './failures.ts';
 import { toStorable } from './storable.ts';
 
 type Turn = Parameters<ConversationRepository['appendTurn']>[0];
@@ -70,11 +71,6 @@ function createConflict(id: string): ModelManagerError {
   return new ModelManagerError('invalid_request', `Conversation ${id} is not at the version that this turn follows.`, {
     hint: 'Somebody else added a turn meanwhile: read the conversation again and send the turn after its last message.',
   });
-}
-
-/** Prisma's code for a row that is there already. */
-function isUniqueViolation(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'P2002';
 }
 
 function toConversation(stored: StoredConversation): Conversation {

@@ -1,5 +1,6 @@
 import { ModelManagerError } from '@aimm/contracts';
 import type { Logger } from '@aimm/runtime';
+import { createApiKeys } from './api-keys.ts';
 import type { Connection } from './client.ts';
 import { createConversations } from './conversations.ts';
 import type { Database } from './database.ts';
@@ -28,6 +29,7 @@ export async function createDatabase({ url, logger, now = Date.now }: DatabaseOp
   await migrateDatabase({ url, logger });
   const { client, close } = await guardDatabase(kind, () => connect(kind, url, logger));
   const [ledger, conversations] = [createLedger(client, ledgerDialects[kind]), createConversations(client, now)];
+  const apiKeys = createApiKeys(client, now);
 
   let closed = false;
   const guard = async <Result>(work: () => Promise<Result>): Promise<Result> => {
@@ -46,6 +48,13 @@ export async function createDatabase({ url, logger, now = Date.now }: DatabaseOp
       find: (id) => guard(() => conversations.find(id)),
       messages: (id, page) => guard(() => conversations.messages(id, page)),
       appendTurn: (turn) => guard(() => conversations.appendTurn(turn)),
+    },
+    apiKeys: {
+      list: () => guard(() => apiKeys.list()),
+      add: (key, masterKey) => guard(() => apiKeys.add(key, masterKey)),
+      remove: (provider, labelOrId) => guard(() => apiKeys.remove(provider, labelOrId)),
+      reveal: (id, masterKey) => guard(() => apiKeys.reveal(id, masterKey)),
+      recordFailure: (id, failure) => guard(() => apiKeys.recordFailure(id, failure)),
     },
     ping: (timeoutMs) => guard(() => pingDatabase(kind, client, timeoutMs)),
     close: async () => {

@@ -28,11 +28,47 @@ export interface ConversationRepository {
   }): Promise<Conversation>;
 }
 
+/** A provider's key as the database shows it: never the key itself. Times are epoch milliseconds. */
+export interface ApiKey {
+  id: string;
+  provider: string;
+  /** What a person calls it; one of its kind per provider. */
+  label: string;
+  /** The key's last characters (`…x7Qz`), for telling keys apart. */
+  fingerprint: string;
+  createdAt: number;
+  /** While a worker has it set aside: when the provider last refused it, and with which error code. */
+  lastFailedAt?: number;
+  lastFailedReason?: string;
+}
+
+/** Provider keys, encrypted. Only who brings the master key gets one back. */
+export interface ApiKeyRepository {
+  /** By provider, oldest first. */
+  list(): Promise<ApiKey[]>;
+  /**
+   * Encrypts and stores a key; without a label it is called `key-1`, `key-2`, …
+   * @throws ModelManagerError `invalid_request` when the provider has that key or that label already, `unavailable` when
+   *   keys are there that were stored under another master key
+   */
+  add(key: { provider: string; key: string; label?: string | undefined }, masterKey: string): Promise<ApiKey>;
+  /** What was removed; undefined where there is no such key. */
+  remove(provider: string, labelOrId: string): Promise<ApiKey | undefined>;
+  /**
+   * The key itself; undefined where it is gone.
+   * @throws ModelManagerError `unavailable` when the master key is another, or the row was changed
+   */
+  reveal(id: string, masterKey: string): Promise<string | undefined>;
+  /** Notes that the provider refuses the key; without a failure, that it takes it again. */
+  recordFailure(id: string, failure: { at: number; reason: string } | undefined): Promise<void>;
+}
+
 /** The only door to Prisma. `url`: `file:/…/aimm.db` (SQLite) or `postgresql://…`. */
 export interface Database {
   readonly kind: 'sqlite' | 'postgresql';
   readonly ledger: LedgerRepository;
   readonly conversations: ConversationRepository;
+  readonly apiKeys: ApiKeyRepository;
   /** Round trip in milliseconds. @throws when the database does not answer within `timeoutMs` */
   ping(timeoutMs: number): Promise<number>;
   close(): Promise<void>;

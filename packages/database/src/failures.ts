@@ -10,6 +10,11 @@ export async function guardDatabase<Result>(kind: DatabaseKind, work: () => Prom
   }
 }
 
+/** Prisma's code for a row that is there already. */
+export function isUniqueViolation(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'P2002';
+}
+
 /** The same fault comes as the driver's error, as Prisma's adapter wraps it, or with Prisma's own code around both. */
 const reasons: { signs: RegExp; says: string; hint: string }[] = [
   {

@@ -1,5 +1,6 @@
 export { createDatabase, type DatabaseOptions } from './create-database.ts';
-export type { ConversationRepository, Database, LedgerRepository } from './database.ts';
+export type { ApiKey, ApiKeyRepository, ConversationRepository, Database, LedgerRepository } from './database.ts';
 export { createDatabaseOnDemand, type DatabaseOnDemand } from './database-on-demand.ts';
 export { findDrift } from './drift.ts';
+export { findKeyedProviders } from './keyed-providers.ts';
 export { migrateDatabase } from './migrate.ts';

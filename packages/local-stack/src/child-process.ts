@@ -12,6 +12,8 @@ export type ParentMessage = z.infer<typeof ParentMessage>;
 export const ChildMessage = z.discriminatedUnion('type', [
   /** It does its work now. `url`: where it listens. */
   z.object({ type: z.literal('ready'), url: z.string().optional() }),
+  /** A worker read the database: these providers have keys there. */
+  z.object({ type: z.literal('stored-keys'), providers: z.array(z.string()) }),
 ]);
 export type ChildMessage = z.infer<typeof ChildMessage>;
 
@@ -29,7 +31,15 @@ export function leaveWithParent(shutdown: Pick<Shutdown, 'run'>): void {
 
 /** Tells the supervisor, where there is one, that this process does its work now. */
 export function reportReady(url?: string): void {
-  const message: ChildMessage = { type: 'ready', ...(url !== undefined && { url }) };
+  tellParent({ type: 'ready', ...(url !== undefined && { url }) });
+}
+
+/** Tells the supervisor, where there is one, which providers have keys in the database. */
+export function reportStoredKeys(providers: string[]): void {
+  tellParent({ type: 'stored-keys', providers });
+}
+
+function tellParent(message: ChildMessage): void {
   // Nobody to tell any more is what `leaveWithParent` is for.
   if (process.connected) process.send?.(message, undefined, undefined, () => undefined);
 }

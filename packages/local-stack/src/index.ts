@@ -1,4 +1,11 @@
-export { ChildMessage, leaveWithParent, onProviderEnvironment, ParentMessage, reportReady } from './child-process.ts';
+export {
+  ChildMessage,
+  leaveWithParent,
+  onProviderEnvironment,
+  ParentMessage,
+  reportReady,
+  reportStoredKeys,
+} from './child-process.ts';
 export { type LostReason, StackStartError } from './control-connection.ts';
 export { findStack, type FoundStack } from './find-stack.ts';
 export { joinStack, type JoinOptions, type StackConnection } from './join-stack.ts';

@@ -12,6 +12,7 @@ import { cancelComparison, cancelGeneration, toJudgeId } from './cancel-job.ts';
 import { follow, unwrap } from './follow.ts';
 import type { Accepted, AskOptions, Caller, CompareAsk } from './manager.ts';
 import { toEnvelope, toGeneratePayload } from './payloads.ts';
+import { requireUsableSchema } from './require-usable-schema.ts';
 import type { Resources } from './resources.ts';
 
 /** Queues one generation per model and the comparison that joins them. Resolves once all of it is durable. */
@@ -22,6 +23,7 @@ export async function compare(
   options: AskOptions = {},
 ): Promise<Accepted<ComparisonResult>> {
   requireNotAborted(options.signal);
+  await requireUsableSchema(ask.settings);
   const { queue, catalog, listing, uuid } = resources;
   const resolved = ask.models.map((name) => catalog.resolveModel(name, listing.known()));
   const names = resolved.map(({ provider, model }) => `${provider.id}/${model}`);

@@ -9,6 +9,7 @@ import { continueConversation } from './continue-conversation.ts';
 import { follow, unwrap } from './follow.ts';
 import type { Accepted, AskOptions, Caller, GenerateAsk, GenerationAnswer } from './manager.ts';
 import { toEnvelope, toGeneratePayload } from './payloads.ts';
+import { requireUsableSchema } from './require-usable-schema.ts';
 import type { Resources } from './resources.ts';
 
 /** Queues one generation. Resolves once it is durable; its `result` once it has ended. */
@@ -19,6 +20,7 @@ export async function generate(
   options: AskOptions = {},
 ): Promise<Accepted<GenerationAnswer>> {
   requireNotAborted(options.signal);
+  await requireUsableSchema(ask.settings);
   const { queue, catalog, listing, uuid, now } = resources;
   const resolved = await chooseModel(resources, ask);
   const fallbacks = (ask.fallbacks ?? []).map((name) => catalog.resolveModel(name, listing.known()));
@@ -96,7 +98,7 @@ async function requireConfigured({ providers }: Resources, models: readonly Reso
     hint:
       variable === undefined
         ? `Is it running? check_health shows what "${id}" lacks.`
-        : `Set ${variable} where the worker runs (with the local stack: where this client starts), then ask again.`,
+        : `Set ${variable} where the worker runs (with the local stack: where this client starts), or store a key with \`aimm keys add ${id}\`, then ask again.`,
   });
 }
 

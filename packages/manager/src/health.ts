@@ -51,11 +51,13 @@ async function checkProvider(
       hint: 'Start one: `aimm worker`, or `aimm up` for the whole stack.',
     };
   if (!view.configured) {
+    // Keys that are there, but cannot be used.
+    if (view.problem !== undefined) return { ...base, problem: view.problem };
     const [variable] = view.apiKeyVariables;
     return {
       ...base,
       problem: 'It has no API key.',
-      hint: `Set ${variable ?? 'its key'} where the worker (or the client that starts the local stack) runs.`,
+      hint: `Set ${variable ?? 'its key'} where the worker (or the client that starts the local stack) runs, or store one with \`aimm keys add ${view.id}\`.`,
     };
   }
   try {

@@ -112,6 +112,8 @@ export interface ProviderView {
   baseUrl?: string | undefined;
   /** A worker that serves it has what it needs; absent while no worker has reported. */
   configured?: boolean | undefined;
+  /** What keeps it from being configured, where keys are there that cannot be used. */
+  problem?: string | undefined;
   demo: boolean;
   concurrency: number;
   requestsPerMinute?: number | undefined;

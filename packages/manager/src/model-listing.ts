@@ -5,12 +5,15 @@ import { probe } from './probe.ts';
 import type { ProviderDirectory } from './provider-directory.ts';
 
 export interface ModelListing {
-  /** What the configured providers list themselves; `refresh` asks anew. Providers that cannot be asked are `problems`. */
+  /**
+   * What the configured providers list themselves, as any front was told it within the last 5 minutes; `refresh` asks
+   * anew, for all of them. Providers that cannot be asked are `problems`.
+   */
   read(
     provider?: string,
     refresh?: boolean,
   ): Promise<{ models: ModelInfo[]; problems: { provider: string; error: ErrorShape }[] }>;
-  /** What has been read so far, without asking anybody. */
+  /** What this process has read so far, without asking anybody. */
   known(): ModelInfo[];
 }
 
@@ -26,24 +29,26 @@ export interface ModelListingOptions {
 }
 
 export function createModelListing({ catalog, queue, providers, now, uuid }: ModelListingOptions): ModelListing {
-  const cached = new Map<string, { models: ModelInfo[]; at: number }>();
+  const known = new Map<string, ModelInfo[]>();
 
   const ask = async (provider: string, refresh: boolean) => {
-    const known = cached.get(provider);
-    if (known !== undefined && !refresh && now() - known.at < freshForMs) return known.models;
-    const { models } = await probe(queue, 'list-models', { provider, timeoutMs: askForMs, uuid, now });
-    const listed = models.map((model: ListedModel): ModelInfo => ({
+    // What the stand-ins of the demo list is nobody's when a key comes.
+    const key = (await providers.isDemo(provider)) ? `${provider}-demo` : provider;
+    const kept = refresh ? undefined : await queue.listings.find(key);
+    const listing = kept ?? (await probe(queue, 'list-models', { provider, timeoutMs: askForMs, uuid, now }));
+    if (kept === undefined) await queue.listings.keep(key, listing, freshForMs);
+    const models = listing.models.map((model: ListedModel): ModelInfo => ({
       ...model,
       provider,
       source: 'provider',
       listed: true,
     }));
-    cached.set(provider, { models: listed, at: now() });
-    return listed;
+    known.set(provider, models);
+    return models;
   };
 
   return {
-    known: () => [...cached.values()].flatMap(({ models }) => models),
+    known: () => [...known.values()].flat(),
     async read(provider, refresh = false) {
       const problems: { provider: string; error: ErrorShape }[] = [];
       const wanted = catalog.providers.filter(({ id }) => provider === undefined || id === provider);
@@ -54,7 +59,7 @@ export function createModelListing({ catalog, queue, providers, now, uuid }: Mod
             return await ask(id, refresh);
           } catch (error) {
             problems.push({ provider: id, error: toModelManagerError(error).toShape() });
-            return cached.get(id)?.models ?? [];
+            return known.get(id) ?? [];
           }
         }),
       );

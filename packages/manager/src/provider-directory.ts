@@ -32,6 +32,8 @@ export function createProviderDirectory(
     const all = await reports(provider);
     return all.length === 0 ? undefined : all.some(({ configured }) => configured);
   };
+  const findProblem = async (provider: string) =>
+    (await reports(provider)).find(({ configured, problem }) => !configured && problem !== undefined)?.problem;
   const isDemo = async (provider: string) => (await reports(provider)).some(({ demo }) => demo);
 
   return {
@@ -45,6 +47,7 @@ export function createProviderDirectory(
           name: config.name,
           baseUrl: config.baseUrl,
           configured: await isConfigured(config.id),
+          problem: await findProblem(config.id),
           demo: await isDemo(config.id),
           concurrency: config.concurrency,
           requestsPerMinute: config.requestsPerMinute,

@@ -59,6 +59,7 @@ function createVendor(settings: ProviderSettings, transport: Transport): Vendor 
       return toListedModel(found ?? { id: model });
     },
     errorRules: anthropicErrorRules,
+    schemaMode: true,
     listingNeedsKey: true,
   };
 }

@@ -52,6 +52,7 @@ function createVendor(settings: ProviderSettings, transport: Transport): Vendor 
       return toListedModel(await client.models.get({ model }));
     },
     errorRules: googleErrorRules,
+    schemaMode: true,
     listingNeedsKey: true,
   };
 }

@@ -52,6 +52,7 @@ function createVendor(settings: ProviderSettings, transport: Transport): Vendor 
       return readListing({ data: cards }, 'data', 'id').map(toListedModel);
     },
     errorRules: mistralErrorRules,
+    schemaMode: true,
     listingNeedsKey: true,
   };
 }

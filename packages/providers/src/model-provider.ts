@@ -86,6 +86,10 @@ export interface ProviderSettings {
   firstByteTimeoutMs: number;
   idleTimeoutMs: number;
   defaultModel?: string;
+  /** Ollama: how long a model stays loaded after a call, as its `keep_alive` takes it. */
+  keepAlive?: string | number;
+  /** Ollama: the context window that the server gives by itself, in tokens. */
+  contextLength?: number;
   /** What the catalog knows of a model of this provider: limits and quirks. */
   describeModel: (model: string) => ModelInfo | undefined;
 }

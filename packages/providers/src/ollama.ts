@@ -1,11 +1,12 @@
-import type { Capability, ListedModel } from '@aimm/contracts';
-import type { ModelResponse, ShowResponse } from 'ollama';
+import type { Capability, GenerationRequest, ListedModel, ModelInfo } from '@aimm/contracts';
+import type { ModelResponse, Ollama, ShowResponse } from 'ollama';
 import { assembleProvider } from './adapter/assemble-provider.ts';
 import { isObject } from './adapter/error-body.ts';
 import { readListing, sizeField } from './adapter/listing.ts';
 import type { Transport } from './adapter/transport.ts';
 import { toCall, type Vendor } from './adapter/vendor.ts';
 import type { ProviderFactory, ProviderSettings } from './model-provider.ts';
+import { smallestWindow, toContextWindow, toNeededWindow } from './ollama/context-window.ts';
 import { ollamaErrorRules } from './ollama/errors.ts';
 import { toChatRequest } from './ollama/request.ts';
 import { createChatMapper } from './ollama/stream.ts';
@@ -28,12 +29,29 @@ function createVendor(settings: ProviderSettings, transport: Transport): Vendor 
     });
   }
 
+  /** A model of which the catalog knows nothing is looked up once; a server that does not say decides by itself. */
+  const shownWindows = new Map<string, number>();
+  async function findContextWindow(client: Ollama, request: GenerationRequest, info: ModelInfo | undefined) {
+    const given = settings.contextLength ?? smallestWindow;
+    const needed = toNeededWindow(request);
+    if (needed <= given) return undefined;
+    const { model } = request;
+    const known = info?.contextWindow ?? shownWindows.get(model);
+    const window = known ?? (await client.show({ model }).then(describeModel, () => undefined))?.contextWindow;
+    if (window !== undefined) shownWindows.set(model, window);
+    return toContextWindow(needed, given, window);
+  }
+
   return {
     kind: 'ollama',
     load: createClient,
     prepare(request, info) {
-      const { body, warnings } = toChatRequest(settings.id, request, info);
-      return toCall(warnings, createChatMapper(), async () => (await createClient()).chat(body));
+      const { body, warnings } = toChatRequest(settings.id, request, info, settings.keepAlive);
+      return toCall(warnings, createChatMapper(), async () => {
+        const client = await createClient();
+        const numCtx = await findContextWindow(client, request, info);
+        return client.chat(numCtx === undefined ? body : { ...body, options: { ...body.options, num_ctx: numCtx } });
+      });
     },
     async listModels() {
       const body = await (await createClient()).list();
@@ -43,6 +61,7 @@ function createVendor(settings: ProviderSettings, transport: Transport): Vendor 
       return { id: model, ...describeModel(await (await createClient()).show({ model })) };
     },
     errorRules: ollamaErrorRules,
+    schemaMode: true,
     // A local server has no keys.
     listingNeedsKey: false,
     hints: {

@@ -9,6 +9,8 @@ export const createOpenAiCompatibleProvider: ProviderFactory = (settings) =>
       kind: 'openai-compatible',
       api: 'chat',
       baseUrl: 'http://127.0.0.1:8000/v1',
+      // Some servers refuse the field, others ignore it; the catalog says of a model where it works.
+      schemaMode: false,
       // OpenRouter and most local servers show their models to anybody.
       listingNeedsKey: false,
       chat: {

@@ -244,6 +244,9 @@ describe('what a provider kept with its tool call comes back to it, and to no ot
 });
 
 describe('a JSON schema is the vendor’s to keep to', () => {
+  const capable = (kind: ProviderKind) => ({
+    describeModel: () => modelInfo(kind, { capabilities: ['text', 'json', 'json_schema'] }),
+  });
   const schema = { type: 'object', properties: { city: { type: 'string' } }, required: ['city'] };
   const closed = { ...schema, additionalProperties: false };
   const expected: Record<ProviderKind, object> = {
@@ -260,11 +263,42 @@ describe('a JSON schema is the vendor’s to keep to', () => {
   };
 
   test.each(kinds)('%s', async (kind) => {
-    const { body, warnings } = await send(kind, 'hi', {
-      responseFormat: { type: 'json_schema', name: 'a city', schema },
-    });
+    const settings = { responseFormat: { type: 'json_schema' as const, name: 'a city', schema } };
+    const { body, warnings } = await send(kind, 'hi', settings, capable(kind));
     expect(body).toMatchObject(expected[kind]);
     expect(warnings).toEqual([]);
+  });
+
+  test.each(kinds)('%s: a model without a mode for it gets it in the prompt', async (kind) => {
+    const settings = { responseFormat: { type: 'json_schema' as const, schema } };
+    const messages: Message[] = [
+      { role: 'system', content: [{ type: 'text', text: 'Be brief.' }] },
+      { role: 'user', content: [{ type: 'text', text: 'hi' }] },
+    ];
+    const { body, warnings } = await send(kind, messages, settings, {
+      describeModel: () => modelInfo(kind, { capabilities: ['text'] }),
+    });
+    const sent = JSON.stringify(body);
+    expect(sent).toContain('Be brief.\\n\\nAnswer with JSON that satisfies this JSON Schema');
+    expect(sent).toContain(JSON.stringify(JSON.stringify(schema)).slice(1, -1));
+    expect(sent).not.toMatch(/"(response_format|output_config|responseJsonSchema|format)"/);
+    expect(warnings).toEqual([
+      { code: 'adjusted_setting', setting: 'responseFormat', message: expect.stringContaining(`${kind}/m-1`) },
+    ]);
+  });
+
+  test('a model that has at least a mode for plain JSON is asked for that, too', async () => {
+    const settings = { responseFormat: { type: 'json_schema' as const, schema } };
+    const { body } = await send('openai-compatible', 'hi', settings, {
+      describeModel: () => modelInfo('openai-compatible', { capabilities: ['json'] }),
+    });
+    expect(body).toMatchObject({ response_format: { type: 'json_object' } });
+  });
+
+  test('an unknown server of OpenAI’s wire is not sent a field that it may refuse', async () => {
+    const { body } = await send('openai-compatible', 'hi', { responseFormat: { type: 'json_schema', schema } });
+    expect(body).not.toHaveProperty('response_format');
+    expect(JSON.stringify(body)).toContain('satisfies this JSON Schema');
   });
 
   test('openai: a schema with optional fields is sent, but not as strict', async () => {
@@ -413,6 +447,40 @@ describe('quirks of the catalog', () => {
     const { body, warnings } = await send('openai', 'hi', { reasoningEffort: 'minimal' }, quirks);
     expect(body).toMatchObject({ reasoning: { effort: 'low' } });
     expect(warnings).toEqual([expect.objectContaining({ code: 'adjusted_setting', setting: 'reasoningEffort' })]);
+  });
+
+  test.each([
+    ['openai', { reasoning: { effort: 'xhigh' } }],
+    ['anthropic', { output_config: { effort: 'xhigh' } }],
+    ['mistral', { reasoning_effort: 'xhigh' }],
+  ] as const)('%s: the effort xhigh, between high and max', async (kind, expected) => {
+    const { body, warnings } = await send(kind, 'hi', { reasoningEffort: 'xhigh' });
+    expect(body).toMatchObject(expected);
+    expect(warnings).toEqual([]);
+  });
+
+  test.each([
+    ['google', { generationConfig: { thinkingConfig: { thinkingLevel: 'HIGH' } } }],
+    ['openai-compatible', { reasoning_effort: 'high' }],
+  ] as const)('%s: has nothing above high, and says so', async (kind, expected) => {
+    const { body, warnings } = await send(kind, 'hi', { reasoningEffort: 'xhigh' });
+    expect(body).toMatchObject(expected);
+    expect(warnings).toEqual([expect.objectContaining({ code: 'adjusted_setting', setting: 'reasoningEffort' })]);
+  });
+
+  test('anthropic: a model that reasons at least between its tools', async () => {
+    const quirks = withQuirks('anthropic', { reasoningOff: 'between_tools' });
+    const { body } = await send('anthropic', 'hi', { reasoningEffort: 'none' }, quirks);
+    expect(body).toMatchObject({ thinking: { type: 'between_tools' } });
+  });
+
+  test('openai: a summary of the reasoning is asked for where the catalog says so', async () => {
+    const quirks = withQuirks('openai', { reasoningSummary: 'auto' });
+    const { body } = await send('openai', 'hi', { reasoningEffort: 'low' }, quirks);
+    expect(body).toMatchObject({ reasoning: { effort: 'low', summary: 'auto' } });
+    const without = await send('openai', 'hi', { reasoningEffort: 'none' }, quirks);
+    expect(without.body).toMatchObject({ reasoning: { effort: 'none' } });
+    expect(without.body).not.toHaveProperty('reasoning.summary');
   });
 
   test('a model that cannot be made to call a tool', async () => {

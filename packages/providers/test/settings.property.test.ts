@@ -64,11 +64,12 @@ const settings = fc.record<GenerationSettings, never>(
       fc.constant({ type: 'json' as const }),
       fc.record({ type: fc.constant('json_schema' as const), schema }),
     ),
-    reasoningEffort: fc.constantFrom('none', 'minimal', 'low', 'medium', 'high', 'max'),
+    reasoningEffort: fc.constantFrom('none', 'minimal', 'low', 'medium', 'high', 'xhigh', 'max'),
     tools: some(fc.record({ name: word, parameters: schema })),
     toolChoice: fc.oneof(fc.constantFrom('none' as const, 'required' as const), fc.record({ name: word })),
     serviceTier: fc.constantFrom('auto', 'flex', 'priority', 'standard_only', 'odd'),
     userId: word,
+    promptCache: fc.constantFrom('off', 'auto', '5m', '1h'),
   },
   { requiredKeys: [] },
 );
@@ -80,6 +81,8 @@ const quirks = fc.record(
     reasoningStyle: fc.constantFrom('effort' as const, 'budget' as const, 'switch' as const),
     apiVersion: fc.constant('2023-06-01'),
     forcedToolChoice: fc.boolean(),
+    reasoningOff: fc.constantFrom('disabled' as const, 'between_tools' as const),
+    reasoningSummary: fc.constantFrom('auto' as const, 'concise' as const),
   },
   { requiredKeys: [] },
 );
@@ -111,6 +114,8 @@ describe.each(kinds)('%s', (kind) => {
           if (whole.warnings.some(({ setting }) => setting === name)) continue;
           // Ollama is told to call no tool by not being told of any.
           if (kind === 'ollama' && name === 'tools' && asked.toolChoice === 'none') continue;
+          // Nothing is kept unless it is asked for: not asking leaves no trace.
+          if (name === 'promptCache' && asked.promptCache === 'off') continue;
           const { [name]: _left, ...others } = asked;
           expect((await send(others)).body, `${name} left no trace in ${whole.body}`).not.toBe(whole.body);
         }

@@ -10,6 +10,7 @@ import type { Handlers } from './job-context.ts';
 import { toLimiter } from './limits.ts';
 import { keyPrefix } from './names.ts';
 import { runJob, type RunningJobs } from './run-job.ts';
+import { createSameModelFirst } from './same-model-first.ts';
 
 /** Silent workers are looked for this often, or thrice per lock where that is shorter. */
 const stalledIntervalMs = 5_000;
@@ -23,6 +24,8 @@ export interface QueueToConsume {
   /** Jobs at once over all processes; absent: no limit. */
   globalConcurrency?: number;
   requestsPerMinute?: number;
+  /** The host loads one model at a time: jobs of the one that is loaded go first, within bounds. */
+  sameModelFirst?: boolean;
   /** How often a job may take its worker down before it is given up; default 3. */
   maxStalledCount?: number;
 }
@@ -56,6 +59,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
   const queues = new Map<string, Queue>();
   const running: RunningJobs = new Map();
   const checkpoints = createCheckpoints(redis);
+  const sameModelFirst = createSameModelFirst(redis);
   const cancels = listenForCancels(redis, running, logger);
   let leaving = false;
 
@@ -68,7 +72,8 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     return queue;
   };
 
-  const open = ({ name, concurrency, requestsPerMinute, maxStalledCount = maxStalledByDefault }: QueueToConsume) => {
+  const open = (wanted: QueueToConsume) => {
+    const { name, concurrency, requestsPerMinute, maxStalledCount = maxStalledByDefault } = wanted;
     const queue = queueFor(name);
     const process = (job: Job, token: string | undefined, signal?: AbortSignal) =>
       runJob(job, token ?? '', signal, {
@@ -80,6 +85,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
         logger,
         running,
         isLeaving: () => leaving,
+        sameModelFirst: wanted.sameModelFirst === true ? sameModelFirst : undefined,
       });
     // Named parameters, three of them: BullMQ counts them to decide whether to pass the signal.
     const worker = new Worker(name, (job, token, signal) => process(job, token, signal), {

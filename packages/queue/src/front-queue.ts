@@ -3,6 +3,7 @@ import type { Logger } from '@aimm/runtime';
 import type { Redis } from 'ioredis';
 import { connectFront, connectWorker, disconnect, withRedis } from './connection.ts';
 import { createQueueDirectory, type QueueCounts, type QueueDirectory } from './directory.ts';
+import { createListingCache, type ListingCache } from './listing-cache.ts';
 import { listWorkers, type WorkerPresence } from './presence.ts';
 import { createProducer, type Producer } from './producer.ts';
 import { createReplyReader, type ReplyReader } from './replies.ts';
@@ -17,6 +18,7 @@ export interface FrontQueue {
   readonly requests: Requests;
   readonly waiters: Waiters;
   readonly cache: ResponseCache;
+  readonly listings: ListingCache;
   workers(): Promise<WorkerPresence[]>;
   counts(): Promise<QueueCounts[]>;
   /** Round trip in milliseconds. @throws unavailable */
@@ -49,6 +51,7 @@ export function openFrontQueue({ redisUrl, frontId, providers, logger }: FrontQu
     requests,
     waiters,
     cache: createResponseCache(redis),
+    listings: createListingCache(redis),
     workers: () => withRedis(redis, () => listWorkers(redis)),
     counts: () =>
       withRedis(redis, () => (directory ??= createQueueDirectory(redis, providers, logger)).counts()).catch(

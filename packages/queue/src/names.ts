@@ -35,6 +35,7 @@ export const keys = {
   cancelChannel: `${keyPrefix}:cancel`,
   worker: (workerId: string) => `${keyPrefix}:worker:${workerId}`,
   workers: `${keyPrefix}:workers`,
+  listing: (provider: string) => `${keyPrefix}:listing:${provider}`,
   cache: (key: string) => `${keyPrefix}:cache:${key}`,
 };
 
@@ -44,4 +45,6 @@ export const fields = {
   outcome: 'aimm:outcome',
   cancel: 'aimm:cancel',
   partial: 'aimm:partial',
+  passes: 'aimm:passes',
+  passedSince: 'aimm:passed-since',
 } as const;

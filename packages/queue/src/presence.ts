@@ -9,7 +9,15 @@ export const WorkerPresence = z.object({
   pid: z.number(),
   startedAt: z.number(),
   seenAt: z.number(),
-  providers: z.array(z.object({ id: z.string(), configured: z.boolean(), demo: z.boolean() })),
+  providers: z.array(
+    z.object({
+      id: z.string(),
+      configured: z.boolean(),
+      demo: z.boolean(),
+      /** What is wrong with keys that are there, but cannot be used. */
+      problem: z.string().optional(),
+    }),
+  ),
 });
 export type WorkerPresence = z.infer<typeof WorkerPresence>;
 

@@ -1,4 +1,11 @@
-import { type JobName, ModelManagerError, type Outcome, type Reply, toModelManagerError } from '@aimm/contracts';
+import {
+  type JobName,
+  type JobPayload,
+  ModelManagerError,
+  type Outcome,
+  type Reply,
+  toModelManagerError,
+} from '@aimm/contracts';
 import type { Logger } from '@aimm/runtime';
 import { DelayedError, type Job, type Queue, UnrecoverableError, WaitingChildrenError, Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
@@ -10,6 +17,7 @@ import { pauseQueue } from './limits.ts';
 import { fields, keys, queueOf } from './names.ts';
 import { generationJobId } from './producer.ts';
 import { createReplyWriter } from './replies.ts';
+import type { SameModelFirst } from './same-model-first.ts';
 import { createRequests } from './requests.ts';
 
 /** Jobs that run in this process, by job id. */
@@ -24,6 +32,8 @@ export interface RunOptions {
   logger: Logger;
   running: RunningJobs;
   isLeaving: () => boolean;
+  /** For queues whose host loads one model at a time. */
+  sameModelFirst?: SameModelFirst | undefined;
 }
 
 /** Results larger than this are not sent: the front reads them by id. */
@@ -48,7 +58,14 @@ export async function runJob(
     throw await afterFailure(thrown, job, token, run, options);
   } finally {
     run.end();
+    await options.sameModelFirst?.bringForward(options.queue.name, modelOf(payload)).catch(() => false);
   }
+}
+
+/** `provider/model-id`, as the request's record names it. Only generations wait in such queues. */
+function modelOf(payload: unknown): string {
+  const { provider, request } = payload as JobPayload<'generate'>;
+  return `${provider}/${request.model}`;
 }
 
 type AnyPayload = { requestId?: string; replyTo?: string; deadlineAt?: number; startBy?: number; attempts?: number };

@@ -1,8 +1,11 @@
 import type { RawEnvironment } from './env.ts';
 
-/** The environment without the providers' keys, for processes that have no use for them. */
+/** Opens the keys in the database, so it belongs where they do. */
+const masterKeyVariable = 'AIMM_MASTER_KEY';
+
+/** The environment without the providers' keys, and what opens the stored ones, for processes that have no use for them. */
 export function withoutProviderKeys(raw: RawEnvironment): RawEnvironment {
-  return Object.fromEntries(Object.entries(raw).filter(([name]) => !isProviderKey(name)));
+  return Object.fromEntries(Object.entries(raw).filter(([name]) => !isProviderKey(name) && name !== masterKeyVariable));
 }
 
 export function isProviderKey(name: string): boolean {

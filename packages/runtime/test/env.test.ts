@@ -30,6 +30,7 @@ describe('the environment', () => {
       LOG_LEVEL: 'loud',
       WORKER_COUNT: 'many',
       AIMM_AUTH_TOKEN: 'short',
+      AIMM_MASTER_KEY: 'short too',
     });
     expect(Object.fromEntries(faults.map(({ path, expected }) => [path, expected]))).toEqual({
       HTTP_PORT: 'a port from 0 to 65535',
@@ -38,6 +39,7 @@ describe('the environment', () => {
       LOG_LEVEL: expect.stringContaining('trace, debug'),
       WORKER_COUNT: 'a whole number',
       AIMM_AUTH_TOKEN: 'at least 16 characters',
+      AIMM_MASTER_KEY: 'at least 16 characters',
     });
     expect(faults.every(({ source }) => source === 'environment')).toBe(true);
   });

@@ -12,10 +12,9 @@ const environment = {
   OPENAI_BASE_URL: 'https://api.example.test/v1',
 };
 
-test('a process without use for the providers’ keys gets everything else', () => {
+test('a process without use for the providers’ keys gets neither them nor what opens the stored ones', () => {
   expect(Object.keys(withoutProviderKeys(environment)).toSorted()).toEqual([
     'AIMM_AUTH_TOKEN',
-    'AIMM_MASTER_KEY',
     'DATABASE_URL',
     'OPENAI_BASE_URL',
     'REDIS_URL',

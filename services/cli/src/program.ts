@@ -5,6 +5,7 @@ import { addDemoCommand } from './commands/demo.ts';
 import { addDoctorCommand } from './commands/doctor.ts';
 import { addDownCommand } from './commands/down.ts';
 import { addGenerateCommand } from './commands/generate.ts';
+import { addKeysCommand } from './commands/keys.ts';
 import { addMigrateCommand } from './commands/migrate.ts';
 import { addModelsCommand } from './commands/models.ts';
 import { addServiceCommands } from './commands/services.ts';
@@ -37,6 +38,7 @@ export function createProgram(): Command {
   addCompareCommand(program);
   addModelsCommand(program);
   addUsageCommand(program);
+  addKeysCommand(program);
   addDoctorCommand(program);
   addMigrateCommand(program);
   addDemoCommand(program);

@@ -63,6 +63,23 @@ describe('openProviderDesk', { timeout: 15_000 }, () => {
     expect(Object.values(opened.state().environment)).not.toContain('real');
   });
 
+  it('ends the demo when a key was stored, and begins it again when that is gone', async () => {
+    const opened = await open({});
+    expect(await opened.setStored(['mistral'])).toBe(true);
+    expect(opened.state()).toMatchObject({ demo: false, configured: ['mistral'] });
+    expect(Object.values(opened.state().environment).filter((value) => value !== '')).toEqual([]);
+    expect(await opened.setStored(['mistral'])).toBe(false);
+    expect(await opened.setStored([])).toBe(true);
+    expect(opened.state()).toMatchObject({ demo: true, configured: [] });
+  });
+
+  it('serves no demo from the start where a key is stored', async () => {
+    desk = await openProviderDesk({ env: { AIMM_DEMO: 'auto' }, raw: {}, catalog, stored: ['openai', 'gone'] });
+    expect(desk.state()).toMatchObject({ demo: false });
+    expect(desk.state().configured).toContain('openai');
+    expect(desk.state().configured).not.toContain('gone');
+  });
+
   it('serves no demo with AIMM_DEMO=off', async () => {
     const { demo, configured } = (await open({}, 'off')).state();
     expect({ demo, configured }).toEqual({ demo: false, configured: [] });

@@ -35,6 +35,17 @@ describe('mergeProviderEnvironments', () => {
     });
   });
 
+  it('lets a client’s key join stored ones at the stack’s own endpoint, and at no other', () => {
+    const merge = (own: Record<string, string>, client: Record<string, string>) =>
+      mergeProviderEnvironments(providers, [own, client], ['openai']);
+    expect(merge({}, { OPENAI_API_KEY: 'k' })).toEqual({ OPENAI_API_KEY: 'k' });
+    expect(merge({}, { OPENAI_API_KEY: 'k', OPENAI_BASE_URL: 'http://elsewhere' })).toEqual({});
+    expect(merge({}, { OPENAI_BASE_URL: 'http://elsewhere' })).toEqual({});
+    const own = { OPENAI_BASE_URL: 'http://stack' };
+    expect(merge(own, { OPENAI_API_KEY: 'k' })).toEqual(own);
+    expect(merge(own, { ...own, OPENAI_API_KEY: 'k' })).toEqual({ ...own, OPENAI_API_KEY: 'k' });
+  });
+
   it('keeps the key that is there already', () => {
     const merged = mergeProviderEnvironments(providers, [{ OPENAI_API_KEY: 'first' }, { OPENAI_API_KEY: 'second' }]);
     expect(merged).toEqual({ OPENAI_API_KEY: 'first' });

@@ -38,6 +38,12 @@ describe('what generate asks', () => {
       max_wait_seconds: 1.5,
       timeout_seconds: 30,
       tags: ['docs'],
+      top_k: 40,
+      presence_penalty: 0.5,
+      frequency_penalty: -0.5,
+      service_tier: 'flex',
+      user: 'ada',
+      prompt_cache: '1h',
     });
     expect(ask).toEqual({
       messages: [
@@ -61,6 +67,12 @@ describe('what generate asks', () => {
         reasoningEffort: 'low',
         tools: [{ name: 'look', parameters: { type: 'object' } }],
         toolChoice: { name: 'look' },
+        topK: 40,
+        presencePenalty: 0.5,
+        frequencyPenalty: -0.5,
+        serviceTier: 'flex',
+        userId: 'ada',
+        promptCache: '1h',
       },
       model: 'openai/gpt-5-mini',
       conversationId,
@@ -93,6 +105,24 @@ describe('what generate asks', () => {
           { type: 'tool_result', toolCallId: 'c2', content: 'no', isError: true },
         ],
       },
+    ]);
+  });
+
+  it('takes files in messages, by address and by content', async () => {
+    const { messages } = await askOf({
+      messages: [
+        {
+          role: 'user',
+          content: [
+            { type: 'file', url: 'https://x.test/a.pdf', media_type: 'application/pdf' },
+            { type: 'file', data: 'AAAA', media_type: 'text/plain', filename: 'a.txt' },
+          ],
+        },
+      ],
+    });
+    expect(messages[0]?.content).toEqual([
+      { type: 'file', url: 'https://x.test/a.pdf', mediaType: 'application/pdf' },
+      { type: 'file', data: 'AAAA', mediaType: 'text/plain', filename: 'a.txt' },
     ]);
   });
 

@@ -1,4 +1,4 @@
-import type { CallRecord, Checkpoint, GeneratePayload, LedgerRow } from '@aimm/contracts';
+import type { CallRecord, Checkpoint, GeneratePayload, LedgerRow, UnfitAnswer } from '@aimm/contracts';
 import { toUnknownRow } from './ledger-rows.ts';
 
 /** The calls that one job has made, over all of its runs, and the ledger rows they became. */
@@ -13,6 +13,9 @@ export interface CallLog {
   end(state: CallRecord['state'], row: LedgerRow): void;
   /** A started call without an outcome is one that a crash hid: it becomes a row of its own. Returns whether there was one. */
   endHidden(): boolean;
+  /** The answer that the next call is to mend; `undefined` forgets it. */
+  keepUnfit(unfit: UnfitAnswer | undefined): void;
+  readonly unfit: UnfitAnswer | undefined;
   readonly calls: readonly CallRecord[];
   readonly rows: readonly LedgerRow[];
 }
@@ -23,6 +26,7 @@ export function createCallLog(
 ): CallLog {
   let calls: CallRecord[] = [];
   let rows: LedgerRow[] = [];
+  let unfit: UnfitAnswer | undefined;
 
   const log: CallLog = {
     get calls() {
@@ -31,10 +35,14 @@ export function createCallLog(
     get rows() {
       return rows;
     },
-    checkpoint: () => ({ calls, rows, stalledCount }),
+    get unfit() {
+      return unfit;
+    },
+    checkpoint: () => ({ calls, rows, stalledCount, ...(unfit !== undefined && { unfit }) }),
     adopt(earlier) {
       calls = earlier?.calls ?? [];
       rows = earlier?.rows ?? [];
+      unfit = earlier?.unfit;
     },
     start() {
       const number = (payload.callsBefore ?? 0) + calls.length + 1;
@@ -56,6 +64,7 @@ export function createCallLog(
       log.end('outcome_unknown', toUnknownRow(payload, { ...log.current(), demo }));
       return true;
     },
+    keepUnfit: (answer) => void (unfit = answer),
   };
   return log;
 }

@@ -22,13 +22,22 @@ export function tooLate(message: string, provider: string): ModelManagerError {
   });
 }
 
-export function notConfigured(id: string, catalog: Catalog): ModelManagerError {
+/** `problem`: what is wrong with the keys that are there. */
+export function notConfigured(id: string, catalog: Catalog, problem?: string): ModelManagerError {
+  if (problem !== undefined) {
+    return new ModelManagerError('authentication', `The provider "${id}" has no key that can be used.`, {
+      provider: id,
+      hint: problem,
+    });
+  }
   const variable = catalog.findProvider(id)?.apiKeyVariables[0];
   return new ModelManagerError('authentication', `The provider "${id}" is not configured: it has no API key.`, {
     provider: id,
-    hint:
+    hint: [
       variable === undefined
         ? 'config/providers.json describes it.'
         : `Set ${variable} where the worker (or the client that starts the local stack) runs.`,
+      `Or store one: \`aimm keys add ${id}\`.`,
+    ].join(' '),
   });
 }

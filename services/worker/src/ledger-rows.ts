@@ -1,4 +1,4 @@
-import { type Catalog, estimateTokens } from '@aimm/catalog';
+import type { Catalog, TokenEstimator } from '@aimm/catalog';
 import type { GeneratePayload, LedgerRow, Usage } from '@aimm/contracts';
 import type { CallReport } from './make-call.ts';
 
@@ -13,9 +13,9 @@ export function toLedgerRow(
   payload: GeneratePayload,
   call: CallFacts,
   report: CallReport,
-  catalog: Catalog,
+  { catalog, tokens: estimator }: { catalog: Catalog; tokens: TokenEstimator },
 ): LedgerRow {
-  const usage = report.usage ?? estimateUsage(payload, report, catalog);
+  const usage = report.usage ?? estimateUsage(payload, report, catalog, estimator);
   const price =
     report.error !== undefined && !hasTokens(usage)
       ? { costNanoUsd: 0, priceVersion: undefined }
@@ -25,6 +25,7 @@ export function toLedgerRow(
           answeredBy: report.answeredBy,
           usage,
           at: call.startedAt,
+          cachedForAnHour: payload.request.settings.promptCache === '1h',
         });
   return {
     ...common(payload, call),
@@ -76,7 +77,12 @@ function statusOf({ error, text, reasoning }: CallReport): LedgerRow['status'] {
 }
 
 /** A broken stream is billed for what was read and written, but its counts never came: better a marked guess than none. */
-function estimateUsage(payload: GeneratePayload, report: CallReport, catalog: Catalog): Usage {
+function estimateUsage(
+  payload: GeneratePayload,
+  report: CallReport,
+  catalog: Catalog,
+  estimator: TokenEstimator,
+): Usage {
   if (report.text === '' && report.reasoning === '') return {};
   const kind = catalog.findProvider(payload.provider)?.kind ?? payload.provider;
   const written = {
@@ -84,8 +90,8 @@ function estimateUsage(payload: GeneratePayload, report: CallReport, catalog: Ca
     content: [{ type: 'text' as const, text: report.text + report.reasoning }],
   };
   return {
-    inputTokens: estimateTokens(payload.request.messages, kind),
-    outputTokens: estimateTokens([written], kind),
+    inputTokens: estimator.estimate(payload.request.messages, kind),
+    outputTokens: estimator.estimate([written], kind),
     estimated: true,
   };
 }

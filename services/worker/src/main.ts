@@ -1,18 +1,23 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { loadCatalog } from '@aimm/catalog';
 import { createDatabaseOnDemand } from '@aimm/database';
-import { leaveWithParent, onProviderEnvironment, reportReady } from '@aimm/local-stack';
+import { leaveWithParent, onProviderEnvironment, reportReady, reportStoredKeys } from '@aimm/local-stack';
 import {
   ConfigError,
   createLogger,
   createShutdown,
   exitOnUncaught,
+  findMasterKey,
   loadEnvironment,
+  masterKeyFile,
+  type RawEnvironment,
   requireNoFaults,
   secretsOf,
 } from '@aimm/runtime';
+import { noteKeyChanges } from './note-key-changes.ts';
 import { createProviderSet } from './provider-set.ts';
 import { requireEndpoints } from './require-endpoints.ts';
+import { followStoredKeys } from './stored-keys.ts';
 import { startWorker, type WorkerProcess } from './worker.ts';
 
 /** Calls under way when the worker is told to leave may take this long; then they are handed back. */
@@ -20,20 +25,26 @@ const finishWithinMs = 20_000;
 
 const supervisorPatienceMs = 2_000;
 
+/** A database that is slower than this is not waited for: keys that are stored in it come into use later. */
+const storedKeysPatienceMs = 1_500;
+
 async function main(): Promise<void> {
   const { env, raw, faults } = loadEnvironment();
   // With any fault in it the environment is all defaults; the files are read from where they are all the same.
   const configDir = env.configDir ?? raw['AIMM_CONFIG_DIR'];
-  const { catalog, faults: catalogFaults } = loadCatalog({ configDir, env: raw });
+  const { faults: catalogFaults } = loadCatalog({ configDir, env: raw });
+  // Endpoints come and go with the providers' environment: today's, which may be a demo's, must not stay as the default.
+  const { catalog } = loadCatalog({ configDir, env: withoutEndpoints(raw) });
   const { endpoints, faults: endpointFaults } = requireEndpoints(env, raw, catalog);
   requireNoFaults(faults, catalogFaults, endpointFaults);
 
-  const providers = createProviderSet(catalog, env.WORKER_PROVIDERS, raw);
+  const masterKeys = new Set<string>();
+  let keysInUse = (): readonly string[] => [];
   const logger = await createLogger({
     name: 'worker',
     level: env.LOG_LEVEL,
     format: env.LOG_FORMAT,
-    secrets: () => [...secretsOf(raw), ...providers.secrets()],
+    secrets: () => [...secretsOf(raw), ...masterKeys, ...keysInUse()],
   });
   exitOnUncaught(logger);
   const shutdown = createShutdown({ logger, graceMs: finishWithinMs + 10_000 });
@@ -44,6 +55,13 @@ async function main(): Promise<void> {
   // Opened now, so that the first result does not wait for it; a database that is down now is tried again when it is needed.
   void database.get().catch((error: Error) => logger.warn({ reason: error.message }, 'The database is not there yet'));
 
+  const providers = createProviderSet({
+    catalog,
+    served: env.WORKER_PROVIDERS,
+    environment: raw,
+    onKeyChange: noteKeyChanges(() => database.get(), logger),
+  });
+  keysInUse = () => providers.secrets();
   let worker: WorkerProcess | undefined;
   const warmUp = () =>
     void providers.warmUp().catch((error: unknown) => logger.warn({ err: error }, 'Loading a provider failed'));
@@ -63,8 +81,28 @@ async function main(): Promise<void> {
     }
     warmUp();
   };
+  const storedKeys = followStoredKeys({
+    database: () => database.get(),
+    masterKey() {
+      const found = findMasterKey(env);
+      if (found !== undefined) masterKeys.add(found);
+      return found;
+    },
+    masterKeyPlace: `set AIMM_MASTER_KEY, or put back ${masterKeyFile(env)}`,
+    onChange(keys) {
+      const before = JSON.stringify(providers.describe());
+      providers.setStored(keys);
+      reportStoredKeys([...new Set(keys.map(({ provider }) => provider))]);
+      if (worker !== undefined && JSON.stringify(providers.describe()) !== before) void announce(worker);
+    },
+    logger,
+  });
+  shutdown.add('stored keys', () => storedKeys.close());
+  const firstRead = storedKeys.refresh().catch(() => undefined); // Told with the database's opening.
   // A supervisor sends the keys once the process runs: a job taken before that would find no provider configured.
   if (process.connected) await Promise.race([configured.promise, delay(supervisorPatienceMs)]);
+
+  if (!providers.isDemo()) await Promise.race([firstRead, delay(storedKeysPatienceMs)]);
 
   worker = await startWorker({
     redisUrl: endpoints.redisUrl,
@@ -78,6 +116,10 @@ async function main(): Promise<void> {
   logger.info({ providers: providers.describe() }, 'Worker ready');
   reportReady();
   warmUp();
+}
+
+function withoutEndpoints(raw: RawEnvironment): RawEnvironment {
+  return Object.fromEntries(Object.entries(raw).filter(([name]) => !name.endsWith('_BASE_URL')));
 }
 
 try {

@@ -7,7 +7,7 @@ import {
   type Usage,
   type Warning,
 } from '@aimm/contracts';
-import type { ModelProvider } from '@aimm/providers';
+import type { CallOptions, ModelProvider } from '@aimm/providers';
 
 /** What one call brought, whole or broken off. Times in milliseconds. */
 export interface CallReport {
@@ -30,6 +30,7 @@ export interface MakeCallOptions {
   timeoutMs: number;
   onText: (text: string, soFar: string) => void;
   onReasoning: (text: string) => void;
+  onResponse?: CallOptions['onResponse'];
 }
 
 /** Makes one call and reports how it went. Never throws: a failure is part of the report. */
@@ -43,7 +44,8 @@ export async function makeCall(
   const report: CallReport = { text: '', reasoning: '', toolCalls: [], warnings: [], usage: undefined, providerMs: 0 };
 
   try {
-    for await (const part of provider.stream(request, { signal: options.signal, timeoutMs: options.timeoutMs })) {
+    const { signal, timeoutMs, onResponse } = options;
+    for await (const part of provider.stream(request, { signal, timeoutMs, ...(onResponse && { onResponse }) })) {
       if (part.type === 'text' || part.type === 'reasoning' || part.type === 'tool_call')
         report.firstTokenMs ??= elapsed();
       switch (part.type) {

@@ -1,42 +1,80 @@
 import type { Catalog, ProviderConfig } from '@aimm/catalog';
-import { createProvider, type ModelProvider } from '@aimm/providers';
+import { createProvider } from '@aimm/providers';
+import { createKeyRing, type KeyName, type KeyRing, type KeyRingOptions, type ProviderKey } from './key-ring.ts';
+import type { StoredKey } from './stored-keys.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** The providers that this worker serves, as the environment of the moment configures them. */
+/** The providers that this worker serves, as the environment and the stored keys of the moment configure them. */
 export interface ProviderSet {
-  find(id: string): ModelProvider | undefined;
+  find(id: string): KeyRing | undefined;
   configs(): readonly ProviderConfig[];
-  describe(): { id: string; configured: boolean; demo: boolean }[];
-  isDemo(id: string): boolean;
-  /** Makes every provider anew: keys may come, go and change while the worker runs. Calls under way keep theirs. */
+  describe(): { id: string; configured: boolean; demo: boolean; problem?: string }[];
+  isDemo(): boolean;
+  /** Keys may come, go and change while the worker runs. Calls under way keep theirs; a key that stays keeps its state. */
   configure(environment: Environment): void;
+  /** The same for the keys of the database. In a demo they are not used: they are not for the stand-in. */
+  setStored(keys: readonly StoredKey[]): void;
   /** Loads what the configured ones need for their first call, one after the other. */
   warmUp(): Promise<void>;
-  /** Values that must never be printed. */
+  /** Values that must never be printed, also of keys that have gone. */
   secrets(): string[];
 }
 
-export function createProviderSet(
-  catalog: Catalog,
-  served: readonly string[] | undefined,
-  environment: Environment,
-): ProviderSet {
-  const configs = catalog.providers.filter(({ id }) => served === undefined || served.includes(id));
-  let providers = new Map<string, ModelProvider>();
-  let demo = false;
-  let secrets: string[] = [];
+export interface ProviderSetOptions {
+  catalog: Catalog;
+  /** Ids; default: all. */
+  served?: readonly string[] | undefined;
+  environment: Environment;
+  onKeyChange?: (provider: string, ...change: Parameters<KeyRingOptions['onChange']>) => void;
+}
 
-  const configure = (env: Environment) => {
+type GivenKey = { name: KeyName; secret: string };
+
+export function createProviderSet({ catalog, served, environment, onKeyChange }: ProviderSetOptions): ProviderSet {
+  const configs = catalog.providers.filter(({ id }) => served === undefined || served.includes(id));
+  const secrets = new Set<string>();
+  let rings = new Map<string, { ring: KeyRing; signature: string }>();
+  let made = new Map<string, ProviderKey>();
+  let stored: readonly StoredKey[] = [];
+  let env = environment;
+  let demo = false;
+
+  /** Makes anew what has changed, and nothing else: a key's state and its client's connections stay. */
+  const build = () => {
     demo = env['AIMM_DEMO_ACTIVE'] === '1';
-    secrets = configs.flatMap((config) => findKey(config, env) ?? []);
-    providers = new Map(configs.map((config) => [config.id, toProvider(config, env)]));
+    const before = made;
+    made = new Map();
+    rings = new Map(
+      configs.map((config) => {
+        const own = demo ? [] : stored.filter(({ provider }) => provider === config.id);
+        const given = toGivenKeys(config, env, own);
+        for (const { secret } of given) secrets.add(secret);
+        const keys = (given.length > 0 ? given : [undefined]).map((key) => {
+          const identity = JSON.stringify([config.id, env[config.baseUrlVariable], demo, key?.name.id, key?.secret]);
+          const one = before.get(identity) ?? makeKey(config, key);
+          made.set(identity, one);
+          return { identity, one };
+        });
+        const unreadable = own.flatMap(({ problem, ...key }) =>
+          problem === undefined ? [] : [{ ...toName(key), problem }],
+        );
+        const signature = JSON.stringify([keys.map(({ identity }) => identity), unreadable]);
+        const known = rings.get(config.id);
+        if (known?.signature === signature) return [config.id, known];
+        const onChange: KeyRingOptions['onChange'] = (...change) => onKeyChange?.(config.id, ...change);
+        return [
+          config.id,
+          { ring: createKeyRing({ keys: keys.map(({ one }) => one), unreadable, onChange }), signature },
+        ];
+      }),
+    );
+    for (const { provider, id, failure } of stored) rings.get(provider)?.ring.adopt(id, failure);
   };
-  const toProvider = (config: ProviderConfig, env: Environment): ModelProvider => {
-    const apiKey = findKey(config, env);
+  const makeKey = (config: ProviderConfig, key: GivenKey | undefined): ProviderKey => {
     const baseUrl = env[config.baseUrlVariable] || config.baseUrl;
     const [apiKeyVariable] = config.apiKeyVariables;
-    return createProvider({
+    const provider = createProvider({
       id: config.id,
       kind: config.kind,
       keyRequired: config.keyRequired,
@@ -44,28 +82,60 @@ export function createProviderSet(
       firstByteTimeoutMs: config.firstByteTimeoutMs,
       idleTimeoutMs: config.idleTimeoutMs,
       describeModel: (model) => catalog.findModel(config.id, model),
-      ...(apiKey !== undefined && { apiKey }),
+      ...(key !== undefined && { apiKey: key.secret }),
       ...(apiKeyVariable !== undefined && { apiKeyVariable }),
       ...(baseUrl !== undefined && { baseUrl }),
       ...(config.defaultModel !== undefined && { defaultModel: config.defaultModel }),
+      ...(config.keepAlive !== undefined && { keepAlive: config.keepAlive }),
+      ...(config.contextLength !== undefined && { contextLength: config.contextLength }),
     });
+    // The stand-in's keys are made up, and nobody's to know of.
+    return { provider, ...(key !== undefined && !demo && { name: key.name }) };
   };
-  configure(environment);
+  build();
 
   return {
-    find: (id) => providers.get(id),
+    find: (id) => rings.get(id)?.ring,
     configs: () => configs,
     describe: () =>
-      [...providers.values()].map((provider) => ({ id: provider.id, configured: provider.isAvailable(), demo })),
+      [...rings].map(([id, { ring }]) => ({
+        id,
+        configured: ring.isAvailable(),
+        demo,
+        ...(ring.problem !== undefined && { problem: ring.problem }),
+      })),
     isDemo: () => demo,
-    configure,
-    async warmUp() {
-      for (const provider of providers.values()) if (provider.isAvailable()) await provider.warmUp();
+    configure(environment) {
+      env = environment;
+      build();
     },
-    secrets: () => secrets,
+    setStored(keys) {
+      stored = keys;
+      for (const { secret } of keys) if (secret !== undefined) secrets.add(secret);
+      build();
+    },
+    async warmUp() {
+      const providers = [...rings.values()].flatMap(({ ring }) => ring.keys.map(({ provider }) => provider));
+      for (const provider of providers) if (provider.isAvailable()) await provider.warmUp();
+    },
+    secrets: () => [...secrets],
   };
 }
 
-function findKey(config: ProviderConfig, env: Environment): string | undefined {
-  return config.apiKeyVariables.map((name) => env[name]).find((value) => value !== undefined && value !== '');
+/** The environment's key first, then the stored ones; one that is there twice counts once. */
+function toGivenKeys(config: ProviderConfig, env: Environment, stored: readonly StoredKey[]): GivenKey[] {
+  const variable = config.apiKeyVariables.find((name) => env[name] !== undefined && env[name] !== '');
+  const keys: GivenKey[] = [];
+  if (variable !== undefined) {
+    keys.push({ name: { id: variable, label: variable, source: 'environment' }, secret: env[variable] ?? '' });
+  }
+  for (const { secret, ...key } of stored) {
+    if (secret !== undefined && !keys.some((known) => known.secret === secret))
+      keys.push({ name: toName(key), secret });
+  }
+  return keys;
+}
+
+function toName({ id, label, fingerprint }: Pick<StoredKey, 'id' | 'label' | 'fingerprint'>): KeyName {
+  return { id, label, fingerprint, source: 'database' };
 }

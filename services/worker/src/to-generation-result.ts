@@ -1,17 +1,28 @@
-import type { CallRecord, GeneratePayload, GenerateReceipt, GenerationResult, Warning } from '@aimm/contracts';
+import type {
+  CallRecord,
+  GeneratePayload,
+  GenerateReceipt,
+  GenerationResult,
+  LedgerRow,
+  Usage,
+  Warning,
+} from '@aimm/contracts';
 import type { CallReport } from './make-call.ts';
 
 interface Facts {
-  costNanoUsd: number | null;
-  /** All calls of this job, the one that answered last. */
+  /** All calls of this job, the one that answered last, and their ledger rows. */
   calls: readonly CallRecord[];
+  rows: readonly LedgerRow[];
+  /** The parsed answer, where JSON was asked for. */
+  structured?: GenerationResult['structured'];
   demo: boolean;
 }
 
 /** Puts a finished call and what is known of its job into the result that clients get. */
 export function toGenerationResult(payload: GeneratePayload, report: CallReport, facts: Facts): GenerationResult {
-  const structured =
-    payload.request.settings.responseFormat?.type === 'json_schema' ? parseJson(report.text) : undefined;
+  const { structured } = facts;
+  // More than one where the first answer had to be mended: both were wanted, and both are paid for.
+  const answers = facts.rows.filter(({ status }) => status === 'succeeded');
   return {
     requestId: payload.requestId,
     provider: payload.provider,
@@ -22,8 +33,8 @@ export function toGenerationResult(payload: GeneratePayload, report: CallReport,
     ...(report.toolCalls.length > 0 && { toolCalls: report.toolCalls }),
     ...(structured !== undefined && { structured }),
     finishReason: report.finishReason ?? { unified: 'other' },
-    usage: report.usage ?? {},
-    costNanoUsd: facts.costNanoUsd,
+    usage: addUsage(report.usage ?? {}, answers.slice(0, -1)),
+    costNanoUsd: addCosts(answers),
     latency: {
       queueMs: Math.max(0, (facts.calls[0]?.startedAt ?? Date.now()) - payload.enqueuedAt),
       ...(report.firstTokenMs !== undefined && { firstTokenMs: report.firstTokenMs }),
@@ -49,8 +60,15 @@ export function toGenerationReceipt(result: GenerationResult): GenerateReceipt {
   };
 }
 
-function toOwnWarnings({ demo, calls }: Facts): Warning[] {
+function toOwnWarnings({ demo, calls, rows }: Facts): Warning[] {
   const warnings: Warning[] = [];
+  if (rows.filter(({ status }) => status === 'succeeded').length > 1) {
+    warnings.push({
+      code: 'other',
+      message:
+        'The first answer was not in the form asked for and a second call mended it; tokens and cost are of both.',
+    });
+  }
   if (demo) {
     warnings.push({
       code: 'demo',
@@ -66,11 +84,26 @@ function toOwnWarnings({ demo, calls }: Facts): Warning[] {
   return warnings;
 }
 
-/** The parsed answer; absent where it is no JSON: the text is there for whoever wants to look. */
-function parseJson(text: string): GenerationResult['structured'] {
-  try {
-    return JSON.parse(text) as GenerationResult['structured'];
-  } catch {
-    return undefined;
-  }
+/** A count that one of them lacks is known for the other only; so is the sum. */
+function addUsage(usage: Usage, earlier: readonly LedgerRow[]): Usage {
+  if (earlier.length === 0) return usage;
+  const names = ['inputTokens', 'outputTokens', 'cacheReadTokens', 'cacheWriteTokens', 'reasoningTokens'] as const;
+  const sums = names.flatMap((name) => {
+    const known = [usage, ...earlier].flatMap((counts) => counts[name] ?? []);
+    return known.length === 0 ? [] : [[name, known.reduce((sum, count) => sum + count, 0)] as const];
+  });
+  const added: Usage = Object.fromEntries(sums);
+  const { inputTokens, outputTokens } = added;
+  return {
+    ...added,
+    ...(inputTokens !== undefined && outputTokens !== undefined && { totalTokens: inputTokens + outputTokens }),
+    ...([usage, ...earlier].some(({ estimated }) => estimated === true) && { estimated: true }),
+  };
+}
+
+function addCosts(rows: readonly LedgerRow[]): number | null {
+  return rows.reduce<number | null>(
+    (sum, { costNanoUsd }) => (sum === null || costNanoUsd === null ? null : sum + costNanoUsd),
+    0,
+  );
 }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
-import type { Catalog } from '@aimm/catalog';
+import { type Catalog, createTokenEstimator } from '@aimm/catalog';
 import type { Database } from '@aimm/database';
 import {
   type Consumer,
@@ -47,7 +47,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerProcess
   const ledger = createLedgerWriter({ database, producer, logger });
   const cache = createResponseCache(redis);
   const handlers: Handlers = {
-    generate: createGenerate({ providers, catalog, ledger, cache, producer }),
+    generate: createGenerate({ providers, catalog, ledger, cache, producer, tokens: createTokenEstimator() }),
     compare,
     'list-models': createListModels(providers),
     'check-health': createCheckHealth(providers),
@@ -93,11 +93,12 @@ const neverGivenUp = 1_000_000;
 
 async function consumeAll(consumer: Consumer, providers: ProviderSet): Promise<void> {
   await Promise.all([
-    ...providers.configs().flatMap(({ id, concurrency, requestsPerMinute }) => [
+    ...providers.configs().flatMap(({ id, kind, concurrency, requestsPerMinute }) => [
       consumer.consume({
         name: queueOf('generate', id),
         concurrency,
         globalConcurrency: concurrency,
+        sameModelFirst: kind === 'ollama',
         ...(requestsPerMinute !== undefined && { requestsPerMinute }),
       }),
       consumer.consume({ name: queueOf('check-health', id), concurrency: checksAtOnce }),

@@ -4,6 +4,7 @@ import type { CallOptions, ModelProvider, ProviderSettings, StreamPart } from '.
 import { guardCall, guardStream } from '../stream-guard.ts';
 import { checkHealth } from './health.ts';
 import { type ErrorContext, toProviderError } from './provider-error.ts';
+import { putSchemaInPrompt } from './schema-in-prompt.ts';
 import { createExchange, createTransport, findRequestId, type Transport } from './transport.ts';
 import type { Vendor } from './vendor.ts';
 
@@ -60,8 +61,10 @@ export function assembleProvider(
     const context = { ...createContext(request.model), events: 0 };
     const { exchange } = context;
     try {
-      const call = vendor.prepare(request, settings.describeModel(request.model));
-      for (const warning of call.warnings) yield { type: 'warning', warning };
+      const info = settings.describeModel(request.model);
+      const asked = putSchemaInPrompt(settings.id, request, info, vendor.schemaMode);
+      const call = vendor.prepare(asked.request, info);
+      for (const warning of [...asked.warnings, ...call.warnings]) yield { type: 'warning', warning };
       const open = (signal: AbortSignal) =>
         transport.run({ signal, exchange, onResponse: options.onResponse }, () => call.open());
       const batches = guardStream(open, () => call.finish() !== undefined, {

@@ -46,8 +46,8 @@ function findReset(headers: Record<string, string>, now: number): number | undef
   return waits.length === 0 ? undefined : Math.max(...waits);
 }
 
-/** A duration (`6m0s`), a date, epoch milliseconds, or seconds. */
-function parseReset(value: string, now: number): number | undefined {
+/** A duration (`6m0s`), a date, epoch milliseconds, or seconds: how many milliseconds from `now`. */
+export function parseReset(value: string, now: number): number | undefined {
   const number = numberOf(value);
   if (number !== undefined) return number > 1e12 ? number - now : number * 1000;
   const duration = parseDuration(value);

@@ -10,6 +10,8 @@ export interface WireSupport {
   efforts?: readonly ReasoningEffort[];
   /** Values of `serviceTier`; default: any. */
   serviceTiers?: readonly string[];
+  /** Values of `promptCache` that the wire can honour; default: none. */
+  promptCache?: readonly NonNullable<GenerationSettings['promptCache']>[];
   /** How many stop sequences; default: as many as given. */
   maxStops?: number;
 }
@@ -21,7 +23,7 @@ export interface SettingsPlan {
   warnings: Warning[];
 }
 
-const effortOrder: readonly ReasoningEffort[] = ['none', 'minimal', 'low', 'medium', 'high', 'max'];
+const effortOrder: readonly ReasoningEffort[] = ['none', 'minimal', 'low', 'medium', 'high', 'xhigh', 'max'];
 
 /** Fits the settings to the wire and to what the catalog knows of the model, with a warning for each that changed. */
 export function planSettings(
@@ -66,6 +68,13 @@ export function planSettings(
   const tier = settings.serviceTier;
   if (tier !== undefined && support.serviceTiers?.includes(tier) === false) {
     leaveOut('serviceTier', `${name} knows only ${support.serviceTiers.join(', ')}`);
+  }
+  const { promptCache: cache } = settings;
+  const caches = support.promptCache ?? [];
+  if (cache !== undefined && !caches.includes(cache)) {
+    if (cache === 'off') leaveOut('promptCache', `${name} keeps prompts as it sees fit`);
+    else if (!caches.includes('auto')) leaveOut('promptCache', `${name} takes no such hint`);
+    else adjust('promptCache', 'auto', `promptCache is auto: ${name} is not told for how long.`);
   }
   const { stop } = settings;
   if (stop !== undefined && support.maxStops !== undefined && stop.length > support.maxStops) {

@@ -32,6 +32,8 @@ export interface Vendor {
   /** Where the vendor says more of one model than its listing does. */
   getModel?(model: string): Promise<ListedModel>;
   readonly errorRules: readonly ErrorRule[];
+  /** Whether models of which nothing is known can be held to a JSON schema. */
+  readonly schemaMode: boolean;
   /** Whether a listing proves the key; some servers show theirs to anybody. */
   readonly listingNeedsKey: boolean;
   readonly hints?: VendorHints;

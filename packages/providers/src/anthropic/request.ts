@@ -4,6 +4,7 @@ import { askForJson, splitSystem } from '../adapter/conversation.ts';
 import { closeObjects } from '../adapter/json-schema.ts';
 import { planSettings, type SettingName } from '../adapter/settings-plan.ts';
 import { toMessageParams } from './messages.ts';
+import { markPromptCache } from './prompt-cache.ts';
 import { planThinking } from './thinking.ts';
 
 /** Anthropic demands a limit; for models of which nothing is known this one is in every model's reach. */
@@ -21,12 +22,13 @@ export function toMessagesBody(
   const sampling: SettingName[] = ['temperature', 'topP', 'topK'];
   const plan = planSettings(provider, request, info, {
     unsupported: ['seed', 'presencePenalty', 'frequencyPenalty', ...(quirks.apiVersion === undefined ? sampling : [])],
-    efforts: ['none', 'low', 'medium', 'high', 'max'],
+    efforts: ['none', 'low', 'medium', 'high', 'xhigh', 'max'],
+    promptCache: ['off', 'auto', '5m', '1h'],
     serviceTiers: ['auto', 'standard_only'],
   });
   const { warnings } = plan;
   const maxTokens = plan.settings.maxOutputTokens ?? info?.maxOutputTokens ?? defaultMaxTokens;
-  const { thinking, effort, settings } = planThinking(plan, maxTokens, quirks.reasoningStyle ?? 'effort');
+  const { thinking, effort, settings } = planThinking(plan, maxTokens, quirks);
   const { responseFormat: format, tools, toolChoice } = settings;
 
   let messages = request.messages;
@@ -72,7 +74,7 @@ export function toMessagesBody(
   };
   const headers: Record<string, string> =
     quirks.apiVersion === undefined ? {} : { 'anthropic-version': quirks.apiVersion };
-  return { body, headers, warnings };
+  return { body: markPromptCache(body, settings.promptCache), headers, warnings };
 }
 
 function toTool({ name, description, parameters }: NonNullable<GenerationRequest['settings']['tools']>[number]): Tool {

@@ -8,6 +8,7 @@ const budgets: Record<Exclude<ReasoningEffort, 'none'>, number> = {
   low: 2048,
   medium: 8192,
   high: 16_384,
+  xhigh: 24_576,
   max: 32_000,
 };
 const smallestBudget = 1024;
@@ -22,12 +23,12 @@ interface Thinking {
 export function planThinking(
   { settings: planned, warnings }: SettingsPlan,
   maxTokens: number,
-  style: NonNullable<ModelQuirks['reasoningStyle']>,
+  { reasoningStyle: style = 'effort', reasoningOff = 'disabled' }: ModelQuirks,
 ): Thinking {
   const settings = { ...planned };
   const asked = settings.reasoningEffort;
   if (asked === undefined) return { settings };
-  if (asked === 'none') return { thinking: { type: 'disabled' }, settings };
+  if (asked === 'none') return { thinking: { type: reasoningOff }, settings };
   const thinking: ThinkingConfigParam = { type: 'adaptive', display: 'summarized' };
   if (style === 'switch') return { thinking, settings };
   if (style === 'effort') return { thinking, effort: asked === 'minimal' ? 'low' : asked, settings };

@@ -21,6 +21,7 @@ const levels: Record<ReasoningEffort, `${ThinkingLevel}`> = {
   low: 'LOW',
   medium: 'MEDIUM',
   high: 'HIGH',
+  xhigh: 'HIGH',
   max: 'HIGH',
 };
 const budgets: Record<ReasoningEffort, number> = {
@@ -29,6 +30,7 @@ const budgets: Record<ReasoningEffort, number> = {
   low: 4096,
   medium: 8192,
   high: 16_384,
+  xhigh: 20_480,
   max: 24_576,
 };
 
@@ -43,8 +45,8 @@ export function toGenerateParams(
     unsupported: ['userId'],
     serviceTiers: ['flex', 'standard', 'priority'],
     maxStops: 5,
-    // A level cannot be off.
-    ...(style === 'effort' && { efforts: ['minimal', 'low', 'medium', 'high', 'max'] }),
+    // A level cannot be off, and nothing is above high.
+    ...(style === 'effort' && { efforts: ['minimal', 'low', 'medium', 'high'] }),
   });
   const { system, turns } = splitSystem(request.messages);
   const { tools, toolChoice, reasoningEffort: effort, serviceTier } = settings;

@@ -1,8 +1,9 @@
-import type { GenerationRequest, GenerationSettings, ModelInfo, Warning } from '@aimm/contracts';
+import type { GenerationRequest, GenerationSettings, ModelInfo, ReasoningEffort, Warning } from '@aimm/contracts';
 import type { ChatCompletionStreamRequest } from '@mistralai/mistralai/models/components/chatcompletionstreamrequest.js';
 import type { ResponseFormat } from '@mistralai/mistralai/models/components/responseformat.js';
 import { askForJson } from '../adapter/conversation.ts';
 import { closeObjects, schemaName } from '../adapter/json-schema.ts';
+import { toPromptCacheKey } from '../adapter/prompt-cache-key.ts';
 import { planSettings } from '../adapter/settings-plan.ts';
 import { toChatMessages } from './messages.ts';
 
@@ -15,6 +16,7 @@ export function toChatRequest(
   const { settings, warnings } = planSettings(provider, request, info, {
     unsupported: ['topK', 'userId'],
     serviceTiers: ['auto', 'standard_only'],
+    promptCache: ['off', 'auto'],
   });
   const { responseFormat: format, tools, toolChoice, reasoningEffort: effort, serviceTier } = settings;
   const messages = format?.type === 'json' ? askForJson(request.messages, provider, warnings) : request.messages;
@@ -29,7 +31,7 @@ export function toChatRequest(
     ...(settings.presencePenalty !== undefined && { presencePenalty: settings.presencePenalty }),
     ...(settings.frequencyPenalty !== undefined && { frequencyPenalty: settings.frequencyPenalty }),
     ...(format !== undefined && { responseFormat: toFormat(format) }),
-    ...(effort !== undefined && { reasoningEffort: effort === 'max' ? 'xhigh' : effort }),
+    ...(effort !== undefined && { reasoningEffort: toEffort(effort) }),
     ...(tools !== undefined && {
       tools: tools.map(({ name, description, parameters }) => ({
         type: 'function' as const,
@@ -37,10 +39,16 @@ export function toChatRequest(
       })),
     }),
     ...(toolChoice !== undefined && { toolChoice: toChoice(toolChoice) }),
+    ...(settings.promptCache === 'auto' && { promptCacheKey: toPromptCacheKey(request) }),
     // planSettings left only these two through.
     ...(serviceTier !== undefined && { serviceTier: serviceTier as 'auto' | 'standard_only' }),
   };
   return { body, warnings };
+}
+
+/** The wire's highest word is `xhigh`. */
+function toEffort(effort: ReasoningEffort) {
+  return effort === 'max' ? 'xhigh' : effort;
 }
 
 function toFormat(format: NonNullable<GenerationSettings['responseFormat']>): ResponseFormat {

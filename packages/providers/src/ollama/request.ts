@@ -11,6 +11,7 @@ export function toChatRequest(
   provider: string,
   request: GenerationRequest,
   info: ModelInfo | undefined,
+  keepAlive?: string | number,
 ): { body: Body; warnings: Warning[] } {
   const style = info?.quirks?.reasoningStyle ?? 'switch';
   const { settings, warnings } = planSettings(provider, request, info, {
@@ -32,6 +33,7 @@ export function toChatRequest(
     shift: false,
     messages: toMessages(messages, warnings),
     options: toOptions(settings),
+    ...(keepAlive !== undefined && { keep_alive: keepAlive }),
     ...(format?.type === 'json' && { format: 'json' }),
     ...(format?.type === 'json_schema' && { format: format.schema }),
     ...(effort !== undefined && { think: toThink(effort, style) }),

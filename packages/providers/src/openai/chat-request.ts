@@ -7,6 +7,7 @@ import type {
 import { askForJson, leaveOut, resultText, textOf } from '../adapter/conversation.ts';
 import { closeObjects, isStrictSchema, schemaName } from '../adapter/json-schema.ts';
 import { readMedia, toDataUrl } from '../adapter/media.ts';
+import { toPromptCacheKey } from '../adapter/prompt-cache-key.ts';
 import { planSettings, type WireSupport } from '../adapter/settings-plan.ts';
 
 /** Fields that OpenAI renamed over the years, while compatible servers kept the old ones. */
@@ -63,6 +64,7 @@ export function toChatBody(
     }),
     // The vendor knows its tiers better than the SDK's types.
     ...(serviceTier !== undefined && { service_tier: serviceTier as 'auto' }),
+    ...(settings.promptCache !== undefined && { prompt_cache_key: toPromptCacheKey(request) }),
     ...(settings.userId !== undefined && { [dialect.userField]: settings.userId }),
   };
   return { body, warnings };

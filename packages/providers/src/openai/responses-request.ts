@@ -7,6 +7,7 @@ import type {
 import { askForJson, leaveOut, resultText, textOf, vendorData } from '../adapter/conversation.ts';
 import { closeObjects, isStrictSchema, schemaName } from '../adapter/json-schema.ts';
 import { readMedia, toDataUrl } from '../adapter/media.ts';
+import { toPromptCacheKey } from '../adapter/prompt-cache-key.ts';
 import { planSettings } from '../adapter/settings-plan.ts';
 
 /** The body of a Responses call, stateless: nothing is stored at OpenAI. */
@@ -17,6 +18,7 @@ export function toResponsesBody(
 ): { body: ResponseCreateParamsStreaming; warnings: Warning[] } {
   const { settings, warnings } = planSettings(provider, request, info, {
     unsupported: ['topK', 'stop', 'seed', 'presencePenalty', 'frequencyPenalty'],
+    promptCache: ['auto'],
   });
   const { responseFormat: format, tools, toolChoice, reasoningEffort, serviceTier } = settings;
   const messages = format?.type === 'json' ? askForJson(request.messages, provider, warnings) : [...request.messages];
@@ -33,7 +35,7 @@ export function toResponsesBody(
     ...(settings.maxOutputTokens !== undefined && { max_output_tokens: settings.maxOutputTokens }),
     ...(settings.temperature !== undefined && { temperature: settings.temperature }),
     ...(settings.topP !== undefined && { top_p: settings.topP }),
-    ...(reasoningEffort !== undefined && { reasoning: { effort: reasoningEffort satisfies ReasoningEffort } }),
+    ...(reasoningEffort !== undefined && { reasoning: toReasoning(reasoningEffort, info) }),
     ...(keepsReasoning && { include: ['reasoning.encrypted_content'] }),
     ...(format !== undefined && { text: { format: toTextFormat(format) } }),
     ...(tools !== undefined && {
@@ -50,9 +52,15 @@ export function toResponsesBody(
     }),
     // The vendor knows its tiers better than the SDK's types.
     ...(serviceTier !== undefined && { service_tier: serviceTier as 'auto' }),
+    ...(settings.promptCache !== undefined && { prompt_cache_key: toPromptCacheKey(request) }),
     ...(settings.userId !== undefined && { safety_identifier: settings.userId }),
   };
   return { body, warnings };
+}
+
+function toReasoning(effort: ReasoningEffort, info: ModelInfo | undefined): ResponseCreateParamsStreaming['reasoning'] {
+  const summary = info?.quirks?.reasoningSummary;
+  return { effort, ...(summary !== undefined && effort !== 'none' && { summary }) };
 }
 
 type TextFormat = NonNullable<NonNullable<ResponseCreateParamsStreaming['text']>['format']>;

@@ -15,6 +15,7 @@ export interface OpenAiDialect {
   /** Which API serves models whose quirks do not say. */
   api: 'responses' | 'chat';
   baseUrl: string;
+  schemaMode: boolean;
   listingNeedsKey: boolean;
   chat: ChatDialect;
 }
@@ -58,6 +59,7 @@ export function createOpenAiVendor(settings: ProviderSettings, transport: Transp
       return readListing(body, 'data', 'id').map(toListedModel);
     },
     errorRules: openAiErrorRules,
+    schemaMode: dialect.schemaMode,
     listingNeedsKey: dialect.listingNeedsKey,
   };
 }

@@ -1,4 +1,5 @@
 import { loadCatalog } from '@aimm/catalog';
+import { checkCatalogAge } from '../catalog-age.ts';
 import { findStack } from '@aimm/local-stack';
 import type { HealthReport } from '@aimm/manager';
 import { createLogger, loadEnvironment, secretsOf } from '@aimm/runtime';
@@ -11,7 +12,7 @@ import { toStackDatabaseUrl } from '../stack/database-url.ts';
 import { withoutPassword } from './status.ts';
 
 /** One thing looked at: `failed` keeps the system from working, `warning` some of it. */
-interface Finding {
+export interface Finding {
   check: string;
   state: 'ok' | 'warning' | 'failed';
   says: string;
@@ -36,7 +37,7 @@ async function examine(options: { json?: boolean }): Promise<void> {
 
 async function findAll(): Promise<Finding[]> {
   const { env, raw, faults } = loadEnvironment();
-  const { faults: fileFaults } = loadCatalog({ configDir: env.configDir, env: raw });
+  const { catalog, faults: fileFaults } = loadCatalog({ configDir: env.configDir, env: raw });
   const configuration = [...faults, ...fileFaults].map(({ source, path, expected }): Finding => ({
     check: 'Configuration',
     state: 'failed',
@@ -53,6 +54,7 @@ async function findAll(): Promise<Finding[]> {
             state: 'ok',
             says: 'config/*.json and the environment are valid.',
           } satisfies Finding,
+          checkCatalogAge(catalog.checkedOn, Date.now()),
         ]),
     env.REDIS_URL === undefined ? await checkRedisServer(raw['PATH'] ?? '') : checkGivenRedis(env.REDIS_URL),
   ];

@@ -3,9 +3,10 @@ import type { Command } from 'commander';
 import pc from 'picocolors';
 import { formatCount, formatTable, print, printJson } from '../output.ts';
 import { withSession } from '../session.ts';
+import { addModelsUpdateCommand } from './models-update.ts';
 
 export function addModelsCommand(program: Command): void {
-  program
+  const models = program
     .command('models')
     .description('List the models that can be asked')
     .option('-p, --provider <id>', 'of one provider')
@@ -14,6 +15,7 @@ export function addModelsCommand(program: Command): void {
     .option('--json', 'print JSON')
     .addHelpText('after', '\nExamples:\n  $ aimm models --provider anthropic\n  $ aimm models --search mini --json\n')
     .action(listModels);
+  addModelsUpdateCommand(models);
 }
 
 async function listModels(options: {

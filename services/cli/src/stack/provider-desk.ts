@@ -19,6 +19,8 @@ export interface ProviderDesk {
   state(): ProviderState;
   /** Takes what a client's environment brings; tells whether the workers need a new environment. */
   take(environment: RawEnvironment): Promise<boolean>;
+  /** Takes note of the providers that have keys in the database; tells the same. */
+  setStored(providers: readonly string[]): Promise<boolean>;
   close(): Promise<void>;
 }
 
@@ -27,6 +29,8 @@ export async function openProviderDesk(options: {
   env: Pick<RuntimeEnvironment, 'AIMM_DEMO'>;
   raw: RawEnvironment;
   catalog: Pick<Catalog, 'providers' | 'listModels'>;
+  /** Ids of the providers that have keys in the database. */
+  stored?: readonly string[];
   findConfigured?: typeof findConfigured;
 }): Promise<ProviderDesk> {
   const { env, raw, catalog } = options;
@@ -34,6 +38,7 @@ export async function openProviderDesk(options: {
   const find = options.findConfigured ?? findConfigured;
   const unset = Object.fromEntries([...providers.flatMap(variablesOf), demoMark].map((name) => [name, '']));
   const sources: RawEnvironment[] = [raw];
+  let stored = options.stored ?? [];
   let upstream: DemoUpstream | undefined;
   let turn: Promise<unknown> = Promise.resolve();
 
@@ -51,35 +56,45 @@ export async function openProviderDesk(options: {
     );
   };
   const decide = async (merged: Record<string, string>): Promise<ProviderState> => {
-    const configured = await find(providers, merged);
+    const answering = await find(providers, merged);
+    const configured = providers.flatMap(({ id }) => (answering.includes(id) || stored.includes(id) ? [id] : []));
     const demo = env.AIMM_DEMO === 'on' || (env.AIMM_DEMO === 'auto' && configured.length === 0);
     if (demo) upstream ??= await startUpstream();
     const environment = { ...unset, ...(demo ? upstream?.environment : merged) };
     return { environment, demo, configured: demo ? [] : configured };
   };
 
-  let merged = mergeProviderEnvironments(providers, sources);
+  let merged = mergeProviderEnvironments(providers, sources, stored);
   let state = await decide(merged);
   const take = async (environment: RawEnvironment): Promise<boolean> => {
-    const next = mergeProviderEnvironments(providers, [...sources, environment]);
+    const next = mergeProviderEnvironments(providers, [...sources, environment], stored);
     const brings = !sameEntries(next, merged);
     // A demo also ends when a keyless provider (Ollama) has come up since.
     if (!brings && !(state.demo && env.AIMM_DEMO === 'auto')) return false;
     if (brings) sources.push(environment);
+    return change(next);
+  };
+  const change = async (next: Record<string, string>): Promise<boolean> => {
     const before = state.environment;
     merged = next;
     state = await decide(merged);
     return !sameEntries(before, state.environment);
   };
+  // One after the other: two clients may come at once.
+  const inTurn = (work: () => Promise<boolean>): Promise<boolean> => {
+    const mine = turn.then(work);
+    turn = mine.catch(() => undefined);
+    return mine;
+  };
 
   return {
     state: () => state,
-    // One after the other: two clients may come at once.
-    take: (environment) => {
-      const mine = turn.then(() => take(environment));
-      turn = mine.catch(() => undefined);
-      return mine;
-    },
+    take: (environment) => inTurn(() => take(environment)),
+    setStored: (ids) =>
+      inTurn(() => {
+        stored = ids;
+        return change(mergeProviderEnvironments(providers, sources, stored));
+      }),
     close: async () => upstream?.close(),
   };
 }

@@ -14,14 +14,20 @@ export function variablesOf(provider: ProviderVariables): string[] {
 
 /**
  * The providers' variables out of several environments, the stack's own first. Each provider's come from one
- * environment only: a key must never meet the endpoint of somebody else's environment.
+ * environment only: a key must never meet the endpoint of somebody else's environment. The keys in the database belong to
+ * the stack's own endpoint, so where there are any (`stored`: ids of providers) nobody may bring another.
  */
 export function mergeProviderEnvironments(
   providers: readonly ProviderVariables[],
-  sources: readonly RawEnvironment[],
+  given: readonly RawEnvironment[],
+  stored: readonly string[] = [],
 ): Record<string, string> {
   return Object.fromEntries(
     providers.flatMap((provider) => {
+      const endpoint = (source: RawEnvironment | undefined) => source?.[provider.baseUrlVariable] ?? '';
+      const sources = stored.includes(provider.id)
+        ? given.filter((source) => endpoint(source) === endpoint(given[0]))
+        : given;
       const brings = (names: readonly string[]) => sources.find((source) => names.some((name) => isSet(source[name])));
       const source = brings(provider.apiKeyVariables) ?? brings([provider.baseUrlVariable]) ?? {};
       return variablesOf(provider).flatMap((name) => {

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { loadCatalog } from '@aimm/catalog';
 import { type StackInfo, type StackPaths, version } from '@aimm/local-stack';
 import {
@@ -19,6 +20,8 @@ import { startStackProcesses } from './stack-processes.ts';
 
 /** Well inside of what a joining client waits for. */
 const staffedWithinMs = 12_000;
+/** A database that is slower keeps nobody waiting: what it holds the workers tell later. */
+const storedKeysWithinMs = 2_000;
 
 export interface RunStackOptions {
   env: RuntimeEnvironment;
@@ -69,7 +72,10 @@ export async function runStack(options: RunStackOptions): Promise<RunningStack> 
     const { catalog, faults } = loadCatalog({ configDir: env.configDir, env: raw });
     requireNoFaults(faults);
     // At the same time; what opens although the other fails is closed all the same.
-    const openingDesk = openProviderDesk({ env, raw, catalog });
+    const databaseUrl = env.DATABASE_URL ?? `file:${paths.databaseFile}`;
+    const openingDesk = findStored(databaseUrl, logger).then((stored) =>
+      openProviderDesk({ env, raw, catalog, stored }),
+    );
     openingDesk.catch(() => undefined); // Told below, once Redis has started or failed.
     shutdown.add('demo', async () => (await openingDesk).close());
     const redis = env.REDIS_URL === undefined ? await startPrivateRedis(paths, raw['PATH'] ?? '', logger) : undefined;
@@ -80,7 +86,6 @@ export async function runStack(options: RunStackOptions): Promise<RunningStack> 
 
     const startedAt = Date.now();
     const redisUrl = redis?.url ?? env.REDIS_URL ?? '';
-    const databaseUrl = env.DATABASE_URL ?? `file:${paths.databaseFile}`;
     const shared: RawEnvironment = {
       ...withoutProviderKeys(raw),
       REDIS_URL: redisUrl,
@@ -93,7 +98,14 @@ export async function runStack(options: RunStackOptions): Promise<RunningStack> 
       workers: env.WORKER_COUNT,
       http,
       shared,
-      workerEnvironment: () => ({ ...shared, ...opened.state().environment }),
+      // Workers alone open the keys in the database.
+      workerEnvironment: () => ({ ...shared, AIMM_MASTER_KEY: raw['AIMM_MASTER_KEY'], ...opened.state().environment }),
+      onStoredKeys: (providers) => {
+        void opened.setStored(providers).then((changed) => {
+          if (changed) onEnvironment();
+          onChange();
+        });
+      },
       onChange: () => onChange(),
     });
     shutdown.add('processes', () => processes.stop());
@@ -158,6 +170,16 @@ export async function runStack(options: RunStackOptions): Promise<RunningStack> 
     await giveUp(control, error);
     throw error;
   }
+}
+
+/** Which providers have keys in the database; a database that is away tells it later, through the workers. */
+async function findStored(databaseUrl: string, logger: Logger): Promise<string[]> {
+  const { findKeyedProviders } = await import('@aimm/database');
+  const found = findKeyedProviders(databaseUrl).catch((error: unknown) => {
+    logger.warn({ err: error }, 'Cannot see whether the database holds keys');
+    return [];
+  });
+  return Promise.race([found, delay(storedKeysWithinMs, [], { ref: false })]);
 }
 
 async function giveUp(control: ControlServer, error: unknown): Promise<void> {

@@ -32,8 +32,10 @@ export function startStackProcesses(options: {
   /** `shared` and the providers' credentials, as they are now. */
   workerEnvironment: () => RawEnvironment;
   onChange: () => void;
+  /** A worker read the database: these providers have keys there. */
+  onStoredKeys: (providers: readonly string[]) => void;
 }): StackProcesses {
-  const { logger, shared, workerEnvironment, onChange } = options;
+  const { logger, shared, workerEnvironment, onChange, onStoredKeys } = options;
   let stopping = false;
   const ready = new Map<string, string | undefined>();
   const reported = new Set<string>();
@@ -43,6 +45,7 @@ export function startStackProcesses(options: {
       name,
       args: [binPath, ...args],
       logger,
+      onStoredKeys,
       ...more,
       onReady: ({ url }) => {
         ready.set(name, url);

@@ -11,6 +11,8 @@ export interface SupervisedOptions {
   environment: () => RawEnvironment;
   /** The child does its work now. */
   onReady?: (message: { url?: string | undefined }) => void;
+  /** The child told which providers have keys in the database. */
+  onStoredKeys?: (providers: readonly string[]) => void;
   /** The child ended by itself and will be started again. */
   onEnd?: () => void;
   logger: Logger;
@@ -33,7 +35,7 @@ const longestPauseMs = 15_000;
 const steadyAfterMs = 30_000;
 
 export function superviseProcess(options: SupervisedOptions): SupervisedProcess {
-  const { name, args, environment, onReady, onEnd, logger, graceMs } = options;
+  const { name, args, environment, onReady, onStoredKeys, onEnd, logger, graceMs } = options;
   let stopping = false;
   let failures = 0;
   let problem: string | undefined;
@@ -65,9 +67,16 @@ export function superviseProcess(options: SupervisedOptions): SupervisedProcess 
     started.on('exit', (code, signal) => ended(signal ?? `code ${code}`));
     started.on('message', (received: unknown) => {
       const message = ChildMessage.safeParse(received).data;
-      if (message === undefined) return;
-      problem = undefined;
-      onReady?.(message);
+      switch (message?.type) {
+        case 'ready':
+          problem = undefined;
+          onReady?.(message);
+          break;
+        case 'stored-keys':
+          onStoredKeys?.(message.providers);
+          break;
+        case undefined:
+      }
     });
   };
   start();

@@ -33,10 +33,12 @@ export function providersTable(providers: readonly ProviderView[]): Html {
   </div>`;
 }
 
-function toState({ configured, demo, apiKeyVariables: [variable] }: ProviderView): Html {
+function toState({ configured, demo, problem, apiKeyVariables: [variable] }: ProviderView): Html {
   if (demo) return html`<span class="badge demo">demo</span>`;
   if (configured === undefined) return html`<span class="badge">no worker</span>`;
   if (configured) return html`<span class="badge good">configured</span>`;
+  if (problem !== undefined)
+    return html`<span class="badge warn">not configured</span> <span class="muted">${problem}</span>`;
   const hint = variable !== undefined && html` <span class="muted">needs <code>${variable}</code></span>`;
   return html`<span class="badge">not configured</span>${hint}`;
 }

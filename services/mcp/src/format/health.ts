@@ -17,6 +17,25 @@ export const HealthSchema = z.object({
       default_model: z.object({ id: z.string(), available: z.boolean() }).optional(),
       latency_ms: z.number().optional(),
       checked_at: z.string(),
+      keys: z
+        .array(
+          z.object({
+            label: z.string(),
+            source: z.enum(['environment', 'database']),
+            fingerprint: z.string().optional(),
+            state: z.enum(['in_use', 'set_aside', 'unreadable']),
+            reason: z.string().optional(),
+            until: z.string().optional(),
+          }),
+        )
+        .optional(),
+      limits: z
+        .object({
+          requests_remaining: z.int().optional(),
+          tokens_remaining: z.int().optional(),
+          reset_at: z.string().optional(),
+        })
+        .optional(),
       problem: z.string().optional(),
       hint: z.string().optional(),
     }),
@@ -69,6 +88,11 @@ export function toHealthOutput({ healthy, providers, queue, database }: HealthRe
       default_model: provider.defaultModel,
       latency_ms: provider.latencyMs,
       checked_at: toIsoTime(provider.checkedAt),
+      keys: provider.keys?.map(({ until, ...key }) => ({
+        ...key,
+        until: until === undefined ? undefined : toIsoTime(until),
+      })),
+      limits: toLimitsOutput(provider.limits),
       problem: provider.problem,
       hint: provider.hint,
     })),
@@ -79,6 +103,15 @@ export function toHealthOutput({ healthy, providers, queue, database }: HealthRe
       latency_ms: database.latencyMs,
       problem: database.problem,
     },
+  };
+}
+
+function toLimitsOutput(limits: ProviderHealth['limits']) {
+  if (limits === undefined) return undefined;
+  return {
+    requests_remaining: limits.requestsRemaining,
+    tokens_remaining: limits.tokensRemaining,
+    reset_at: limits.resetAt === undefined ? undefined : toIsoTime(limits.resetAt),
   };
 }
 
@@ -112,7 +145,10 @@ export function formatHealth({ healthy, providers, queue, database }: HealthRepo
   );
   return [
     healthy ? 'Healthy.' : 'Not healthy:',
-    ...providers.map((provider) => `- ${provider.provider}: ${describeProvider(provider)}`),
+    ...providers.flatMap((provider) => [
+      `- ${provider.provider}: ${describeProvider(provider)}`,
+      ...describeKeys(provider),
+    ]),
     `- queue: ${joinSentences(queue.reachable ? `reachable, ${formatPlural(queue.workers.length, 'worker')}` : 'not reachable', queue.problem)}`,
     ...busy.map(
       (one) =>
@@ -129,9 +165,26 @@ function describeProvider(provider: ProviderHealth): string {
     provider.reachable === undefined ? '' : provider.reachable ? 'reachable' : 'not reachable',
     provider.keyValid === undefined ? '' : provider.keyValid ? 'key valid' : 'key not valid',
     provider.modelCount === undefined ? '' : formatPlural(provider.modelCount, 'model'),
+    provider.limits?.requestsRemaining === undefined
+      ? ''
+      : `${formatPlural(provider.limits.requestsRemaining, 'request')} left`,
+    provider.limits?.tokensRemaining === undefined
+      ? ''
+      : `${formatPlural(provider.limits.tokensRemaining, 'token')} left`,
     provider.latencyMs === undefined ? '' : formatSeconds(provider.latencyMs),
   ].filter((fact) => fact !== '');
   return joinSentences(facts.join(', ') || 'configured', provider.problem, provider.hint);
+}
+
+/** A key that does its work is not worth a line. */
+function describeKeys({ keys = [] }: ProviderHealth): string[] {
+  return keys
+    .filter(({ state }) => state !== 'in_use')
+    .map(({ label, fingerprint, state, reason, until }) => {
+      const name = fingerprint === undefined ? label : `${label} (${fingerprint})`;
+      const waits = until === undefined ? '' : ` until ${toIsoTime(until)}`;
+      return `  - key ${name}: ${joinSentences(`${state === 'set_aside' ? 'set aside' : 'unreadable'}${waits}`, reason)}`;
+    });
 }
 
 /** Ends every sentence but the last, where it does not end by itself. */

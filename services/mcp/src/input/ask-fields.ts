@@ -88,6 +88,16 @@ export const limitFields = {
   tags: z.array(z.string().min(1).max(100)).max(20).optional().describe('Labels for get_usage_stats.'),
 };
 
+/** Settings that few need, after everything else. */
+export const rareFields = {
+  top_k: z.int().positive().optional(),
+  presence_penalty: z.number().min(-2).max(2).optional(),
+  frequency_penalty: z.number().min(-2).max(2).optional(),
+  service_tier: z.string().min(1).optional(),
+  user: z.string().min(1).max(128).optional().describe('End user id for the vendor.'),
+  prompt_cache: z.enum(['off', 'auto', '5m', '1h']).optional().describe('Keep the prompt for cheaper repeats.'),
+};
+
 export { modelName as ModelNameInput };
 
 interface Question {

@@ -6,6 +6,8 @@ const otherNames: Record<string, string> = {
   max_tokens: 'max_output_tokens',
   max_completion_tokens: 'max_output_tokens',
   stop_sequences: 'stop',
+  user_id: 'user',
+  cache_control: 'prompt_cache',
   text: 'prompt',
   input: 'prompt',
   system_prompt: 'system',

@@ -1,10 +1,10 @@
 import { type GenerationSettings, type Message, ModelManagerError, type ResponseFormat } from '@aimm/contracts';
 import type * as z from 'zod';
 import { formatCount } from '../format/units.ts';
-import type { limitFields, questionFields, settingFields } from './ask-fields.ts';
+import type { limitFields, questionFields, rareFields, settingFields } from './ask-fields.ts';
 import { toMessages } from './messages.ts';
 
-type Fields = typeof questionFields & typeof settingFields & typeof limitFields;
+type Fields = typeof questionFields & typeof settingFields & typeof limitFields & typeof rareFields;
 export type AskInput = z.output<z.ZodObject<Fields>>;
 
 export interface CommonAsk {
@@ -57,6 +57,12 @@ function toSettings(input: AskInput): GenerationSettings {
     reasoningEffort: input.reasoning_effort,
     tools: input.tools,
     toolChoice: input.tool_choice,
+    topK: input.top_k,
+    presencePenalty: input.presence_penalty,
+    frequencyPenalty: input.frequency_penalty,
+    serviceTier: input.service_tier,
+    userId: input.user,
+    promptCache: input.prompt_cache,
   };
 }
 

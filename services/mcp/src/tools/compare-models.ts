@@ -13,6 +13,7 @@ import {
   ModelNameInput,
   modelsField,
   questionFields,
+  rareFields,
   requireOneQuestion,
   settingFields,
 } from '../input/ask-fields.ts';
@@ -27,6 +28,7 @@ const Input = z
     criteria: z.string().min(1).optional().describe('What the judge ranks by.'),
     ...backgroundField,
     ...limitFields,
+    ...rareFields,
   })
   .superRefine((input, ctx) => {
     requireOneQuestion(input, ctx);

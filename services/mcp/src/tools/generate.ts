@@ -11,6 +11,7 @@ import {
   ModelNameInput,
   modelField,
   questionFields,
+  rareFields,
   requireOneQuestion,
   settingFields,
 } from '../input/ask-fields.ts';
@@ -33,6 +34,7 @@ const Input = z
     cache: z.boolean().optional().describe('Allow the stored answer to an identical request, and store this one.'),
     ...backgroundField,
     ...limitFields,
+    ...rareFields,
   })
   .superRefine((input, ctx) => requireOneQuestion(input, ctx));
 

@@ -1,6 +1,11 @@
-import type { Catalog } from '@aimm/catalog';
-import { type GeneratePayload, GenerationResult, ModelManagerError, type Outcome } from '@aimm/contracts';
-import type { ModelProvider } from '@aimm/providers';
+import type { Catalog, TokenEstimator } from '@aimm/catalog';
+import {
+  type GeneratePayload,
+  GenerationResult,
+  ModelManagerError,
+  type Outcome,
+  type UnfitAnswer,
+} from '@aimm/contracts';
 import {
   CallFailedError,
   type Handled,
@@ -13,16 +18,19 @@ import {
 } from '@aimm/queue';
 import { createCallLog } from '../call-log.ts';
 import { cutOff, notConfigured, tooLate, toCancelled } from '../generation-errors.ts';
+import { type ProviderKey, toKeyFault } from '../key-ring.ts';
 import { toLedgerRow } from '../ledger-rows.ts';
 import type { LedgerWriter } from '../ledger-writer.ts';
 import { type CallReport, makeCall } from '../make-call.ts';
 import { nameNearModels } from '../name-near-models.ts';
 import type { ProviderSet } from '../provider-set.ts';
+import { checkAnswer, isMended, stillUnfit, toRepairRequest } from '../structured-output.ts';
 import { toGenerationReceipt, toGenerationResult } from '../to-generation-result.ts';
 
 export interface GenerateDependencies {
   providers: ProviderSet;
   catalog: Catalog;
+  tokens: TokenEstimator;
   ledger: LedgerWriter;
   cache: ResponseCache;
   producer: Pick<Producer, 'addGeneration'>;
@@ -62,9 +70,11 @@ type Answered = Handled<'generate'>;
 function createGenerationRun(payload: GeneratePayload, context: JobContext, dependencies: GenerateDependencies) {
   const { providers, catalog, ledger, cache, producer } = dependencies;
   const model = `${payload.provider}/${payload.request.model}`;
-  const provider = providers.find(payload.provider);
-  const demo = providers.isDemo(payload.provider);
+  const ring = providers.find(payload.provider);
+  const demo = providers.isDemo();
   const log = createCallLog(payload, { stalledCount: context.stalledCount, demo });
+  /** Keys that the provider refused in this run. */
+  const refused = new Set<ProviderKey>();
   let sentText = false;
 
   /** Why no call may be made, where that is so. */
@@ -75,7 +85,7 @@ function createGenerationRun(payload: GeneratePayload, context: JobContext, depe
     if (payload.startBy !== undefined && now >= payload.startBy) {
       return tooLate('The request waited longer than max_wait_seconds allows.', payload.provider);
     }
-    return provider === undefined || !provider.isAvailable() ? notConfigured(payload.provider, catalog) : undefined;
+    return ring?.isAvailable() === true ? undefined : notConfigured(payload.provider, catalog, ring?.problem);
   }
 
   /** Reads what earlier runs left; where there is nothing and nothing stands in the way, the first call counts as started. */
@@ -108,9 +118,14 @@ function createGenerationRun(payload: GeneratePayload, context: JobContext, depe
     throw new CallFailedError({ action: 'stop', error });
   }
 
-  async function failCall(report: CallReport, error: ModelManagerError): Promise<never> {
+  async function failCall(report: CallReport, error: ModelManagerError): Promise<Answered> {
     log.end(error.code === 'cancelled' ? 'cancelled' : 'failed', toRow(report));
     if (context.signal.reason instanceof LockLostError) throw context.signal.reason;
+    if (toKeyFault(error) !== undefined && ring?.hasNext(refused) === true) {
+      // At once and at no attempt's cost: the provider is well, and so may the next key be.
+      if (sentText) context.reply(log.current().number, { type: 'reset', reason: error.toShape() });
+      return callAgain();
+    }
     const decision = context.decide(error);
     if (decision.action === 'stop') return fail(decision.error);
     await context.save(log.checkpoint());
@@ -124,20 +139,37 @@ function createGenerationRun(payload: GeneratePayload, context: JobContext, depe
   }
 
   async function succeed(report: CallReport): Promise<Answered> {
-    const row = toRow(report);
-    log.end('succeeded', row);
-    const result = toGenerationResult(payload, report, { costNanoUsd: row.costNanoUsd, calls: log.calls, demo });
+    log.end('succeeded', toRow(report));
+    const checked = await checkAnswer({ ...payload, demo }, report);
+    if (checked.state === 'hopeless') return fail(checked.error);
+    if (checked.state === 'unfit') return mend(checked.unfit);
+    const { calls, rows } = log;
+    const result = toGenerationResult(payload, report, { calls, rows, demo, structured: checked.structured });
     await context.settle({ status: 'succeeded', value: result }, log.checkpoint());
     await ledger.record(log.rows);
     if (payload.cache !== undefined) await cache.keep(payload.cache.key, result, payload.cache.ttlMs);
     return { value: result, receipt: toGenerationReceipt(result) };
   }
 
+  /** One further call, with a row of its own; that it is due is in the checkpoint, so a crash adds no second one. */
+  async function mend(unfit: UnfitAnswer): Promise<Answered> {
+    const again = log.unfit !== undefined;
+    log.keepUnfit(again ? undefined : unfit);
+    if (again) return fail(stillUnfit(payload, unfit));
+    if (sentText) context.reply(log.current().number, { type: 'reset', reason: isMended(payload).toShape() });
+    return callAgain();
+  }
+
   async function call(): Promise<Answered> {
+    const { unfit } = log;
+    const request = unfit === undefined ? payload.request : toRepairRequest(payload.request, unfit);
     const attempt = log.current().number;
     if (payload.quiet !== true) context.reply(attempt, { type: 'started' });
-    const report = await makeCall(required(provider), payload.request, {
+    // Another job may have had the last good key set aside since this one looked: then any will do.
+    const key = required(ring?.next(refused) ?? ring?.next());
+    const report = await makeCall(key.provider, request, {
       signal: context.signal,
+      onResponse: ({ headers }) => ring?.noteResponse(headers),
       timeoutMs: Math.min(payload.timeoutMs, Math.max(1, payload.deadlineAt - Date.now())),
       onText(text, soFar) {
         sentText = true;
@@ -148,6 +180,8 @@ function createGenerationRun(payload: GeneratePayload, context: JobContext, depe
         if (payload.stream) context.reply(attempt, { type: 'reasoning', text });
       },
     });
+    ring?.report(key, report.error);
+    if (toKeyFault(report.error) !== undefined) refused.add(key);
     try {
       if (report.error === undefined) return await succeed(report);
       const error = context.signal.aborted
@@ -181,11 +215,11 @@ function createGenerationRun(payload: GeneratePayload, context: JobContext, depe
     return { value: result, receipt: toGenerationReceipt(result) };
   }
 
-  const toRow = (report: CallReport) => toLedgerRow(payload, { ...log.current(), demo }, report, catalog);
+  const toRow = (report: CallReport) => toLedgerRow(payload, { ...log.current(), demo }, report, dependencies);
   return { open, fail, call, callAgain, answerAgain, end };
 }
 
-function required(provider: ModelProvider | undefined): ModelProvider {
-  if (provider === undefined) throw new TypeError('the provider was checked before the call');
-  return provider;
+function required(key: ProviderKey | undefined): ProviderKey {
+  if (key === undefined) throw new TypeError('that there is a key was checked before the call');
+  return key;
 }

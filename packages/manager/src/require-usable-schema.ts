@@ -1,0 +1,21 @@
+import { type GenerationSettings, ModelManagerError } from '@aimm/contracts';
+import { checkJsonSchema, JsonSchemaError } from '@aimm/runtime';
+
+/**
+ * Refuses a schema that no answer could be held against, before anything is queued.
+ *
+ * @throws invalid_request naming the place in the schema
+ */
+export async function requireUsableSchema({ responseFormat: format }: GenerationSettings): Promise<void> {
+  if (format?.type !== 'json_schema') return;
+  try {
+    await checkJsonSchema(format.schema);
+  } catch (error) {
+    if (!(error instanceof JsonSchemaError)) throw error;
+    const place = ['response_format.schema', error.path].filter((part) => part !== '').join('.');
+    throw new ModelManagerError('invalid_request', `${place}: ${error.message}.`, {
+      hint: 'Nothing was sent. The schema must be a JSON Schema (draft 2020-12) that refers to nothing outside of it.',
+      cause: error,
+    });
+  }
+}

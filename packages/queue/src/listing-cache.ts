@@ -1,0 +1,28 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { jobs, type JobResult } from '@aimm/contracts';
+import type { Redis } from 'ioredis';
+import { keys } from './names.ts';
+
+type Listing = JobResult<'list-models'>;
+
+/** What providers list, kept for all fronts together. A cache that fails is a cache miss. */
+export interface ListingCache {
+  find(provider: string): Promise<Listing | undefined>;
+  keep(provider: string, listing: Listing, ttlMs: number): Promise<void>;
+}
+
+/** A Redis that hangs is slower than asking the provider; this is not. */
+const answerWithinMs = 250;
+
+export function createListingCache(redis: Redis): ListingCache {
+  return {
+    async find(provider) {
+      const asked = redis.get(keys.listing(provider)).catch(() => null);
+      const json = await Promise.race([asked, delay(answerWithinMs, null, { ref: false })]);
+      return json === null ? undefined : jobs['list-models'].result.safeParse(JSON.parse(json)).data;
+    },
+    async keep(provider, listing, ttlMs) {
+      await redis.set(keys.listing(provider), JSON.stringify(listing), 'PX', ttlMs).catch(() => undefined);
+    },
+  };
+}

@@ -1,0 +1,16 @@
+-- CreateTable
+CREATE TABLE "api_keys" (
+    "id" TEXT NOT NULL,
+    "provider" TEXT NOT NULL,
+    "label" TEXT NOT NULL,
+    "ciphertext" TEXT NOT NULL,
+    "fingerprint" TEXT NOT NULL,
+    "created_at" BIGINT NOT NULL,
+    "last_failed_at" BIGINT,
+    "last_failed_reason" TEXT,
+
+    CONSTRAINT "api_keys_pkey" PRIMARY KEY ("id")
+);
+
+-- CreateIndex
+CREATE UNIQUE INDEX "api_keys_provider_label_key" ON "api_keys"("provider", "label");

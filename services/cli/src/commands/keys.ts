@@ -1,0 +1,130 @@
+import { mkdirSync } from 'node:fs';
+import { loadCatalog } from '@aimm/catalog';
+import { ModelManagerError } from '@aimm/contracts';
+import type { ApiKey, Database } from '@aimm/database';
+import { findStack } from '@aimm/local-stack';
+import { ensureMasterKey, requireNoFaults, type RuntimeEnvironment } from '@aimm/runtime';
+import { type Command, InvalidArgumentError } from 'commander';
+import { formatTable, print, printJson } from '../output.ts';
+import { readSecret } from '../read-secret.ts';
+import { openCommandEnvironment } from '../session.ts';
+import { toStackDatabaseUrl } from '../stack/database-url.ts';
+
+export function addKeysCommand(program: Command): void {
+  const keys = program
+    .command('keys')
+    .description('Store provider keys, encrypted, in the database; workers use them in turn, within seconds')
+    // A key that somebody typed here by mistake must not come back on the screen.
+    .configureOutput({ outputError: (text, write) => write(blotOut(text, process.argv.slice(2))) });
+  keys
+    .command('add')
+    .copyInheritedSettings(keys)
+    .description('Store a key; it is read from stdin, or asked for without showing it')
+    .argument('<provider>', 'the id of the provider, as in config/providers.json')
+    .option('-l, --label <label>', 'what to call it (default: key-1, key-2, …)', parseLabel)
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ aimm keys add openai\n  $ aimm keys add openai --label team < openai-key.txt\n  $ pass show anthropic | aimm keys add anthropic\n',
+    )
+    .action(addKey);
+  keys
+    .command('list')
+    .copyInheritedSettings(keys)
+    .description('List the stored keys; only their last characters are shown')
+    .option('--json', 'print JSON')
+    .addHelpText('after', '\nExample:\n  $ aimm keys list\n')
+    .action(listKeys);
+  keys
+    .command('remove')
+    .copyInheritedSettings(keys)
+    .description('Remove a stored key; workers stop using it within seconds')
+    .argument('<provider>', 'the id of the provider')
+    .argument('<label>', 'its label or id, as `aimm keys list` shows it')
+    .addHelpText('after', '\nExample:\n  $ aimm keys remove openai team\n')
+    .action(removeKey);
+}
+
+function blotOut(text: string, given: readonly string[]): string {
+  return given.reduce((clean, word) => (word.length < 8 ? clean : clean.replaceAll(word, '…')), text);
+}
+
+async function addKey(provider: string, { label }: { label?: string }): Promise<void> {
+  const { env, raw } = await openCommandEnvironment();
+  const { catalog, faults } = loadCatalog({ configDir: env.configDir, env: raw });
+  requireNoFaults(faults);
+  if (catalog.findProvider(provider) === undefined) {
+    // What was given may be the key.
+    throw new ModelManagerError('invalid_request', 'There is no provider of that name.', {
+      hint: `Say for which one the key is: ${catalog.providers.map(({ id }) => id).join(', ')}. The key itself comes from stdin.`,
+    });
+  }
+  const { stdin: input, stderr: output } = process;
+  const key = requireKey(await readSecret(`Key of ${provider} (not shown): `, { input, output }));
+  if (label?.includes(key) === true) throw new ModelManagerError('invalid_request', 'The label holds the key itself.');
+  const stored = await withDatabase(({ apiKeys }, place) => {
+    const masterKey = ensureMasterKey(place);
+    return apiKeys.add({ provider, key, label }, masterKey);
+  });
+  print(`Stored the key "${stored.label}" (${stored.fingerprint}) of ${provider}. Workers use it within seconds.`);
+}
+
+async function listKeys({ json }: { json?: boolean }): Promise<void> {
+  const keys = await withDatabase(({ apiKeys }) => apiKeys.list());
+  if (json === true) return printJson(keys);
+  if (keys.length === 0) return print('No key is stored. Add one: `aimm keys add <provider>`.');
+  print(formatTable(['Provider', 'Label', 'Key', 'Added', 'Id', 'State'], keys.map(toRow)));
+}
+
+async function removeKey(provider: string, labelOrId: string): Promise<void> {
+  const removed = await withDatabase(({ apiKeys }) => apiKeys.remove(provider, labelOrId));
+  if (removed === undefined) {
+    throw new ModelManagerError('invalid_request', 'There is no such key.', {
+      hint: '`aimm keys list` shows what is stored.',
+    });
+  }
+  print(`Removed the key "${removed.label}" (${removed.fingerprint}) of ${provider}.`);
+}
+
+function toRow({ provider, label, fingerprint, createdAt, id, lastFailedAt, lastFailedReason }: ApiKey): string[] {
+  const state = lastFailedAt === undefined ? '' : `refused ${toTime(lastFailedAt)} (${lastFailedReason ?? 'unknown'})`;
+  return [provider, label, fingerprint, toTime(createdAt), id, state];
+}
+
+function toTime(epochMs: number): string {
+  return new Date(epochMs).toISOString().slice(0, 16).replace('T', ' ');
+}
+
+/** The database of the stack that runs, where one does; else of this environment. Closes it, however `work` ends. */
+async function withDatabase<T>(work: (database: Database, env: RuntimeEnvironment) => Promise<T>): Promise<T> {
+  const { env, logger } = await openCommandEnvironment();
+  const stack = await findStack(env.dataDir);
+  await stack?.close();
+  const url = stack?.info.databaseUrl ?? toStackDatabaseUrl(env);
+  if (url.startsWith('file:')) mkdirSync(env.dataDir, { recursive: true, mode: 0o700 });
+  const { createDatabase } = await import('@aimm/database');
+  const database = await createDatabase({ url, logger });
+  try {
+    return await work(database, env);
+  } finally {
+    await database.close();
+  }
+}
+
+/** Keys travel in a header: one word of visible characters. Shorter ones could not be kept out of logs. */
+function requireKey(key: string): string {
+  if (key === '') throw new ModelManagerError('invalid_request', 'There was no key on stdin.');
+  if (!/^[\x21-\x7e]+$/.test(key)) {
+    throw new ModelManagerError('invalid_request', 'That is no key: it has spaces, line breaks or other characters.', {
+      hint: 'Give the key alone, on one line.',
+    });
+  }
+  if (key.length < 8)
+    throw new ModelManagerError('invalid_request', 'That is no key: it is shorter than 8 characters.');
+  return key;
+}
+
+function parseLabel(value: string): string {
+  const label = value.trim();
+  if (!/^[^\p{C}]{1,64}$/u.test(label)) throw new InvalidArgumentError('expected 1 to 64 visible characters');
+  return label;
+}

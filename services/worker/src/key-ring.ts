@@ -1,0 +1,150 @@
+import type { KeyHealth, ModelManagerError, RateLimits } from '@aimm/contracts';
+import { type ModelProvider, parseRateLimits } from '@aimm/providers';
+
+/** Where a key came from and what it is called; never the key itself. */
+export interface KeyName {
+  /** The row's id; for a key of the environment its variable. */
+  id: string;
+  label: string;
+  source: KeyHealth['source'];
+  fingerprint?: string;
+}
+
+/** A provider as it is with one of its keys. */
+export interface ProviderKey {
+  /** Absent where the provider needs no key and has none. */
+  readonly name?: KeyName;
+  readonly provider: ModelProvider;
+  /** While the provider refuses it. `since`, `until`: epoch milliseconds. */
+  aside?: { code: KeyFault; since: number; until: number; times: number };
+  /** What the database said last of its failure; told only when it changes. */
+  toldFailedAt?: number | undefined;
+}
+
+export type KeyFault = 'authentication' | 'quota_exceeded';
+
+/** A failure is the key's own when another key might do better. */
+export function toKeyFault(error: ModelManagerError | undefined): KeyFault | undefined {
+  return error?.code === 'authentication' || error?.code === 'quota_exceeded' ? error.code : undefined;
+}
+
+/** The keys of one provider, used in turn. */
+export interface KeyRing {
+  readonly keys: readonly ProviderKey[];
+  /** Whether a call can be tried. */
+  isAvailable(): boolean;
+  /** What keeps it from being available, where it is more than a key that nobody gave. */
+  readonly problem: string | undefined;
+  /**
+   * The key whose turn it is, of those that are not set aside; undefined where none is left besides those `refused`.
+   * Where all are set aside the first try still gets the one that comes back soonest: to refuse by ourselves helps nobody.
+   */
+  next(refused?: ReadonlySet<ProviderKey>): ProviderKey | undefined;
+  /** Whether `next` would give one. */
+  hasNext(refused: ReadonlySet<ProviderKey>): boolean;
+  /** What became of a call: a failure of the key sets it aside, a success brings it back. */
+  report(key: ProviderKey, error: ModelManagerError | undefined): void;
+  /** Takes over what other workers found out, as the database tells it. */
+  adopt(id: string, failure: { at: number; code: string } | undefined): void;
+  noteResponse(headers: Record<string, string>): void;
+  keyHealth(): KeyHealth[];
+  limits(): RateLimits | undefined;
+}
+
+export interface KeyRingOptions {
+  keys: readonly ProviderKey[];
+  /** Keys that cannot be decrypted, and why. */
+  unreadable: readonly (KeyName & { problem: string })[];
+  /** A key was set aside, or (without a failure) came back. */
+  onChange: (name: KeyName, failure: { at: number; code: KeyFault; until: number } | undefined) => void;
+  /** Epoch milliseconds. */
+  now?: () => number;
+}
+
+const asideMs = 10 * 60_000;
+const longestAsideMs = 4 * 3_600_000;
+/** Without a reset: the windows of such limits are a minute. */
+const limitsFreshMs = 60_000;
+
+export function createKeyRing({ keys, unreadable, onChange, now = Date.now }: KeyRingOptions): KeyRing {
+  let turn = 0;
+  let lastLimits: RateLimits | undefined;
+  const isAside = ({ aside }: ProviderKey) => aside !== undefined && aside.until > now();
+
+  const findCandidates = (refused: ReadonlySet<ProviderKey>) => {
+    const ready = keys.filter((key) => !refused.has(key) && !isAside(key));
+    if (ready.length > 0 || refused.size > 0) return ready;
+    return keys.toSorted((a, b) => (a.aside?.until ?? 0) - (b.aside?.until ?? 0)).slice(0, 1);
+  };
+  const setAside = (key: ProviderKey, code: KeyFault, at: number) => {
+    const times = key.aside?.code === code ? key.aside.times + 1 : 1;
+    // A wrong key does not get better by waiting longer; a quota may take days.
+    const forMs = code === 'authentication' ? asideMs : Math.min(asideMs * 2 ** (times - 1), longestAsideMs);
+    key.aside = { code, since: at, until: at + forMs, times };
+    return key.aside;
+  };
+  const bringBack = (key: ProviderKey) => {
+    if (key.aside === undefined) return;
+    delete key.aside;
+    if (key.name !== undefined) onChange(key.name, undefined);
+  };
+
+  return {
+    keys,
+    problem: unreadable[0]?.problem,
+    isAvailable: () => keys.some(({ provider }) => provider.isAvailable()),
+    next(refused = new Set()) {
+      const candidates = findCandidates(refused);
+      return candidates[turn++ % candidates.length];
+    },
+    hasNext: (refused) => findCandidates(refused).length > 0,
+    report(key, error) {
+      if (error === undefined) return bringBack(key);
+      const code = toKeyFault(error);
+      if (code === undefined || key.name === undefined) return;
+      const { since: at, until } = setAside(key, code, now());
+      onChange(key.name, { at, code, until });
+    },
+    adopt(id, failure) {
+      const key = keys.find(({ name }) => name?.id === id);
+      if (key === undefined || key.toldFailedAt === failure?.at) return;
+      key.toldFailedAt = failure?.at;
+      if (failure === undefined) delete key.aside;
+      // Our own finding, come back from the database.
+      else if (key.aside?.since !== failure.at && isFault(failure.code)) setAside(key, failure.code, failure.at);
+    },
+    noteResponse(headers) {
+      lastLimits = parseRateLimits(headers, now()) ?? lastLimits;
+    },
+    keyHealth: () => [
+      ...keys.flatMap((key): KeyHealth[] => {
+        if (key.name === undefined) return [];
+        const { aside } = key;
+        if (aside === undefined || !isAside(key)) return [{ ...toPublic(key.name), state: 'in_use' }];
+        return [{ ...toPublic(key.name), state: 'set_aside', reason: reasons[aside.code], until: aside.until }];
+      }),
+      ...unreadable.map(({ problem, ...name }): KeyHealth => ({
+        ...toPublic(name),
+        state: 'unreadable',
+        reason: problem,
+      })),
+    ],
+    limits() {
+      if (lastLimits === undefined) return undefined;
+      return (lastLimits.resetAt ?? lastLimits.seenAt + limitsFreshMs) > now() ? lastLimits : undefined;
+    },
+  };
+}
+
+const reasons: Record<KeyFault, string> = {
+  authentication: 'The provider does not accept it.',
+  quota_exceeded: 'Its quota or credit is used up.',
+};
+
+function isFault(code: string): code is KeyFault {
+  return Object.hasOwn(reasons, code);
+}
+
+function toPublic({ label, source, fingerprint }: KeyName): Pick<KeyHealth, 'label' | 'source' | 'fingerprint'> {
+  return { label, source, ...(fingerprint !== undefined && { fingerprint }) };
+}

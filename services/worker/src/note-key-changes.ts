@@ -1,0 +1,19 @@
+import type { Database } from '@aimm/database';
+import type { Logger } from '@aimm/runtime';
+import type { ProviderSetOptions } from './provider-set.ts';
+
+/** Logs that a key was set aside or came back; for a stored one the database knows it too, and from there other workers. */
+export function noteKeyChanges(
+  database: () => Promise<Pick<Database, 'apiKeys'>>,
+  logger: Logger,
+): NonNullable<ProviderSetOptions['onKeyChange']> {
+  return (provider, { id, label, source }, failure) => {
+    const details = { provider, key: label };
+    if (failure === undefined) logger.info(details, 'A key is accepted again');
+    else logger.warn({ ...details, code: failure.code, until: failure.until }, 'A key was refused and is set aside');
+    if (source !== 'database') return;
+    database()
+      .then(({ apiKeys }) => apiKeys.recordFailure(id, failure && { at: failure.at, reason: failure.code }))
+      .catch((error: unknown) => logger.debug({ err: error, ...details }, 'Could not note the state of a key'));
+  };
+}

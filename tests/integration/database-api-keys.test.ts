@@ -1,0 +1,134 @@
+import { inspect } from 'node:util';
+import { createDatabase, type Database, findKeyedProviders } from '@aimm/database';
+import Sqlite from 'better-sqlite3';
+import pg from 'pg';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createEmptyDatabase, databaseKinds } from '../support/test-databases.ts';
+
+const master = 'the master key of these tests';
+const key = (name: string) => `sk-planted-${name}-0123456789abcdef`;
+
+/** Past our own door: what an intruder, or a backup, has of the database. */
+async function runSql(url: string, sql: string): Promise<Record<string, unknown>[]> {
+  if (url.startsWith('file:')) {
+    const file = new Sqlite(url.slice('file:'.length));
+    try {
+      const statement = file.prepare(sql);
+      return statement.reader ? (statement.all() as Record<string, unknown>[]) : (statement.run(), []);
+    } finally {
+      file.close();
+    }
+  }
+  const client = new pg.Client(url);
+  await client.connect();
+  try {
+    return (await client.query<Record<string, unknown>>(sql)).rows;
+  } finally {
+    await client.end();
+  }
+}
+
+describe.each(databaseKinds)('provider keys on %s', (kind) => {
+  let url: string;
+  let database: Database;
+  let clock = 10_000;
+  beforeAll(async () => {
+    url = await createEmptyDatabase(kind);
+    expect(await findKeyedProviders(url)).toEqual([]);
+    database = await createDatabase({ url, now: () => (clock += 1_000) });
+  });
+  afterAll(() => database.close());
+
+  it('are listed without themselves, and come back to who has the master key', async () => {
+    expect(await findKeyedProviders(url)).toEqual([]);
+    const work = await database.apiKeys.add({ provider: 'openai', key: key('work'), label: 'work' }, master);
+    const home = await database.apiKeys.add({ provider: 'openai', key: key('home') }, master);
+    const third = await database.apiKeys.add({ provider: 'openai', key: key('third') }, master);
+    const other = await database.apiKeys.add({ provider: 'mistral', key: key('mistral') }, master);
+    expect(work).toEqual({
+      id: expect.stringMatching(/^key_/),
+      provider: 'openai',
+      label: 'work',
+      fingerprint: '…cdef',
+      createdAt: 11_000,
+    });
+    expect([home.label, third.label, other.label]).toEqual(['key-1', 'key-2', 'key-1']);
+    const listed = await database.apiKeys.list();
+    expect(listed).toEqual([other, work, home, third]);
+    expect(inspect(listed)).not.toContain('planted');
+    expect(await database.apiKeys.reveal(home.id, master)).toBe(key('home'));
+    expect(await database.apiKeys.reveal('key_none', master)).toBeUndefined();
+    expect(await findKeyedProviders(url)).toEqual(['mistral', 'openai']);
+  });
+
+  it('lie encrypted', async () => {
+    const rows = JSON.stringify(await runSql(url, 'SELECT * FROM api_keys'));
+    expect(rows).toContain('openai');
+    expect(rows).not.toContain('planted');
+    expect(rows).not.toContain(Buffer.from('planted').toString('base64url').slice(0, -2));
+  });
+
+  it('are refused twice: the same key, and the same label', async () => {
+    await expect(database.apiKeys.add({ provider: 'openai', key: key('work') }, master)).rejects.toMatchObject({
+      code: 'invalid_request',
+      message: 'This key of openai is there already, as "work".',
+    });
+    await expect(
+      database.apiKeys.add({ provider: 'openai', key: key('new'), label: 'work' }, master),
+    ).rejects.toMatchObject({ code: 'invalid_request', message: expect.stringContaining('"work" already') });
+    // Another provider's are its own.
+    const same = await database.apiKeys.add({ provider: 'google', key: key('work'), label: 'work' }, master);
+    expect(await database.apiKeys.remove('google', same.id)).toEqual(same);
+  });
+
+  it('are refused under a second master key, and say which key is under another', async () => {
+    const wrong = 'another master key than that';
+    const refusal = {
+      code: 'unavailable',
+      message: expect.stringMatching(/^The key ".+" of \w+ was stored under another master key\.$/),
+      hint: expect.stringContaining('AIMM_MASTER_KEY'),
+    };
+    await expect(database.apiKeys.add({ provider: 'google', key: key('x') }, wrong)).rejects.toMatchObject(refusal);
+    const [first] = await database.apiKeys.list();
+    const error: unknown = await database.apiKeys.reveal(first?.id ?? '', wrong).catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject(refusal);
+    expect(inspect(error)).not.toMatch(/planted|master key of|than that/);
+  });
+
+  it('are of no use in another row', async () => {
+    const listed = await database.apiKeys.list();
+    const [work, home] = ['work', 'key-1'].map((label) =>
+      listed.find((one) => one.provider === 'openai' && one.label === label),
+    );
+    const [{ ciphertext } = {}] = await runSql(url, `SELECT ciphertext FROM api_keys WHERE id = '${work?.id}'`);
+    await runSql(url, `UPDATE api_keys SET ciphertext = '${String(ciphertext)}' WHERE id = '${home?.id}'`);
+    await expect(database.apiKeys.reveal(home?.id ?? '', master)).rejects.toMatchObject({
+      code: 'unavailable',
+      message: 'The key "key-1" of openai was changed in the database.',
+      hint: expect.stringContaining(`aimm keys remove openai ${home?.id}`),
+    });
+  });
+
+  it('remember that they were refused until they are taken again', async () => {
+    const [first] = await database.apiKeys.list();
+    const id = first?.id ?? '';
+    await database.apiKeys.recordFailure(id, { at: 5_000, reason: 'authentication' });
+    expect((await database.apiKeys.list())[0]).toEqual({
+      ...first,
+      lastFailedAt: 5_000,
+      lastFailedReason: 'authentication',
+    });
+    await database.apiKeys.recordFailure(id, undefined);
+    expect((await database.apiKeys.list())[0]).toEqual(first);
+    await expect(database.apiKeys.recordFailure('key_gone', undefined)).resolves.toBeUndefined();
+  });
+
+  it('are removed by label or id, of their provider only', async () => {
+    expect(await database.apiKeys.remove('mistral', 'work')).toBeUndefined();
+    expect(await database.apiKeys.remove('openai', 'work')).toMatchObject({ label: 'work' });
+    expect(await database.apiKeys.remove('openai', 'work')).toBeUndefined();
+    for (const { provider, id } of await database.apiKeys.list()) await database.apiKeys.remove(provider, id);
+    expect(await database.apiKeys.list()).toEqual([]);
+    expect(await findKeyedProviders(url)).toEqual([]);
+  });
+});
