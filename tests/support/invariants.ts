@@ -13,7 +13,8 @@ export interface InvariantOptions {
   hiddenCallsMayBeUnmade?: boolean;
 }
 
-const patience = { timeout: 30_000, interval: 50 };
+/** Rows that a database refused are brought again after pauses of up to half a minute. */
+const patience = { timeout: 40_000, interval: 50 };
 const ended = ['succeeded', 'failed', 'cancelled'];
 
 /**

@@ -23,8 +23,9 @@ function open(url: string, options: RedisOptions, logger: Logger): Redis {
     retryStrategy: (times) => Math.min(times * 200, 1_000),
   };
   const redis = target.url === undefined ? new Redis(all) : new Redis(target.url, all);
-  // Each request that waits for Redis listens here, and each queue over this connection: many is no leak.
-  redis.setMaxListeners(0);
+  // Each request that waits for Redis listens here, and each queue over this connection: many is no leak. Not 0, which
+  // means any number: BullMQ adds to it.
+  redis.setMaxListeners(100_000);
   redis.on('error', createErrorLog(logger, 'Redis connection failed'));
   joinWrites(redis);
   return redis;
