@@ -22,9 +22,7 @@ const supervisorPatienceMs = 2_000;
 
 async function main(): Promise<void> {
   const { env, raw, faults } = loadEnvironment();
-  // With any fault in it the environment is all defaults; the files are read from where they are all the same.
-  const configDir = env.configDir ?? raw['AIMM_CONFIG_DIR'];
-  const { catalog, faults: catalogFaults } = loadCatalog({ configDir, env: raw });
+  const { catalog, faults: catalogFaults } = loadCatalog({ configDir: env.configDir, env: raw });
   const { endpoints, faults: endpointFaults } = requireEndpoints(env, raw, catalog);
   requireNoFaults(faults, catalogFaults, endpointFaults);
 
