@@ -6,7 +6,7 @@ import { createErrorLog } from './error-log.ts';
 export type { Redis } from 'ioredis';
 
 /** How long a front waits for Redis before it tells the client: an add fails within 2 s, all told. */
-const answerWithinMs = 1_500;
+const answerWithinMs = 1_200;
 
 /** `unix:/path`, `redis://…` or `rediss://…`. */
 function address(url: string): { url?: string; options: RedisOptions } {
@@ -75,7 +75,7 @@ export function disconnect(redis: Redis): void {
 
 /**
  * Resolves once Redis takes commands.
- * @throws unavailable after 1.5 s
+ * @throws unavailable after 1.2 s
  */
 async function requireRedis(redis: Redis): Promise<void> {
   if (redis.status === 'ready') return;
