@@ -1,6 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { createLocalStack, kill, type LocalStack } from '../support/local-stack.ts';
 import { connectHttp, eras, type McpClient } from '../support/mcp-client.ts';
 import { type OwnProcess } from '../support/processes.ts';
@@ -113,6 +113,7 @@ describe('aimm mcp with nothing configured', () => {
 
 test('two clients that begin at once start one stack, which leaves when both are gone', async () => {
   const stack = await createLocalStack({ AIMM_IDLE_SECONDS: '2' });
+  onTestFinished(() => stack.end());
   const clients = await Promise.all(eras.map((era) => stack.connect(era)));
   const models = [vendorModels.google, vendorModels.mistral];
   const answers = await Promise.all(
@@ -126,7 +127,6 @@ test('two clients that begin at once start one stack, which leaves when both are
   const leftAt = Date.now();
   await expect.poll(() => stack.processes(), { timeout: 30_000, interval: 100 }).toEqual([]);
   expect(Date.now() - leftAt).toBeGreaterThan(1_900);
-  await stack.end();
 });
 
 describe('aimm up', () => {

@@ -14,9 +14,7 @@ test('with one model failing and one hanging the others stand', async () => {
   });
   const [front] = await Promise.all([stack.openFront(), stack.startWorker()]);
   // A worker's first call takes longer than the limit below may allow: it loads the vendor's SDK.
-  await (
-    await stack.generate(front, 'first')
-  ).result;
+  await stack.answer(front, 'first');
   const models = [slow, good, bad, 'openai/gpt-5-mini'];
   const asked = await stack.compare(front, 'two of four fail', models, { timeoutMs: 1_500 });
   const { entries, summary } = await asked.result;
@@ -82,9 +80,7 @@ test('a comparison that is cancelled before any of it ran makes no call', async 
   expect(await front.cancelJob(caller, asked.requestId)).toMatchObject({ status: 'cancelled' });
   await expect(asked.result).rejects.toMatchObject({ code: 'cancelled' });
   await stack.startWorker();
-  await (
-    await stack.generate(front, 'afterwards')
-  ).result;
+  await stack.answer(front, 'afterwards');
   await expectInvariants(stack);
   expect(stack.upstream.calls).toHaveLength(1);
 });

@@ -1,10 +1,13 @@
 import Sqlite from 'better-sqlite3';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { createFaultStack, type FaultStack } from '../support/fault-stack.ts';
 import { expectInvariants } from '../support/invariants.ts';
 import { createTcpProxy } from '../support/tcp-proxy.ts';
 import { createEmptyDatabase } from '../support/test-databases.ts';
 import { echo } from '../support/upstream.ts';
+
+// Outages of ten seconds, and pauses between attempts that grow with them.
+vi.setConfig({ testTimeout: 120_000 });
 
 /** With the database away an answer takes no longer than it would; the machine may be busy. */
 const promptlyMs = 1_000;
@@ -41,16 +44,12 @@ const countRows = async (stack: FaultStack) =>
 test('with PostgreSQL gone answers arrive as ever, and their rows once it is back, each once', async () => {
   const { stack, proxy } = await createPostgresStack();
   const [front, worker] = await Promise.all([stack.openFront(), stack.startWorker()]);
-  await (
-    await stack.generate(front, 'before')
-  ).result;
+  await stack.answer(front, 'before');
   await expectInvariants(stack);
   await proxy.cut();
 
   for (const name of ['one', 'two', 'three']) await generatePromptly(stack, front, name);
-  await Promise.all(
-    Array.from({ length: 20 }, async (_, index) => (await stack.generate(front, `together ${index}`)).result),
-  );
+  await Promise.all(Array.from({ length: 20 }, (_, index) => stack.answer(front, `together ${index}`)));
   await expect.poll(() => worker.log(), { timeout: 10_000 }).toContain('queueing them');
   expect(await countRows(stack)).toBe(1);
 
@@ -64,9 +63,7 @@ test('a worker that starts while PostgreSQL is gone answers, and its rows arrive
   await proxy.cut();
   const [front] = await Promise.all([stack.openFront(), stack.startWorker()]);
   // A worker's first call loads the vendor's SDK.
-  await (
-    await stack.generate(front, 'first')
-  ).result;
+  await stack.answer(front, 'first');
   await generatePromptly(stack, front, 'second');
   expect(await countRows(stack)).toBe(0);
   await proxy.restore();
@@ -92,9 +89,7 @@ test('every call of a request that is tried again while the database is gone has
 test('with SQLite locked by another process answers arrive as ever, and their rows once it is free, each once', async () => {
   const stack = await createFaultStack();
   const [front, worker] = await Promise.all([stack.openFront(), stack.startWorker()]);
-  await (
-    await stack.generate(front, 'before')
-  ).result;
+  await stack.answer(front, 'before');
   await expectInvariants(stack);
   const lock = lockSqlite(stack);
 
@@ -112,14 +107,10 @@ test('with SQLite locked by another process answers arrive as ever, and their ro
 test('rows that were put aside outlive the death of every worker that tries to write them', async () => {
   const stack = await createFaultStack({ env: { AIMM_LOCK_SECONDS: '2' } });
   const [front, first] = await Promise.all([stack.openFront(), stack.startWorker()]);
-  await (
-    await stack.generate(front, 'before')
-  ).result;
+  await stack.answer(front, 'before');
   await expectInvariants(stack);
   const lock = lockSqlite(stack);
-  await (
-    await stack.generate(front, 'put aside')
-  ).result;
+  await stack.answer(front, 'put aside');
   await expect.poll(() => first.log(), { timeout: 15_000 }).toContain('queueing them');
 
   const redis = stack.redis.client();

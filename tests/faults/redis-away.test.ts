@@ -36,17 +36,13 @@ test('a front that starts before Redis says so within 2 s, and works once Redis 
 test('with Redis killed between two requests the second fails within 2 s, and a third works when it is back', async () => {
   const stack = await createFaultStack();
   const [front] = await Promise.all([stack.openFront(), stack.startWorker()]);
-  await (
-    await stack.generate(front, 'first')
-  ).result;
+  await stack.answer(front, 'first');
   await stack.redis.kill();
   await expectUnavailableInTime(() => stack.generate(front, 'second', { cache: true }));
   await expectUnavailableInTime(() => stack.compare(front, 'second', ['mistral/a', 'mistral/b']));
 
   await stack.redis.start();
-  await (
-    await stack.generate(front, 'third')
-  ).result;
+  await stack.answer(front, 'third');
   await expectInvariants(stack);
   expect(stack.upstream.calls).toHaveLength(2);
 });
@@ -54,13 +50,9 @@ test('with Redis killed between two requests the second fails within 2 s, and a 
 test('with Redis hanging between two requests the second fails within 2 s, and is not run later either', async () => {
   const stack = await createFaultStack();
   const [front] = await Promise.all([stack.openFront(), stack.startWorker()]);
-  await (
-    await stack.generate(front, 'the first call loads much')
-  ).result;
+  await stack.answer(front, 'the first call loads much');
   // Who works was looked up a moment ago: the next request goes straight to its add.
-  await (
-    await stack.generate(front, 'just before')
-  ).result;
+  await stack.answer(front, 'just before');
   stack.redis.pause();
   await Promise.all([
     expectUnavailableInTime(() => stack.generate(front, 'generation into the void', { cache: true })),
@@ -69,9 +61,7 @@ test('with Redis hanging between two requests the second fails within 2 s, and i
   stack.redis.resume();
 
   await expect.poll(() => front.listProviders(), { timeout: 5_000 }).toBeDefined();
-  await (
-    await stack.generate(front, 'afterwards')
-  ).result;
+  await stack.answer(front, 'afterwards');
   await expectInvariants(stack);
   expect(stack.upstream.calls.map(({ prompt }) => prompt)).toEqual(stack.generations.map(({ prompt }) => prompt));
 });
@@ -87,9 +77,7 @@ test('a worker that starts before Redis waits for it, quietly', async () => {
   await stack.redis.start();
   await works;
   const front = await stack.openFront();
-  await (
-    await stack.generate(front, 'after the wait')
-  ).result;
+  await stack.answer(front, 'after the wait');
   await expectInvariants(stack);
   expect(worker.log().split('\n').length).toBeLessThan(50);
 });

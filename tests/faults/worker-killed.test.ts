@@ -97,9 +97,7 @@ test('a request that must not be paid for twice fails with outcome_unknown inste
 test('a worker killed between the answer and the ledger costs no second call, and the row is there once', async () => {
   const stack = await createFaultStack();
   const [first, front] = await Promise.all([stack.startWorker(), stack.openFront()]);
-  await (
-    await stack.generate(front, 'before the lock')
-  ).result;
+  await stack.answer(front, 'before the lock');
   await expectInvariants(stack);
 
   const lock = new Sqlite(stack.databaseUrl.slice('file:'.length));

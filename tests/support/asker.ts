@@ -35,6 +35,8 @@ export interface Asker {
     ask?: Ask,
     options?: Pick<AskOptions, 'signal'> & { stream?: boolean },
   ): Promise<AskedGeneration & { result: Promise<GenerationAnswer> }>;
+  /** Asks and waits for the answer. */
+  answer(front: Manager, name: string): Promise<GenerationAnswer>;
   compare(
     front: Manager,
     name: string,
@@ -61,7 +63,7 @@ export function createAsker(): Asker {
   let asked = 0;
   const createPrompt = (name: string) => `<<${(asked += 1)}: ${name}>>`;
 
-  return {
+  const asker: Asker = {
     generations,
     comparisons,
     createPrompt,
@@ -90,6 +92,10 @@ export function createAsker(): Asker {
       return request;
     },
 
+    async answer(front, name) {
+      return (await asker.generate(front, name)).result;
+    },
+
     async compare(front, name, models, ask = {}, { signal } = {}) {
       const prompt = createPrompt(name);
       const events: ProgressEvent[] = [];
@@ -113,4 +119,5 @@ export function createAsker(): Asker {
       return comparison;
     },
   };
+  return asker;
 }

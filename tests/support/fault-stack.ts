@@ -38,8 +38,6 @@ export interface FaultStackOptions {
   provider?: Partial<ProviderConfig>;
 }
 
-export const model = 'mistral/mistral-small-latest';
-
 /** Closes itself when the test ends, and shows the workers' logs when it failed. */
 export async function createFaultStack(options: FaultStackOptions = {}): Promise<FaultStack> {
   const dir = await mkdtemp(join(tmpdir(), 'aimm-faults-'));

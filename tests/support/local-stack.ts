@@ -21,7 +21,7 @@ export interface LocalStack {
 }
 
 export async function createLocalStack(given: Record<string, string> = {}): Promise<LocalStack> {
-  const dataDir = await mkdtemp(join(tmpdir(), 'aimm-stack-'));
+  const dataDir = await mkdtemp(join(tmpdir(), 'aimm-e2e-stack-'));
   const environment = {
     AIMM_DATA_DIR: dataDir,
     AIMM_DEMO: 'on',

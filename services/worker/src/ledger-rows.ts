@@ -1,5 +1,5 @@
 import type { Catalog, TokenEstimator } from '@aimm/catalog';
-import type { GeneratePayload, LedgerRow, Usage } from '@aimm/contracts';
+import type { ErrorCode, GeneratePayload, LedgerRow, Usage } from '@aimm/contracts';
 import type { CallReport } from './make-call.ts';
 
 interface CallFacts {
@@ -7,6 +7,9 @@ interface CallFacts {
   startedAt: number;
   demo: boolean;
 }
+
+/** Ends after which a vendor may have worked and billed although no count arrived: their cost is unknown, not nothing. */
+const mayBeBilled: ReadonlySet<ErrorCode> = new Set(['cancelled', 'timeout', 'network', 'server_error']);
 
 /** The ledger row of a call that ended, well or not. A broken call that brought text is `partial`, its counts estimated where none came. */
 export function toLedgerRow(
@@ -18,7 +21,7 @@ export function toLedgerRow(
   const usage = report.usage ?? estimateUsage(payload, report, catalog, estimator);
   const price =
     report.error !== undefined && !hasTokens(usage)
-      ? { costNanoUsd: 0, priceVersion: undefined }
+      ? { costNanoUsd: mayBeBilled.has(report.error.code) ? null : 0, priceVersion: undefined }
       : catalog.priceCall({
           provider: payload.provider,
           model: payload.request.model,

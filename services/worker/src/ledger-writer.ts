@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { type LedgerRow, ModelManagerError } from '@aimm/contracts';
 import type { Database } from '@aimm/database';
 import type { Producer } from '@aimm/queue';
@@ -19,6 +20,8 @@ export interface LedgerWriterOptions {
 }
 
 const maxBatch = 200;
+/** Nobody waits for these rows but their own job: a write each would take time from the calls of the moment. */
+const gatherMs = 10;
 
 /** Rows that arrive while a write is under way go together in the next one. */
 export function createLedgerWriter({
@@ -78,7 +81,9 @@ export function createLedgerWriter({
       pending.push({ rows, resolve, reject });
       if (!writing) {
         writing = true;
-        void drain().finally(() => (writing = false));
+        void delay(gatherMs)
+          .then(drain)
+          .finally(() => (writing = false));
       }
       return promise;
     },

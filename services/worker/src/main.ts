@@ -30,8 +30,7 @@ const storedKeysPatienceMs = 1_500;
 
 async function main(): Promise<void> {
   const { env, raw, faults } = loadEnvironment();
-  // With any fault in it the environment is all defaults; the files are read from where they are all the same.
-  const configDir = env.configDir ?? raw['AIMM_CONFIG_DIR'];
+  const { configDir } = env;
   const { faults: catalogFaults } = loadCatalog({ configDir, env: raw });
   // Endpoints come and go with the providers' environment: today's, which may be a demo's, must not stay as the default.
   const { catalog } = loadCatalog({ configDir, env: withoutEndpoints(raw) });

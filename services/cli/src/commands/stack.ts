@@ -8,6 +8,7 @@ import {
   secretsOf,
 } from '@aimm/runtime';
 import type { Command } from 'commander';
+import { findStartFaults } from '../find-start-faults.ts';
 import { enterStack } from '../stack/enter-stack.ts';
 import { runStack } from '../stack/run-stack.ts';
 
@@ -21,7 +22,7 @@ export function addStackCommand(program: Command): void {
 
 async function runBackgroundStack(): Promise<void> {
   const { env, raw, faults } = loadEnvironment();
-  requireNoFaults(faults);
+  requireNoFaults(faults, findStartFaults(env, raw, { http: false }));
   const secrets = new Set(secretsOf(raw));
   const logger = await createLogger({
     name: 'stack',

@@ -12,6 +12,7 @@ import {
 } from '@aimm/runtime';
 import type { Command } from 'commander';
 import pc from 'picocolors';
+import { findStartFaults } from '../find-start-faults.ts';
 import { formatBanner } from '../banner.ts';
 import { print } from '../output.ts';
 import { type CommandEnvironment, stackLaunch, toLogFormat } from '../session.ts';
@@ -42,7 +43,7 @@ export function addUpCommand(program: Command): void {
 
 async function up({ http }: UpOptions): Promise<void> {
   const { env, raw: given, faults } = loadEnvironment();
-  requireNoFaults(faults);
+  requireNoFaults(faults, findStartFaults(env, given, { http }));
   const format = toLogFormat(env, given);
   // The children log as we do.
   const raw = { ...given, LOG_FORMAT: format };

@@ -38,7 +38,7 @@ function toRow(key: string, totals: UsageTotals): string[] {
     formatCount(totals.calls),
     formatCount(totals.inputTokens),
     formatCount(totals.outputTokens),
-    formatCost(totals.costNanoUsd),
+    formatCost(totals.succeeded > 0 && totals.unpricedCalls === totals.succeeded ? null : totals.costNanoUsd),
     `${(totals.errorRate * 100).toFixed(1)} %`,
     formatDuration(totals.latencyP50Ms),
     formatDuration(totals.latencyP95Ms),

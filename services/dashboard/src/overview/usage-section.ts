@@ -64,7 +64,7 @@ function modelsTable(groups: UsageReport['groups']): Html {
                 <td class="number">${formatCount(group.requests)}</td>
                 <td class="number">${formatCount(group.inputTokens)}</td>
                 <td class="number">${formatCount(group.outputTokens)}</td>
-                <td class="number">${formatCost(group.costNanoUsd)}</td>
+                <td class="number">${isUnpriced(group) ? 'unknown' : formatCost(group.costNanoUsd)}</td>
                 <td class="number">${formatShare(group.errorRate)}</td>
                 <td class="number">${formatLatency(group.latencyP50Ms)}</td>
                 <td class="number">${formatLatency(group.latencyP95Ms)}</td>
@@ -74,4 +74,9 @@ function modelsTable(groups: UsageReport['groups']): Html {
       </table>
     </div>
     ${rest > 0 && html`<p class="muted">and ${formatCount(rest)} more models</p>`}`;
+}
+
+/** Nothing of it has a price: a sum of $0.00 would say that it was free. */
+function isUnpriced({ unpricedCalls, succeeded }: UsageTotals): boolean {
+  return succeeded > 0 && unpricedCalls === succeeded;
 }
