@@ -56,7 +56,7 @@ export async function ready(own: OwnProcess): Promise<void> {
   if (first !== 'ready') throw new Error(`the process left with code ${first}:\n${own.log()}`);
 }
 
-/** A worker process over its own Redis and database. It waits two seconds for a supervisor's keys unless they are sent. */
+/** A worker process over its own Redis and database. */
 export async function startWorkerProcess(env: Record<string, string>): Promise<OwnProcess> {
   const worker = launchWorkerProcess(env);
   await ready(worker);

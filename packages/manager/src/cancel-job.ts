@@ -18,12 +18,14 @@ export async function cancelComparison(resources: Resources, requestId: string):
   const done = await queue.producer.cancel(record.queue, record.jobId);
   if (done === 'removed') await remember(queue, record, cancelled());
   const children = (record.children ?? []).map(({ requestId: childId }) => childId);
-  for (const childId of done === 'ended' ? children : [...children, toJudgeId(requestId)]) {
+  // All at once: one after the other, the place that a running one gives up would go to one that waits.
+  const cancelChild = async (childId: string) => {
     const childRecord = await queue.requests.find(childId);
-    if (childRecord === undefined) continue;
+    if (childRecord === undefined) return;
     const childDone = await queue.producer.cancel(childRecord.queue, childRecord.jobId);
     if (childDone === 'removed' || childDone === 'missing') await remember(queue, childRecord, cancelled());
-  }
+  };
+  await Promise.all((done === 'ended' ? children : [...children, toJudgeId(requestId)]).map(cancelChild));
 }
 
 /** The generation that judges a comparison; both halves of the id are the comparison's own, so it is found without a record of its own. */

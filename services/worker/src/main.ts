@@ -23,8 +23,6 @@ import { startWorker, type WorkerProcess } from './worker.ts';
 /** Calls under way when the worker is told to leave may take this long; then they are handed back. */
 const finishWithinMs = 20_000;
 
-const supervisorPatienceMs = 2_000;
-
 /** A database that is slower than this is not waited for: keys that are stored in it come into use later. */
 const storedKeysPatienceMs = 1_500;
 
@@ -64,10 +62,8 @@ async function main(): Promise<void> {
   let worker: WorkerProcess | undefined;
   const warmUp = () =>
     void providers.warmUp().catch((error: unknown) => logger.warn({ err: error }, 'Loading a provider failed'));
-  const configured = Promise.withResolvers<void>();
   onProviderEnvironment((environment) => {
     providers.configure({ ...raw, ...environment });
-    configured.resolve();
     if (worker !== undefined) void announce(worker);
   });
   // The supervisor hears of it when fronts can see it; loading what the providers need blocks, so it comes after.
@@ -98,9 +94,6 @@ async function main(): Promise<void> {
   });
   shutdown.add('stored keys', () => storedKeys.close());
   const firstRead = storedKeys.refresh().catch(() => undefined); // Told with the database's opening.
-  // A supervisor sends the keys once the process runs: a job taken before that would find no provider configured.
-  if (process.connected) await Promise.race([configured.promise, delay(supervisorPatienceMs)]);
-
   if (!providers.isDemo()) await Promise.race([firstRead, delay(storedKeysPatienceMs)]);
 
   worker = await startWorker({
