@@ -7,5 +7,5 @@ export type {
   ProviderSettings,
   StreamPart,
 } from './model-provider.ts';
-export { parseRateLimits } from './rate-limits.ts';
+export { parseRateLimits } from './adapter/rate-limits.ts';
 export { createProvider, isProviderKind, type ProviderKind, providerKinds } from './registry.ts';

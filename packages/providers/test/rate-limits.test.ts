@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { parseRateLimits } from '../src/rate-limits.ts';
+import { parseRateLimits } from '../src/adapter/rate-limits.ts';
 
 const now = Date.parse('2026-11-22T12:00:00Z');
 
