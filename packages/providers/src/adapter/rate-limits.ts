@@ -1,5 +1,5 @@
 import type { RateLimits } from '@aimm/contracts';
-import { parseReset } from './adapter/retry-after.ts';
+import { parseReset } from './retry-after.ts';
 
 type Headers = Readonly<Record<string, string>>;
 
