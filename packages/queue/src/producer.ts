@@ -179,7 +179,8 @@ function usageJobId(rows: readonly LedgerRow[]): string {
   return `usage_${createHash('sha256').update(JSON.stringify(calls)).digest('hex')}`;
 }
 
-function generationOptions(payload: GeneratePayload): JobsOptions {
+/** How a generation's job is kept, retried and ranked, whoever adds it. */
+export function generationOptions(payload: GeneratePayload): JobsOptions {
   return {
     jobId: generationJobId(payload),
     attempts: payload.attempts,

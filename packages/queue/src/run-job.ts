@@ -15,7 +15,7 @@ import { type Decision, decide } from './decision.ts';
 import { CallFailedError, type Handler, type Handlers, type JobContext } from './job-context.ts';
 import { pauseQueue } from './limits.ts';
 import { fields, keys, queueOf } from './names.ts';
-import { generationJobId } from './producer.ts';
+import { generationOptions } from './producer.ts';
 import { createReplyWriter } from './replies.ts';
 import type { SameModelFirst } from './same-model-first.ts';
 import { createRequests } from './requests.ts';
@@ -144,12 +144,7 @@ function createRun(job: Job, token: string, signal: AbortSignal | undefined, pay
     async waitForChild(generation) {
       const child = options.queueFor(queueOf('generate', generation.provider));
       await child.add('generate', generation, {
-        jobId: generationJobId(generation),
-        attempts: generation.attempts,
-        backoff: { type: 'custom' },
-        stackTraceLimit: 0,
-        removeOnComplete: { age: 86_400, count: 5_000 },
-        removeOnFail: { age: 7 * 86_400, count: 5_000 },
+        ...generationOptions(generation),
         parent: { id: jobId, queue: queue.qualifiedName },
         ignoreDependencyOnFailure: true,
       });
