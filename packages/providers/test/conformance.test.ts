@@ -1,3 +1,4 @@
+import { GenerationRequest, type Message } from '@aimm/contracts';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type ModelProvider, type ProviderKind, providerKinds } from '../src/index.ts';
 import { ask, collect, createTestProvider, patient } from './support/providers.ts';
@@ -90,6 +91,37 @@ describe.each(kinds)('%s', (kind) => {
     answer(wire.length('Hel'));
     const { text, finishReason } = await provider.generate(ask('hi'), patient());
     expect({ text, unified: finishReason.unified }).toEqual({ text: 'Hel', unified: 'length' });
+  });
+
+  test.each<Message>([
+    { role: 'assistant', content: [{ type: 'reasoning', text: 'hmm' }] },
+    { role: 'user', content: [{ type: 'text', text: ' \n' }] },
+  ])('a prompt of nothing is refused before anything goes out: %j', async (message) => {
+    answer(wire.text(['Hello'], counts));
+    const request = GenerationRequest.parse({ model: 'm-1', messages: [message], settings: {} });
+    await expect(provider.generate(request, patient())).rejects.toMatchObject({
+      code: 'invalid_request',
+      message: expect.stringContaining('The prompt is empty'),
+    });
+    expect(vendor.received).toEqual([]);
+  });
+
+  test('a turn of nothing does not cost the others their answer', async () => {
+    answer(wire.text(['Hello'], counts));
+    const request = GenerationRequest.parse({
+      model: 'm-1',
+      settings: {},
+      messages: [
+        { role: 'user', content: [{ type: 'text', text: 'first words' }] },
+        { role: 'assistant', content: [{ type: 'reasoning', text: 'hmm' }] },
+        { role: 'user', content: [{ type: 'text', text: 'last words' }] },
+      ],
+    });
+    await provider.generate(request, patient());
+    const sent = JSON.stringify(vendor.received.at(-1)?.body);
+    expect(sent).toContain('first words');
+    expect(sent).toContain('last words');
+    expect(sent).not.toMatch(/"role":"(assistant|model)"/);
   });
 
   test('shows status and headers of the response once', async () => {

@@ -2,6 +2,7 @@ import { type GenerationRequest, type ListedModel, ModelManagerError } from '@ai
 import { drainStream } from '../drain.ts';
 import type { CallOptions, ModelProvider, ProviderSettings, StreamPart } from '../model-provider.ts';
 import { guardCall, guardStream } from '../stream-guard.ts';
+import { keepSpoken } from './conversation.ts';
 import { checkHealth } from './health.ts';
 import { type ErrorContext, toProviderError } from './provider-error.ts';
 import { putSchemaInPrompt } from './schema-in-prompt.ts';
@@ -62,7 +63,8 @@ export function assembleProvider(
     const { exchange } = context;
     try {
       const info = settings.describeModel(request.model);
-      const asked = putSchemaInPrompt(settings.id, request, info, vendor.schemaMode);
+      const spoken = { ...request, messages: keepSpoken(request.messages, settings.id) };
+      const asked = putSchemaInPrompt(settings.id, spoken, info, vendor.schemaMode);
       const call = vendor.prepare(asked.request, info);
       for (const warning of [...asked.warnings, ...call.warnings]) yield { type: 'warning', warning };
       const open = (signal: AbortSignal) =>

@@ -1,7 +1,31 @@
-import type { JsonObject, Message, MessagePart, ToolCallPart, Warning } from '@aimm/contracts';
+import {
+  type JsonObject,
+  type Message,
+  type MessagePart,
+  ModelManagerError,
+  type ToolCallPart,
+  type Warning,
+} from '@aimm/contracts';
 import { isObject } from './error-body.ts';
 
 export type Turn = { role: 'user' | 'assistant'; content: MessagePart[] };
+
+/**
+ * The messages that say anything: blank text and reasoning without an answer are refused by some vendors and left out by
+ * others, which could leave a prompt of nothing.
+ *
+ * @throws ModelManagerError `invalid_request` when no message says anything
+ */
+export function keepSpoken(messages: readonly Message[], provider: string): Message[] {
+  const spoken = messages.filter(({ content }) =>
+    content.some((part) => part.type !== 'reasoning' && (part.type !== 'text' || part.text.trim() !== '')),
+  );
+  if (spoken.length > 0) return spoken;
+  throw new ModelManagerError('invalid_request', 'The prompt is empty: no message holds text, a file or a tool call.', {
+    provider,
+    hint: 'Give at least one message with text.',
+  });
+}
 
 /** System text of the whole conversation, and the turns without it: for vendors whose system prompt stands apart. */
 export function splitSystem(messages: readonly Message[]): { system: string | undefined; turns: Turn[] } {
