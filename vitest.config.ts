@@ -43,6 +43,10 @@ export default defineConfig({
           ...slow,
         },
       },
+      {
+        extends: true,
+        test: { name: 'fuzz', include: ['tests/fuzz/**/*.test.ts'], maxWorkers: 2, ...slow },
+      },
     ],
   },
 });

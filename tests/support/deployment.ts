@@ -17,6 +17,8 @@ export interface Deployment {
   readonly environment: Record<string, string>;
   /** A new client; over HTTP all share one front, and bring its token where the environment has one. */
   connect(face: Face): Promise<McpClient>;
+  /** The HTTP front, once a client has used it; the next client gets a new one where it has ended. */
+  httpFront(): OwnProcess | undefined;
   /** What the HTTP front wrote to stderr. */
   httpLog(): string;
   /** The ids of every request, job and question to a worker that left a trace in Redis. */
@@ -46,10 +48,11 @@ export async function startDeployment(options: DeploymentOptions = {}): Promise<
   const worker = options.worker === false ? undefined : await startWorkerProcess(environment);
   const clients: McpClient[] = [];
   let front: Promise<HttpFront> | undefined;
-  let httpLog = () => '';
+  let httpFront: OwnProcess | undefined;
   const openFront = () =>
     (front ??= startHttpFront(environment).then((started) => {
-      httpLog = () => started.process.log();
+      httpFront = started.process;
+      void started.process.exited.then(() => (front = undefined));
       return started;
     }));
   const probe = redis.client();
@@ -70,7 +73,8 @@ export async function startDeployment(options: DeploymentOptions = {}): Promise<
       clients.push(client);
       return client;
     },
-    httpLog: () => httpLog(),
+    httpFront: () => httpFront,
+    httpLog: () => httpFront?.log() ?? '',
     requestIds: () => findRequestIds(probe),
     async end() {
       await Promise.all(clients.map((client) => client.close()));
@@ -89,8 +93,13 @@ export interface HttpFront {
 }
 
 /** Starts `aimm mcp --http` and resolves when it listens. @throws with its log when it leaves before */
-export async function startHttpFront(environment: Record<string, string>): Promise<HttpFront> {
-  const own = startProcess('services/cli/bin/aimm.mjs', environment, ['mcp', '--http']);
+export function startHttpFront(environment: Record<string, string>): Promise<HttpFront> {
+  return startListening(environment, ['mcp', '--http']);
+}
+
+/** The same for any command that listens, such as `aimm dashboard`. */
+export async function startListening(environment: Record<string, string>, args: string[]): Promise<HttpFront> {
+  const own = startProcess('services/cli/bin/aimm.mjs', environment, args);
   const listening = new Promise<string>((resolve) => {
     own.child.on('message', (message) => {
       const { type, url } = message as { type?: string; url?: string };
@@ -98,7 +107,7 @@ export async function startHttpFront(environment: Record<string, string>): Promi
     });
   });
   const first = await Promise.race([listening, own.exited]);
-  if (typeof first !== 'string') throw new Error(`the HTTP front left with code ${first}:\n${own.log()}`);
+  if (typeof first !== 'string') throw new Error(`aimm ${args.join(' ')} left with code ${first}:\n${own.log()}`);
   return { process: own, url: first };
 }
 

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { ComparisonResult, GenerationResult, ModelManagerError, RequestId, type RequestRecord } from '@aimm/contracts';
-import type { JobState } from '@aimm/queue';
+import { fromReason, type JobState } from '@aimm/queue';
 import { cancelComparison, cancelGeneration } from './cancel-job.ts';
 import type { AskOptions, Caller, JobView } from './manager.ts';
 import type { Resources } from './resources.ts';
@@ -78,9 +78,7 @@ function toStatus(state: JobState): Pick<JobView, 'status' | 'position' | 'parti
     return { status: 'failed', error: error.toShape() };
   }
   const failure = state.outcome?.status === 'failed' ? state.outcome.error : undefined;
-  const reason =
-    failure ??
-    (state.failedReason === undefined ? undefined : new ModelManagerError('internal', state.failedReason).toShape());
+  const reason = failure ?? (state.failedReason === undefined ? undefined : fromReason(state.failedReason));
   return {
     status: state.status,
     ...(state.position !== undefined && { position: state.position }),

@@ -13,6 +13,7 @@ export { pauseQueue, toLimiter } from './limits.ts';
 export { keyPrefix, queueOf, systemQueues } from './names.ts';
 export { createPresence, listWorkers, WorkerPresence } from './presence.ts';
 export { createProducer, generationJobId, type Producer } from './producer.ts';
+export { fromReason } from './reasons.ts';
 export { createReplyReader, type ReplyBody, type ReplyReader } from './replies.ts';
 export { createRequests, type JobState, type Requests } from './requests.ts';
 export { createResponseCache, type ResponseCache } from './response-cache.ts';

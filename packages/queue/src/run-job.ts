@@ -16,6 +16,7 @@ import { CallFailedError, type Handler, type Handlers, type JobContext } from '.
 import { pauseQueue } from './limits.ts';
 import { fields, keys, queueOf } from './names.ts';
 import { generationOptions } from './producer.ts';
+import { toReason } from './reasons.ts';
 import { createReplyWriter } from './replies.ts';
 import type { SameModelFirst } from './same-model-first.ts';
 import { createRequests } from './requests.ts';
@@ -220,11 +221,6 @@ function logFailure(logger: Logger, decision: Decision, thrown: unknown): void {
   };
   if (error.code === 'internal') logger.error({ ...details, err: thrown }, 'A job failed inside');
   else logger.info({ ...details, reason: error.message }, 'A call failed');
-}
-
-/** What Bull Board shows: our own wording, which holds no secret. */
-function toReason(error: ModelManagerError): string {
-  return `${error.code}: ${error.message}`;
 }
 
 function pastDeadline(): ModelManagerError {

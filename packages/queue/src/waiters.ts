@@ -1,5 +1,6 @@
 import { ModelManagerError, type Outcome, type Reply } from '@aimm/contracts';
 import type { Logger } from '@aimm/runtime';
+import { fromReason } from './reasons.ts';
 import type { ReplyReader } from './replies.ts';
 import type { Requests } from './requests.ts';
 
@@ -53,7 +54,7 @@ export function createWaiters({ replies, requests, logger, sweepEveryMs = 2_000 
       logger.info({ requestId }, 'Found the end of a request whose reply was lost');
       entry.settle(state.outcome);
     } else if (state?.status === 'failed' || state?.status === 'cancelled') {
-      entry.settle(failed('internal', state.failedReason ?? 'The job failed without saying why.'));
+      entry.settle({ status: 'failed', error: fromReason(state.failedReason) });
     } else if (state === undefined || state.status === 'missing') {
       entry.missed += 1;
       if (entry.missed >= 2) entry.settle(lost());

@@ -31,6 +31,20 @@ const uiConfig = {
 };
 const demoConfig = { ...uiConfig, environment: { label: 'DEMO', color: '#b45309', textColor: '#ffffff' } };
 
+/** What Bull Board's page shows when one of its handlers failed. It fails over NUL in what it wants to refuse, too. */
+function toFailure(
+  error: Error,
+  logger: Logger,
+): { status: 400 | 500; body: { error: { key: string }; message: string } } {
+  const answer = (status: 400 | 500, message: string) => {
+    return { status, body: { error: { key: 'ERRORS.INTERNAL_SERVER_ERROR' }, message } };
+  };
+  const unreadable = error instanceof SyntaxError || ('statusCode' in error && Number(error.statusCode) < 500);
+  if (unreadable) return answer(400, 'The request could not be read.');
+  logger.error({ err: error }, 'Bull Board failed');
+  return answer(500, 'It did not work. The log of the dashboard has the details.');
+}
+
 /** Which queues there are is known once Redis is up, so the first page that is asked for after that makes them. */
 export function createQueueBoard(options: {
   manager: Pick<Manager, 'listProviders'>;
@@ -40,6 +54,8 @@ export function createQueueBoard(options: {
   const { manager, redis, logger } = options;
   const adapter = new ExpressAdapter().setBasePath('/queues');
   const board = createBullBoard({ queues: [], serverAdapter: adapter, options: { uiConfig } });
+  // Its own would answer with whatever was thrown, and with a stack trace where NODE_ENV is development.
+  adapter.setErrorHandler((error) => toFailure(error, logger));
   // Typed `any` there, so that it suits every version of Express.
   const pages = adapter.getRouter() as Express;
   pages.disable('x-powered-by');

@@ -31,6 +31,9 @@ export class ListenError extends Error {
 /** Pages under way may take this long when the dashboard closes. */
 const finishWithinMs = 2_000;
 
+/** For a browser that does not say what it wants; Node would wait minutes. Nothing large is ever sent here. */
+const patience = { headersTimeout: 10_000, requestTimeout: 15_000, connectionsCheckingInterval: 1_000 };
+
 /**
  * Serves the dashboard. Waits neither for Redis nor for the database: pages say what is down.
  * @throws ListenError
@@ -38,7 +41,7 @@ const finishWithinMs = 2_000;
 export async function startDashboard(options: DashboardOptions): Promise<Dashboard> {
   const { settings, manager, redis, logger, now = Date.now } = options;
   const board = createQueueBoard({ manager, redis, logger });
-  const server = createServer(createApp({ token: settings.token, manager, redis, board, logger, now }));
+  const server = createServer(patience, createApp({ token: settings.token, manager, redis, board, logger, now }));
   const port = await listen(server, settings);
   return {
     url: `http://${toBrowserHost(settings.host)}:${port}`,

@@ -44,6 +44,21 @@ test('Redis’s own details stay out of it', async () => {
   expect((await ask(`${dashboard.url}/queues/api/redis/stats`)).status).toBe(403);
 });
 
+test.each([
+  ['a text with NUL, over which it stumbles', 'GET', '/queues/api/queues?activeQueue=mistral&status=x%00"b', ''],
+  ['a body that is no JSON', 'POST', '/queues/api/queues/mistral/add', '{"name"'],
+  ['an address that is none', 'GET', '/queues/api/queues/mistral/%ff', ''],
+])('%s is the fault of who asks, and told in our words', async (_name, method, path, body) => {
+  dashboard = await createDashboardFixture();
+  const answer = await ask(`${dashboard.url}${path}`, {
+    method,
+    headers: { 'content-type': 'application/json' },
+    body,
+  });
+  expect(answer.status).toBe(400);
+  expect(answer.text).not.toMatch(/JSON at|Unexpected|Unterminated|    at /);
+});
+
 test('while Redis is down its pages say so promptly, and work again once it is back', async () => {
   dashboard = await createDashboardFixture();
   await readQueues();

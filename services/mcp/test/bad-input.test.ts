@@ -97,6 +97,30 @@ it.each(named)('%s %s is an error that names the fault and the way out', async (
   expect(text[0]).toContain('(error: invalid_request)');
 });
 
+it.each([
+  [
+    'a schema',
+    (deep: unknown) => ({ response_format: { type: 'json_schema', schema: { x: deep } } }),
+    'response_format',
+  ],
+  ['a tool', (deep: unknown) => ({ tools: [{ name: 'f', parameters: { x: deep } }] }), 'tools[0].parameters'],
+  [
+    'a tool call',
+    (deep: unknown) => {
+      const parts = [{ type: 'tool_call', id: '1', name: 'f', arguments: { x: deep } }];
+      return { prompt: undefined, messages: [{ role: 'assistant', content: parts }] };
+    },
+    'messages[0].content',
+  ],
+])('JSON in %s that is too deep for the way to a worker is refused at once', async (_name, toArgs, place) => {
+  const client = await connect(() => Promise.reject(new Error('bad input must not reach the manager')));
+  let deep: unknown = 1;
+  for (let level = 0; level < 3_000; level += 1) deep = [deep];
+  const { text } = await callTool(client, 'generate', { prompt: 'Hi', ...toArgs(deep) });
+  expect(text[0]).toContain(place);
+  expect(text[0]).toContain('(error: invalid_request)');
+});
+
 it('all faults are told at once', async () => {
   const client = await connect(() => Promise.reject(new Error('unreached')));
   const { text } = await callTool(client, 'generate', { prompt: 1, temperature: 'hot', max_tokens: 3, cache: 'no' });

@@ -1,4 +1,4 @@
-import { type AddressInfo, createServer } from 'node:net';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { once } from 'node:events';
 import { request } from 'node:http';
 import { ConfigError } from '@aimm/runtime';
@@ -168,6 +168,43 @@ describe('what HTTP refuses', () => {
     const { status, text } = await post(url, {}, '{"jsonrpc"');
     expect(status).toBe(400);
     expect(JSON.parse(text)).toMatchObject({ error: { code: -32_700 } });
+  });
+
+  it.each(['PUT', 'PATCH', 'OPTIONS', 'TRACE', 'PROPFIND'])('%s, with the methods there are', async (method) => {
+    const { url } = await start(() => Promise.reject(new Error('unreached')));
+    const sent = request(url, { method }).end();
+    const [response] = await once(sent, 'response');
+    response.resume();
+    expect([response.statusCode, response.headers.allow]).toEqual([405, 'GET, POST, DELETE']);
+  });
+
+  it.each([
+    ['lists', '['.repeat(10_000) + ']'.repeat(10_000)],
+    [
+      'arguments',
+      `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":${'{"a":'.repeat(5_000)}1${'}'.repeat(5_001)}`,
+    ],
+  ])('%s nested so deeply that nobody can read them', async (_name, body) => {
+    const { url } = await start(() => Promise.reject(new Error('unreached')));
+    const { status, text } = await post(url, {}, body);
+    expect(status).toBe(400);
+    expect(JSON.parse(text).error).toMatchObject({ code: -32_600, message: expect.stringContaining('levels') });
+  });
+
+  it('to say what it runs on', async () => {
+    const { url } = await start(() => Promise.reject(new Error('unreached')));
+    expect((await post(url, {}, ping)).headers).not.toHaveProperty('x-powered-by');
+  });
+
+  it('to wait long for the head of a request', { timeout: 20_000 }, async () => {
+    const { url } = await start(() => Promise.reject(new Error('unreached')));
+    const startedAt = Date.now();
+    const socket = connect(Number(new URL(url).port), '127.0.0.1', () => socket.write('POST /mcp HTTP/1.1\r\nX: '));
+    let said = '';
+    socket.on('data', (piece) => (said += String(piece)));
+    await once(socket, 'close');
+    expect(said).toContain('408');
+    expect(Date.now() - startedAt).toBeLessThan(15_000);
   });
 
   it('a message above the limit, which it names', async () => {

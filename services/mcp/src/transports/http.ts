@@ -6,9 +6,10 @@ import express, { type ErrorRequestHandler, type RequestHandler } from 'express'
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
+import { isWithinDepth } from '../input/json-depth.ts';
 import { requireToken } from './bearer.ts';
 import { createLegacySessions } from './legacy-sessions.ts';
-import { maxMessageBytes, oversizedMessage } from './limits.ts';
+import { maxMessageBytes, maxMessageDepth, oversizedMessage, patience } from './limits.ts';
 
 type HttpSettings = Pick<RuntimeEnvironment, 'HTTP_HOST' | 'HTTP_PORT' | 'AIMM_AUTH_TOKEN'>;
 
@@ -50,11 +51,14 @@ export async function startHttp(
   // Before the body is read: strangers must not make us hold 32 MB.
   if (settings.AIMM_AUTH_TOKEN !== undefined) app.use('/mcp', requireToken(settings.AIMM_AUTH_TOKEN));
   const mcp = createMcpExpressApp({ ...allowedNames(settings.HTTP_HOST), jsonLimit: `${maxMessageBytes}b` });
+  mcp.disable('x-powered-by');
   const serve = toNodeHandler(handler, { onerror });
-  mcp.all('/mcp', calls.middleware, sessions.middleware, (req, res) => serve(req, res, req.body));
+  mcp.all('/mcp', requireKnownMethod, requireDepth, calls.middleware, sessions.middleware, (req, res) =>
+    serve(req, res, req.body),
+  );
   app.use(mcp, answerFault);
 
-  const server = createServer(app);
+  const server = createServer(patience, app);
   const { HTTP_HOST: host, HTTP_PORT: port } = settings;
   await listen(server, host, port);
   const address = server.address();
@@ -120,6 +124,20 @@ function countCalls(): { middleware: RequestHandler; idle: () => Promise<void> }
     idle: () => (running === 0 ? Promise.resolve() : new Promise((resolve) => waiting.push(resolve))),
   };
 }
+
+/** The handler fails on methods that a web `Request` cannot have, such as TRACE. */
+const requireKnownMethod: RequestHandler = (req, res, next) => {
+  if (['GET', 'POST', 'DELETE'].includes(req.method)) return next();
+  const error = { code: -32_000, message: 'Method not allowed: messages come by POST.' };
+  res.status(405).set('Allow', 'GET, POST, DELETE').json({ jsonrpc: '2.0', id: null, error });
+};
+
+/** The handler writes the body as JSON again, which fails on what is nested too deeply. */
+const requireDepth: RequestHandler = (req, res, next) => {
+  if (isWithinDepth(req.body, maxMessageDepth)) return next();
+  const message = `Invalid request: the message has more than ${maxMessageDepth} levels inside each other.`;
+  res.status(400).json({ jsonrpc: '2.0', id: null, error: { code: -32_600, message } });
+};
 
 /** Faults that come before MCP does, as the JSON-RPC that clients read. */
 const answerFault: ErrorRequestHandler = (error: unknown, _req, res, _next) => {

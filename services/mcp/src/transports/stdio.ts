@@ -2,7 +2,7 @@ import type { Logger } from '@aimm/runtime';
 import type { McpServerFactory, RequestId } from '@modelcontextprotocol/server';
 import { serveStdio, StdioServerTransport } from '@modelcontextprotocol/server/stdio';
 import { pipeline, type Readable, type Writable } from 'node:stream';
-import { maxMessageBytes, oversizedMessage } from './limits.ts';
+import { invalidMessage, maxMessageBytes, oversizedMessage } from './limits.ts';
 import { createLineSplitter } from './split-lines.ts';
 
 export interface StdioTransport {
@@ -29,15 +29,47 @@ export function startStdio(
   const lines = createLineSplitter({ maxLineBytes: maxMessageBytes, onOversized: refuse });
   // Its end and its failure both close the transport, which listens on the lines.
   pipeline(stdin, lines, () => undefined);
+  // The transport listens once for each answer that the client has not read yet.
+  stdout.setMaxListeners(0);
   const transport = new StdioServerTransport(lines, stdout, { maxBufferSize: 2 * maxMessageBytes });
   const handle = serveStdio(factory, { transport, onerror });
   // Set after serveStdio has set its own.
-  const { onclose } = transport;
+  const { onclose, onerror: onfault } = transport;
   transport.onclose = () => {
     onclose?.();
     end();
   };
+  // The transport leaves out what is no message and says nothing: whoever asked that way would wait for ever.
+  let line: Buffer | undefined;
+  lines.prependListener('data', (next: Buffer) => {
+    line = next;
+    // A line may hold images of many megabytes; it is handled at once or not at all.
+    queueMicrotask(() => (line = undefined));
+  });
+  transport.onerror = (error) => {
+    onfault?.(error);
+    for (const id of line === undefined ? [] : findRequestIds(line))
+      transport.send({ jsonrpc: '2.0', id, error: { code: -32_600, message: invalidMessage } }).catch(onerror);
+  };
   return { ended, close: () => handle.close().finally(end) };
+}
+
+/** Ids of the requests in a line that is no message of MCP; a batch is none, and holds several. */
+function findRequestIds(line: Buffer): RequestId[] {
+  const parsed: unknown = parseJson(line.toString('utf8'));
+  return (Array.isArray(parsed) ? parsed : [parsed]).flatMap((part: unknown) => {
+    // Without a method it is an answer, and answers are not answered.
+    if (typeof part !== 'object' || part === null || !('id' in part) || !('method' in part)) return [];
+    return typeof part.id === 'string' || typeof part.id === 'number' ? [part.id] : [];
+  });
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 /** The id of a request of which only the end is left. Clients put it last; where they do not, nobody can be answered. */
