@@ -4,7 +4,7 @@ import { toNodeHandler } from '@modelcontextprotocol/node';
 import { createMcpHandler, type McpServerFactory } from '@modelcontextprotocol/server';
 import express, { type ErrorRequestHandler, type RequestHandler } from 'express';
 import { once } from 'node:events';
-import { createServer } from 'node:http';
+import { createServer, type OutgoingHttpHeaders } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { requireToken } from './bearer.ts';
 import { createLegacySessions } from './legacy-sessions.ts';
@@ -51,7 +51,7 @@ export async function startHttp(
   if (settings.AIMM_AUTH_TOKEN !== undefined) app.use('/mcp', requireToken(settings.AIMM_AUTH_TOKEN));
   const mcp = createMcpExpressApp({ ...allowedNames(settings.HTTP_HOST), jsonLimit: `${maxMessageBytes}b` });
   const serve = toNodeHandler(handler, { onerror });
-  mcp.all('/mcp', calls.middleware, sessions.middleware, (req, res) => serve(req, res, req.body));
+  mcp.all('/mcp', calls.middleware, sessions.middleware, sendJsonAtOnce, (req, res) => serve(req, res, req.body));
   app.use(mcp, answerFault);
 
   const server = createServer(app);
@@ -120,6 +120,18 @@ function countCalls(): { middleware: RequestHandler; idle: () => Promise<void> }
     idle: () => (running === 0 ? Promise.resolve() : new Promise((resolve) => waiting.push(resolve))),
   };
 }
+
+/** An answer in JSON comes from the handler as head, body and end, which would go out one by one. Event streams must. */
+const sendJsonAtOnce: RequestHandler = (_req, res, next) => {
+  const writeHead = res.writeHead.bind(res);
+  const writeHeadAndHold = (status: number, headers: OutgoingHttpHeaders) => {
+    if (headers['content-type'] === 'application/json') res.cork();
+    return writeHead(status, headers);
+  };
+  // The one form in which the handler calls it.
+  res.writeHead = writeHeadAndHold as typeof res.writeHead;
+  next();
+};
 
 /** Faults that come before MCP does, as the JSON-RPC that clients read. */
 const answerFault: ErrorRequestHandler = (error: unknown, _req, res, _next) => {
