@@ -5,12 +5,11 @@ export interface LoadResult {
   perSecond: number;
 }
 
-/** Calls `once` `count` times with `inFlight` at a time, after a warm-up that is not counted. */
+/** Calls `once` `count` times with `inFlight` at a time. */
 export async function runLoad(
   once: () => Promise<void>,
-  { count, inFlight, warmUp }: { count: number; inFlight: number; warmUp: number },
+  { count, inFlight }: { count: number; inFlight: number },
 ): Promise<LoadResult> {
-  await repeat(once, warmUp, inFlight);
   const latencies: number[] = [];
   const startedAt = performance.now();
   await repeat(

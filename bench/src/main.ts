@@ -1,6 +1,7 @@
 /**
  * What a call costs on its way through: the vendor's SDK called directly, a bare BullMQ job, and `generate` through a real
- * MCP client on stdio and on HTTP with one worker. One run, one machine, one local upstream that answers at once.
+ * MCP client on stdio and on HTTP with one worker; beside each, an MCP call that asks nothing, which is the protocol's own
+ * share. One run, one machine, one local upstream that answers at once. Every process is warm before it is measured.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
@@ -44,8 +45,9 @@ const callDirectly = async () => {
 
 const rows: { name: string; one: LoadResult; fifty: LoadResult }[] = [];
 const measure = async (name: string, once: () => Promise<void>) => {
-  const one = await runLoad(once, { count: 500, inFlight: 1, warmUp: 100 });
-  const fifty = await runLoad(once, { count: 4_000, inFlight: 50, warmUp: 500 });
+  await runLoad(once, { count: 6_000, inFlight: 50 });
+  const one = await runLoad(once, { count: 1_000, inFlight: 1 });
+  const fifty = await runLoad(once, { count: 4_000, inFlight: 50 });
   rows.push({ name, one, fifty });
 };
 
@@ -55,9 +57,11 @@ try {
   await measure('bare BullMQ job', bare.once);
   await bare.close();
   const stdio = await openStdio(frontEnv);
+  await measure('nothing, MCP on stdio', stdio.nothing);
   await measure('generate, MCP on stdio', stdio.once);
   await stdio.close();
   const http = await openHttp(frontEnv);
+  await measure('nothing, MCP on HTTP', http.nothing);
   await measure('generate, MCP on HTTP', http.once);
   await http.close();
   const starts = (await measureStart(frontEnv, 7)).toSorted((a, b) => a - b);
@@ -80,7 +84,7 @@ function report(starts: readonly number[]): void {
       `${name.padEnd(26)}${ms(one.p50)}${ms(one.p99)}${ms(fifty.p50)}${ms(fifty.p99)}${fifty.perSecond.toFixed(0).padStart(9)}`,
     );
   }
-  const [base, , stdio, http] = rows;
+  const [base, , , stdio, , http] = rows;
   if (base === undefined || stdio === undefined || http === undefined) return;
   console.log('\nAgainst the targets');
   for (const { name, one, fifty } of [stdio, http]) {

@@ -4,6 +4,8 @@ import { aimm, awaitMessage, endProcess, startScript } from './processes.ts';
 
 export interface McpBench {
   once: () => Promise<void>;
+  /** A tool call that is refused before it reaches the queue. */
+  nothing: () => Promise<void>;
   close: () => Promise<void>;
 }
 
@@ -17,7 +19,12 @@ async function generate(client: Client): Promise<void> {
   if (answer.isError === true) throw new Error(JSON.stringify(answer.content));
 }
 
-export async function openStdio(env: Record<string, string>): Promise<McpBench> {
+async function askNothing(client: Client): Promise<void> {
+  const answer = await client.callTool({ name: 'get_job', arguments: { job_id: 'none' } });
+  if (answer.isError !== true) throw new Error('a job of no id was found');
+}
+
+async function connectStdio(env: Record<string, string>): Promise<Client> {
   const { PATH = '', HOME = '' } = process.env;
   const client = new Client(info, { versionNegotiation: { mode: 'auto' } });
   await client.connect(
@@ -28,7 +35,12 @@ export async function openStdio(env: Record<string, string>): Promise<McpBench> 
       stderr: 'inherit',
     }),
   );
-  return { once: () => generate(client), close: () => client.close() };
+  return client;
+}
+
+export async function openStdio(env: Record<string, string>): Promise<McpBench> {
+  const client = await connectStdio(env);
+  return { once: () => generate(client), nothing: () => askNothing(client), close: () => client.close() };
 }
 
 export async function openHttp(env: Record<string, string>): Promise<McpBench> {
@@ -38,6 +50,7 @@ export async function openHttp(env: Record<string, string>): Promise<McpBench> {
   await client.connect(new StreamableHTTPClientTransport(new URL(url)));
   return {
     once: () => generate(client),
+    nothing: () => askNothing(client),
     async close() {
       await client.close();
       await endProcess(front);
@@ -47,19 +60,10 @@ export async function openHttp(env: Record<string, string>): Promise<McpBench> {
 
 /** Milliseconds from starting `aimm mcp` to its first `tools/list` answer, in the order measured. */
 export async function measureStart(env: Record<string, string>, times: number): Promise<number[]> {
-  const { PATH = '', HOME = '' } = process.env;
   const took: number[] = [];
   for (let index = 0; index < times; index += 1) {
-    const client = new Client(info, { versionNegotiation: { mode: 'auto' } });
     const startedAt = performance.now();
-    await client.connect(
-      new StdioClientTransport({
-        command: process.execPath,
-        args: [aimm, 'mcp'],
-        env: { PATH, HOME, ...env },
-        stderr: 'inherit',
-      }),
-    );
+    const client = await connectStdio(env);
     await client.listTools();
     took.push(performance.now() - startedAt);
     await client.close();

@@ -11,6 +11,15 @@ test('every kind that config/providers.json may name is implemented, and the oth
   expect([...configurableKinds].toSorted()).toEqual(Object.keys(implementedKinds).toSorted());
 });
 
+test('every kind has its file and its provider in config/providers.json, but the one that is for further providers', () => {
+  const files = readdirSync(new URL('../../packages/providers/src', import.meta.url))
+    .filter((name) => name.endsWith('.ts'))
+    .map((name) => name.replace(/\.ts$/, ''))
+    .filter((name) => Object.hasOwn(implementedKinds, name));
+  const named = shipped.catalog.providers.map(({ kind }) => kind);
+  expect([...new Set(named), 'openai-compatible'].toSorted()).toEqual(files.toSorted());
+});
+
 test('the shipped configuration has no fault', () => {
   expect(shipped.faults).toEqual([]);
 });

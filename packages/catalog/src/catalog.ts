@@ -41,8 +41,10 @@ export interface ResolvedModel {
 export interface Price {
   /** Integer nano-dollars; null when the price is unknown. */
   costNanoUsd: number | null;
-  /** Names the price table that was used, for the ledger. */
+  /** Names the price table that was used, for the ledger, and the service tier where it is not the ordinary one. */
   priceVersion: string;
+  /** `unknown_price`: the model's price is known, but not in the service tier that answered. */
+  warning?: Warning;
 }
 
 export interface ModelFilter {
@@ -84,6 +86,8 @@ export interface Catalog {
     at: number;
     /** What was asked to be kept was to be kept for an hour, which some vendors charge more for. */
     cachedForAnHour?: boolean | undefined;
+    /** The vendor's word for the service tier that answered; absent: the ordinary one. */
+    serviceTier?: string | undefined;
   }): Price;
   pricesOf(provider: string, model: string): ModelPrices | undefined;
   /** Up to five names that resemble `name`. */

@@ -1,10 +1,12 @@
 import * as z from 'zod';
 import type { ConfigFault, ProviderConfig } from './catalog.ts';
+import { providerKinds } from './provider-kinds.ts';
 
 // Names are read leniently from the files as they stand: a fault elsewhere in a file must hide no fault between files.
 const anyText = z.string().optional().catch(undefined);
 const RawProviders = z.object({ providers: z.array(z.object({ id: anyText }).catch({ id: undefined })) });
 const RawModels = z.object({
+  serviceTiers: z.record(z.string(), z.unknown()).optional().catch(undefined),
   models: z.array(z.object({ provider: anyText, id: anyText }).catch({ provider: undefined, id: undefined })),
 });
 const RawRouting = z.object({ auto: z.object({ candidates: z.array(anyText) }) });
@@ -18,7 +20,9 @@ interface RawFile {
 /** Faults that no single file shows: the same name twice, and names that another file does not have. */
 export function checkReferences(files: { providers: RawFile; models: RawFile; routing: RawFile }): ConfigFault[] {
   const providers = RawProviders.safeParse(files.providers.raw).data?.providers.map(({ id }) => id);
-  const models = RawModels.safeParse(files.models.raw).data?.models;
+  const rawModels = RawModels.safeParse(files.models.raw).data;
+  const models = rawModels?.models;
+  const tiered = Object.keys(rawModels?.serviceTiers ?? {});
   const names = models?.map(({ provider, id }) => (provider && id ? `${provider}/${id}` : undefined));
   const candidates = RawRouting.safeParse(files.routing.raw).data?.auto.candidates;
   return [
@@ -41,6 +45,11 @@ export function checkReferences(files: { providers: RawFile; models: RawFile; ro
         expected: `a provider of providers.json (${list(providers)})`,
       }),
     ),
+    ...findUnknown(tiered, providers && [...providers, ...providerKinds], (index) => ({
+      source: files.models.source,
+      path: `serviceTiers.${tiered[index]}`,
+      expected: `a provider of providers.json (${list(providers)}), or a kind (${providerKinds.join(', ')})`,
+    })),
     ...findUnknown(candidates, names, (index) => ({
       source: files.routing.source,
       path: `auto.candidates[${index}]`,
@@ -73,6 +82,22 @@ export function checkOllamaFields(source: string, providers: readonly ProviderCo
         : [{ source, path: `providers[${index}].${field}`, expected: 'nothing: only the kind ollama knows it' }],
     ),
   );
+}
+
+/** `WORKER_PROVIDERS` may name providers that there are; with faults in their file none is known, and none at fault. */
+export function findUnknownProviders(
+  { providers }: { providers: readonly Pick<ProviderConfig, 'id'>[] },
+  asked: readonly string[] = [],
+): ConfigFault[] {
+  const known = providers.map(({ id }) => id);
+  if (known.length === 0) return [];
+  return asked
+    .filter((id) => !known.includes(id))
+    .map((id) => ({
+      source: 'environment',
+      path: 'WORKER_PROVIDERS',
+      expected: `only providers of config/providers.json (${known.join(', ')}), not "${id}"`,
+    }));
 }
 
 type Names = readonly (string | undefined)[] | undefined;

@@ -60,6 +60,14 @@ const PriceOverride = Prices.required(required).extend({
 });
 export type PriceOverride = z.infer<typeof PriceOverride>;
 
+const factorWords = 'a number above 0 (0.5: half the price), prices, or null where nobody knows';
+/** What a service tier costs: so many times the ordinary price, prices of its own, or `null` where nobody knows. */
+const TierPrice = z.union([z.number(factorWords).positive(factorWords), PriceOverride], factorWords).nullable();
+export type TierPrice = z.infer<typeof TierPrice>;
+/** By the vendor's word for the tier, as its answers say it: `flex`, `priority`, `batch`, … */
+const TierPrices = z.record(z.string().regex(/^[a-z0-9_-]+$/, "a tier's name in lower case, like flex"), TierPrice);
+export type TierPrices = z.infer<typeof TierPrices>;
+
 const ModelEntry = z.strictObject({
   ...ModelInfo.omit({ source: true, listed: true }).shape,
   provider: text,
@@ -77,6 +85,8 @@ const ModelEntry = z.strictObject({
   }).optional(),
   /** `null`: nobody knows; the price table's entry is out of date. */
   prices: PriceOverride.nullable().optional(),
+  /** Where this model departs from its provider's `serviceTiers`. */
+  serviceTiers: TierPrices.optional(),
 });
 export type ModelEntry = z.infer<typeof ModelEntry>;
 
@@ -84,7 +94,12 @@ export const ProvidersFile = z.strictObject({ providers: z.array(ProviderEntry).
 export type ProvidersFile = z.infer<typeof ProvidersFile>;
 
 /** `checkedOn`: the day somebody last compared the file with what vendors publish; names the prices in the ledger. */
-export const ModelsFile = z.strictObject({ checkedOn: date, models: z.array(ModelEntry) });
+export const ModelsFile = z.strictObject({
+  checkedOn: date,
+  /** By a provider's id, or by a kind for all of its providers. */
+  serviceTiers: z.record(z.string(), TierPrices).optional(),
+  models: z.array(ModelEntry),
+});
 export type ModelsFile = z.infer<typeof ModelsFile>;
 
 /** `auto.candidates`: what `auto` chooses from, by price, by measured speed, or by both. */

@@ -1,6 +1,6 @@
 import type { ModelInfo, ModelPrices } from '@aimm/contracts';
 import type { Catalog, ModelFilter, ProviderConfig, Routing } from './catalog.ts';
-import type { ModelEntry } from './config-schemas.ts';
+import type { ModelEntry, TierPrices } from './config-schemas.ts';
 import { toFamilyId } from './model-names.ts';
 import { createPricing } from './pricing.ts';
 import { createResolver } from './resolve-model.ts';
@@ -8,6 +8,8 @@ import { createResolver } from './resolve-model.ts';
 export interface CatalogContent {
   providers: readonly ProviderConfig[];
   models: readonly ModelEntry[];
+  /** What service tiers cost, by provider or kind. */
+  serviceTiers: Readonly<Record<string, TierPrices>>;
   /** Names the prices of models.json in the ledger. */
   checkedOn: string;
   routing: Routing;
@@ -26,12 +28,21 @@ export function createCatalog(content: CatalogContent): Catalog {
   const pricing = createPricing({
     findProvider: (id) => providersById.get(id),
     findOverride: (provider, model) => findEntry(provider, model)?.prices,
+    findTierPrice(providerId, models, tier) {
+      const kind = providersById.get(providerId)?.kind ?? '';
+      const stated = [
+        ...models.map((model) => findEntry(providerId, model)?.serviceTiers),
+        content.serviceTiers[providerId],
+        content.serviceTiers[kind],
+      ];
+      return stated.map((tiers) => tiers?.[tier]).find((price) => price !== undefined) ?? null;
+    },
     checkedOn: content.checkedOn,
   });
   const pricesOf = (provider: string, model: string): ModelPrices | undefined =>
     pricing.listPrices(provider, model, now());
   const toInfo = (entry: ModelEntry, id: string): ModelInfo => {
-    const { prices: _override, ...facts } = entry;
+    const { prices: _override, serviceTiers: _tiers, ...facts } = entry;
     const prices = pricesOf(entry.provider, id);
     return { ...facts, id, ...(prices !== undefined && { prices }), source: 'catalog' };
   };

@@ -1,7 +1,8 @@
 export type { Catalog, ConfigFault, ModelFilter, Price, ProviderConfig, ResolvedModel, Routing } from './catalog.ts';
-export { estimateTokens } from './estimate-tokens.ts';
+export { type Countable, estimateTokens } from './estimate-tokens.ts';
+export { findUnknownProviders } from './check-references.ts';
 export { loadCatalog, type LoadCatalogOptions } from './load-catalog.ts';
-export { mergeModels, type MergedModels } from './merge-models.ts';
+export { type FieldChange, mergeModels, type MergedModels } from './merge-models.ts';
 export { formatModelsFile, readModelsFile, writeModelsFile } from './models-file.ts';
 export { type ProviderKind, providerKinds } from './provider-kinds.ts';
 export { createTokenEstimator, type TokenEstimator } from './token-estimator.ts';

@@ -41,6 +41,7 @@ export function loadCatalog(options: LoadCatalogOptions): { catalog: Catalog; fa
   const catalog = createCatalog({
     providers,
     models: modelsFile.value?.models ?? [],
+    serviceTiers: modelsFile.value?.serviceTiers ?? {},
     checkedOn: modelsFile.value?.checkedOn ?? '',
     routing: { autoCandidates: routingFile.value?.auto.candidates ?? [] },
     now: options.now ?? Date.now,

@@ -8,9 +8,18 @@ export interface MergedModels {
   file: ModelsFile;
   /** `provider/model-id`. */
   added: string[];
-  changed: { model: string; fields: string[] }[];
+  changed: { model: string; fields: FieldChange[] }[];
   /** In the file, but not published any more, or as deprecated. */
   doubtful: string[];
+  /** Providers of a vendor of whom the list has nothing: their models stand as they stood. */
+  unlisted: string[];
+}
+
+/** A field of an entry as it was and as it is now; absent where it was not there. */
+export interface FieldChange {
+  field: string;
+  from?: unknown;
+  to: unknown;
 }
 
 /** The name under which the list has a vendor whose kind speaks to that vendor only; others go by the provider's id. */
@@ -29,10 +38,11 @@ const vendorOfKind: Readonly<Record<string, string>> = {
  * `today` becomes `checkedOn`.
  */
 export function mergeModels(
-  { checkedOn, models }: ModelsFile,
+  file: ModelsFile,
   published: PublishedModels,
   { providers, today }: { providers: readonly ProviderConfig[]; today: string },
 ): MergedModels {
+  const { checkedOn, models } = file;
   const listOf = ({ id, kind }: ProviderConfig) => published.get(vendorOfKind[kind] ?? id);
   const changed: MergedModels['changed'] = [];
   const doubtful: string[] = [];
@@ -45,7 +55,9 @@ export function mergeModels(
     if (found === undefined || found.status === 'deprecated') doubtful.push(model);
     if (found === undefined) return entry;
     const next = update(entry, found);
-    const fields = fieldsIn(next).filter((field) => JSON.stringify(next[field]) !== JSON.stringify(entry[field]));
+    const fields = fieldsIn(next)
+      .filter((field) => JSON.stringify(next[field]) !== JSON.stringify(entry[field]))
+      .map((field) => ({ field, ...(entry[field] !== undefined && { from: entry[field] }), to: next[field] }));
     if (fields.length > 0) changed.push({ model, fields });
     return next;
   });
@@ -61,10 +73,13 @@ export function mergeModels(
         ),
   );
   return {
-    file: { checkedOn: today, models: insert(updated, added) },
+    file: { ...file, checkedOn: today, models: insert(updated, added) },
     added: added.map(({ provider, id }) => `${provider}/${id}`),
     changed,
     doubtful,
+    unlisted: providers
+      .filter((provider) => vendorOfKind[provider.kind] !== undefined && listOf(provider) === undefined)
+      .map(({ id }) => id),
   };
 }
 

@@ -1,4 +1,4 @@
-import { renameSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ConfigFault } from './catalog.ts';
 import { ModelsFile } from './config-schemas.ts';
@@ -16,14 +16,26 @@ export function readModelsFile(configDir = defaultConfigDir): {
   return { path: source, faults, ...(value !== undefined && { file: raw as ModelsFile }) };
 }
 
-/** Replaces the file as a whole: whoever reads it meanwhile reads the old one or the new one. */
+/**
+ * Replaces the file as a whole: whoever reads it meanwhile, or after a power cut, reads the old one or the new one. A link
+ * stays one.
+ *
+ * @throws what the file system says; the file is as it was then
+ */
 export function writeModelsFile(path: string, file: ModelsFile): void {
   ModelsFile.parse(file);
   const text = formatModelsFile(file);
-  const beside = `${path}.${process.pid}.tmp`;
+  const target = realpathSync(path);
+  const beside = `${target}.${process.pid}.tmp`;
   try {
-    writeFileSync(beside, text);
-    renameSync(beside, path);
+    const handle = openSync(beside, 'w');
+    try {
+      writeFileSync(handle, text);
+      fsyncSync(handle);
+    } finally {
+      closeSync(handle);
+    }
+    renameSync(beside, target);
   } finally {
     rmSync(beside, { force: true });
   }

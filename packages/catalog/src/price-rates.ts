@@ -118,6 +118,18 @@ export function toRateTable(override: PriceOverride, checkedOn: string, kind: st
   };
 }
 
+/** The same table, so many times as dear. */
+export function scaleRates(table: RateTable, factor: number): RateTable {
+  return {
+    version: table.version,
+    ratesAt(inputTokens) {
+      const { input, output, ...others } = table.ratesAt(inputTokens);
+      const scaled = Object.entries(others).map(([name, rate]) => [name, rate * factor] as const);
+      return { input: input * factor, output: output * factor, ...Object.fromEntries(scaled) };
+    },
+  };
+}
+
 /**
  * Whether `model` is another version than the entry it matched: some entries match by prefix, so that a
  * claude-sonnet-5-9 would cost what claude-sonnet-5 does. Dates and suffixes of other kinds are the same model.

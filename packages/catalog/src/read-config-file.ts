@@ -57,6 +57,8 @@ function describeIssue(issue: z.core.$ZodRawIssue): string | undefined {
       return 'a setting that exists; nothing has this name';
     case 'invalid_value':
       return `one of ${issue.values.join(', ')}`;
+    case 'invalid_key':
+      return issue.issues[0]?.message;
     case 'too_small':
       return `at least ${issue.minimum}`;
     case 'too_big':

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { loadCatalog } from '../src/index.ts';
+import { findUnknownProviders, loadCatalog } from '../src/index.ts';
 import { loadFaultless, provider, writeConfig } from './temporary-config.ts';
 
 function faultsOf(files: Parameters<typeof writeConfig>[0], env: Record<string, string> = {}) {
@@ -168,4 +168,27 @@ test('id and kind are enough for a provider', () => {
 test('a missing folder is three faults, not a crash', () => {
   const configDir = join(writeConfig({}), 'nowhere');
   expect(loadCatalog({ configDir, env: {} }).faults).toHaveLength(3);
+});
+
+describe('the providers that a worker is told to serve', () => {
+  const unknown = (asked: string[] | undefined, ids: string[]) =>
+    findUnknownProviders({ providers: ids.map((id) => ({ id })) }, asked);
+
+  test.each([[undefined], [[]], [['openai']], [['mistral', 'openai']]])('may be %j', (asked) => {
+    expect(unknown(asked, ['openai', 'mistral'])).toEqual([]);
+  });
+
+  test('must exist, each of them', () => {
+    expect(unknown(['opnai', 'mistral', 'x'], ['openai', 'mistral'])).toEqual(
+      ['opnai', 'x'].map((id) => ({
+        source: 'environment',
+        path: 'WORKER_PROVIDERS',
+        expected: `only providers of config/providers.json (openai, mistral), not "${id}"`,
+      })),
+    );
+  });
+
+  test('are not blamed for a file that could not be read', () => {
+    expect(unknown(['openai'], [])).toEqual([]);
+  });
 });

@@ -55,7 +55,13 @@ describe('bringing models.json up to date', () => {
     expect(changed).toEqual([
       {
         model: 'openai/gpt-9',
-        fields: ['contextWindow', 'maxOutputTokens', 'inputModalities', 'outputModalities', 'capabilities'],
+        fields: [
+          { field: 'contextWindow', from: 1000, to: 2000 },
+          { field: 'maxOutputTokens', to: 500 },
+          { field: 'inputModalities', to: ['text', 'image', 'file'] },
+          { field: 'outputModalities', to: ['text'] },
+          expect.objectContaining({ field: 'capabilities', from: known.capabilities }),
+        ],
       },
     ]);
   });
@@ -113,6 +119,21 @@ describe('bringing models.json up to date', () => {
       expect(parsePublishedModels(list)).toBeUndefined();
     },
   );
+});
+
+test('prices of service tiers, of the file and of a model, stay', () => {
+  const parsed = parsePublishedModels({ openai: { models: { 'gpt-9': published } } });
+  const given = {
+    checkedOn: '2026-11-22',
+    serviceTiers: { openai: { flex: 0.5 } },
+    models: [{ ...known, serviceTiers: { priority: 2 } }],
+  };
+  const { file } = mergeModels(given, parsed ?? new Map(), { providers: openProviders(), today: '2027-01-01' });
+  expect(file).toMatchObject({
+    checkedOn: '2027-01-01',
+    serviceTiers: { openai: { flex: 0.5 } },
+    models: [{ contextWindow: 2000, serviceTiers: { priority: 2 }, prices: known.prices }],
+  });
 });
 
 test('the shipped file comes out of writing as it went in', () => {

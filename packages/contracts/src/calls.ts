@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { ErrorCode, ErrorShape } from './errors.ts';
+import { ParsedJson } from './messages.ts';
 
 /** One HTTP call to a provider, as the job remembers it. Written before (`started`) and after the call. */
 export const CallRecord = z.object({
@@ -11,7 +12,7 @@ export type CallRecord = z.infer<typeof CallRecord>;
 
 /** How a job ended. `value` is the job's whole result; what schema it has follows from the job's name. */
 export const Outcome = z.discriminatedUnion('status', [
-  z.object({ status: z.literal('succeeded'), value: z.json() }),
+  z.object({ status: z.literal('succeeded'), value: ParsedJson }),
   z.object({
     status: z.literal('failed'),
     error: ErrorShape,

@@ -109,6 +109,8 @@ export const GenerationResult = z.object({
   model: z.string(),
   /** The vendor's model id that answered, where it said (an alias resolves to a dated id). */
   answeredBy: z.string().optional(),
+  /** The vendor's word for the service tier that answered, where it said: its price is the cost's. */
+  serviceTier: z.string().optional(),
   text: z.string(),
   reasoning: z.string().optional(),
   toolCalls: z.array(ToolCallPart).optional(),

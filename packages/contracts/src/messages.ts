@@ -1,5 +1,8 @@
 import * as z from 'zod';
 
+/** A value that JSON.parse has just made: JSON by that, and not walked through again. */
+export const ParsedJson = z.custom<z.core.util.JSONType>((value) => value !== undefined);
+
 /** JSON as it crosses process boundaries. */
 export const JsonObject = z.record(z.string(), z.json());
 export type JsonObject = z.infer<typeof JsonObject>;

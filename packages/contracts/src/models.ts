@@ -25,7 +25,7 @@ export const ModelQuirks = z.strictObject({
   reasoningStyle: z.enum(['effort', 'budget', 'switch']).optional(),
   /** Anthropic: how reasoning is switched off; default `disabled`. */
   reasoningOff: z.enum(['disabled', 'between_tools']).optional(),
-  /** OpenAI: the summary of its reasoning to ask for along with an effort; default none, as OpenAI wants a verified organisation. */
+  /** OpenAI: the summary of its reasoning to ask for; default none, as OpenAI shows it to verified organisations only. */
   reasoningSummary: z.enum(['auto', 'concise', 'detailed']).optional(),
   /** OpenAI wire: which API serves it, and what its system role and token limit are called. */
   api: z.enum(['responses', 'chat']).optional(),

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { ErrorShape } from './errors.ts';
+import { ParsedJson } from './messages.ts';
 
 /**
  * What a worker sends to the front that waits, over the front's reply stream.
@@ -17,7 +18,7 @@ export const Reply = z.discriminatedUnion('type', [
   /** The provider asked us to wait; the request waits with it. */
   Part.extend({ type: z.literal('waiting'), untilMs: z.number(), reason: ErrorShape }),
   /** Terminal. The value is the job's result, or `null` where it is large: read it by id. */
-  Part.extend({ type: z.literal('done'), value: z.json().nullable() }),
+  Part.extend({ type: z.literal('done'), value: ParsedJson.nullable() }),
   /** Terminal. */
   Part.extend({ type: z.literal('failed'), error: ErrorShape }),
 ]);

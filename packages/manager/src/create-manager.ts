@@ -3,7 +3,7 @@ import { toModelManagerError } from '@aimm/contracts';
 import { createDatabaseOnDemand } from '@aimm/database';
 import { openFrontQueue } from '@aimm/queue';
 import { type Logger, type RawEnvironment, requireNoFaults } from '@aimm/runtime';
-import { v7 as uuidv7 } from 'uuid';
+import { createUuid } from './uuid.ts';
 import { compare } from './compare.ts';
 import { generate } from './generate.ts';
 import { checkHealth } from './health.ts';
@@ -31,7 +31,7 @@ export interface ManagerOptions {
  * @throws ConfigError when config/*.json or the environment's overrides are at fault
  */
 export function createManager(options: ManagerOptions): Promise<Manager> {
-  const { redisUrl, databaseUrl, configDir, raw, logger, now = Date.now, uuid = uuidv7 } = options;
+  const { redisUrl, databaseUrl, configDir, raw, logger, now = Date.now, uuid = createUuid() } = options;
   const { catalog, faults } = loadCatalog({ configDir, env: raw });
   requireNoFaults(faults);
   const queue = openFrontQueue({ redisUrl, frontId: uuid(), providers: catalog.providers.map(({ id }) => id), logger });

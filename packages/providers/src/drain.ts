@@ -23,6 +23,7 @@ export async function drainStream(stream: AsyncIterable<StreamPart>): Promise<Pr
         response.warnings.push(part.warning);
         break;
       case 'usage':
+      case 'served':
         break;
       case 'finish':
         finish = part;

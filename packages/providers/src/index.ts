@@ -5,6 +5,7 @@ export type {
   ProviderFactory,
   ProviderResponse,
   ProviderSettings,
+  ServedBy,
   StreamPart,
 } from './model-provider.ts';
 export { parseRateLimits } from './adapter/rate-limits.ts';

@@ -17,24 +17,30 @@ export type StreamPart =
   | { type: 'warning'; warning: Warning }
   /** Counts so far; each replaces the one before. A broken stream is billed by the last that arrived. */
   | { type: 'usage'; usage: Usage }
-  | {
+  /** Who answers, as soon as it is known; each replaces the one before. A broken stream is billed by it, too. */
+  | ({ type: 'served' } & ServedBy)
+  | ({
       type: 'finish';
       finishReason: FinishReason;
       usage: Usage;
-      /** The vendor's model id that answered, where it said. */
-      answeredBy?: string;
       /** The vendor's id of this call, for its support desk. */
       vendorRequestId?: string;
-    };
+    } & ServedBy);
+
+export interface ServedBy {
+  /** The vendor's model id that answered, where it said. */
+  answeredBy?: string;
+  /** The vendor's word for the service tier that answered, where it said: not always the one asked for. */
+  serviceTier?: string;
+}
 
 /** The drained stream. */
-export interface ProviderResponse {
+export interface ProviderResponse extends ServedBy {
   text: string;
   reasoning?: string;
   toolCalls: ToolCallPart[];
   finishReason: FinishReason;
   usage: Usage;
-  answeredBy?: string;
   vendorRequestId?: string;
   warnings: Warning[];
 }
@@ -82,7 +88,7 @@ export interface ProviderSettings {
   apiKeyVariable?: string;
   /** A local stand-in that answers in the vendor's place. */
   demo: boolean;
-  /** Milliseconds until the first event and between events. */
+  /** Milliseconds until the first text, reasoning or tool call, and between events from then on. */
   firstByteTimeoutMs: number;
   idleTimeoutMs: number;
   defaultModel?: string;

@@ -64,6 +64,7 @@ function createVendor(settings: ProviderSettings, transport: Transport): Vendor 
     schemaMode: true,
     // A local server has no keys.
     listingNeedsKey: false,
+    limitsWindows: true,
     hints: {
       unknown_model: (model) => `Run \`ollama pull ${model}\`.`,
       context_length_exceeded: () => 'Shorten the conversation, or start Ollama with a larger OLLAMA_CONTEXT_LENGTH.',

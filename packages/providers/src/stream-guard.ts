@@ -18,6 +18,8 @@ export interface GuardOptions {
   firstByteTimeoutMs: number;
   idleTimeoutMs: number;
   totalTimeoutMs: number;
+  /** Whether the answer itself has begun; by default with the first event. */
+  hasBegun?: () => boolean;
 }
 
 /** Given as the reason at every end: a controller aborted without one makes a DOMException with its stack each time. */
@@ -59,6 +61,14 @@ export async function* guardStream<Event>(
     }
   };
 
+  /** A model that reasons unseen is silent for minutes after its first event: until it speaks it has the longer time. */
+  const patience = (): { ms: number; why: 'first-byte' | 'idle' } => {
+    const { idleTimeoutMs, firstByteTimeoutMs } = options;
+    if (isComplete()) return { ms: Math.min(idleTimeoutMs, afterEndMs), why: 'idle' };
+    const waits = options.hasBegun?.() === false && firstByteTimeoutMs > idleTimeoutMs;
+    return waits ? { ms: firstByteTimeoutMs, why: 'first-byte' } : { ms: idleTimeoutMs, why: 'idle' };
+  };
+
   const onAbort = () => end('user');
   options.signal.addEventListener('abort', onAbort, { once: true });
   const total = setTimeout(end, options.totalTimeoutMs, 'total', options.totalTimeoutMs);
@@ -73,8 +83,8 @@ export async function* guardStream<Event>(
     let next = await within(iterator.next(), leftMs, 'first-byte', options.firstByteTimeoutMs);
     while (!next.done) {
       yield next.value;
-      const silenceMs = isComplete() ? Math.min(options.idleTimeoutMs, afterEndMs) : options.idleTimeoutMs;
-      next = await within(iterator.next(), silenceMs, 'idle');
+      const { ms, why } = patience();
+      next = await within(iterator.next(), ms, why);
     }
     if (stop !== undefined) throw stop;
     if (!isComplete()) throw new GuardStop('unfinished');

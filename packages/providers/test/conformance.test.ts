@@ -2,7 +2,7 @@ import { GenerationRequest, type Message } from '@aimm/contracts';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type ModelProvider, type ProviderKind, providerKinds } from '../src/index.ts';
 import { ask, collect, createTestProvider, patient } from './support/providers.ts';
-import { sendEvents, sendJson, startVendorServer, type VendorServer } from './support/vendor-server.ts';
+import { sendCompressed, sendEvents, sendJson, startVendorServer, type VendorServer } from './support/vendor-server.ts';
 import { wires } from './support/wires.ts';
 
 // An SDK's first call loads it, which takes seconds on a busy machine.
@@ -122,6 +122,12 @@ describe.each(kinds)('%s', (kind) => {
     expect(sent).toContain('first words');
     expect(sent).toContain('last words');
     expect(sent).not.toMatch(/"role":"(assistant|model)"/);
+  });
+
+  test('reads an answer that a proxy compressed', async () => {
+    vendor.answer = sendCompressed(wire.contentType, wire.text(['Hello'], counts));
+    const { text } = await provider.generate(ask('hi'), patient());
+    expect(text).toBe('Hello');
   });
 
   test('shows status and headers of the response once', async () => {

@@ -13,8 +13,9 @@ import { createResponsesMapper } from '../src/openai/responses-stream.ts';
 /** Events as they stand on the wire, of which the SDKs' types ask for much more. */
 function run<Event>(mapper: EventMapper<Event>, events: object[]): StreamPart[] {
   const parts = events.flatMap((event) => mapper.map(event as Event));
-  const finish = mapper.finish();
-  return finish === undefined ? parts : [...parts, finish];
+  const finishReason = mapper.finish();
+  const { usage = {}, ...facts } = mapper.facts();
+  return finishReason === undefined ? parts : [...parts, { type: 'finish', finishReason, usage, ...facts }];
 }
 const called = (parts: StreamPart[]) => parts.filter((part) => part.type === 'tool_call').map(({ call }) => call);
 const reasonOf = (parts: StreamPart[]) => parts.find((part) => part.type === 'finish')?.finishReason;
@@ -68,12 +69,14 @@ describe('Anthropic messages', () => {
 
   test('counts that came before a stream broke are known', () => {
     const usage = { input_tokens: 5, cache_read_input_tokens: 2, cache_creation_input_tokens: 1, output_tokens: 1 };
-    expect(mapAll([{ type: 'message_start', message: { id: 'm', model: 'x', usage } }])).toEqual([
-      {
-        type: 'usage',
-        usage: { inputTokens: 8, outputTokens: 1, cacheReadTokens: 2, cacheWriteTokens: 1, totalTokens: 9 },
-      },
-    ]);
+    const mapper = createMessagesMapper();
+    // Of what the SDK's type asks for, what the wire may leave out.
+    mapper.map({ type: 'message_start', message: { id: 'm', model: 'x', usage } } as RawMessageStreamEvent);
+    expect(mapper.facts()).toEqual({
+      answeredBy: 'x',
+      vendorRequestId: 'm',
+      usage: { inputTokens: 8, outputTokens: 1, cacheReadTokens: 2, cacheWriteTokens: 1, totalTokens: 9 },
+    });
   });
 
   test.each([

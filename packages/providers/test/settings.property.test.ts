@@ -3,6 +3,8 @@ import {
   type GenerationSettings,
   type JsonObject,
   type Message,
+  type MessagePart,
+  type ModelQuirks,
   type Warning,
 } from '@aimm/contracts';
 import fc from 'fast-check';
@@ -23,7 +25,8 @@ const schema: fc.Arbitrary<JsonObject> = fc
   .dictionary(word, fc.constantFrom({ type: 'string' }, { type: 'integer' }), { maxKeys: 3 })
   .map((properties) => ({ type: 'object', properties, required: Object.keys(properties) }));
 
-const text = fc.record({ type: fc.constant('text' as const), text: fc.string() });
+const said = fc.string({ unit: 'grapheme' });
+const text = fc.record({ type: fc.constant('text' as const), text: said });
 const media = fc.oneof(
   fc.record({ data: base64, mediaType: fc.constantFrom('image/png', 'image/tiff', 'application/pdf', 'text/plain') }),
   fc.record({
@@ -31,7 +34,9 @@ const media = fc.oneof(
     mediaType: fc.constant('image/png'),
   }),
 );
-const image = media.map((given) => ({ type: 'image' as const, ...given }));
+const image = fc
+  .oneof(media, fc.record({ url: fc.constant('https://example.com/b.png') }), fc.constant({}))
+  .map((given) => ({ type: 'image' as const, ...given }));
 const file = fc
   .record({ given: media, filename: word })
   .map(({ given, filename }) => ({ type: 'file' as const, filename, ...given }));
@@ -39,27 +44,46 @@ const result = fc.record(
   {
     type: fc.constant('tool_result' as const),
     toolCallId: word,
-    content: fc.string(),
+    content: said,
     name: word,
     isError: fc.boolean(),
   },
   { requiredKeys: ['type', 'toolCallId', 'content'] },
 );
-const call = fc.record({ type: fc.constant('tool_call' as const), id: word, name: word, arguments: json });
+/** What vendors kept with a call, of this wire or another. */
+const vendors: JsonObject = {
+  anthropic: { thinking: [{ type: 'thinking', thinking: 'hmm', signature: 's' }] },
+  openai: { reasoning: [{ type: 'reasoning', id: 'rs_1', summary: [], encrypted_content: 'x' }] },
+  google: { thoughtSignature: 'c2ln' },
+};
+const kept = fc
+  .subarray(Object.keys(vendors))
+  .map((names): JsonObject => Object.fromEntries(names.map((name) => [name, vendors[name] ?? null])));
+const call = fc.record(
+  { type: fc.constant('tool_call' as const), id: word, name: word, arguments: json, vendor: kept },
+  { requiredKeys: ['type', 'id', 'name', 'arguments'] },
+);
 const thought = fc.record(
-  { type: fc.constant('reasoning' as const), text: fc.string(), signature: word },
+  { type: fc.constant('reasoning' as const), text: said, signature: word, vendor: json },
   { requiredKeys: ['type', 'text'] },
 );
 const some = <T>(part: fc.Arbitrary<T>) => fc.array(part, { minLength: 1, maxLength: 3 });
+const anything = fc.oneof(text, image, file, result, call, thought);
 const message = fc.oneof(
+  fc.record({
+    role: fc.constantFrom('system' as const, 'user' as const, 'assistant' as const),
+    content: some(anything),
+  }),
   fc.record({ role: fc.constant('system' as const), content: some(text) }),
   fc.record({ role: fc.constant('user' as const), content: some(fc.oneof(text, image, file, result)) }),
   fc.record({ role: fc.constant('assistant' as const), content: some(fc.oneof(text, thought, call)) }),
 );
+/** What a role may hold, by the contract. */
+const holds = { system: ['text'], user: ['text', 'image', 'file', 'tool_result'], assistant: ['text', 'tool_call'] };
 /** A prompt of nothing is refused before it goes out, which has its own test. */
 const saysAnything = (messages: Message[]): boolean =>
-  messages.some(({ content }) =>
-    content.some((part) => part.type !== 'reasoning' && !('text' in part && !part.text.trim())),
+  messages.some(({ role, content }) =>
+    content.some((part) => holds[role].includes(part.type) && !('text' in part && !part.text.trim())),
   );
 const settings = fc.record<GenerationSettings, never>(
   {
@@ -73,11 +97,19 @@ const settings = fc.record<GenerationSettings, never>(
     frequencyPenalty: fc.double({ min: -2, max: 2, noNaN: true }),
     responseFormat: fc.oneof(
       fc.constant({ type: 'json' as const }),
-      fc.record({ type: fc.constant('json_schema' as const), schema }),
+      fc.record(
+        { type: fc.constant('json_schema' as const), schema, name: fc.string() },
+        { requiredKeys: ['type', 'schema'] },
+      ),
     ),
     reasoningEffort: fc.constantFrom('none', 'minimal', 'low', 'medium', 'high', 'xhigh', 'max'),
-    tools: some(fc.record({ name: word, parameters: schema })),
-    toolChoice: fc.oneof(fc.constantFrom('none' as const, 'required' as const), fc.record({ name: word })),
+    tools: some(
+      fc.record({ name: word, description: said, parameters: schema }, { requiredKeys: ['name', 'parameters'] }),
+    ),
+    toolChoice: fc.oneof(
+      fc.constantFrom('auto' as const, 'none' as const, 'required' as const),
+      fc.record({ name: word }),
+    ),
     serviceTier: fc.constantFrom('auto', 'flex', 'priority', 'standard_only', 'odd'),
     userId: word,
     promptCache: fc.constantFrom('off', 'auto', '5m', '1h'),
@@ -94,6 +126,8 @@ const quirks = fc.record(
     forcedToolChoice: fc.boolean(),
     reasoningOff: fc.constantFrom('disabled' as const, 'between_tools' as const),
     reasoningSummary: fc.constantFrom('auto' as const, 'concise' as const),
+    systemRole: fc.constantFrom('system' as const, 'developer' as const),
+    maxTokensField: fc.constantFrom('max_tokens' as const, 'max_completion_tokens' as const),
   },
   { requiredKeys: [] },
 );
@@ -104,34 +138,117 @@ beforeAll(async () => {
 });
 afterAll(() => vendor.close());
 
+/** Whatever is said, with a mark of its own, and where the marks must come out: one of each list. */
+function mark(messages: readonly Message[]): { messages: Message[]; marks: { of: string; any: string[] }[] } {
+  const marks: { of: string; any: string[] }[] = [];
+  const next = (of: string, more: (mark: string) => string[] = () => []) => {
+    const one = `mark${marks.length}x`;
+    marks.push({ of, any: [one, ...more(one)] });
+    return one;
+  };
+  const inBase64 = (one: string) => Buffer.from(one).toString('base64');
+  const marked = messages.map((message) => ({
+    ...message,
+    content: message.content.map((part): MessagePart => {
+      switch (part.type) {
+        case 'text':
+          return { ...part, text: next('text') + part.text };
+        case 'tool_result':
+          return { ...part, content: next('tool_result') + part.content };
+        case 'tool_call':
+          return { ...part, name: next('name'), arguments: { ...part.arguments, given: next('argument') } };
+        case 'image':
+        case 'file': {
+          const name = part.type === 'file' ? { filename: next('filename') } : {};
+          if (part.data !== undefined)
+            return { ...part, ...name, data: inBase64(next('data', (one) => [inBase64(one)])) };
+          if (part.url?.startsWith('https:'))
+            return { ...part, ...name, url: `https://example.com/${next('url')}.png` };
+          return { ...part, ...name };
+        }
+        // Echoed to the provider that made it and ignored by others, by the contract.
+        case 'reasoning':
+          return part;
+      }
+    }),
+  }));
+  return { messages: marked, marks };
+}
+
 describe.each(kinds)('%s', (kind) => {
-  test('every request that our contract allows goes out, and every setting is on the wire or in a warning', async () => {
-    vendor.answer = sendEvents(
+  const answer = () =>
+    (vendor.answer = sendEvents(
       wires[kind].contentType,
       wires[kind].text(['ok'], { input: 1, output: 1, cacheRead: 0, reasoning: 0 }),
-    );
+    ));
+  const send = async (
+    messages: readonly Message[],
+    given: GenerationSettings,
+    modelQuirks: ModelQuirks = {},
+  ): Promise<{ body: string; warnings: Warning[] }> => {
+    const provider = createTestProvider(kind, vendor.url, {
+      describeModel: () => modelInfo(kind, { quirks: modelQuirks }),
+    });
+    const request = GenerationRequest.parse({ model: 'm-1', messages, settings: given });
+    const { warnings } = await provider.generate(request, patient());
+    return { body: JSON.stringify(vendor.received.at(-1)?.body), warnings };
+  };
+
+  test('every request that our contract allows goes out, and every setting is on the wire or in a warning', async () => {
+    answer();
     await fc.assert(
       fc.asyncProperty(some(message).filter(saysAnything), settings, quirks, async (messages, asked, modelQuirks) => {
-        const provider = createTestProvider(kind, vendor.url, {
-          describeModel: () => modelInfo(kind, { quirks: modelQuirks }),
-        });
-        const send = async (given: GenerationSettings): Promise<{ body: string; warnings: Warning[] }> => {
-          const request = GenerationRequest.parse({ model: 'm-1', messages, settings: given });
-          const { warnings } = await provider.generate(request, patient());
-          return { body: JSON.stringify(vendor.received.at(-1)?.body), warnings };
-        };
-        const whole = await send(asked);
+        const whole = await send(messages, asked, modelQuirks);
         for (const name of Object.keys(asked) as (keyof GenerationSettings)[]) {
           if (whole.warnings.some(({ setting }) => setting === name)) continue;
-          // Ollama is told to call no tool by not being told of any.
+          // Ollama is told to call no tool by not being told of any; to be free to call is what a model is unasked.
           if (kind === 'ollama' && name === 'tools' && asked.toolChoice === 'none') continue;
+          if (kind === 'ollama' && name === 'toolChoice' && asked.toolChoice === 'auto') continue;
           // Nothing is kept unless it is asked for: not asking leaves no trace.
           if (name === 'promptCache' && asked.promptCache === 'off') continue;
           const { [name]: _left, ...others } = asked;
-          expect((await send(others)).body, `${name} left no trace in ${whole.body}`).not.toBe(whole.body);
+          expect((await send(messages, others, modelQuirks)).body, `${name} left no trace in ${whole.body}`).not.toBe(
+            whole.body,
+          );
         }
       }),
       { numRuns: 30, seed: 1 },
     );
+  });
+
+  test('everything that is said, shown or called is on the wire, or a warning says what is not', async () => {
+    answer();
+    await fc.assert(
+      fc.asyncProperty(fc.array(message, { minLength: 1, maxLength: 4 }), async (generated) => {
+        const { messages, marks } = mark(generated);
+        if (!saysAnything(messages)) return;
+        const { body, warnings } = await send(messages, {});
+        const left = marks.filter(({ any }) => !any.some((one) => body.includes(one)));
+        expect(left.length === 0 || warnings.length > 0, `${JSON.stringify(left)} is not in ${body}`).toBe(true);
+        // What text a message holds is never left out, if its role may hold it.
+        const texts = messages.flatMap(({ role, content }) =>
+          content.filter((part) => part.type === 'text' || (part.type === 'tool_result' && role === 'user')),
+        );
+        for (const part of texts) {
+          const said = part.type === 'text' ? part.text : part.type === 'tool_result' ? part.content : '';
+          expect(body).toContain(/^mark\d+x/.exec(said)?.[0]);
+        }
+      }),
+      { numRuns: 60, seed: 1 },
+    );
+  });
+
+  test('tools go out with all that was said of them', async () => {
+    answer();
+    const tools = [
+      {
+        name: 'weather',
+        description: 'Of a city',
+        parameters: { type: 'object', properties: { city: { type: 'string', description: 'In “Latin” letters' } } },
+      },
+    ];
+    const { body, warnings } = await send([{ role: 'user', content: [{ type: 'text', text: 'hi' }] }], { tools });
+    for (const word of ['weather', 'Of a city', 'In “Latin” letters']) expect(body).toContain(word);
+    expect(warnings).toEqual([]);
   });
 });

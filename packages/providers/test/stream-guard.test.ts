@@ -59,6 +59,38 @@ describe('guardStream', () => {
     expect(inner?.aborted).toBe(true);
   });
 
+  test('a model that reasons unseen has the longer time until it speaks, and no longer', async () => {
+    const slow = async function* () {
+      yield 'opened';
+      await sleep(40);
+      yield 'text';
+      await new Promise(() => undefined);
+    };
+    let spoken = false;
+    const times = { ...limits(), idleTimeoutMs: 10, firstByteTimeoutMs: 2000 };
+    const stream = guardStream(
+      async () => slow(),
+      () => false,
+      { ...times, hasBegun: () => spoken },
+    );
+    const items: string[] = [];
+    const reading = (async () => {
+      for await (const item of stream) {
+        spoken ||= item === 'text';
+        items.push(item);
+      }
+    })();
+    await expect(reading).rejects.toMatchObject({ why: 'idle', afterMs: 10 });
+    expect(items).toEqual(['opened', 'text']);
+
+    const silent = guardStream(
+      async () => deaf('opened'),
+      () => false,
+      { ...times, firstByteTimeoutMs: 30, hasBegun: () => false },
+    );
+    await expect(read(silent)).rejects.toMatchObject({ why: 'first-byte', afterMs: 30 });
+  });
+
   test('a reader that takes its time is no silence of the vendor', async () => {
     const stream = guardStream(
       async () => of('a', 'b'),

@@ -2,15 +2,15 @@ import { readFile } from 'node:fs/promises';
 import { parsePublishedModels, type PublishedModels } from '@aimm/catalog';
 import { ModelManagerError } from '@aimm/contracts';
 
-const patienceMs = 30_000;
-
 /**
- * The list at `from`, an http(s) address or a file's path.
+ * The list at `from`, an http(s) address or a file's path. `patienceMs`: until the whole of it is here.
  *
  * @throws network, timeout or server_error, with what to do
  */
-export async function fetchPublishedModels(from: string): Promise<PublishedModels> {
-  const text = /^https?:/.test(from) ? await download(from) : await readFile(from, 'utf8').catch(unreadable(from));
+export async function fetchPublishedModels(from: string, patienceMs = 30_000): Promise<PublishedModels> {
+  const text = /^https?:/.test(from)
+    ? await download(from, patienceMs)
+    : await readFile(from, 'utf8').catch(unreadable(from));
   const published = parsePublishedModels(parseJson(text));
   if (published !== undefined) return published;
   throw new ModelManagerError(
@@ -22,7 +22,7 @@ export async function fetchPublishedModels(from: string): Promise<PublishedModel
   );
 }
 
-async function download(url: string): Promise<string> {
+async function download(url: string, patienceMs: number): Promise<string> {
   let response: Response;
   try {
     response = await fetch(url, { signal: AbortSignal.timeout(patienceMs), headers: { accept: 'application/json' } });

@@ -1,4 +1,4 @@
-import { loadCatalog } from '@aimm/catalog';
+import { findUnknownProviders, loadCatalog } from '@aimm/catalog';
 import { type ConfigFault, isLoopbackName, type RawEnvironment, type RuntimeEnvironment } from '@aimm/runtime';
 
 /** What the processes of a stack would refuse to start for, found before any of them is started. */
@@ -8,17 +8,10 @@ export function findStartFaults(
   { http }: { http: boolean },
 ): ConfigFault[] {
   const { catalog, faults } = loadCatalog({ configDir: env.configDir, env: raw });
-  const known = catalog.providers.map(({ id }) => id);
-  const unknown = (env.WORKER_PROVIDERS ?? []).filter((id) => !known.includes(id));
   const open = [...(http ? [env.HTTP_HOST] : []), env.DASHBOARD_HOST].find((host) => !isLoopbackName(host));
   return [
     ...faults,
-    // With faults in the file its providers are not known.
-    ...(known.length === 0 ? [] : unknown).map((id) => ({
-      source: 'environment',
-      path: 'WORKER_PROVIDERS',
-      expected: `only providers of config/providers.json (${known.join(', ')}), not "${id}"`,
-    })),
+    ...findUnknownProviders(catalog, env.WORKER_PROVIDERS),
     ...(open === undefined || raw['AIMM_AUTH_TOKEN'] !== undefined
       ? []
       : [

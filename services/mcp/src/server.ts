@@ -8,6 +8,7 @@ import {
   ProtocolErrorCode,
   type ServerContext,
 } from '@modelcontextprotocol/server';
+import * as z from 'zod';
 import { watchCancellation } from './cancellation.ts';
 import type { JsonResource } from './define-resource.ts';
 import { cancelledByClient, type Tool } from './define-tool.ts';
@@ -15,6 +16,7 @@ import { formatError } from './errors.ts';
 import { endWithin } from './follow.ts';
 import { instructions } from './instructions.ts';
 import { createProgressReporter, type ProgressReporter } from './progress.ts';
+import { advertise } from './json-schema.ts';
 import { resources } from './resources/index.ts';
 import { tools } from './tools/index.ts';
 
@@ -53,7 +55,7 @@ const listHint = { ttlMs: 3_600_000, cacheScope: 'public' } as const;
  */
 export function createMcpServer(options: McpServerOptions): McpServerFactory {
   const timing = { ...defaultTiming, ...options.timing };
-  return ({ era }) => {
+  return ({ era, requestInfo }) => {
     const server = new McpServer(
       { name: 'ai-model-manager', title: 'AI Model Manager', version: options.version },
       {
@@ -67,21 +69,46 @@ export function createMcpServer(options: McpServerOptions): McpServerFactory {
         },
       },
     );
+    const called = era === 'modern' ? findCalledTool(requestInfo) : undefined;
+    if (called !== undefined) {
+      registerTool(server, { ...called, ...unlisted }, era, options, timing);
+      return server;
+    }
     for (const tool of tools) registerTool(server, tool, era, options, timing);
     for (const resource of resources) registerResource(server, resource, options);
     return server;
   };
 }
 
+/**
+ * The tool that an HTTP request calls, by the headers that the SDK holds equal to its body before it asks for a server.
+ * Such a server answers this one call, so it needs no other tool; registering all of them takes longer than the call.
+ */
+function findCalledTool(request: Request | undefined): Tool | undefined {
+  if (request?.headers.get('mcp-method') !== 'tools/call') return undefined;
+  const name = request.headers.get('mcp-name');
+  return tools.find((tool) => tool.name === name);
+}
+
+/** Schemas are for lists; the SDK would walk through them at each call. */
+const unlisted = { inputSchema: advertise(z.object({}), 'input'), outputSchema: undefined };
+
 function registerTool(
   server: McpServer,
-  tool: Tool,
+  tool: Omit<Tool, 'outputSchema'> & { outputSchema: Tool['outputSchema'] | undefined },
   era: 'legacy' | 'modern',
   { manager, caller, logger, maxPromptBytes }: McpServerOptions,
   timing: Timing,
 ): void {
   const { name, title, description, inputSchema, outputSchema, annotations, meta, call } = tool;
-  const config = { title, description, inputSchema, outputSchema, annotations, ...(meta && { _meta: meta }) };
+  const config = {
+    title,
+    description,
+    inputSchema,
+    ...(outputSchema && { outputSchema }),
+    annotations,
+    ...(meta && { _meta: meta }),
+  };
   server.registerTool(name, config, async (args: unknown, ctx: ServerContext) => {
     const handBackAt = Date.now() + timing.handBackMs;
     const { cancelled, gone, release } = watchCancellation(ctx, era);

@@ -20,8 +20,12 @@ export interface LedgerWriterOptions {
 }
 
 const maxBatch = 200;
-/** Nobody waits for these rows but their own job: a write each would take time from the calls of the moment. */
-const gatherMs = 10;
+/**
+ * Nobody waits for these rows but their own job's place at its provider: a write each would take time from the calls of the
+ * moment. Where rows come one by one a place is worth more than a write; where they come in numbers it is the other way.
+ */
+const gatherMs = { few: 10, many: 25 };
+const isMany = (rows: number) => rows > 4;
 
 /** Rows that arrive while a write is under way go together in the next one. */
 export function createLedgerWriter({
@@ -61,9 +65,13 @@ export function createLedgerWriter({
   };
 
   const drain = async () => {
+    writing = true;
+    let last = 0;
     while (pending.length > 0) {
+      if (pending.length < maxBatch) await delay(isMany(Math.max(last, pending.length)) ? gatherMs.many : gatherMs.few);
       const batch = pending.slice(0, maxBatch);
       pending = pending.slice(maxBatch);
+      last = batch.length;
       try {
         await persist(batch.flatMap(({ rows }) => rows));
         for (const { resolve } of batch) resolve();
@@ -71,6 +79,8 @@ export function createLedgerWriter({
         for (const { reject } of batch) reject(error);
       }
     }
+    // In the same breath as the look at what is pending: a row that came in between would lie there.
+    writing = false;
   };
 
   return {
@@ -79,12 +89,7 @@ export function createLedgerWriter({
       if (rows.length === 0) return Promise.resolve();
       const { promise, resolve, reject } = Promise.withResolvers<void>();
       pending.push({ rows, resolve, reject });
-      if (!writing) {
-        writing = true;
-        void delay(gatherMs)
-          .then(drain)
-          .finally(() => (writing = false));
-      }
+      if (!writing) void drain();
       return promise;
     },
   };

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { loadCatalog } from '@aimm/catalog';
+import { createTokenEstimator, findUnknownProviders, loadCatalog } from '@aimm/catalog';
 import { createDatabaseOnDemand } from '@aimm/database';
 import { leaveWithParent, onProviderEnvironment, reportReady, reportStoredKeys } from '@aimm/local-stack';
 import {
@@ -32,8 +32,8 @@ async function main(): Promise<void> {
   const { faults: catalogFaults } = loadCatalog({ configDir, env: raw });
   // Endpoints come and go with the providers' environment: today's, which may be a demo's, must not stay as the default.
   const { catalog } = loadCatalog({ configDir, env: withoutEndpoints(raw) });
-  const { endpoints, faults: endpointFaults } = requireEndpoints(env, raw, catalog);
-  requireNoFaults(faults, catalogFaults, endpointFaults);
+  const { endpoints, faults: endpointFaults } = requireEndpoints(env, raw);
+  requireNoFaults(faults, catalogFaults, findUnknownProviders(catalog, env.WORKER_PROVIDERS), endpointFaults);
 
   const masterKeys = new Set<string>();
   let keysInUse = (): readonly string[] => [];
@@ -60,8 +60,11 @@ async function main(): Promise<void> {
   });
   keysInUse = () => providers.secrets();
   let worker: WorkerProcess | undefined;
-  const warmUp = () =>
-    void providers.warmUp().catch((error: unknown) => logger.warn({ err: error }, 'Loading a provider failed'));
+  const tokens = createTokenEstimator();
+  const warmUp = async () => {
+    await providers.warmUp().catch((error: unknown) => logger.warn({ err: error }, 'Loading a provider failed'));
+    await tokens.load().catch((error: unknown) => logger.warn({ err: error }, 'Loading the tokenizer failed'));
+  };
   onProviderEnvironment((environment) => {
     providers.configure({ ...raw, ...environment });
     if (worker !== undefined) void announce(worker);
@@ -74,7 +77,7 @@ async function main(): Promise<void> {
     } catch (error) {
       logger.warn({ err: error }, 'Could not announce the new providers');
     }
-    warmUp();
+    void warmUp();
   };
   const storedKeys = followStoredKeys({
     database: () => database.get(),
@@ -100,6 +103,7 @@ async function main(): Promise<void> {
     redisUrl: endpoints.redisUrl,
     catalog,
     providers,
+    tokens,
     database: () => database.get(),
     lockMs: env.AIMM_LOCK_SECONDS * 1_000,
     logger,
@@ -107,7 +111,7 @@ async function main(): Promise<void> {
   shutdown.add('worker', () => worker?.close(finishWithinMs));
   logger.info({ providers: providers.describe() }, 'Worker ready');
   reportReady();
-  warmUp();
+  void warmUp();
 }
 
 function withoutEndpoints(raw: RawEnvironment): RawEnvironment {

@@ -7,7 +7,7 @@ import {
   type Usage,
   type Warning,
 } from '@aimm/contracts';
-import type { CallOptions, ModelProvider } from '@aimm/providers';
+import type { CallOptions, ModelProvider, ServedBy } from '@aimm/providers';
 
 /** What one call brought, whole or broken off. Times in milliseconds. */
 export interface CallReport {
@@ -17,8 +17,11 @@ export interface CallReport {
   warnings: Warning[];
   /** The last counts that arrived; a broken call may have none. */
   usage: Usage | undefined;
+  /** Whether `usage` counts all that came: false for what came after the last counts. */
+  isCounted: boolean;
   finishReason?: FinishReason;
   answeredBy?: string;
+  serviceTier?: string;
   firstTokenMs?: number;
   providerMs: number;
   /** Why the call broke; absent when it finished. */
@@ -41,13 +44,23 @@ export async function makeCall(
 ): Promise<CallReport> {
   const startedAt = performance.now();
   const elapsed = () => Math.round(performance.now() - startedAt);
-  const report: CallReport = { text: '', reasoning: '', toolCalls: [], warnings: [], usage: undefined, providerMs: 0 };
+  const report: CallReport = {
+    text: '',
+    reasoning: '',
+    toolCalls: [],
+    warnings: [],
+    usage: undefined,
+    isCounted: true,
+    providerMs: 0,
+  };
 
   try {
     const { signal, timeoutMs, onResponse } = options;
     for await (const part of provider.stream(request, { signal, timeoutMs, ...(onResponse && { onResponse }) })) {
-      if (part.type === 'text' || part.type === 'reasoning' || part.type === 'tool_call')
+      if (part.type === 'text' || part.type === 'reasoning' || part.type === 'tool_call') {
         report.firstTokenMs ??= elapsed();
+        report.isCounted = false;
+      }
       switch (part.type) {
         case 'text':
           report.text += part.text;
@@ -65,11 +78,16 @@ export async function makeCall(
           break;
         case 'usage':
           report.usage = part.usage;
+          report.isCounted = true;
+          break;
+        case 'served':
+          noteServed(report, part);
           break;
         case 'finish':
           report.usage = part.usage;
+          report.isCounted = true;
           report.finishReason = part.finishReason;
-          if (part.answeredBy !== undefined) report.answeredBy = part.answeredBy;
+          noteServed(report, part);
           break;
       }
     }
@@ -78,4 +96,9 @@ export async function makeCall(
   }
   report.providerMs = elapsed();
   return report;
+}
+
+function noteServed(report: CallReport, { answeredBy, serviceTier }: ServedBy): void {
+  if (answeredBy !== undefined) report.answeredBy = answeredBy;
+  if (serviceTier !== undefined) report.serviceTier = serviceTier;
 }

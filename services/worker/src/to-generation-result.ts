@@ -7,7 +7,7 @@ import type {
   Usage,
   Warning,
 } from '@aimm/contracts';
-import type { CallReport } from './make-call.ts';
+import type { AccountedCall } from './account-for-call.ts';
 
 interface Facts {
   /** All calls of this job, the one that answered last, and their ledger rows. */
@@ -19,7 +19,7 @@ interface Facts {
 }
 
 /** Puts a finished call and what is known of its job into the result that clients get. */
-export function toGenerationResult(payload: GeneratePayload, report: CallReport, facts: Facts): GenerationResult {
+export function toGenerationResult(payload: GeneratePayload, report: AccountedCall, facts: Facts): GenerationResult {
   const { structured } = facts;
   // More than one where the first answer had to be mended: both were wanted, and both are paid for.
   const answers = facts.rows.filter(({ status }) => status === 'succeeded');
@@ -28,12 +28,13 @@ export function toGenerationResult(payload: GeneratePayload, report: CallReport,
     provider: payload.provider,
     model: payload.request.model,
     ...(report.answeredBy !== undefined && { answeredBy: report.answeredBy }),
+    ...(report.serviceTier !== undefined && { serviceTier: report.serviceTier }),
     text: report.text,
     ...(report.reasoning !== '' && { reasoning: report.reasoning }),
     ...(report.toolCalls.length > 0 && { toolCalls: report.toolCalls }),
     ...(structured !== undefined && { structured }),
     finishReason: report.finishReason ?? { unified: 'other' },
-    usage: addUsage(report.usage ?? {}, answers.slice(0, -1)),
+    usage: addUsage(report.usage, answers.slice(0, -1)),
     costNanoUsd: addCosts(answers),
     latency: {
       queueMs: Math.max(0, (facts.calls[0]?.startedAt ?? Date.now()) - payload.enqueuedAt),

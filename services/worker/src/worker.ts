@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
-import { type Catalog, createTokenEstimator } from '@aimm/catalog';
+import type { Catalog, TokenEstimator } from '@aimm/catalog';
 import type { Database } from '@aimm/database';
 import {
   type Consumer,
@@ -26,6 +26,7 @@ export interface WorkerOptions {
   redisUrl: string;
   catalog: Catalog;
   providers: ProviderSet;
+  tokens: TokenEstimator;
   database: () => Promise<Database>;
   logger: Logger;
   /** How long a worker that went silent keeps its jobs. */
@@ -41,13 +42,13 @@ export interface WorkerProcess {
 
 /** Consumes every queue that this worker serves. Waits for Redis as long as it takes. */
 export async function startWorker(options: WorkerOptions): Promise<WorkerProcess> {
-  const { redisUrl, catalog, providers, database, logger } = options;
+  const { redisUrl, catalog, providers, tokens, database, logger } = options;
   const redis = connectWorker(redisUrl, logger);
   const producer = createProducer({ redis, logger });
   const ledger = createLedgerWriter({ database, producer, logger });
   const cache = createResponseCache(redis);
   const handlers: Handlers = {
-    generate: createGenerate({ providers, catalog, ledger, cache, producer, tokens: createTokenEstimator() }),
+    generate: createGenerate({ providers, catalog, ledger, cache, producer, tokens }),
     compare,
     'list-models': createListModels(providers),
     'check-health': createCheckHealth(providers),

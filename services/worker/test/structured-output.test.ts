@@ -24,6 +24,7 @@ const report = (
   toolCalls: [],
   warnings: [],
   usage: undefined,
+  isCounted: true,
   finishReason: { unified },
   providerMs: 1,
   ...more,

@@ -1,4 +1,4 @@
-import { type GenerationRequest, type ListedModel, ModelManagerError } from '@aimm/contracts';
+import { type GenerationRequest, type ListedModel, ModelManagerError, type Warning } from '@aimm/contracts';
 import { drainStream } from '../drain.ts';
 import type { CallOptions, ModelProvider, ProviderSettings, StreamPart } from '../model-provider.ts';
 import { guardCall, guardStream } from '../stream-guard.ts';
@@ -7,7 +7,7 @@ import { checkHealth } from './health.ts';
 import { type ErrorContext, toProviderError } from './provider-error.ts';
 import { putSchemaInPrompt } from './schema-in-prompt.ts';
 import { createExchange, createTransport, findRequestId, type Transport } from './transport.ts';
-import type { Vendor } from './vendor.ts';
+import type { CallFacts, PreparedCall, Vendor } from './vendor.ts';
 
 /** Listings are small; one that takes longer is a fault. */
 const listingTimeoutMs = 30_000;
@@ -59,17 +59,25 @@ export function assembleProvider(
 
   async function* stream(request: GenerationRequest, options: CallOptions): AsyncGenerator<StreamPart> {
     requireKey(settings, isAvailable());
-    const context = { ...createContext(request.model), events: 0 };
+    const info = settings.describeModel(request.model);
+    const contextWindow = vendor.limitsWindows === true ? undefined : info?.contextWindow;
+    const context = { ...createContext(request.model), events: 0, contextWindow };
     const { exchange } = context;
+    const known = createKnownParts();
+    let call: PreparedCall | undefined;
+    let begun = false;
     try {
-      const info = settings.describeModel(request.model);
-      const spoken = { ...request, messages: keepSpoken(request.messages, settings.id) };
+      const warnings: Warning[] = [];
+      const spoken = { ...request, messages: keepSpoken(request.messages, settings.id, warnings) };
       const asked = putSchemaInPrompt(settings.id, spoken, info, vendor.schemaMode);
-      const call = vendor.prepare(asked.request, info);
-      for (const warning of [...asked.warnings, ...call.warnings]) yield { type: 'warning', warning };
+      const prepared = vendor.prepare(asked.request, info);
+      call = prepared;
+      warnings.push(...asked.warnings, ...prepared.warnings);
+      for (const warning of warnings) yield { type: 'warning', warning };
       const open = (signal: AbortSignal) =>
-        transport.run({ signal, exchange, onResponse: options.onResponse }, () => call.open());
-      const batches = guardStream(open, () => call.finish() !== undefined, {
+        transport.run({ signal, exchange, onResponse: options.onResponse }, () => prepared.open());
+      const batches = guardStream(open, () => prepared.finish() !== undefined, {
+        hasBegun: () => begun,
         signal: options.signal,
         firstByteTimeoutMs: settings.firstByteTimeoutMs,
         idleTimeoutMs: settings.idleTimeoutMs,
@@ -78,12 +86,25 @@ export function assembleProvider(
       for await (const parts of batches) {
         context.events += 1;
         // An empty text is no first token.
-        yield* parts.filter((part) => part.type !== 'text' || part.text !== '');
+        const said = parts.filter((part) => part.type !== 'text' || part.text !== '');
+        begun ||= said.length > 0;
+        yield* said;
+        yield* known.next(prepared.facts());
       }
-      const finish = call.finish();
+      const finishReason = prepared.finish();
+      const { usage = {}, ...facts } = prepared.facts();
       const vendorRequestId = findRequestId(exchange);
-      if (finish !== undefined) yield { ...finish, ...(vendorRequestId !== undefined && { vendorRequestId }) };
+      if (finishReason === undefined) return;
+      yield {
+        type: 'finish',
+        finishReason,
+        usage,
+        ...facts,
+        ...(vendorRequestId !== undefined && { vendorRequestId }),
+      };
     } catch (error) {
+      // What a failure came with: some vendors count, and bill, what they did not finish.
+      if (call !== undefined) yield* known.next(call.facts());
       throw toProviderError(error, context);
     }
   }
@@ -102,6 +123,27 @@ export function assembleProvider(
     checkHealth: (options) => checkHealth(provider, settings, vendor, options),
   };
   return provider;
+}
+
+/** Tells what is known of a call as parts: each fact once, and again when it changes. */
+function createKnownParts() {
+  let told: CallFacts = {};
+  return {
+    next(facts: CallFacts): StreamPart[] {
+      const { usage, answeredBy, serviceTier } = facts;
+      const parts: StreamPart[] = [];
+      if (answeredBy !== told.answeredBy || serviceTier !== told.serviceTier) {
+        parts.push({
+          type: 'served',
+          ...(answeredBy !== undefined && { answeredBy }),
+          ...(serviceTier !== undefined && { serviceTier }),
+        });
+      }
+      if (usage !== undefined && usage !== told.usage) parts.push({ type: 'usage', usage });
+      told = facts;
+      return parts;
+    },
+  };
 }
 
 function requireKey({ id, apiKeyVariable }: ProviderSettings, available: boolean): void {

@@ -10,21 +10,37 @@ import { isObject } from './error-body.ts';
 
 export type Turn = { role: 'user' | 'assistant'; content: MessagePart[] };
 
+/** What a message of each role may hold; no vendor has a place for the rest. */
+const partsOf: Readonly<Record<Message['role'], readonly MessagePart['type'][]>> = {
+  system: ['text'],
+  user: ['text', 'image', 'file', 'tool_result'],
+  assistant: ['text', 'reasoning', 'tool_call'],
+};
+
 /**
- * The messages that say anything: blank text and reasoning without an answer are refused by some vendors and left out by
- * others, which could leave a prompt of nothing.
+ * The messages that say anything, each with what its role may hold: blank text and reasoning without an answer are refused
+ * by some vendors and left out by others, which could leave a prompt of nothing.
  *
  * @throws ModelManagerError `invalid_request` when no message says anything
  */
-export function keepSpoken(messages: readonly Message[], provider: string): Message[] {
-  const spoken = messages.filter(({ content }) =>
-    content.some((part) => part.type !== 'reasoning' && (part.type !== 'text' || part.text.trim() !== '')),
-  );
+export function keepSpoken(messages: readonly Message[], provider: string, warnings: Warning[]): Message[] {
+  const spoken = messages
+    .map((message) => ({ ...message, content: message.content.filter((part) => belongs(part, message, warnings)) }))
+    .filter(({ content }) =>
+      content.some((part) => part.type !== 'reasoning' && (part.type !== 'text' || part.text.trim() !== '')),
+    );
   if (spoken.length > 0) return spoken;
   throw new ModelManagerError('invalid_request', 'The prompt is empty: no message holds text, a file or a tool call.', {
     provider,
     hint: 'Give at least one message with text.',
   });
+}
+
+function belongs({ type }: MessagePart, { role }: Message, warnings: Warning[]): boolean {
+  if (partsOf[role].includes(type)) return true;
+  const message = `A part of the type ${type} was left out of the prompt: a message of the role ${role} cannot hold it.`;
+  warnings.push({ code: 'other', message });
+  return false;
 }
 
 /** System text of the whole conversation, and the turns without it: for vendors whose system prompt stands apart. */

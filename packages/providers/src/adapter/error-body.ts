@@ -1,3 +1,5 @@
+import { isCount } from './usage.ts';
+
 /** What a vendor said about a failure, wherever it said it: five shapes of body, or an error event in a stream. */
 export interface ErrorBody {
   /** Its words for it, the most specific first, lower-cased: code, type, status, reason. */
@@ -9,6 +11,8 @@ export interface ErrorBody {
   param?: string;
   /** Google's list of details. */
   details: Record<string, unknown>[];
+  /** llama.cpp's fields of a prompt that is too long: how long it was, and how long it may be. */
+  counts?: { limit?: number; requested?: number };
 }
 
 type Fields = Record<string, unknown>;
@@ -48,7 +52,12 @@ function describe(value: unknown): ErrorBody | undefined {
     details,
     ...(isErrorStatus(value['code']) && { status: value['code'] }),
     ...(typeof value['param'] === 'string' && { param: value['param'] }),
+    ...('n_ctx' in value && { counts: readCounts(value) }),
   };
+}
+
+function readCounts({ n_ctx: limit, n_prompt_tokens: requested }: Fields): NonNullable<ErrorBody['counts']> {
+  return { ...(isCount(limit) && { limit }), ...(isCount(requested) && { requested }) };
 }
 
 function words(fields: Fields): string[] {

@@ -1,6 +1,7 @@
 import type { ErrorCode } from '@aimm/contracts';
 import type { ProviderSettings } from '../model-provider.ts';
 import { GuardStop } from '../stream-guard.ts';
+import { findContextOverflow } from './context-overflow.ts';
 import type { ErrorBody } from './error-body.ts';
 import type { Exchange } from './transport.ts';
 
@@ -8,13 +9,16 @@ interface Wording {
   code: ErrorCode;
   settings: ProviderSettings;
   model: string | undefined;
+  /** What the catalog says of how much the model can read, in tokens. */
+  contextWindow: number | undefined;
   facts: ErrorBody;
   exchange: Exchange;
   thrown: unknown;
 }
 
 /** Our sentence for a failed call. Nothing the vendor wrote gets in, but the name of a refused field. */
-export function describeError({ code, settings, model, facts, exchange, thrown }: Wording): string {
+export function describeError(wording: Wording): string {
+  const { code, settings, model, facts, exchange, thrown } = wording;
   const { id } = settings;
   const about = model === undefined ? id : `${id}/${model}`;
   switch (code) {
@@ -35,7 +39,7 @@ export function describeError({ code, settings, model, facts, exchange, thrown }
     case 'quota_exceeded':
       return `The quota or credit at ${id} is used up.`;
     case 'context_length_exceeded':
-      return `The prompt is longer than ${about} can read.`;
+      return `The prompt is longer than ${about} can read${describeOverflow(wording)}.`;
     case 'content_filtered':
       return `${about} refused the content of the request.`;
     case 'overloaded':
@@ -83,6 +87,19 @@ export function hintFor({ code, settings, exchange }: Wording): string | undefin
     default:
       return undefined;
   }
+}
+
+const thousands = (tokens: number) => tokens.toLocaleString('en-US');
+
+/** By how much, as far as the vendor says; else what the catalog knows. */
+function describeOverflow({ facts, contextWindow }: Wording): string {
+  const { limit, requested } = findContextOverflow(facts);
+  if (limit !== undefined && requested !== undefined && requested > limit) {
+    const over = thousands(requested - limit);
+    return `: ${thousands(requested)} tokens where ${thousands(limit)} fit, ${over} too many`;
+  }
+  const most = limit ?? contextWindow;
+  return most === undefined ? '' : `: ${thousands(most)} tokens fit`;
 }
 
 function describeTimer(stop: GuardStop, about: string): string {

@@ -31,6 +31,8 @@ export interface ErrorContext {
   exchange: Exchange;
   /** The model that was asked; absent for calls about none, such as listings. */
   model?: string | undefined;
+  /** How much it can read as far as the catalog knows, in tokens. */
+  contextWindow?: number | undefined;
   /** Events that the stream had given. */
   events?: number;
   hints?: VendorHints | undefined;
@@ -62,7 +64,7 @@ export function toProviderError(thrown: unknown, context: ErrorContext): ModelMa
   ];
   const wanted =
     code === 'rate_limited' || code === 'overloaded' || code === 'quota_exceeded' || code === 'server_error';
-  const wording = { code, settings, model, facts, exchange, thrown };
+  const wording = { code, settings, model, contextWindow: context.contextWindow, facts, exchange, thrown };
   const topic = code === 'network' && exchange.status === undefined ? 'unreachable' : code;
   const hint = context.hints?.[topic]?.(model ?? '') ?? hintFor(wording);
   return new ModelManagerError(code, redactOwn(describeError(wording)), {

@@ -1,23 +1,33 @@
-import type { GenerationRequest, ListedModel, ModelInfo, Warning } from '@aimm/contracts';
-import type { StreamPart } from '../model-provider.ts';
+import type { FinishReason, GenerationRequest, ListedModel, ModelInfo, Usage, Warning } from '@aimm/contracts';
+import type { ServedBy, StreamPart } from '../model-provider.ts';
 import type { ErrorRule, VendorHints } from './provider-error.ts';
 
-export type FinishPart = Extract<StreamPart, { type: 'finish' }>;
+/** What an answer is made of. */
+export type ContentPart = Extract<StreamPart, { type: 'text' | 'reasoning' | 'tool_call' | 'warning' }>;
+
+/** What is known of a call by now, whether or not it ends well. */
+export interface CallFacts extends ServedBy {
+  /** Another object whenever other counts came; absent before the first. */
+  usage?: Usage;
+  vendorRequestId?: string;
+}
 
 /** Turns one vendor's events into parts. Made anew for every call. */
 export interface EventMapper<Event> {
   /** The parts an event stands for, often none. Throws what the vendor reports as a failure. */
-  map(event: Event): StreamPart[];
-  /** The closing part once the terminal marker was seen; undefined before. */
-  finish(): FinishPart | undefined;
+  map(event: Event): ContentPart[];
+  facts(): CallFacts;
+  /** Why the answer ended, once the terminal marker was seen; undefined before. */
+  finish(): FinishReason | undefined;
 }
 
 /** A request ready to go out. */
 export interface PreparedCall {
   warnings: Warning[];
   /** Sends it. One list of parts for every event of the vendor, so that silence can be told from thinking. */
-  open(): Promise<AsyncIterable<StreamPart[]>>;
-  finish(): FinishPart | undefined;
+  open(): Promise<AsyncIterable<ContentPart[]>>;
+  facts(): CallFacts;
+  finish(): FinishReason | undefined;
 }
 
 /** What one vendor's file gives; `assembleProvider` makes the provider of it. All calls go through the transport. */
@@ -37,6 +47,8 @@ export interface Vendor {
   /** Whether a listing proves the key; some servers show theirs to anybody. */
   readonly listingNeedsKey: boolean;
   readonly hints?: VendorHints;
+  /** The server gives a model the window that it was told to, which may not be the one the model was made for. */
+  readonly limitsWindows?: boolean;
 }
 
 /** Ties a mapper to the SDK call that makes its events. */
@@ -45,7 +57,12 @@ export function toCall<Event>(
   mapper: EventMapper<Event>,
   send: () => Promise<AsyncIterable<Event>>,
 ): PreparedCall {
-  return { warnings, open: async () => mapEach(await send(), mapper), finish: () => mapper.finish() };
+  return {
+    warnings,
+    open: async () => mapEach(await send(), mapper),
+    facts: () => mapper.facts(),
+    finish: () => mapper.finish(),
+  };
 }
 
 async function* mapEach<Event>(events: AsyncIterable<Event>, mapper: EventMapper<Event>) {

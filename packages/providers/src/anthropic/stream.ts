@@ -6,8 +6,7 @@ import type {
 } from '@anthropic-ai/sdk/resources/messages/messages';
 import { parseArguments, warnBrokenCall } from '../adapter/conversation.ts';
 import { sumOf, toUsage } from '../adapter/usage.ts';
-import type { EventMapper, FinishPart } from '../adapter/vendor.ts';
-import type { StreamPart } from '../model-provider.ts';
+import type { CallFacts, ContentPart, EventMapper } from '../adapter/vendor.ts';
 
 type OpenBlock =
   | { type: 'tool_use'; id: string; name: string; json: string }
@@ -27,16 +26,17 @@ export function createMessagesMapper(): EventMapper<RawMessageStreamEvent> {
   let counts: Counts = {};
   let reason: string | undefined;
   let stopped = false;
-  let message: Pick<FinishPart, 'answeredBy' | 'vendorRequestId'> = {};
+  let known: CallFacts = {};
 
   /** Later counts win; null says nothing. */
-  function count(usage: Counts | undefined): StreamPart[] {
-    if (usage === undefined) return [];
+  function count(usage: Counts | undefined): void {
+    if (usage === undefined) return;
     counts = { ...counts, ...Object.fromEntries(Object.entries(usage).filter(([, value]) => value !== null)) };
-    return [{ type: 'usage', usage: toMessagesUsage(counts) }];
+    const serviceTier = toServiceTier(counts);
+    known = { ...known, usage: toMessagesUsage(counts), ...(serviceTier !== undefined && { serviceTier }) };
   }
 
-  function close(block: OpenBlock | undefined): StreamPart[] {
+  function close(block: OpenBlock | undefined): ContentPart[] {
     if (block?.type === 'thinking' && block.signature !== '') thoughts.push({ ...block });
     if (block?.type === 'redacted_thinking') thoughts.push({ ...block });
     if (block?.type !== 'tool_use') return [];
@@ -53,11 +53,12 @@ export function createMessagesMapper(): EventMapper<RawMessageStreamEvent> {
     map(event) {
       switch (event.type) {
         case 'message_start':
-          message = {
+          known = {
             ...(event.message.model && { answeredBy: event.message.model }),
             ...(event.message.id && { vendorRequestId: event.message.id }),
           };
-          return count(event.message.usage);
+          count(event.message.usage);
+          return [];
         case 'content_block_start':
           blocks.set(event.index, openBlock(event.content_block));
           return event.content_block.type === 'text' && event.content_block.text
@@ -69,7 +70,8 @@ export function createMessagesMapper(): EventMapper<RawMessageStreamEvent> {
           return close(blocks.get(event.index));
         case 'message_delta':
           reason = event.delta.stop_reason ?? reason;
-          return count(event.usage);
+          count(event.usage);
+          return [];
         case 'message_stop':
           stopped = true;
           return [];
@@ -77,10 +79,8 @@ export function createMessagesMapper(): EventMapper<RawMessageStreamEvent> {
           return [];
       }
     },
-    finish: () =>
-      stopped
-        ? { type: 'finish', finishReason: toFinishReason(reason), usage: toMessagesUsage(counts), ...message }
-        : undefined,
+    facts: () => known,
+    finish: () => (stopped ? toFinishReason(reason) : undefined),
   };
 }
 
@@ -97,7 +97,7 @@ function openBlock(block: StartBlock): OpenBlock {
   }
 }
 
-function growBlock(block: OpenBlock | undefined, delta: Delta): StreamPart[] {
+function growBlock(block: OpenBlock | undefined, delta: Delta): ContentPart[] {
   switch (delta.type) {
     case 'text_delta':
       return [{ type: 'text', text: delta.text }];
@@ -131,6 +131,11 @@ function toFinishReason(raw: string | undefined): FinishReason {
     default:
       return { unified: 'other', ...(raw !== undefined && { raw }) };
   }
+}
+
+/** Fast mode is dearer within whichever tier. */
+function toServiceTier({ service_tier: tier, speed }: Counts): string | undefined {
+  return speed === 'fast' ? 'fast' : (tier ?? undefined);
 }
 
 /** Anthropic's `input_tokens` leaves cached ones out. */

@@ -48,6 +48,10 @@ function toPart(
 
 function toMedia(part: ImagePart | FilePart, warnings: Warning[]): Part {
   const media = readMedia(part);
+  const unnamed = 'Gemini reads files without their names: say in the text which file is which.';
+  const isNamed = part.type === 'file' && part.filename !== undefined;
+  if (isNamed && !warnings.some(({ message }) => message === unnamed))
+    warnings.push({ code: 'other', message: unnamed });
   if (media.at === 'nowhere') return { text: leaveOut(`The ${part.type}`, 'it has neither data nor a URL', warnings) };
   if (media.at === 'inline') return { inlineData: { mimeType: media.mediaType, data: media.base64 } };
   const { url, mediaType } = media;

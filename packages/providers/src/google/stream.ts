@@ -2,17 +2,15 @@ import { randomUUID } from 'node:crypto';
 import type { FinishReason, JsonObject, Usage } from '@aimm/contracts';
 import type { GenerateContentResponse, Part } from '@google/genai';
 import { sumOf, toUsage } from '../adapter/usage.ts';
-import type { EventMapper, FinishPart } from '../adapter/vendor.ts';
-import type { StreamPart } from '../model-provider.ts';
+import type { CallFacts, ContentPart, EventMapper } from '../adapter/vendor.ts';
 
 /** Chunks of Gemini. The reason to finish may be followed by more chunks; the last counts win. */
 export function createContentMapper(): EventMapper<GenerateContentResponse> {
   let reason: string | undefined;
   let called = false;
-  let usage: Usage = {};
-  let last: Pick<FinishPart, 'answeredBy' | 'vendorRequestId'> = {};
+  let known: CallFacts = {};
 
-  function mapPart(part: Part): StreamPart[] {
+  function mapPart(part: Part): ContentPart[] {
     const { functionCall: call, text } = part;
     if (call?.name !== undefined) {
       called = true;
@@ -40,25 +38,23 @@ export function createContentMapper(): EventMapper<GenerateContentResponse> {
 
   return {
     map(chunk) {
-      last = {
-        ...last,
-        ...(chunk.modelVersion && { answeredBy: chunk.modelVersion }),
-        ...(chunk.responseId && { vendorRequestId: chunk.responseId }),
+      const { modelVersion, responseId, usageMetadata } = chunk;
+      const serviceTier = findServiceTier(chunk);
+      known = {
+        ...known,
+        ...(modelVersion && { answeredBy: modelVersion }),
+        ...(responseId && { vendorRequestId: responseId }),
+        ...(serviceTier !== undefined && { serviceTier }),
+        ...(usageMetadata !== undefined && { usage: toContentUsage(usageMetadata) }),
       };
       const candidate = chunk.candidates?.[0];
       // Read part by part: the SDK's own `text` writes to the console.
       const parts = (candidate?.content?.parts ?? []).flatMap(mapPart);
       reason = candidate?.finishReason ?? chunk.promptFeedback?.blockReason ?? reason;
-      if (chunk.usageMetadata !== undefined) {
-        usage = toContentUsage(chunk.usageMetadata);
-        parts.push({ type: 'usage', usage });
-      }
       return parts;
     },
-    finish: () =>
-      reason === undefined
-        ? undefined
-        : { type: 'finish', finishReason: toFinishReason(reason, called), usage, ...last },
+    facts: () => known,
+    finish: () => (reason === undefined ? undefined : toFinishReason(reason, called)),
   };
 }
 
@@ -86,6 +82,13 @@ const reasons: Record<string, FinishReason['unified']> = {
 function toFinishReason(raw: string, called: boolean): FinishReason {
   if (raw === 'STOP' && called) return { unified: 'tool_calls', raw };
   return { unified: reasons[raw] ?? 'other', raw };
+}
+
+/** In a header of the answer, or among its counts. */
+function findServiceTier({ sdkHttpResponse, usageMetadata }: GenerateContentResponse): string | undefined {
+  const counted = usageMetadata !== undefined && 'serviceTier' in usageMetadata ? usageMetadata.serviceTier : undefined;
+  const tier = sdkHttpResponse?.headers?.['x-gemini-service-tier'] ?? counted;
+  return typeof tier === 'string' && tier !== '' ? tier.toLowerCase().replace(/^service_tier_/, '') : undefined;
 }
 
 /** Gemini's candidates leave thoughts out, and zero counts are not sent. */

@@ -8,40 +8,39 @@ import { parseArguments, warnBrokenCall } from '../adapter/conversation.ts';
 import { isObject } from '../adapter/error-body.ts';
 import { StreamFault } from '../adapter/stream-fault.ts';
 import { isCount, toUsage } from '../adapter/usage.ts';
-import type { EventMapper, FinishPart } from '../adapter/vendor.ts';
-import type { StreamPart } from '../model-provider.ts';
+import type { CallFacts, ContentPart, EventMapper } from '../adapter/vendor.ts';
 
 /** Chunks of Mistral's chat; the last has the reason to finish and the counts. */
 export function createCompletionMapper(): EventMapper<CompletionEvent> {
   let reason: string | undefined;
   let called = false;
-  let usage: Usage = {};
-  let last: Pick<FinishPart, 'answeredBy' | 'vendorRequestId'> = {};
+  let known: CallFacts = {};
 
   return {
     map({ data: chunk }) {
-      last = { ...(chunk.model && { answeredBy: chunk.model }), ...(chunk.id && { vendorRequestId: chunk.id }) };
+      known = {
+        ...known,
+        ...(chunk.model && { answeredBy: chunk.model }),
+        ...(chunk.id && { vendorRequestId: chunk.id }),
+        ...(chunk.usage !== undefined && { usage: toChatUsage(chunk.usage) }),
+      };
       const choice = chunk.choices[0];
       const parts = [...mapContent(choice?.delta.content), ...(choice?.delta.toolCalls ?? []).map(mapCall)];
       called ||= parts.some(({ type }) => type === 'tool_call');
+      // Thrown before it counts as an end: no failure is an answer.
+      if (choice?.finishReason === 'error')
+        throw new StreamFault({ code: 'server_error', message: 'finish_reason error' });
       if (choice?.finishReason) reason = choice.finishReason;
-      if (reason === 'error') throw new StreamFault({ code: 'server_error', message: 'finish_reason error' });
-      if (chunk.usage !== undefined) {
-        usage = toChatUsage(chunk.usage);
-        parts.push({ type: 'usage', usage });
-      }
       return parts;
     },
-    finish: () =>
-      reason === undefined
-        ? undefined
-        : { type: 'finish', finishReason: toFinishReason(reason, called), usage, ...last },
+    facts: () => known,
+    finish: () => (reason === undefined ? undefined : toFinishReason(reason, called)),
   };
 }
 
-function mapContent(content: string | ContentChunk[] | null | undefined): StreamPart[] {
+function mapContent(content: string | ContentChunk[] | null | undefined): ContentPart[] {
   if (typeof content === 'string') return content === '' ? [] : [{ type: 'text', text: content }];
-  return (content ?? []).flatMap((chunk): StreamPart[] => {
+  return (content ?? []).flatMap((chunk): ContentPart[] => {
     if (chunk.type === 'text' && 'text' in chunk) return [{ type: 'text', text: chunk.text }];
     if (chunk.type !== 'thinking' || !('thinking' in chunk)) return [];
     const texts = chunk.thinking.map((thought) => ('text' in thought ? thought.text : ''));
@@ -49,7 +48,7 @@ function mapContent(content: string | ContentChunk[] | null | undefined): Stream
   });
 }
 
-function mapCall({ id, function: { name, arguments: given } }: ToolCall): StreamPart {
+function mapCall({ id, function: { name, arguments: given } }: ToolCall): ContentPart {
   // The SDK parsed an object out of JSON.
   const parsed = typeof given === 'string' ? parseArguments(given) : (given as JsonObject);
   if (parsed === undefined) return { type: 'warning', warning: warnBrokenCall(name) };

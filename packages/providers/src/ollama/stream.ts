@@ -2,41 +2,40 @@ import { randomUUID } from 'node:crypto';
 import type { FinishReason, JsonObject } from '@aimm/contracts';
 import type { ChatResponse } from 'ollama';
 import { toUsage } from '../adapter/usage.ts';
-import type { EventMapper, FinishPart } from '../adapter/vendor.ts';
-import type { StreamPart } from '../model-provider.ts';
+import type { CallFacts, ContentPart, EventMapper } from '../adapter/vendor.ts';
 
 type WireCall = NonNullable<ChatResponse['message']['tool_calls']>[number] & { id?: string };
 
 /** Lines of Ollama's chat; the last is `done` and has the counts. */
 export function createChatMapper(): EventMapper<ChatResponse> {
   let called = false;
-  let end: FinishPart | undefined;
+  let reason: string | undefined;
+  let known: CallFacts = {};
 
   return {
     map(line) {
-      const parts: StreamPart[] = [];
+      const parts: ContentPart[] = [];
       const { message } = line;
       if (message === undefined && line.done !== true) throw new Error('a line of the stream has no message');
       if (message?.thinking) parts.push({ type: 'reasoning', text: message.thinking });
       if (message?.content) parts.push({ type: 'text', text: message.content });
       const calls = (message?.tool_calls ?? []).map(mapCall);
       called ||= calls.length > 0;
+      if (line.model) known = { ...known, answeredBy: line.model };
       if (line.done) {
-        end = {
-          type: 'finish',
-          finishReason: toFinishReason(line.done_reason ?? '', called),
-          // Left out when nothing was read anew; a 0 says as little.
-          usage: toUsage({ input: line.prompt_eval_count || undefined, output: line.eval_count || undefined }),
-          ...(line.model && { answeredBy: line.model }),
-        };
+        reason = line.done_reason ?? '';
+        // Left out when nothing was read anew; a 0 says as little.
+        const usage = toUsage({ input: line.prompt_eval_count || undefined, output: line.eval_count || undefined });
+        known = { ...known, usage };
       }
       return [...parts, ...calls];
     },
-    finish: () => end,
+    facts: () => known,
+    finish: () => (reason === undefined ? undefined : toFinishReason(reason, called)),
   };
 }
 
-function mapCall(call: WireCall): StreamPart {
+function mapCall(call: WireCall): ContentPart {
   const { name, arguments: given } = call.function;
   return {
     type: 'tool_call',

@@ -4,10 +4,11 @@ import type { ChatCompletionChunk } from 'openai/resources/chat/completions';
 import { parseArguments, warnBrokenCall } from '../adapter/conversation.ts';
 import { StreamFault } from '../adapter/stream-fault.ts';
 import { toUsage } from '../adapter/usage.ts';
-import type { EventMapper, FinishPart } from '../adapter/vendor.ts';
-import type { StreamPart } from '../model-provider.ts';
+import type { CallFacts, ContentPart, EventMapper } from '../adapter/vendor.ts';
 
 type Delta = ChatCompletionChunk.Choice.Delta;
+/** What OpenRouter and others end an answer with that broke on their side. */
+const failedAnswer = { code: 'server_error', message: 'finish_reason error' };
 type OpenCall = { index: number; id: string; name: string; text: string };
 
 /** Chunks of Chat Completions. Usage comes in a chunk of its own after the one with the finish reason, if at all. */
@@ -15,8 +16,7 @@ export function createChatMapper(): EventMapper<ChatCompletionChunk> {
   const calls: OpenCall[] = [];
   let reason: string | undefined;
   let refused = false;
-  let usage: Usage = {};
-  let last: Pick<FinishPart, 'answeredBy' | 'vendorRequestId'> = {};
+  let known: CallFacts = {};
 
   function append(fragment: NonNullable<Delta['tool_calls']>[number]): void {
     const open = calls.findLast(({ index }) => index === fragment.index);
@@ -29,8 +29,8 @@ export function createChatMapper(): EventMapper<ChatCompletionChunk> {
     call.text += fragment.function?.arguments ?? '';
   }
 
-  function mapDelta(delta: Delta): StreamPart[] {
-    const parts: StreamPart[] = [];
+  function mapDelta(delta: Delta): ContentPart[] {
+    const parts: ContentPart[] = [];
     const reasoning = findReasoning(delta);
     if (reasoning !== '') parts.push({ type: 'reasoning', text: reasoning });
     if (typeof delta.content === 'string' && delta.content !== '') parts.push({ type: 'text', text: delta.content });
@@ -44,31 +44,30 @@ export function createChatMapper(): EventMapper<ChatCompletionChunk> {
 
   return {
     map(chunk) {
-      const parts: StreamPart[] = [];
-      if (chunk.model) last = { ...last, answeredBy: chunk.model };
-      if (chunk.id) last = { ...last, vendorRequestId: chunk.id };
-      if (chunk.usage) {
-        usage = toChatUsage(chunk.usage);
-        parts.push({ type: 'usage', usage });
-      }
+      known = {
+        ...known,
+        ...(chunk.model && { answeredBy: chunk.model }),
+        ...(chunk.id && { vendorRequestId: chunk.id }),
+        ...(chunk.service_tier && { serviceTier: chunk.service_tier }),
+        ...(chunk.usage && { usage: toChatUsage(chunk.usage) }),
+      };
       const choice = chunk.choices?.[0];
-      if (choice === undefined) return parts;
-      if (choice.delta) parts.unshift(...mapDelta(choice.delta));
+      if (choice === undefined) return [];
+      const parts = choice.delta ? mapDelta(choice.delta) : [];
       if (choice.finish_reason && reason === undefined) {
+        // Thrown before it counts as an end: no failure is an answer.
+        if (`${choice.finish_reason}` === 'error') throw new StreamFault(failedAnswer);
         reason = choice.finish_reason;
-        if (reason === 'error') throw new StreamFault({ code: 'server_error', message: 'finish_reason error' });
         parts.push(...calls.map(toPart));
       }
       return parts;
     },
-    finish: () =>
-      reason === undefined
-        ? undefined
-        : { type: 'finish', finishReason: toFinishReason(reason, calls.length > 0, refused), usage, ...last },
+    facts: () => known,
+    finish: () => (reason === undefined ? undefined : toFinishReason(reason, calls.length > 0, refused)),
   };
 }
 
-function toPart({ id, name, text }: OpenCall): StreamPart {
+function toPart({ id, name, text }: OpenCall): ContentPart {
   const parsed = parseArguments(text);
   if (parsed === undefined) return { type: 'warning', warning: warnBrokenCall(name) };
   return { type: 'tool_call', call: { type: 'tool_call', id, name, arguments: parsed } };

@@ -13,12 +13,13 @@ export const openAiErrorRules: readonly ErrorRule[] = [
       'project_spend_limit_exceeded',
     ],
   },
-  { code: 'context_length_exceeded', words: ['context_length_exceeded'] },
-  // vLLM, llama.cpp and others say it in words only.
+  { code: 'context_length_exceeded', words: ['context_length_exceeded', 'exceed_context_size_error'] },
+  // vLLM, LM Studio and others say it in words only.
   {
     code: 'context_length_exceeded',
-    status: [400, 413],
-    message: /maximum context length|exceeds?.{0,30}context (size|length|window)/i,
+    status: [400, 413, 500],
+    message:
+      /maximum (context|model) length|exceeds?.{0,30}context (size|length|window)|(context length of only|greater than the context length)/i,
   },
   {
     code: 'content_filtered',

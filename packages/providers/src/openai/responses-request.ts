@@ -1,4 +1,4 @@
-import type { GenerationRequest, Message, ModelInfo, ReasoningEffort, Warning } from '@aimm/contracts';
+import type { GenerationRequest, Message, ModelInfo, ModelQuirks, ReasoningEffort, Warning } from '@aimm/contracts';
 import type {
   ResponseCreateParamsStreaming,
   ResponseInputContent,
@@ -35,7 +35,7 @@ export function toResponsesBody(
     ...(settings.maxOutputTokens !== undefined && { max_output_tokens: settings.maxOutputTokens }),
     ...(settings.temperature !== undefined && { temperature: settings.temperature }),
     ...(settings.topP !== undefined && { top_p: settings.topP }),
-    ...(reasoningEffort !== undefined && { reasoning: toReasoning(reasoningEffort, info) }),
+    ...toReasoning(reasoningEffort, info?.quirks?.reasoningSummary),
     ...(keepsReasoning && { include: ['reasoning.encrypted_content'] }),
     ...(format !== undefined && { text: { format: toTextFormat(format) } }),
     ...(tools !== undefined && {
@@ -58,9 +58,14 @@ export function toResponsesBody(
   return { body, warnings };
 }
 
-function toReasoning(effort: ReasoningEffort, info: ModelInfo | undefined): ResponseCreateParamsStreaming['reasoning'] {
-  const summary = info?.quirks?.reasoningSummary;
-  return { effort, ...(summary !== undefined && effort !== 'none' && { summary }) };
+/** A summary is asked for whenever the model may reason, with an effort of its own choice too. */
+function toReasoning(
+  effort: ReasoningEffort | undefined,
+  summary: ModelQuirks['reasoningSummary'],
+): Pick<ResponseCreateParamsStreaming, 'reasoning'> {
+  const shown = summary !== undefined && effort !== 'none';
+  if (effort === undefined && !shown) return {};
+  return { reasoning: { ...(effort !== undefined && { effort }), ...(shown && { summary }) } };
 }
 
 type TextFormat = NonNullable<NonNullable<ResponseCreateParamsStreaming['text']>['format']>;
@@ -120,6 +125,8 @@ function toMediaContent(
   if (part.type === 'image') {
     return { type: 'input_image', detail: 'auto', image_url: media.at === 'url' ? media.url : toDataUrl(media) };
   }
-  if (media.at === 'url') return { type: 'input_file', file_url: media.url };
+  if (media.at === 'url') {
+    return { type: 'input_file', file_url: media.url, ...(part.filename !== undefined && { filename: part.filename }) };
+  }
   return { type: 'input_file', file_data: toDataUrl(media), filename: part.filename ?? 'file' };
 }

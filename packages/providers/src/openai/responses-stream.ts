@@ -8,17 +8,28 @@ import type {
 import { parseArguments, warnBrokenCall } from '../adapter/conversation.ts';
 import { StreamFault } from '../adapter/stream-fault.ts';
 import { toUsage } from '../adapter/usage.ts';
-import type { EventMapper, FinishPart } from '../adapter/vendor.ts';
-import type { StreamPart } from '../model-provider.ts';
+import type { CallFacts, ContentPart, EventMapper } from '../adapter/vendor.ts';
 
 /** Events of the Responses API. The last carries the whole response: its status decides, not the event's name. */
 export function createResponsesMapper(): EventMapper<ResponseStreamEvent> {
   const called = new Set<string>();
   let reasoning: JsonObject[] = [];
   let refused = false;
-  let end: FinishPart | undefined;
+  let known: CallFacts = {};
+  let end: FinishReason | undefined;
 
-  function mapCall(call: ResponseFunctionToolCall): StreamPart[] {
+  /** An early response has the tier that was asked for, the last one the tier that answered. */
+  function note({ model, id, service_tier: tier, usage }: Partial<Response>): void {
+    known = {
+      ...known,
+      ...(model && { answeredBy: model }),
+      ...(id && { vendorRequestId: id }),
+      ...(tier && { serviceTier: tier }),
+      ...(usage && { usage: toResponsesUsage(usage) }),
+    };
+  }
+
+  function mapCall(call: ResponseFunctionToolCall): ContentPart[] {
     if (called.has(call.call_id)) return [];
     called.add(call.call_id);
     const parsed = parseArguments(call.arguments);
@@ -33,7 +44,7 @@ export function createResponsesMapper(): EventMapper<ResponseStreamEvent> {
     ];
   }
 
-  function mapItem(item: ResponseOutputItem): StreamPart[] {
+  function mapItem(item: ResponseOutputItem): ContentPart[] {
     if (item.type === 'function_call') return mapCall(item);
     if (item.type === 'reasoning' && item.encrypted_content) {
       const { id, summary, encrypted_content } = item;
@@ -43,16 +54,11 @@ export function createResponsesMapper(): EventMapper<ResponseStreamEvent> {
     return [];
   }
 
-  function close(response: Response): StreamPart[] {
+  function close(response: Response): ContentPart[] {
+    note(response);
     if (response.status === 'failed') throw new StreamFault(response.error ?? { code: 'server_error' });
     const late = (response.output ?? []).flatMap((item) => (item.type === 'function_call' ? mapCall(item) : []));
-    end = {
-      type: 'finish',
-      finishReason: toFinishReason(response, called.size > 0, refused),
-      usage: toResponsesUsage(response.usage),
-      ...(response.model && { answeredBy: response.model }),
-      ...(response.id && { vendorRequestId: response.id }),
-    };
+    end = toFinishReason(response, called.size > 0, refused);
     return late;
   }
 
@@ -64,6 +70,12 @@ export function createResponsesMapper(): EventMapper<ResponseStreamEvent> {
         case 'response.refusal.delta':
           refused = true;
           return [{ type: 'text', text: event.delta }];
+        case 'response.created':
+          note(event.response ?? {});
+          return [];
+        case 'response.reasoning_summary_part.added':
+          // A summary is a list of paragraphs.
+          return event.summary_index > 0 ? [{ type: 'reasoning', text: '\n\n' }] : [];
         case 'response.reasoning_summary_text.delta':
         case 'response.reasoning_text.delta':
           return [{ type: 'reasoning', text: event.delta }];
@@ -79,6 +91,7 @@ export function createResponsesMapper(): EventMapper<ResponseStreamEvent> {
           return [];
       }
     },
+    facts: () => known,
     finish: () => end,
   };
 }
@@ -96,13 +109,13 @@ function toFinishReason(response: Response, called: boolean, refused: boolean): 
   return { unified: refused ? 'content_filter' : 'stop', raw };
 }
 
-function toResponsesUsage(usage: Response['usage'] | null): Usage {
+function toResponsesUsage(usage: NonNullable<Response['usage']>): Usage {
   return toUsage({
-    input: usage?.input_tokens,
-    output: usage?.output_tokens,
+    input: usage.input_tokens,
+    output: usage.output_tokens,
     // Compatible servers leave the details out, whatever the types say.
-    cacheRead: usage?.input_tokens_details?.cached_tokens,
-    cacheWrite: usage?.input_tokens_details?.cache_write_tokens,
-    reasoning: usage?.output_tokens_details?.reasoning_tokens,
+    cacheRead: usage.input_tokens_details?.cached_tokens,
+    cacheWrite: usage.input_tokens_details?.cache_write_tokens,
+    reasoning: usage.output_tokens_details?.reasoning_tokens,
   });
 }

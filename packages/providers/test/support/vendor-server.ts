@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { gzipSync } from 'node:zlib';
 
 export interface Received {
   method: string;
@@ -86,5 +87,13 @@ export function sendEvents(
       if (then === 'end') response.end();
       if (then === 'cut') response.destroy();
     });
+  };
+}
+
+/** The same as a proxy sends it that compresses everything, asked or not. */
+export function sendCompressed(contentType: string, events: readonly string[]): Answer {
+  return (response) => {
+    response.writeHead(200, { 'content-type': contentType, 'content-encoding': 'gzip' });
+    response.end(gzipSync(events.join('')));
   };
 }

@@ -1,4 +1,12 @@
-import { loadCatalog, mergeModels, type MergedModels, readModelsFile, writeModelsFile } from '@aimm/catalog';
+import {
+  type FieldChange,
+  loadCatalog,
+  mergeModels,
+  type MergedModels,
+  readModelsFile,
+  writeModelsFile,
+} from '@aimm/catalog';
+import { ModelManagerError } from '@aimm/contracts';
 import { loadEnvironment, requireNoFaults } from '@aimm/runtime';
 import type { Command } from 'commander';
 import { fetchPublishedModels } from '../fetch-published-models.ts';
@@ -25,23 +33,44 @@ async function updateModels(options: { from: string; dryRun?: boolean; json?: bo
   const list = await fetchPublishedModels(options.from);
   const today = new Date().toISOString().slice(0, 10);
   const merged = mergeModels(file, list, { providers: catalog.providers, today });
-  if (options.dryRun !== true) writeModelsFile(path, merged.file);
-  const { added, changed, doubtful } = merged;
-  if (options.json === true) printJson({ path, checkedOn: today, added, changed, doubtful });
+  if (options.dryRun !== true) replaceFile(path, merged.file);
+  const { added, changed, doubtful, unlisted } = merged;
+  if (options.json === true) printJson({ path, checkedOn: today, added, changed, doubtful, unlisted });
   else print(formatUpdate(merged, path, options.dryRun === true));
 }
 
-function formatUpdate({ added, changed, doubtful }: MergedModels, path: string, isDry: boolean): string {
+function replaceFile(path: string, file: MergedModels['file']): void {
+  try {
+    writeModelsFile(path, file);
+  } catch (cause) {
+    throw new ModelManagerError('invalid_request', `${path} cannot be replaced: ${(cause as Error).message}.`, {
+      cause,
+      hint: 'Nothing was changed. The folder must be writable, and the file no mount of its own.',
+    });
+  }
+}
+
+/** `contextWindow 1000 → 2000`; of lists what is new in them. */
+function formatChange({ field, from, to }: FieldChange): string {
+  if (!Array.isArray(to)) {
+    return [field, ...(from === undefined ? [] : [JSON.stringify(from), '→']), JSON.stringify(to)].join(' ');
+  }
+  const before: readonly unknown[] = Array.isArray(from) ? from : [];
+  return `${field} + ${to.filter((item) => !before.includes(item)).join(' + ')}`;
+}
+
+function formatUpdate({ added, changed, doubtful, unlisted }: MergedModels, path: string, isDry: boolean): string {
   const section = (title: string, lines: readonly string[]) =>
     lines.length === 0 ? [] : [title, ...lines.map((line) => `  ${line}`)];
   return [
     ...section('Added (look at their quirks and prices):', added),
     ...section(
       'Changed:',
-      changed.map(({ model, fields }) => `${model}: ${fields.join(', ')}`),
+      changed.map(({ model, fields }) => `${model}: ${fields.map(formatChange).join(', ')}`),
     ),
     ...section('Not published any more, or as deprecated; left as they are:', doubtful),
-    ...(added.length + changed.length === 0 ? ['Every model is as published.'] : []),
+    ...section('Not compared, as the list has nothing of them:', unlisted),
+    ...(added.length + changed.length === 0 ? ['What could be compared is as published.'] : []),
     isDry ? `${path} was not touched.` : `${path} is up to date. Running processes read it when they start anew.`,
   ].join('\n');
 }

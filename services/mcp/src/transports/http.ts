@@ -4,7 +4,7 @@ import { toNodeHandler } from '@modelcontextprotocol/node';
 import { createMcpHandler, type McpServerFactory } from '@modelcontextprotocol/server';
 import express, { type ErrorRequestHandler, type RequestHandler } from 'express';
 import { once } from 'node:events';
-import { createServer } from 'node:http';
+import { createServer, type OutgoingHttpHeaders } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { isWithinDepth } from '../input/json-depth.ts';
 import { requireToken } from './bearer.ts';
@@ -53,9 +53,8 @@ export async function startHttp(
   const mcp = createMcpExpressApp({ ...allowedNames(settings.HTTP_HOST), jsonLimit: `${maxMessageBytes}b` });
   mcp.disable('x-powered-by');
   const serve = toNodeHandler(handler, { onerror });
-  mcp.all('/mcp', requireKnownMethod, requireDepth, calls.middleware, sessions.middleware, (req, res) =>
-    serve(req, res, req.body),
-  );
+  const before = [requireKnownMethod, requireDepth, calls.middleware, sessions.middleware, sendJsonAtOnce];
+  mcp.all('/mcp', ...before, (req, res) => serve(req, res, req.body));
   app.use(mcp, answerFault);
 
   const server = createServer(patience, app);
@@ -137,6 +136,18 @@ const requireDepth: RequestHandler = (req, res, next) => {
   if (isWithinDepth(req.body, maxMessageDepth)) return next();
   const message = `Invalid request: the message has more than ${maxMessageDepth} levels inside each other.`;
   res.status(400).json({ jsonrpc: '2.0', id: null, error: { code: -32_600, message } });
+};
+
+/** An answer in JSON comes from the handler as head, body and end, which would go out one by one. Event streams must. */
+const sendJsonAtOnce: RequestHandler = (_req, res, next) => {
+  const writeHead = res.writeHead.bind(res);
+  const writeHeadAndHold = (status: number, headers: OutgoingHttpHeaders) => {
+    if (headers['content-type'] === 'application/json') res.cork();
+    return writeHead(status, headers);
+  };
+  // The one form in which the handler calls it.
+  res.writeHead = writeHeadAndHold as typeof res.writeHead;
+  next();
 };
 
 /** Faults that come before MCP does, as the JSON-RPC that clients read. */

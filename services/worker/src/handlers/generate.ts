@@ -16,12 +16,13 @@ import {
   type ResponseCache,
   toNextHop,
 } from '@aimm/queue';
+import { type AccountedCall, accountForCall } from '../account-for-call.ts';
 import { createCallLog } from '../call-log.ts';
 import { cutOff, notConfigured, tooLate, toCancelled } from '../generation-errors.ts';
 import { type ProviderKey, toKeyFault } from '../key-ring.ts';
 import { toLedgerRow } from '../ledger-rows.ts';
 import type { LedgerWriter } from '../ledger-writer.ts';
-import { type CallReport, makeCall } from '../make-call.ts';
+import { makeCall } from '../make-call.ts';
 import { nameNearModels } from '../name-near-models.ts';
 import type { ProviderSet } from '../provider-set.ts';
 import { checkAnswer, isMended, stillUnfit, toRepairRequest } from '../structured-output.ts';
@@ -118,7 +119,7 @@ function createGenerationRun(payload: GeneratePayload, context: JobContext, depe
     throw new CallFailedError({ action: 'stop', error });
   }
 
-  async function failCall(report: CallReport, error: ModelManagerError): Promise<Answered> {
+  async function failCall(report: AccountedCall, error: ModelManagerError): Promise<Answered> {
     log.end(error.code === 'cancelled' ? 'cancelled' : 'failed', toRow(report));
     if (context.signal.reason instanceof LockLostError) throw context.signal.reason;
     if (toKeyFault(error) !== undefined && ring?.hasNext(refused) === true) {
@@ -138,7 +139,7 @@ function createGenerationRun(payload: GeneratePayload, context: JobContext, depe
     throw new CallFailedError(decision);
   }
 
-  async function succeed(report: CallReport): Promise<Answered> {
+  async function succeed(report: AccountedCall): Promise<Answered> {
     log.end('succeeded', toRow(report));
     const checked = await checkAnswer({ ...payload, demo }, report);
     if (checked.state === 'hopeless') return fail(checked.error);
@@ -163,11 +164,11 @@ function createGenerationRun(payload: GeneratePayload, context: JobContext, depe
   async function call(): Promise<Answered> {
     const { unfit } = log;
     const request = unfit === undefined ? payload.request : toRepairRequest(payload.request, unfit);
-    const attempt = log.current().number;
+    const { number: attempt, startedAt } = log.current();
     if (payload.quiet !== true) context.reply(attempt, { type: 'started' });
     // Another job may have had the last good key set aside since this one looked: then any will do.
     const key = required(ring?.next(refused) ?? ring?.next());
-    const report = await makeCall(key.provider, request, {
+    const made = await makeCall(key.provider, request, {
       signal: context.signal,
       onResponse: ({ headers }) => ring?.noteResponse(headers),
       timeoutMs: Math.min(payload.timeoutMs, Math.max(1, payload.deadlineAt - Date.now())),
@@ -180,6 +181,7 @@ function createGenerationRun(payload: GeneratePayload, context: JobContext, depe
         if (payload.stream) context.reply(attempt, { type: 'reasoning', text });
       },
     });
+    const report = accountForCall({ ...payload, request }, startedAt, made, dependencies);
     ring?.report(key, report.error);
     if (toKeyFault(report.error) !== undefined) refused.add(key);
     try {
@@ -215,7 +217,7 @@ function createGenerationRun(payload: GeneratePayload, context: JobContext, depe
     return { value: result, receipt: toGenerationReceipt(result) };
   }
 
-  const toRow = (report: CallReport) => toLedgerRow(payload, { ...log.current(), demo }, report, dependencies);
+  const toRow = (report: AccountedCall) => toLedgerRow(payload, { ...log.current(), demo }, report);
   return { open, fail, call, callAgain, answerAgain, end };
 }
 
