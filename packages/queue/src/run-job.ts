@@ -40,6 +40,11 @@ export interface RunOptions {
 /** Results larger than this are not sent: the front reads them by id. */
 const maxReplyBytes = 64 * 1024;
 const partialTextEveryMs = 500;
+/**
+ * A worker that slept past its lock may have the whole answer waiting in its socket: it is read before the call is aborted,
+ * since nobody else will know what that call cost.
+ */
+const readOnMs = 50;
 
 /** Runs one job: parses, builds the context, calls the handler, and tells BullMQ what to do after a failure. */
 export async function runJob(
@@ -84,9 +89,12 @@ function createRun(job: Job, token: string, signal: AbortSignal | undefined, pay
   let partialText = '';
   let partialTimer: NodeJS.Timeout | undefined;
 
-  const onAbort = () => abort(new LockLostError());
-  signal?.addEventListener('abort', onAbort, { once: true });
-  const own = { abort, loseLock: () => abort(new LockLostError()) };
+  let losing: NodeJS.Timeout | undefined;
+  const loseLock = () => {
+    losing ??= setTimeout(() => abort(new LockLostError()), readOnMs);
+  };
+  signal?.addEventListener('abort', loseLock, { once: true });
+  const own = { abort, loseLock };
   // A run of the same job that still stands here slept past its lock, and BullMQ has forgotten it.
   running.get(jobId)?.loseLock();
   running.set(jobId, own);
@@ -168,7 +176,8 @@ function createRun(job: Job, token: string, signal: AbortSignal | undefined, pay
       clearTimeout(overdue);
       clearTimeout(partialTimer);
       clearTimeout(partialTimer);
-      signal?.removeEventListener('abort', onAbort);
+      clearTimeout(losing);
+      signal?.removeEventListener('abort', loseLock);
       if (running.get(jobId) === own) running.delete(jobId);
     },
   };
