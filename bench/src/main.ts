@@ -7,6 +7,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import OpenAI from 'openai';
+import { formatAdmission, measureAdmission } from './admission.ts';
 import { openBareBullmq } from './bare-bullmq.ts';
 import { type LoadResult, percentile, runLoad } from './load.ts';
 import { measureStart, openHttp, openStdio } from './mcp.ts';
@@ -24,6 +25,7 @@ const env = {
   OPENAI_BASE_URL: `http://127.0.0.1:${port}/v1`,
   OPENAI_CONCURRENCY: '100',
   OPENAI_RPM: '100000000',
+  OPENAI_TPM: '100000000000',
   LOG_LEVEL: 'warn',
 };
 const { OPENAI_API_KEY: _key, ...frontEnv } = env;
@@ -66,6 +68,7 @@ try {
   await http.close();
   const starts = (await measureStart(frontEnv, 7)).toSorted((a, b) => a - b);
   report(starts);
+  console.log(`\n${formatAdmission(await measureAdmission(redis.url.slice('unix:'.length)))}`);
 } finally {
   await endProcess(worker);
   await endProcess(redis.child);

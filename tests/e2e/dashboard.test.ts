@@ -73,7 +73,7 @@ describe('on loopback', () => {
 
     await page.getByText('AI Model Manager').first().waitFor();
     for (const name of queueNames) await page.getByText(name, { exact: true }).first().waitFor();
-    await page.goto(`${url}/queues/queue/mistral?status=waiting`);
+    await page.goto(`${url}/queues/queue/mistral?status=prioritized`);
     await page.getByText('gen_00000000-0000-7000-8000-000000000001').first().waitFor();
     await page.getByText('mistral-medium-3-5').first().waitFor();
     expect(problems).toEqual([]);

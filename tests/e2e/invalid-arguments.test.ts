@@ -35,7 +35,7 @@ const cases: [tool: string, args: Record<string, unknown>, told: string[]][] = [
   ['generate', { ...ask, tool_choice: 'auto' }, ['tool_choice', 'tools']],
   ['generate', { ...ask, conversation_id: '7' }, ['conversation_id', 'conv_']],
   ['generate', { ...ask, save_conversation: 'yes' }, ['save_conversation', 'true or false']],
-  ['generate', { ...ask, route: 'best' }, ['route', '"cheapest"']],
+  ['generate', { ...ask, route: 'best' }, ['route "best"', 'cheapest']],
   ['generate', { ...ask, fallbacks: 'ollama/llama3.2' }, ['fallbacks', 'a list', 'brackets']],
   ['generate', { ...ask, cache: 'true' }, ['cache', 'true or false', 'without quotes']],
   ['generate', { ...ask, background: 1 }, ['background', 'true or false']],

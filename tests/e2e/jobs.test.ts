@@ -251,7 +251,7 @@ test('a job that waits says its place, and is cancelled before the vendor hears 
   const second = await mcp.call('generate', { model: ollama, prompt: 'second', background: true });
   const waiting = await mcp.call('get_job', { job_id: second.structured.job_id });
   expect(waiting.structured).toMatchObject({ status: 'queued', position: 1 });
-  expect(waiting.text).toContain('1st in line');
+  expect(waiting.text).toContain('next in line');
   const soFar = async () => (await mcp.call('get_job', { job_id: first.structured.job_id })).structured.partial_text;
   await expect.poll(soFar, { timeout: 10_000 }).toMatch(/^(slow )+/);
   const cancelled = await mcp.call('cancel_job', { job_id: second.structured.job_id });

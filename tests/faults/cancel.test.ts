@@ -102,3 +102,66 @@ test('a request that has ended stays as it ended', async () => {
   expect(view).toMatchObject({ status: 'succeeded', generation: { text } });
   await expectInvariants(stack);
 });
+
+test('the vendor sees the connection close within 100 ms of the cancel', async () => {
+  const stack = await createFaultStack();
+  const { upstream } = stack;
+  upstream.behave((_call, { held }) => held);
+  const [front] = await Promise.all([stack.openFront(), stack.startWorker()]);
+  const tookMs: number[] = [];
+  for (let number = 1; number <= 7; number += 1) {
+    const asked = await stack.generate(front, `cancelled ${number}`);
+    await upstream.arrived(number);
+    const cancelledAt = Date.now();
+    const cancelling = front.cancelJob(caller, asked.requestId);
+    await upstream.aborted(number);
+    tookMs.push((upstream.calls[number - 1]?.abortedAt ?? Infinity) - cancelledAt);
+    await cancelling;
+    await expect(asked.result).rejects.toMatchObject({ code: 'cancelled' });
+  }
+  // A busy machine may be late now and then.
+  const [, , , median = Infinity] = tookMs.toSorted((a, b) => a - b);
+  expect(median).toBeLessThan(100);
+  await expectInvariants(stack);
+});
+
+test('a comparison is cancelled with what of it runs, what waits, and what was put aside', async () => {
+  const stack = await createFaultStack({ env: { MISTRAL_CONCURRENCY: '2' } });
+  const { upstream } = stack;
+  upstream.behave((call, { held, fail }) =>
+    call.model === 'mistral-large-latest' ? fail(500, { message: 'broken' }, { 'retry-after': '60' }) : held,
+  );
+  const [front, other] = await Promise.all([stack.openFront(), stack.openFront(), stack.startWorker()]);
+  const blocking = await stack.generate(front, 'holds a place', { model: 'mistral/ministral-8b-latest' });
+  await upstream.arrived(1);
+  const models = ['mistral-large-latest', 'mistral-small-latest', 'codestral-latest'].map(
+    (model) => `mistral/${model}`,
+  );
+  const compared = await stack.compare(front, 'cancelled', models);
+  const redis = stack.redis.client();
+  await expect
+    .poll(
+      async () => [
+        await redis.zcard('{aimm}:mistral:delayed'),
+        await redis.llen('{aimm}:mistral:active'),
+        await redis.zcard('{aimm}:mistral:prioritized'),
+        await redis.zcard('{aimm}:compare:waiting-children'),
+      ],
+      { timeout: 10_000 },
+    )
+    .toEqual([1, 2, 1, 1]);
+
+  expect(await other.cancelJob(caller, compared.requestId)).toMatchObject({ status: 'cancelled' });
+  await expect(compared.result).rejects.toMatchObject({ code: 'cancelled' });
+  await upstream.aborted(1);
+  expect(upstream.calls.find(({ abortedAt }) => abortedAt !== undefined)).toMatchObject({ prompt: compared.prompt });
+  await expect
+    .poll(() => Promise.all(compared.children.map(({ requestId }) => front.getJob(caller, requestId))), {
+      timeout: 10_000,
+    })
+    .toMatchObject(compared.children.map(() => ({ status: 'cancelled' })));
+  expect(await redis.zcard('{aimm}:mistral:delayed')).toBe(0);
+  expect(await redis.zcard('{aimm}:mistral:prioritized')).toBe(0);
+  upstream.release();
+  await front.cancelJob(caller, blocking.requestId);
+});

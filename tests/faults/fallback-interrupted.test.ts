@@ -21,7 +21,8 @@ test('a worker that dies after its job failed and before the fallback was queued
     continues: true,
   };
   const checkpoint = { calls: [{ number: 1, startedAt: Date.now(), state: 'failed' }], rows: [], stalledCount: 0 };
-  expect(await redis.rpoplpush('{aimm}:mistral:wait', '{aimm}:mistral:active')).toBe(accepted.requestId);
+  expect(await redis.zrem('{aimm}:mistral:prioritized', accepted.requestId)).toBe(1);
+  await redis.lpush('{aimm}:mistral:active', accepted.requestId);
   await redis.hset(job, { 'aimm:outcome': JSON.stringify(outcome), 'aimm:checkpoint': JSON.stringify(checkpoint) });
   expect(await system.manager.getJob(me, accepted.requestId)).toMatchObject({ status: 'running' });
 

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { caller } from '../support/asker.ts';
 import { createFaultStack } from '../support/fault-stack.ts';
 import { expectInvariants } from '../support/invariants.ts';
 import { type Behaviour, echo } from '../support/upstream.ts';
@@ -42,17 +43,43 @@ test.each([
   { name: 'reset in the middle', turn: reset, errorCode: 'network' },
   { name: 'silent in the middle', turn: stall, errorCode: 'timeout' },
 ])(
-  'an answer that is $name is asked for again, and what came is in the ledger as partial',
+  'an answer that is $name is asked for again where it may begin again, and what came is in the ledger as partial',
   async ({ turn, errorCode }) => {
     const { stack, front } = await createBrokenStack([turn, echo], { idleTimeoutMs: 700 });
-    const asked = await stack.generate(front, 'breaks once', {}, { stream: true });
+    const asked = await stack.generate(front, 'breaks once', { allowRestart: true }, { stream: true });
     expect(await asked.result).toMatchObject({ text: `echo: ${asked.prompt}`, calls: 2 });
     const kinds = asked.events.map(({ type }) => type).filter((type) => type !== 'queued');
-    expect(kinds.slice(0, 4)).toEqual(['started', 'text', 'reset', 'started']);
+    expect(kinds.slice(0, 5)).toEqual(['started', 'text', 'reset', 'waiting', 'started']);
+    expect(asked.events.find(({ type }) => type === 'waiting')).toMatchObject({ why: 'retry' });
     const rows = await expectInvariants(stack);
     expect(rows.get(asked.requestId)).toMatchObject([{ ...half, errorCode }, whole]);
   },
 );
+
+test.each([
+  { name: 'cut off in the middle', turn: truncate, code: 'network' },
+  { name: 'reset in the middle', turn: reset, code: 'network' },
+  { name: 'silent in the middle', turn: stall, code: 'timeout' },
+])('an answer that is $name after its client was shown text is not asked for again', async ({ turn, code }) => {
+  const { stack, front } = await createBrokenStack([turn, echo], { idleTimeoutMs: 700 });
+  const asked = await stack.generate(front, 'breaks before its reader', {}, { stream: true });
+  await expect(asked.result).rejects.toMatchObject({ code, hint: expect.stringContaining('allow_restart') });
+  expect(asked.heard).toBe('half an answer');
+  expect(asked.events.filter(({ type }) => type === 'reset')).toEqual([]);
+  const view = await front.getJob(caller, asked.requestId);
+  expect(view).toMatchObject({ status: 'failed', partialText: 'half an answer', error: { code } });
+  const rows = await expectInvariants(stack);
+  expect(rows.get(asked.requestId)).toMatchObject([{ ...half, errorCode: code }]);
+});
+
+test('a request that names another model goes on with it, though text was shown', async () => {
+  const { stack, front } = await createBrokenStack([truncate, echo]);
+  const fallbacks = ['mistral/mistral-large-latest'];
+  const asked = await stack.generate(front, 'breaks, and has a fallback', { fallbacks }, { stream: true });
+  expect(await asked.result).toMatchObject({ text: `echo: ${asked.prompt}`, model: 'mistral-large-latest' });
+  const kinds = asked.events.map(({ type }) => type).filter((type) => type !== 'queued');
+  expect(kinds.slice(0, 4)).toEqual(['started', 'text', 'reset', 'started']);
+});
 
 test.each([
   { name: 'cut off', turn: truncate, code: 'network', row: half },

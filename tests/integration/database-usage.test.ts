@@ -79,6 +79,7 @@ function createRandomRows(count: number): LedgerRow[] {
         providerMs: maybe(random(3_000)),
       }),
       costNanoUsd: random(4) === 0 ? null : random(10_000_000),
+      cached: random(6) === 0,
       startedAt: from + random(5 * dayMs),
     }),
   );
@@ -119,15 +120,17 @@ function keysOf(row: LedgerRow, groupBy: UsageGroupBy): string[] {
   return keys[groupBy];
 }
 
-function sum(calls: LedgerRow[]): UsageTotals {
+function sum(rows: LedgerRow[]): UsageTotals {
+  const calls = rows.filter(({ cached }) => !cached);
   const add = (read: (row: LedgerRow) => number | null | undefined) =>
     calls.reduce((total, row) => total + (read(row) ?? 0), 0);
   const count = (status: LedgerRow['status']) => calls.filter((row) => row.status === status).length;
   const succeeded = calls.filter((row) => row.status === 'succeeded');
   const faulty = count('failed') + count('partial') + count('outcome_unknown');
   return definedOnly({
-    requests: new Set(calls.map((row) => row.requestId)).size,
+    requests: new Set(rows.map((row) => row.requestId)).size,
     calls: calls.length,
+    cached: rows.length - calls.length,
     succeeded: succeeded.length,
     failed: count('failed'),
     cancelled: count('cancelled'),

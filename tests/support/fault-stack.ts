@@ -36,6 +36,14 @@ export interface FaultStackOptions {
   redisRunning?: boolean;
   /** Changes the configuration of the one provider that the upstream plays. */
   provider?: Partial<ProviderConfig>;
+  /** Changes providers.json as it likes. */
+  change?: (file: ProvidersContent) => void;
+}
+
+/** providers.json, as far as tests change it. */
+export interface ProvidersContent {
+  providers: Partial<ProviderConfig>[];
+  clients?: Record<string, object>;
 }
 
 /** Closes itself when the test ends, and shows the workers' logs when it failed. */
@@ -46,13 +54,17 @@ export async function createFaultStack(options: FaultStackOptions = {}): Promise
     startUpstream(),
   ]);
   const databaseUrl = options.databaseUrl ?? `file:${join(dir, 'aimm.db')}`;
-  const configDir = options.provider === undefined ? undefined : await writeConfig(dir, options.provider);
+  const configDir =
+    options.provider === undefined && options.change === undefined
+      ? undefined
+      : await writeConfig(dir, options.provider ?? {}, options.change);
   const env: Record<string, string> = {
     REDIS_URL: redis.url,
     DATABASE_URL: databaseUrl,
     MISTRAL_API_KEY: 'test-key-of-mistral',
     MISTRAL_BASE_URL: upstream.url,
     MISTRAL_RPM: '10000000',
+    MISTRAL_TPM: '10000000000',
     MISTRAL_CONCURRENCY: '100',
     // Short, for a quick recovery; long enough that a busy machine takes no lock from a worker that lives.
     AIMM_LOCK_SECONDS: '4',
@@ -104,14 +116,19 @@ export async function createFaultStack(options: FaultStackOptions = {}): Promise
   };
 }
 
-async function writeConfig(dir: string, change: Partial<ProviderConfig>): Promise<string> {
+async function writeConfig(
+  dir: string,
+  change: Partial<ProviderConfig>,
+  rewrite: FaultStackOptions['change'],
+): Promise<string> {
   const configDir = join(dir, 'config');
   await cp(fileURLToPath(new URL('../../config', import.meta.url)), configDir, { recursive: true });
   const file = join(configDir, 'providers.json');
-  const config = JSON.parse(await readFile(file, 'utf8')) as { providers: ProviderConfig[] };
-  const providers = config.providers.map((provider) =>
+  const config = JSON.parse(await readFile(file, 'utf8')) as ProvidersContent;
+  config.providers = config.providers.map((provider) =>
     provider.id === 'mistral' ? { ...provider, ...change } : provider,
   );
-  await writeFile(file, JSON.stringify({ ...config, providers }));
+  rewrite?.(config);
+  await writeFile(file, JSON.stringify(config));
   return configDir;
 }

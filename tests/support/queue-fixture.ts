@@ -22,7 +22,7 @@ export interface QueueFixture {
   /** Starts a consumer; several make several workers. */
   consume(
     generate: Handler<'generate'>,
-    options?: { concurrency?: number; lockMs?: number; others?: Partial<Handlers> },
+    options?: { concurrency?: number; globalConcurrency?: number; lockMs?: number; others?: Partial<Handlers> },
   ): Promise<Consumer>;
   payload(given?: Partial<GeneratePayload>): GeneratePayload;
   close(): Promise<void>;
@@ -41,7 +41,7 @@ export async function createQueueFixture(): Promise<QueueFixture> {
   return {
     redis,
     front,
-    async consume(generate, { concurrency = 4, lockMs = 30_000, others = {} } = {}) {
+    async consume(generate, { concurrency = 4, globalConcurrency = 50, lockMs = 30_000, others = {} } = {}) {
       const connection = connectWorker(redis.url, logger);
       connections.push(connection);
       const handlers: Handlers = {
@@ -53,7 +53,7 @@ export async function createQueueFixture(): Promise<QueueFixture> {
         ...others,
       };
       const consumer = createConsumer({ redis: connection, handlers, logger, lockMs });
-      await consumer.consume({ name: 'openai', concurrency, globalConcurrency: 50 });
+      await consumer.consume({ name: 'openai', concurrency, globalConcurrency });
       if (others.compare !== undefined) await consumer.consume({ name: 'compare', concurrency: 2 });
       consumers.push(consumer);
       return consumer;

@@ -31,6 +31,7 @@ export async function startSystem(given: Record<string, string> = {}): Promise<S
     MISTRAL_BASE_URL: upstream.url,
     // The shipped limits are careful: a test would wait a second for each call.
     MISTRAL_RPM: '10000000',
+    MISTRAL_TPM: '10000000000',
     MISTRAL_CONCURRENCY: '50',
     // Nobody must be there.
     OLLAMA_BASE_URL: 'http://127.0.0.1:9',

@@ -113,6 +113,7 @@ export async function startVendors(): Promise<Vendors> {
       MISTRAL_BASE_URL: url,
       OLLAMA_BASE_URL: ollamaUrl,
       ...Object.fromEntries(limits.map((name) => [`${name}_RPM`, '10000000'])),
+      ...Object.fromEntries(limits.map((name) => [`${name}_TPM`, '10000000000'])),
       ...Object.fromEntries(limits.map((name) => [`${name}_CONCURRENCY`, '50'])),
     },
     calls: () => [...calls],

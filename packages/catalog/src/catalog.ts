@@ -1,4 +1,15 @@
 import type { Capability, ModelInfo, ModelPrices, Usage, Warning } from '@aimm/contracts';
+import type { BudgetConfig } from './budgets.ts';
+import type { Cooldown } from './config-schemas.ts';
+import type { FallbackChain, RoutingRule, Tier } from './routing-schemas.ts';
+
+/** Over all workers; absent: unlimited. */
+export interface Limits {
+  requestsPerMinute?: number | undefined;
+  tokensPerMinute?: number | undefined;
+  /** Calls at once. */
+  concurrency?: number | undefined;
+}
 
 /** A provider as config/providers.json and the environment together describe it. */
 export interface ProviderConfig {
@@ -15,6 +26,8 @@ export interface ProviderConfig {
   /** Requests and tokens a minute over all workers; absent: unlimited. */
   requestsPerMinute?: number;
   tokensPerMinute?: number;
+  /** Limits of its models, by the vendor's id; besides its own. */
+  models?: Readonly<Record<string, Limits>> | undefined;
   /** Calls a request may make before its error is final. */
   attempts: number;
   firstByteTimeoutMs: number;
@@ -22,6 +35,8 @@ export interface ProviderConfig {
   /** One call, unless the request says otherwise. */
   timeoutMs: number;
   defaultModel?: string;
+  /** When the provider, or a model of it, is set aside for failing; `false`: never. */
+  cooldown: Cooldown | false;
   /** Ollama: how long a model stays loaded after a call: `30m`, seconds, 0 or -1. */
   keepAlive?: string | number;
   /** Ollama: the context window in tokens that the host gives by itself. */
@@ -53,10 +68,22 @@ export interface ModelFilter {
   search?: string | undefined;
 }
 
-/** What `auto` may choose from. */
+/** What config/routing.json says. */
 export interface Routing {
+  cache: {
+    /** Requests with temperature 0 are answered from the cache, and into it, unless they say otherwise. */
+    temperatureZero: boolean;
+    ttlMs: number;
+  };
   /** `provider/model`, all of them in the catalog; earlier ones win ties. */
   autoCandidates: string[];
+  /** What is worth asking for a task, by how demanding it is. Models or pools, as in everything below. */
+  tiers: { readonly [T in Tier]?: string[] | undefined };
+  rules: Readonly<Record<string, RoutingRule>>;
+  /** By `provider/model` or pool; `*` for every other. */
+  fallbacks: Readonly<Record<string, FallbackChain>>;
+  /** `provider/model` of each member, by the pool's name. */
+  pools: Readonly<Record<string, string[]>>;
 }
 
 /**
@@ -66,9 +93,12 @@ export interface Routing {
 export interface Catalog {
   readonly providers: readonly ProviderConfig[];
   readonly routing: Routing;
+  readonly budgets: readonly BudgetConfig[];
   /** The day somebody last compared models.json with what vendors publish, as `2026-11-22`. */
   readonly checkedOn: string;
   findProvider(id: string): ProviderConfig | undefined;
+  /** The limits of one client: its own, else those that each client has (`*`). */
+  findClientLimits(client: string): Limits | undefined;
   /** The catalog's models, prices filled in, sorted by provider then id. */
   listModels(filter?: ModelFilter): ModelInfo[];
   findModel(provider: string, model: string): ModelInfo | undefined;

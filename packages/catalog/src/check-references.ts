@@ -5,6 +5,9 @@ import { providerKinds } from './provider-kinds.ts';
 // Names are read leniently from the files as they stand: a fault elsewhere in a file must hide no fault between files.
 const anyText = z.string().optional().catch(undefined);
 const RawProviders = z.object({ providers: z.array(z.object({ id: anyText }).catch({ id: undefined })) });
+const RawBudgets = z.object({
+  budgets: z.array(z.object({ name: anyText, provider: anyText }).catch({ name: undefined, provider: undefined })),
+});
 const RawModels = z.object({
   serviceTiers: z.record(z.string(), z.unknown()).optional().catch(undefined),
   models: z.array(z.object({ provider: anyText, id: anyText }).catch({ provider: undefined, id: undefined })),
@@ -25,7 +28,25 @@ export function checkReferences(files: { providers: RawFile; models: RawFile; ro
   const tiered = Object.keys(rawModels?.serviceTiers ?? {});
   const names = models?.map(({ provider, id }) => (provider && id ? `${provider}/${id}` : undefined));
   const candidates = RawRouting.safeParse(files.routing.raw).data?.auto.candidates;
+  const budgets = RawBudgets.safeParse(files.providers.raw).data?.budgets;
   return [
+    ...findRepeated(
+      budgets?.map(({ name }) => name),
+      (index, first) => ({
+        source: files.providers.source,
+        path: `budgets[${index}].name`,
+        expected: `a name of its own (budgets[${first}] has this one)`,
+      }),
+    ),
+    ...findUnknown(
+      budgets?.map(({ provider }) => provider),
+      providers,
+      (index) => ({
+        source: files.providers.source,
+        path: `budgets[${index}].provider`,
+        expected: `a provider of this file (${list(providers)})`,
+      }),
+    ),
     ...findRepeated(providers, (index, first) => ({
       source: files.providers.source,
       path: `providers[${index}].id`,

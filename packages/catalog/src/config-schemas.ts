@@ -1,6 +1,8 @@
 import { Capability, GenerationSettings, ModelInfo, ModelPrices, ModelQuirks, ProviderId } from '@aimm/contracts';
 import * as z from 'zod';
+import { isTimeZone, isUsd, usdWords } from './budgets.ts';
 import { providerKinds } from './provider-kinds.ts';
+import { routingFields } from './routing-schemas.ts';
 
 // Messages complete the sentence "expected …", as faults are told.
 const atLeastOne = 'a whole number of at least 1';
@@ -22,6 +24,26 @@ export const BaseUrl = z.string().refine(isPlainHttpUrl, {
 
 const keepAliveWords = 'a time like "30m" or "24h", a number of seconds, 0 (unload at once) or -1 (never unload)';
 
+const cooldownWords = 'false, or settings: failureShare, minimumFailures, windowSeconds, firstSeconds, maxSeconds';
+const seconds = z.number('a number of seconds above 0').positive('a number of seconds above 0');
+
+/** When a provider or a model that fails is set aside; `false` never does. */
+const Cooldown = z.strictObject({
+  failureShare: z.number('a number above 0 and up to 1').gt(0, 'a number above 0').max(1, 'at most 1').default(0.5),
+  minimumFailures: count.default(5),
+  windowSeconds: seconds.default(60),
+  firstSeconds: seconds.default(5),
+  maxSeconds: seconds.default(300),
+});
+export type Cooldown = z.infer<typeof Cooldown>;
+
+const limitsWords = 'limits: requestsPerMinute, tokensPerMinute, concurrency';
+/** Besides those of the provider. */
+const LimitsEntry = z.strictObject(
+  { requestsPerMinute: count.optional(), tokensPerMinute: count.optional(), concurrency: count.optional() },
+  limitsWords,
+);
+
 const ProviderEntry = z.strictObject({
   id: ProviderName,
   kind: z.enum(providerKinds),
@@ -34,11 +56,13 @@ const ProviderEntry = z.strictObject({
   concurrency: count.default(4),
   requestsPerMinute: count.optional(),
   tokensPerMinute: count.optional(),
+  models: z.record(text, LimitsEntry, 'limits by model id').optional(),
   attempts: count.default(3),
   firstByteTimeoutMs: count.default(120_000),
   idleTimeoutMs: count.default(60_000),
   timeoutMs: count.default(600_000),
   defaultModel: text.optional(),
+  cooldown: z.union([z.literal(false), Cooldown], cooldownWords).default(() => Cooldown.parse({})),
   /** Kind `ollama` only. */
   keepAlive: z
     .union([z.string().regex(/^-?\d+(\.\d+)?(ms|s|m|h)$/, keepAliveWords), z.int(keepAliveWords)], keepAliveWords)
@@ -90,7 +114,23 @@ const ModelEntry = z.strictObject({
 });
 export type ModelEntry = z.infer<typeof ModelEntry>;
 
-export const ProvidersFile = z.strictObject({ providers: z.array(ProviderEntry).min(1, 'at least one provider') });
+const BudgetEntry = z.strictObject({
+  /** Part of a key in Redis. */
+  name: z.string().regex(/^[\w.-]{1,64}$/, 'a name of letters, digits, dots, dashes and underscores, at most 64'),
+  limitUsd: z.number(usdWords).refine(isUsd, usdWords),
+  period: z.enum(['day', 'month']),
+  timeZone: z.string().refine(isTimeZone, 'a time zone like Europe/Berlin').default('UTC'),
+  provider: text.optional(),
+  client: text.optional(),
+});
+export type BudgetEntry = z.infer<typeof BudgetEntry>;
+
+export const ProvidersFile = z.strictObject({
+  providers: z.array(ProviderEntry).min(1, 'at least one provider'),
+  budgets: z.array(BudgetEntry).optional(),
+  /** By the client's name; `*`: each client without an entry of its own. */
+  clients: z.record(text, LimitsEntry, 'limits by client name').optional(),
+});
 export type ProvidersFile = z.infer<typeof ProvidersFile>;
 
 /** `checkedOn`: the day somebody last compared the file with what vendors publish; names the prices in the ledger. */
@@ -103,7 +143,12 @@ export const ModelsFile = z.strictObject({
 export type ModelsFile = z.infer<typeof ModelsFile>;
 
 /** `auto.candidates`: what `auto` chooses from, by price, by measured speed, or by both. */
-export const RoutingFile = z.strictObject({ auto: z.strictObject({ candidates: z.array(reference) }) });
+export const RoutingFile = z.strictObject({
+  auto: z.strictObject({ candidates: z.array(reference) }),
+  ...routingFields,
+  /** Answers kept without being asked for: those of requests with temperature 0. */
+  cache: z.strictObject({ temperatureZero: z.boolean().default(false), ttlSeconds: count.default(3_600) }).optional(),
+});
 export type RoutingFile = z.infer<typeof RoutingFile>;
 
 function isPlainHttpUrl(value: string): boolean {

@@ -1,5 +1,6 @@
 import type { ModelInfo, ModelPrices } from '@aimm/contracts';
-import type { Catalog, ModelFilter, ProviderConfig, Routing } from './catalog.ts';
+import type { BudgetConfig } from './budgets.ts';
+import type { Catalog, Limits, ModelFilter, ProviderConfig, Routing } from './catalog.ts';
 import type { ModelEntry, TierPrices } from './config-schemas.ts';
 import { toFamilyId } from './model-names.ts';
 import { createPricing } from './pricing.ts';
@@ -13,11 +14,14 @@ export interface CatalogContent {
   /** Names the prices of models.json in the ledger. */
   checkedOn: string;
   routing: Routing;
+  budgets: readonly BudgetConfig[];
+  /** By the client's name; `*`: each client without an entry of its own. */
+  clients: Readonly<Record<string, Limits>>;
   now: () => number;
 }
 
 export function createCatalog(content: CatalogContent): Catalog {
-  const { providers, routing, now } = content;
+  const { providers, routing, clients, now } = content;
   const providersById = new Map(providers.map((provider) => [provider.id, provider]));
   const entries = new Map(content.models.map((entry) => [`${entry.provider}/${entry.id}`, entry]));
   /** The entry of a model or of the model that it is a snapshot of. */
@@ -59,8 +63,10 @@ export function createCatalog(content: CatalogContent): Catalog {
   return {
     providers,
     routing,
+    budgets: content.budgets,
     checkedOn: content.checkedOn,
     findProvider: (id) => providersById.get(id),
+    findClientLimits: (client) => (Object.hasOwn(clients, client) ? clients[client] : clients['*']),
     listModels,
     findModel,
     pricesOf,

@@ -1,9 +1,22 @@
-export type { Catalog, ConfigFault, ModelFilter, Price, ProviderConfig, ResolvedModel, Routing } from './catalog.ts';
+export type { BudgetConfig } from './budgets.ts';
+export type {
+  Catalog,
+  ConfigFault,
+  Limits,
+  ModelFilter,
+  Price,
+  ProviderConfig,
+  ResolvedModel,
+  Routing,
+} from './catalog.ts';
 export { type Countable, estimateTokens } from './estimate-tokens.ts';
 export { findUnknownProviders } from './check-references.ts';
+export { type ConfigFollower, followConfig, type FollowConfigOptions } from './follow-config.ts';
+export { createLiveCatalog, type LiveCatalog } from './live-catalog.ts';
 export { loadCatalog, type LoadCatalogOptions } from './load-catalog.ts';
 export { type FieldChange, mergeModels, type MergedModels } from './merge-models.ts';
 export { formatModelsFile, readModelsFile, writeModelsFile } from './models-file.ts';
 export { type ProviderKind, providerKinds } from './provider-kinds.ts';
+export type { FallbackChain, Preference, RoutingRule, Tier } from './routing-schemas.ts';
 export { createTokenEstimator, type TokenEstimator } from './token-estimator.ts';
 export { parsePublishedModels, type PublishedModels } from './published-models.ts';

@@ -1,7 +1,9 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Catalog, ConfigFault } from './catalog.ts';
+import { applyBudgetEnvironment } from './budgets.ts';
+import type { Catalog, ConfigFault, Routing } from './catalog.ts';
 import { checkBaseUrls, checkOllamaFields, checkReferences } from './check-references.ts';
+import { checkRouting } from './check-routing.ts';
 import { ModelsFile, ProvidersFile, RoutingFile } from './config-schemas.ts';
 import { createCatalog } from './create-catalog.ts';
 import { applyEnvironment, type Environment } from './environment.ts';
@@ -28,23 +30,43 @@ export function loadCatalog(options: LoadCatalogOptions): { catalog: Catalog; fa
   const routingFile = readConfigFile(join(directory, 'routing.json'), RoutingFile);
   const applied = (providersFile.value?.providers ?? []).map((entry) => applyEnvironment(entry, options.env));
   const providers = applied.map(({ provider }) => provider);
+  const { budgets, faults: budgetFaults } = applyBudgetEnvironment(
+    providersFile.value?.budgets ?? [],
+    providers,
+    options.env,
+  );
 
   const faults = [
     ...providersFile.faults,
     ...modelsFile.faults,
     ...routingFile.faults,
     ...applied.flatMap((result) => result.faults),
+    ...budgetFaults,
     ...checkBaseUrls(providersFile.source, providers),
     ...checkOllamaFields(providersFile.source, providers),
     ...checkReferences({ providers: providersFile, models: modelsFile, routing: routingFile }),
+    ...checkRouting({ providers: providersFile, models: modelsFile, routing: routingFile }),
   ];
   const catalog = createCatalog({
     providers,
     models: modelsFile.value?.models ?? [],
     serviceTiers: modelsFile.value?.serviceTiers ?? {},
     checkedOn: modelsFile.value?.checkedOn ?? '',
-    routing: { autoCandidates: routingFile.value?.auto.candidates ?? [] },
+    routing: {
+      autoCandidates: routingFile.value?.auto.candidates ?? [],
+      tiers: routingFile.value?.tiers ?? {},
+      rules: routingFile.value?.rules ?? {},
+      fallbacks: routingFile.value?.fallbacks ?? {},
+      pools: routingFile.value?.pools ?? {},
+      cache: toCacheRule(routingFile.value?.cache),
+    },
+    budgets,
+    clients: providersFile.value?.clients ?? {},
     now: options.now ?? Date.now,
   });
   return { catalog, faults };
+}
+
+function toCacheRule(rule: RoutingFile['cache']): Routing['cache'] {
+  return { temperatureZero: rule?.temperatureZero ?? false, ttlMs: (rule?.ttlSeconds ?? 3_600) * 1_000 };
 }

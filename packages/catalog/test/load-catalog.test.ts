@@ -157,6 +157,7 @@ test('id and kind are enough for a provider', () => {
     baseUrlVariable: 'GPU_BOX_BASE_URL',
     keyRequired: false,
     concurrency: 4,
+    cooldown: { failureShare: 0.5, minimumFailures: 5, windowSeconds: 60, firstSeconds: 5, maxSeconds: 300 },
     attempts: 3,
     firstByteTimeoutMs: 120_000,
     idleTimeoutMs: 60_000,

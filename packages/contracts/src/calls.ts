@@ -18,6 +18,10 @@ export const Outcome = z.discriminatedUnion('status', [
     error: ErrorShape,
     /** The job failed, its request goes on: a fallback has it. */
     continues: z.boolean().optional(),
+    /** `provider/model` of the fallback that has it: chosen once, whatever crashes after that. */
+    next: z.string().optional(),
+    /** Nothing went wrong: an equal model had nothing to do, and took the job while it waited. */
+    moved: z.boolean().optional(),
   }),
 ]);
 export type Outcome = z.infer<typeof Outcome>;

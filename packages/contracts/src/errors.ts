@@ -38,6 +38,8 @@ export interface ErrorDetails {
   /** How long the vendor asked us to wait, in milliseconds. */
   retryAfterMs?: number | undefined;
   provider?: string | undefined;
+  /** Whose limit it is, where the vendor says that it is the model's alone. Stays in the process. */
+  appliesTo?: 'model' | undefined;
   /** What the reader can do about it, as a sentence. */
   hint?: string | undefined;
   /** For logs only: a short extract of what the vendor said. Never sent to a client or a model. */
@@ -59,6 +61,7 @@ export class ModelManagerError extends Error {
   readonly retryable: boolean;
   readonly retryAfterMs: number | undefined;
   readonly provider: string | undefined;
+  readonly appliesTo: 'model' | undefined;
   readonly hint: string | undefined;
   readonly vendorMessage: string | undefined;
 
@@ -69,6 +72,7 @@ export class ModelManagerError extends Error {
     this.retryable = details.retryable ?? retryableByDefault.has(code);
     this.retryAfterMs = details.retryAfterMs;
     this.provider = details.provider;
+    this.appliesTo = details.appliesTo;
     this.hint = details.hint;
     this.vendorMessage = details.vendorMessage;
   }

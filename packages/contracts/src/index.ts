@@ -29,8 +29,10 @@ export {
 } from './generation.ts';
 export { ComparisonId, GenerationId, ProviderId, RequestId, type RequestKind, requestKinds } from './ids.ts';
 export {
+  BudgetShare,
   ComparePayload,
   CompareReceipt,
+  Flight,
   GeneratePayload,
   GenerateReceipt,
   type JobName,

@@ -14,6 +14,8 @@ const RequestEnvelope = z.object({
   requestId: z.string(),
   /** Who asked: an access token's name, or the local user. Owns ledger rows and the result. */
   client: z.string(),
+  /** Whose turn it takes where several wait; default: the client. */
+  share: z.string().optional(),
   tags: z.array(z.string()),
   lane: Lane,
   enqueuedAt: z.number(),
@@ -22,6 +24,24 @@ const RequestEnvelope = z.object({
   /** The reply stream of the front that waits; absent when nobody waits. */
   replyTo: z.string().optional(),
 });
+
+/** What a request holds of one budget in one period until it has ended, and what it has taken of it before. Nano-dollars. */
+export const BudgetShare = z.object({
+  /** The budget's counter in its period. */
+  key: z.string(),
+  /** Only calls to this provider count. */
+  provider: z.string().optional(),
+  heldNanoUsd: z.number().int(),
+  /** The cost of the hops before this one. */
+  spentNanoUsd: z.number().int().optional(),
+  /** How long the counter is kept. */
+  keepUntil: z.number(),
+});
+export type BudgetShare = z.infer<typeof BudgetShare>;
+
+/** Identical requests at once, of which one makes the call for all: `slot` is found by what is asked, `id` by who flies. */
+export const Flight = z.object({ id: z.string(), slot: z.string() });
+export type Flight = z.infer<typeof Flight>;
 
 export const GeneratePayload = RequestEnvelope.extend({
   provider: z.string(),
@@ -37,9 +57,19 @@ export const GeneratePayload = RequestEnvelope.extend({
         timeoutMs: z.number(),
         attempts: z.number().int(),
         warnings: z.array(Warning),
+        /** Tokens that it takes; absent where nobody knows. */
+        contextWindow: z.number().optional(),
+        /** A member of the same pool: as good as the model asked first, and no change for the asker. */
+        equal: z.boolean().optional(),
       }),
     )
     .optional(),
+  /** Tokens that the model asked now takes; absent where nobody knows. */
+  contextWindow: z.number().optional(),
+  /** Whether another model may be asked what this one would not answer (`content_filtered`). */
+  fallBackOnFilter: z.boolean().optional(),
+  /** The pool that was asked for: while it waits, the job may move to another member of it. */
+  pool: z.string().optional(),
   /** `provider/model` that was asked first, on a fallback hop; `hop` counts from 1. */
   fallbackFrom: z.string().optional(),
   hop: z.number().int().positive().optional(),
@@ -47,12 +77,17 @@ export const GeneratePayload = RequestEnvelope.extend({
   callsBefore: z.number().int().optional(),
   /** Where the answer is to be cached, and for how long. */
   cache: z.object({ key: z.string(), ttlMs: z.number() }).optional(),
+  /** Others wait for this request's answer. */
+  flight: Flight.optional(),
+  budget: z.array(BudgetShare).optional(),
   /** The comparison or batch this generation belongs to. */
   parentId: z.string().optional(),
   /** No call starts past this: the end of `max_wait_seconds`. */
   startBy: z.number().optional(),
   /** How long one call may take. */
   timeoutMs: z.number().int().positive(),
+  /** Whether the answer may begin again after its text was sent (`stream`); otherwise such a request fails as it broke. */
+  allowRestart: z.boolean().optional(),
   /** Whether the front wants text as it comes. */
   stream: z.boolean(),
   /** Nobody listens for what happens before the end: no part need be sent. */
@@ -83,6 +118,7 @@ const JudgeOrder = z.object({
   criteria: z.string().optional(),
   /** What the models were asked. */
   messages: z.array(Message),
+  budget: z.array(BudgetShare).optional(),
   attempts: z.number().int().positive(),
   timeoutMs: z.number().int().positive(),
 });
@@ -144,8 +180,19 @@ export const RequestRecord = z.object({
   queue: z.string(),
   jobId: z.string(),
   deadlineAt: z.number(),
+  /** The end of `max_wait_seconds`. */
+  startBy: z.number().optional(),
   model: z.string().optional(),
+  /** The pool that was asked for: a member with nothing to do may take the job while it waits. */
+  pool: z.string().optional(),
   children: z.array(z.object({ requestId: z.string(), queue: z.string(), model: z.string() })).optional(),
+  /** What is to be given back where the job is removed before it ran. */
+  budget: z.array(BudgetShare).optional(),
+  flight: Flight.optional(),
+  /** It has no job of its own: it waits for the answer of whoever leads its flight. */
+  follows: z.boolean().optional(),
+  /** It was answered from the cache, under this key. */
+  cached: z.string().optional(),
   /** Set when the job was removed before it ran. */
   ended: z.object({ status: RequestStatus, error: ErrorShape }).optional(),
 });

@@ -15,8 +15,13 @@ export const Reply = z.discriminatedUnion('type', [
   Part.extend({ type: z.literal('reasoning'), text: z.string() }),
   /** The text sent so far is void: the call broke and another begins. */
   Part.extend({ type: z.literal('reset'), reason: ErrorShape }),
-  /** The provider asked us to wait; the request waits with it. */
-  Part.extend({ type: z.literal('waiting'), untilMs: z.number(), reason: ErrorShape }),
+  /** The request is put aside: its provider asked us to wait, a limit of ours is used up, or it is tried again later. */
+  Part.extend({
+    type: z.literal('waiting'),
+    untilMs: z.number(),
+    reason: ErrorShape,
+    why: z.enum(['provider', 'rate_limit', 'retry']).optional(),
+  }),
   /** Terminal. The value is the job's result, or `null` where it is large: read it by id. */
   Part.extend({ type: z.literal('done'), value: ParsedJson.nullable() }),
   /** Terminal. */

@@ -20,6 +20,8 @@ export const UsageTotals = z.object({
   /** Distinct requests. */
   requests: z.number().int(),
   calls: z.number().int(),
+  /** Requests that were answered without a call of their own: in no other number here but `requests`. */
+  cached: z.number().int(),
   succeeded: z.number().int(),
   failed: z.number().int(),
   cancelled: z.number().int(),

@@ -42,7 +42,9 @@ export async function createDatabase({ url, logger, now = Date.now }: DatabaseOp
     ledger: {
       record: (rows) => guard(() => ledger.record(rows)),
       findByRequest: (requestId) => guard(() => ledger.findByRequest(requestId)),
+      sumCosts: (query) => guard(() => ledger.sumCosts(query)),
       summarize: (query) => guard(() => ledger.summarize(query)),
+      measureSpeed: (from) => guard(() => ledger.measureSpeed(from)),
     },
     conversations: {
       find: (id) => guard(() => conversations.find(id)),

@@ -1,4 +1,5 @@
 import type { Conversation, ConversationMessage, LedgerRow, UsageQuery, UsageReport } from '@aimm/contracts';
+import type { ModelSpeed } from './ledger-speed.ts';
 
 export interface LedgerRepository {
   /**
@@ -7,8 +8,17 @@ export interface LedgerRepository {
    */
   record(rows: readonly LedgerRow[]): Promise<number>;
   findByRequest(requestId: string): Promise<LedgerRow[]>;
+  /** What real calls that started in the span cost, in nano-dollars; of unknown prices nothing. */
+  sumCosts(query: {
+    from: number;
+    to: number;
+    provider?: string | undefined;
+    client?: string | undefined;
+  }): Promise<number>;
   /** Sums and percentiles; days are UTC (`YYYY-MM-DD`), model keys are `provider/model`. Groups: most cost, then most calls, first. */
   summarize(query: UsageQuery): Promise<UsageReport>;
+  /** How fast models answered since `from`, by medians over the newest calls. */
+  measureSpeed(from: number): Promise<ModelSpeed[]>;
 }
 
 export interface ConversationRepository {

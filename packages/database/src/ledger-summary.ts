@@ -56,9 +56,14 @@ const sums = [
   'reasoning_tokens',
   'cost_nano_usd',
 ];
-const countStatus = statuses.map((status) => `COUNT(CASE WHEN status = '${status}' THEN 1 END) AS ${status}`);
+// An answer from the cache is a request and no call: it used nothing up.
+const countStatus = statuses.map(
+  (status) => `COUNT(CASE WHEN status = '${status}' AND NOT cached THEN 1 END) AS ${status}`,
+);
 // PostgreSQL adds up whole numbers as decimals; every sum here fits 64 bits.
-const addUp = sums.map((column) => `CAST(COALESCE(SUM(${column}), 0) AS BIGINT) AS ${column}`);
+const addUp = sums.map(
+  (column) => `CAST(COALESCE(SUM(CASE WHEN NOT cached THEN ${column} END), 0) AS BIGINT) AS ${column}`,
+);
 
 /**
  * Percentiles by nearest rank: the smallest value that so many per cent of the values do not exceed. Over a count of each
@@ -73,21 +78,22 @@ const percentiles = (column: string) => `
                SUM(times) OVER (PARTITION BY group_key ORDER BY value) AS up_to_here,
                SUM(times) OVER (PARTITION BY group_key) AS total
         FROM (SELECT group_key, ${column} AS value, COUNT(*) AS times FROM chosen
-              WHERE status = 'succeeded' AND ${column} IS NOT NULL GROUP BY group_key, ${column}) AS counted) AS ranked
+              WHERE status = 'succeeded' AND NOT cached AND ${column} IS NOT NULL GROUP BY group_key, ${column}) AS counted) AS ranked
   GROUP BY group_key`;
 
 async function sumUp(client: Client, key: Sql, rows: Sql, filter: Sql): Promise<Group[]> {
   const found = await client.$queryRaw<SummaryRow[]>(sql`
     WITH chosen AS MATERIALIZED (
-      SELECT ${key} AS group_key, request_id, status, ${raw(sums.join(', '))}, provider_ms, first_token_ms
+      SELECT ${key} AS group_key, request_id, status, cached, ${raw(sums.join(', '))}, provider_ms, first_token_ms
       FROM ${rows} WHERE ${filter}
     ),
     latency AS (${raw(percentiles('provider_ms'))}),
     first_token AS (${raw(percentiles('first_token_ms'))}),
     summed AS (
-      SELECT group_key, COUNT(DISTINCT request_id) AS requests, COUNT(*) AS calls,
+      SELECT group_key, COUNT(DISTINCT request_id) AS requests, COUNT(CASE WHEN NOT cached THEN 1 END) AS calls,
+             COUNT(CASE WHEN cached THEN 1 END) AS cached,
              ${raw([...countStatus, ...addUp].join(', '))},
-             COUNT(CASE WHEN status = 'succeeded' AND cost_nano_usd IS NULL THEN 1 END) AS unpriced_calls
+             COUNT(CASE WHEN status = 'succeeded' AND NOT cached AND cost_nano_usd IS NULL THEN 1 END) AS unpriced_calls
       FROM chosen GROUP BY group_key
     )
     SELECT summed.*, latency.p50 AS latency_p50_ms, latency.p95 AS latency_p95_ms,
@@ -106,10 +112,12 @@ interface SummaryRow extends Record<string, string | bigint | number | null> {
 function toGroup(row: SummaryRow): Group {
   const count = (column: string) => Number(row[column] ?? 0);
   const known = (column: string) => (row[column] === null ? undefined : Number(row[column]));
+  const calls = count('calls');
   const faulty = { failed: count('failed'), partial: count('partial'), outcomeUnknown: count('outcome_unknown') };
   const totals = UsageTotals.parse({
     requests: count('requests'),
-    calls: count('calls'),
+    calls,
+    cached: count('cached'),
     succeeded: count('succeeded'),
     cancelled: count('cancelled'),
     ...faulty,
@@ -120,7 +128,7 @@ function toGroup(row: SummaryRow): Group {
     reasoningTokens: count('reasoning_tokens'),
     costNanoUsd: count('cost_nano_usd'),
     unpricedCalls: count('unpriced_calls'),
-    errorRate: (faulty.failed + faulty.partial + faulty.outcomeUnknown) / count('calls'),
+    errorRate: (faulty.failed + faulty.partial + faulty.outcomeUnknown) / Math.max(1, calls),
     latencyP50Ms: known('latency_p50_ms'),
     latencyP95Ms: known('latency_p95_ms'),
     firstTokenP50Ms: known('first_token_p50_ms'),
@@ -132,6 +140,7 @@ function toGroup(row: SummaryRow): Group {
 const nothing: UsageTotals = {
   requests: 0,
   calls: 0,
+  cached: 0,
   succeeded: 0,
   failed: 0,
   cancelled: 0,

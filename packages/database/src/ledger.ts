@@ -4,6 +4,8 @@ import type { Client } from './client.ts';
 import type { LedgerRepository } from './database.ts';
 import type { LedgerDialect } from './ledger-dialects.ts';
 import { keyColumns, ledgerColumns, toColumns, toLedgerRow } from './ledger-rows.ts';
+import { measureSpeed } from './ledger-speed.ts';
+import { sumCosts } from './ledger-costs.ts';
 import { summarizeUsage } from './ledger-summary.ts';
 import { toStorableJson } from './storable.ts';
 
@@ -24,7 +26,9 @@ export function createLedger(client: Client, dialect: LedgerDialect): LedgerRepo
       const stored = await client.usageStat.findMany({ where: { requestId }, orderBy: { callNumber: 'asc' } });
       return stored.map(toLedgerRow);
     },
+    sumCosts: (query) => sumCosts(client, query),
     summarize: (query) => summarizeUsage(client, dialect, query),
+    measureSpeed: (from) => measureSpeed(client, from),
   };
 }
 

@@ -1,12 +1,23 @@
 import { ModelManagerError, type RequestRecord } from '@aimm/contracts';
+import { releaseBudget } from './budgets.ts';
 import type { Resources } from './resources.ts';
 
 /** Ends a generation: a waiting job is removed and remembered as ended, a running one aborted by its worker. */
-export async function cancelGeneration({ queue }: Resources, requestId: string, reason = cancelled()): Promise<void> {
+export async function cancelGeneration(resources: Resources, requestId: string, reason = cancelled()): Promise<void> {
+  const { queue } = resources;
   const record = await queue.requests.find(requestId);
-  if (record === undefined || record.ended !== undefined) return;
+  if (record === undefined || record.ended !== undefined || record.cached !== undefined) return;
+  if (await leaveFlight(resources, record)) return remember(resources, record, reason);
   const done = await queue.producer.cancel(record.queue, record.jobId);
-  if (done === 'removed') await remember(queue, record, reason);
+  if (done === 'removed') await remember(resources, record, reason);
+}
+
+/** Takes a request out that waits for another's call; the call and whoever else waits for it go on. */
+export async function leaveFlight(
+  { queue }: Resources,
+  { requestId, follows, flight }: RequestRecord,
+): Promise<boolean> {
+  return follows === true && flight !== undefined && queue.flights.leave(flight.id, requestId);
 }
 
 /** Its generations first, so that none is left when the comparison is told. */
@@ -16,14 +27,14 @@ export async function cancelComparison(resources: Resources, requestId: string):
   if (record === undefined || record.ended !== undefined) return;
   // Marks the comparison, and takes it away with its generations where none of them runs yet.
   const done = await queue.producer.cancel(record.queue, record.jobId);
-  if (done === 'removed') await remember(queue, record, cancelled());
+  if (done === 'removed') await remember(resources, record, cancelled());
   const children = (record.children ?? []).map(({ requestId: childId }) => childId);
   // All at once: one after the other, the place that a running one gives up would go to one that waits.
   const cancelChild = async (childId: string) => {
     const childRecord = await queue.requests.find(childId);
     if (childRecord === undefined) return;
     const childDone = await queue.producer.cancel(childRecord.queue, childRecord.jobId);
-    if (childDone === 'removed' || childDone === 'missing') await remember(queue, childRecord, cancelled());
+    if (childDone === 'removed' || childDone === 'missing') await remember(resources, childRecord, cancelled());
   };
   await Promise.all((done === 'ended' ? children : [...children, toJudgeId(requestId)]).map(cancelChild));
 }
@@ -34,10 +45,15 @@ export function toJudgeId(comparisonId: string): string {
 }
 
 /** What was removed leaves no trace in its queue: the record says how it ended, and whoever waits here is told at once. */
-async function remember(queue: Resources['queue'], record: RequestRecord, reason: ModelManagerError): Promise<void> {
+async function remember(resources: Resources, record: RequestRecord, reason: ModelManagerError): Promise<void> {
+  const { queue } = resources;
   const status = reason.code === 'cancelled' ? 'cancelled' : 'failed';
   await queue.requests.update({ ...record, ended: { status, error: reason.toShape() } });
   queue.waiters.settle(record.requestId, { status: 'failed', error: reason.toShape() });
+  await releaseBudget(resources, record);
+  // Those who wait for the same call want it still.
+  if (record.flight !== undefined && record.follows !== true)
+    await queue.flights.passOn(record.flight, record.requestId);
 }
 
 function cancelled(): ModelManagerError {

@@ -7,10 +7,15 @@ import {
   type RequestRecord,
 } from '@aimm/contracts';
 import { queueOf } from '@aimm/queue';
+import type { ResolvedModel } from '@aimm/catalog';
+import { estimateOutput } from './budget-estimate.ts';
+import { planBudget, releaseBudget, reserveBudgets, toClaims, withBudget } from './budgets.ts';
 import { cancelOnAbort, requireNotAborted } from './abort.ts';
 import { cancelComparison, cancelGeneration, toJudgeId } from './cancel-job.ts';
 import { follow, unwrap } from './follow.ts';
+import { tooBusy } from './give-up-waiting.ts';
 import type { Accepted, AskOptions, Caller, CompareAsk } from './manager.ts';
+import { resolveOne } from './pick-member.ts';
 import { toEnvelope, toGeneratePayload } from './payloads.ts';
 import { requireUsableSchema } from './require-usable-schema.ts';
 import type { Resources } from './resources.ts';
@@ -25,7 +30,8 @@ export async function compare(
   requireNotAborted(options.signal);
   await requireUsableSchema(ask.settings);
   const { queue, catalog, listing, uuid } = resources;
-  const resolved = ask.models.map((name) => catalog.resolveModel(name, listing.known()));
+  const chosen = await Promise.all(ask.models.map((name) => resolveOne(resources, name)));
+  const resolved = chosen.map((one) => one.resolved);
   const names = resolved.map(({ provider, model }) => `${provider.id}/${model}`);
   requireDistinct(names);
   const judge = ask.judge === undefined ? undefined : catalog.resolveModel(ask.judge, listing.known());
@@ -33,11 +39,14 @@ export async function compare(
   const requestId = `cmp_${uuid()}`;
   const { startBy, ...envelope } = toEnvelope(resources, caller, ask);
   const generations = resolved.map((model): GeneratePayload =>
-    toGeneratePayload(`gen_${uuid()}`, { ...envelope, ...(startBy !== undefined && { startBy }) }, ask, model, {
-      stream: false,
-      quiet: options.onProgress === undefined,
-      parentId: requestId,
-    }),
+    withBudget(
+      resources,
+      toGeneratePayload(`gen_${uuid()}`, { ...envelope, ...(startBy !== undefined && { startBy }) }, ask, model, {
+        stream: false,
+        quiet: options.onProgress === undefined,
+        parentId: requestId,
+      }),
+    ),
   );
   const payload: ComparePayload = {
     ...envelope,
@@ -56,6 +65,7 @@ export async function compare(
         attempts: judge.provider.attempts,
         timeoutMs: ask.timeoutMs ?? judge.provider.timeoutMs,
         ...(ask.criteria !== undefined && { criteria: ask.criteria }),
+        ...planJudge(resources, generations, judge),
       },
     }),
   };
@@ -65,8 +75,14 @@ export async function compare(
   const parts = generations.map((generation) => followPart(generation));
   // The judge's generation is added by a worker, but its id is the user's as any other.
   if (payload.judge !== undefined) await queue.requests.update(toJudgeRecord(payload, payload.judge));
-  await queue.producer.addComparison(payload, generations);
-  for (const followed of [whole, ...parts]) followed.added();
+  // All of them or none, the judge's as well.
+  const holders = [...generations, ...(payload.judge === undefined ? [] : [{ ...envelope, ...payload.judge }])];
+  await reserveBudgets(resources, toClaims(resources, holders));
+  await queue.producer.addComparison(payload, generations).catch((error: unknown) => {
+    for (const holder of holders) void releaseBudget(resources, holder);
+    throw error;
+  });
+  for (const each of [whole, ...parts, ...chosen]) each.added();
 
   const detach = cancelOnAbort(options.signal, () => cancelComparison(resources, requestId));
   const result = whole.outcome
@@ -83,7 +99,8 @@ export async function compare(
       model: request.model,
       deadlineAt: generation.deadlineAt,
       startBy: generation.startBy,
-      onOverdue: () => cancelGeneration(resources, generation.requestId, tooBusy(provider, request.model)),
+      onOverdue: () =>
+        cancelGeneration(resources, generation.requestId, tooBusy(`${provider}/${request.model}`, provider)),
       ...(options.onProgress !== undefined && {
         onProgress: (event) =>
           (event.type === 'queued' || event.type === 'started' || event.type === 'waiting') &&
@@ -105,9 +122,30 @@ export async function compare(
   }
 }
 
+/** What the judge may cost: it reads what was asked and every answer. */
+function planJudge(
+  resources: Resources,
+  generations: readonly GeneratePayload[],
+  { provider, model }: ResolvedModel,
+): Pick<GeneratePayload, 'budget'> {
+  const [first] = generations;
+  if (first?.budget === undefined && resources.catalog.budgets.length === 0) return {};
+  if (first === undefined) return {};
+  const answers = generations.map(({ provider: id, request }) =>
+    estimateOutput(resources.catalog, { ...request, provider: id }),
+  );
+  const asked = { client: first.client, provider: provider.id, request: { ...first.request, model } };
+  const { shares } = planBudget(
+    resources,
+    asked,
+    answers.reduce((sum, tokens) => sum + tokens, 0),
+  );
+  return shares.length === 0 ? {} : { budget: shares };
+}
+
 function toJudgeRecord(
   { client, enqueuedAt, deadlineAt }: ComparePayload,
-  { requestId, provider, model }: NonNullable<ComparePayload['judge']>,
+  { requestId, provider, model, budget }: NonNullable<ComparePayload['judge']>,
 ): RequestRecord {
   return {
     requestId,
@@ -118,6 +156,7 @@ function toJudgeRecord(
     jobId: requestId,
     deadlineAt,
     model: `${provider}/${model}`,
+    ...(budget !== undefined && { budget }),
   };
 }
 
@@ -126,12 +165,5 @@ function requireDistinct(names: readonly string[]): void {
   if (twice === undefined) return;
   throw new ModelManagerError('invalid_request', `${twice} is in the comparison twice.`, {
     hint: 'Name each model once.',
-  });
-}
-
-function tooBusy(provider: string, model: string): ModelManagerError {
-  return new ModelManagerError('timeout', `${provider}/${model} was still busy after max_wait_seconds.`, {
-    provider,
-    retryable: false,
   });
 }

@@ -1,15 +1,17 @@
-import { loadCatalog } from '@aimm/catalog';
+import { createLiveCatalog, followConfig, loadCatalog } from '@aimm/catalog';
 import { toModelManagerError } from '@aimm/contracts';
 import { createDatabaseOnDemand } from '@aimm/database';
 import { openFrontQueue } from '@aimm/queue';
 import { type Logger, type RawEnvironment, requireNoFaults } from '@aimm/runtime';
 import { createUuid } from './uuid.ts';
+import { createCachedRows } from './cached-rows.ts';
 import { compare } from './compare.ts';
 import { generate } from './generate.ts';
 import { checkHealth } from './health.ts';
 import { cancelJob, getJob } from './jobs.ts';
 import { getModelInfo, listModels } from './list-models.ts';
 import type { Manager } from './manager.ts';
+import { createModelSpeeds } from './model-speed.ts';
 import { createModelListing } from './model-listing.ts';
 import { createProviderDirectory } from './provider-directory.ts';
 import type { Resources } from './resources.ts';
@@ -21,6 +23,8 @@ export interface ManagerOptions {
   /** Read for the providers' limits and endpoints; a front needs no key. */
   raw: RawEnvironment;
   logger: Logger;
+  /** SIGHUP reads the configuration anew, as does a change of its files. */
+  reloadsOnSignal?: boolean;
   now?: () => number;
   uuid?: () => string;
 }
@@ -32,14 +36,43 @@ export interface ManagerOptions {
  */
 export function createManager(options: ManagerOptions): Promise<Manager> {
   const { redisUrl, databaseUrl, configDir, raw, logger, now = Date.now, uuid = createUuid() } = options;
-  const { catalog, faults } = loadCatalog({ configDir, env: raw });
+  const load = () => loadCatalog({ configDir, env: raw });
+  const { catalog: first, faults } = load();
   requireNoFaults(faults);
+  const { catalog, replace } = createLiveCatalog(first);
+  const config = followConfig({
+    configDir,
+    obeysSignal: options.reloadsOnSignal === true,
+    load,
+    onChange(next) {
+      replace(next);
+      logger.info('The configuration was read anew and is in force');
+    },
+    onFaults: (found) => logger.error({ faults: found }, 'The configuration has faults; the one before stays in force'),
+    onUnwatched: (error) => logger.warn({ reason: error.message }, 'The configuration is not watched'),
+  });
   const queue = openFrontQueue({ redisUrl, frontId: uuid(), providers: catalog.providers.map(({ id }) => id), logger });
   const database = createDatabaseOnDemand({ url: databaseUrl, logger });
+  const cachedRows = createCachedRows({ database, producer: queue.producer, logger });
   const providers = createProviderDirectory(catalog, queue, now);
   const listing = createModelListing({ catalog, queue, providers, now, uuid });
+  const speeds = createModelSpeeds(database, now);
+  const choices = createCounter();
   const databaseKind = databaseUrl.startsWith('file:') ? 'sqlite' : 'postgresql';
-  const resources: Resources = { catalog, queue, database, databaseKind, providers, listing, logger, now, uuid };
+  const resources: Resources = {
+    catalog,
+    queue,
+    database,
+    databaseKind,
+    cachedRows,
+    speeds,
+    choices,
+    providers,
+    listing,
+    logger,
+    now,
+    uuid,
+  };
 
   return Promise.resolve({
     generate: (caller, ask, asked) => ours(() => generate(resources, caller, ask, asked)),
@@ -56,10 +89,17 @@ export function createManager(options: ManagerOptions): Promise<Manager> {
     health: (query) => ours(() => checkHealth(resources, query)),
     listProviders: () => ours(() => providers.list()),
     async close() {
+      config.close();
+      await cachedRows.close();
       await queue.close();
       await database.close();
     },
   });
+}
+
+function createCounter(): { next(): number } {
+  let count = 0;
+  return { next: () => count++ };
 }
 
 /** Nothing but ModelManagerError leaves the manager. */

@@ -1,12 +1,15 @@
 import { ModelManagerError, type Outcome, type Reply } from '@aimm/contracts';
 import type { ProgressEvent } from './manager.ts';
 import type { Resources } from './resources.ts';
+import { toWaitView } from './wait.ts';
 
 /** A waiting request's place is looked up this often. */
 const positionEveryMs = 1_000;
 
 export interface Followed {
   outcome: Promise<Outcome>;
+  /** Nobody is to wait: it was not queued. */
+  stop(): void;
   text(): string;
   /** The job is durable: look after it from now on. */
   added(): void;
@@ -24,7 +27,7 @@ export interface FollowOptions {
 }
 
 /** Listens to one generation: collects its text, reports its progress, and its place in the queue while it waits. */
-export function follow({ queue, now, logger }: Resources, options: FollowOptions): Followed {
+export function follow({ queue, catalog, now, logger }: Resources, options: FollowOptions): Followed {
   const { requestId, provider, model, onProgress } = options;
   let text = '';
   let started = false;
@@ -49,7 +52,7 @@ export function follow({ queue, now, logger }: Resources, options: FollowOptions
         break;
       case 'waiting':
         started = false;
-        report({ type: 'waiting', untilMs: reply.untilMs, reason: reply.reason });
+        report({ type: 'waiting', untilMs: reply.untilMs, reason: reply.reason, why: reply.why });
         break;
       case 'done':
       case 'failed':
@@ -61,14 +64,20 @@ export function follow({ queue, now, logger }: Resources, options: FollowOptions
   const reportPosition = async () => {
     if (started) return;
     const record = await queue.requests.find(requestId);
-    const state = record && (await queue.requests.readJob(record.queue, record.jobId));
+    const state = record && (await queue.requests.readState(record));
+    if (!started && record?.follows === true && state?.status === 'running') {
+      started = true;
+      report({ type: 'started', provider, model });
+    }
     if (started || state?.status !== 'queued') return;
     if (options.startBy !== undefined && now() >= options.startBy) {
       const overdue = options.onOverdue;
       delete options.onOverdue;
       await overdue?.();
-    } else if (state.position !== undefined) {
-      report({ type: 'queued', provider, model, position: state.position, ahead: state.position - 1 });
+    } else if (record !== undefined && state.position !== undefined) {
+      const { position } = state;
+      const wait = toWaitView(state, catalog.findProvider(record.queue)?.requestsPerMinute, now());
+      report({ ...wait, type: 'queued', provider, model, position, ahead: position - 1 });
     }
   };
   const needsPosition = onProgress !== undefined || options.startBy !== undefined;
@@ -92,6 +101,7 @@ export function follow({ queue, now, logger }: Resources, options: FollowOptions
 
   return {
     outcome: waiter.outcome,
+    stop: () => waiter.stop(),
     text: () => text,
     added() {
       waiter.added();

@@ -1,4 +1,5 @@
 import { type ProviderHealth, toModelManagerError } from '@aimm/contracts';
+import { readBudgets } from './budgets.ts';
 import { requireKnownProvider } from './list-models.ts';
 import type { HealthReport, Manager, ProviderView, QueueHealth } from './manager.ts';
 import { probe } from './probe.ts';
@@ -17,16 +18,24 @@ export async function checkHealth(
   const queue = await checkQueue(resources);
   const views = queue.reachable ? await resources.providers.list() : [];
   const wanted = views.filter(({ id }) => query.provider === undefined || id === query.provider);
-  const [database, ...providers] = await Promise.all([
+  const [database, ...checked] = await Promise.all([
     checkDatabase(resources),
     ...wanted.map((view) => checkProvider(resources, view, query.deep ?? false)),
   ]);
+  // After the checks, so that what is told fits what they found.
+  const aside = queue.reachable ? await resources.queue.cooldowns().catch(() => []) : [];
+  const providers = checked.map((health) => {
+    const cooldowns = aside.filter(({ provider }) => provider === health.provider);
+    return cooldowns.length === 0 ? health : { ...health, cooldowns };
+  });
+  const budgets = queue.reachable ? await readBudgets(resources).catch(() => undefined) : undefined;
   const works = providers.some(
     ({ configured, reachable, keyValid }) => configured && reachable === true && keyValid !== false,
   );
   return {
     healthy: queue.reachable && queue.problem === undefined && database.reachable && works,
     providers,
+    budgets,
     queue,
     database,
   };

@@ -2,12 +2,17 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { ComparisonResult, GenerationResult, ModelManagerError, RequestId, type RequestRecord } from '@aimm/contracts';
 import { fromReason, type JobState } from '@aimm/queue';
 import { cancelComparison, cancelGeneration } from './cancel-job.ts';
+import { giveUpWaiting } from './give-up-waiting.ts';
 import type { AskOptions, Caller, JobView } from './manager.ts';
 import type { Resources } from './resources.ts';
+import { toWaitView } from './wait.ts';
 
 const lookEveryMs = 200;
 /** How long a cancel waits to see the running call end. */
 const cancelPatienceMs = 2_000;
+
+/** The front that asked ends the wait by itself, if it lives. */
+const frontGraceMs = 1_000;
 
 type View = JobView;
 
@@ -49,8 +54,17 @@ async function readView(resources: Resources, record: RequestRecord): Promise<Vi
   if (record.ended !== undefined) {
     return { ...base, ...record.ended };
   }
-  const state = await resources.queue.requests.readJob(record.queue, record.jobId);
-  if (record.kind === 'generation') return { ...base, ...toStatus(state), ...toGeneration(state) };
+  const state = await resources.queue.requests.readState(record);
+  if (isOverdue(record, state, resources.now())) {
+    await giveUpWaiting(resources, record.requestId);
+    const { startBy: _startBy, ...after } = (await resources.queue.requests.find(record.requestId)) ?? record;
+    return readView(resources, after);
+  }
+  if (record.kind === 'generation') {
+    const { requestsPerMinute } = resources.catalog.findProvider(record.queue) ?? {};
+    const wait = toWaitView(state, requestsPerMinute, resources.now());
+    return { ...base, ...toStatus(state), ...(wait !== undefined && { wait }), ...toGeneration(state) };
+  }
 
   const children = await Promise.all(
     (record.children ?? []).map(async ({ requestId, model }) => {
@@ -68,6 +82,11 @@ async function readView(resources: Resources, record: RequestRecord): Promise<Vi
     children,
     ...(state.outcome?.status === 'succeeded' && { comparison: ComparisonResult.parse(state.outcome.value) }),
   };
+}
+
+/** Past `max_wait_seconds`, and the front that would end the wait has not: it has gone. */
+function isOverdue({ kind, startBy }: RequestRecord, { status }: JobState, now: number): boolean {
+  return kind === 'generation' && status === 'queued' && startBy !== undefined && now > startBy + frontGraceMs;
 }
 
 function toStatus(state: JobState): Pick<JobView, 'status' | 'position' | 'partialText' | 'error'> {
@@ -99,7 +118,7 @@ function report(view: View, { onProgress }: AskOptions): void {
   const [provider = '', ...rest] = (view.model ?? '').split('/');
   const model = rest.join('/');
   if (view.status === 'queued' && view.position !== undefined) {
-    onProgress?.({ type: 'queued', provider, model, position: view.position, ahead: view.position - 1 });
+    onProgress?.({ ...view.wait, type: 'queued', provider, model, position: view.position, ahead: view.position - 1 });
   } else if (view.status === 'running') {
     onProgress?.({ type: 'started', provider, model });
   }

@@ -11,6 +11,7 @@ import type {
   UsageGroupBy,
   UsageReport,
 } from '@aimm/contracts';
+import type { Cooldown } from '@aimm/queue';
 
 /** Who asks. Owns what it asks for; sees no other client's requests unless `admin`. */
 export interface Caller {
@@ -30,12 +31,14 @@ interface Ask {
 }
 
 export interface GenerateAsk extends Ask {
-  /** `provider/id`, a bare id, `auto`, or absent: chosen by `route`, else the first configured provider's default model. */
+  /** `provider/id`, a bare id, a pool, `auto`, or absent: chosen by `route`, else the first configured provider's default model. */
   model?: string | undefined;
-  /** How `auto` chooses. */
-  route?: 'cheapest' | 'fastest' | 'balanced' | undefined;
-  /** Models asked in turn when the one before it failed for good or `maxWaitMs` ran out. */
+  /** How `auto` chooses: `cheapest`, `fastest`, `balanced`, or a rule of config/routing.json. */
+  route?: string | undefined;
+  /** Models asked in turn when the one before it failed for good, is set aside, or `maxWaitMs` ran out; none: no chain of config/routing.json. */
   fallbacks?: string[] | undefined;
+  /** Whether the answer may begin again after text of it was told; otherwise a call that breaks then ends the request. */
+  allowRestart?: boolean | undefined;
   /** Answer from, and into, the exact-match cache. */
   cache?: boolean | undefined;
   conversationId?: string | undefined;
@@ -49,14 +52,28 @@ export interface CompareAsk extends Ask {
   criteria?: string | undefined;
 }
 
+/** How a request waits. */
+export interface WaitView {
+  /** 1 = next to run; absent while it is put aside until `waitingUntil`. */
+  position?: number | undefined;
+  /** How many wait in the same queue, this one included. */
+  inLine?: number | undefined;
+  /** Until it is likely to start; absent where nothing is known of the queue's pace. */
+  estimatedWaitMs?: number | undefined;
+  /** Its turn, a limit of ours, a pause that its provider asked for, or the time to be tried again. */
+  waitingFor: 'queue' | 'rate_limit' | 'provider' | 'retry';
+  /** Epoch milliseconds; nothing starts before. */
+  waitingUntil?: number | undefined;
+}
+
 /** What happens while a request waits and runs. */
 export type ProgressEvent =
-  | { type: 'queued'; provider: string; model: string; position: number; ahead: number }
+  | ({ type: 'queued'; provider: string; model: string; position: number; ahead: number } & Partial<WaitView>)
   | { type: 'started'; provider: string; model: string }
   | { type: 'text'; text: string; totalLength: number }
   | { type: 'reasoning'; text: string }
   | { type: 'reset'; reason: ErrorShape }
-  | { type: 'waiting'; untilMs: number; reason: ErrorShape }
+  | { type: 'waiting'; untilMs: number; reason: ErrorShape; why?: 'provider' | 'rate_limit' | 'retry' | undefined }
   | {
       type: 'model_finished';
       provider: string;
@@ -97,6 +114,8 @@ export interface JobView {
   createdAt: number;
   /** 1 = next to run; only while queued. */
   position?: number | undefined;
+  /** How it waits; only while queued. */
+  wait?: WaitView | undefined;
   partialText?: string | undefined;
   generation?: GenerationAnswer | undefined;
   comparison?: ComparisonResult | undefined;
@@ -144,9 +163,25 @@ export interface QueueHealth {
   problem?: string | undefined;
 }
 
+/** A budget as it stands. Nano-dollars; `renewsAt` in epoch milliseconds. */
+export interface BudgetView {
+  name: string;
+  period: 'day' | 'month';
+  provider?: string | undefined;
+  client?: string | undefined;
+  limitNanoUsd: number;
+  spentNanoUsd: number;
+  /** What requests under way may still cost. */
+  heldNanoUsd: number;
+  renewsAt: number;
+}
+
 export interface HealthReport {
+  /** Absent where the queue does not answer. */
+  budgets?: BudgetView[] | undefined;
   healthy: boolean;
-  providers: ProviderHealth[];
+  /** `cooldowns`: what of the provider is set aside because it kept failing; absent where nothing is. */
+  providers: (ProviderHealth & { cooldowns?: Cooldown[] | undefined })[];
   queue: QueueHealth;
   database: {
     kind: 'sqlite' | 'postgresql';

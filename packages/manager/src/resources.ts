@@ -2,7 +2,9 @@ import type { Catalog } from '@aimm/catalog';
 import type { DatabaseOnDemand } from '@aimm/database';
 import type { FrontQueue } from '@aimm/queue';
 import type { Logger } from '@aimm/runtime';
+import type { CachedRows } from './cached-rows.ts';
 import type { ProviderDirectory } from './provider-directory.ts';
+import type { ModelSpeeds } from './model-speed.ts';
 import type { ModelListing } from './model-listing.ts';
 
 /** What every use case stands on, wired once in `createManager`. */
@@ -11,8 +13,12 @@ export interface Resources {
   queue: FrontQueue;
   database: DatabaseOnDemand;
   databaseKind: 'sqlite' | 'postgresql';
+  cachedRows: CachedRows;
   providers: ProviderDirectory;
   listing: ModelListing;
+  speeds: ModelSpeeds;
+  /** Counts choices by speed, from 0. */
+  choices: { next(): number };
   logger: Logger;
   /** Epoch milliseconds. */
   now: () => number;

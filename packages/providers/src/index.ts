@@ -8,5 +8,5 @@ export type {
   ServedBy,
   StreamPart,
 } from './model-provider.ts';
-export { parseRateLimits } from './adapter/rate-limits.ts';
+export { type Headroom, parseHeadroom, parseRateLimits } from './adapter/rate-limits.ts';
 export { createProvider, isProviderKind, type ProviderKind, providerKinds } from './registry.ts';

@@ -113,7 +113,9 @@ export async function guardCall<T>(
     finished = true;
     yield result;
   };
-  const limits = { firstByteTimeoutMs: timeoutMs, idleTimeoutMs: timeoutMs, totalTimeoutMs: timeoutMs };
+  // One limit, and one that is told: the others lie beyond it.
+  const beyondMs = 2 * timeoutMs;
+  const limits = { firstByteTimeoutMs: beyondMs, idleTimeoutMs: beyondMs, totalTimeoutMs: timeoutMs };
   const results = guardStream(
     (inner) => Promise.resolve(once(inner)),
     () => finished,

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { parseRateLimits } from '../src/adapter/rate-limits.ts';
+import { parseHeadroom, parseRateLimits } from '../src/adapter/rate-limits.ts';
 
 const now = Date.parse('2026-11-22T12:00:00Z');
 
@@ -49,4 +49,21 @@ test.each([
   [{ 'x-ratelimit-remaining-tokens': '' }],
 ])('what no vendor means says nothing: %j', (headers) => {
   expect(parseRateLimits(headers, now)).toBeUndefined();
+});
+
+test('tells what is left of each limit by itself, and how much it was', () => {
+  expect(
+    parseHeadroom(
+      {
+        'x-ratelimit-limit-requests': '500',
+        'x-ratelimit-remaining-requests': '4',
+        'x-ratelimit-remaining-tokens': '29900',
+        'x-ratelimit-reset-requests': '120ms',
+        'x-ratelimit-reset-tokens': '6m0s',
+      },
+      now,
+    ),
+  ).toEqual({ requests: { left: 4, limit: 500, resetMs: 120 }, tokens: { left: 29_900, resetMs: 360_000 } });
+  expect(parseHeadroom({ 'x-ratelimit-remaining-req-minute': '0' }, now)).toEqual({ requests: { left: 0 } });
+  expect(parseHeadroom({}, now)).toBeUndefined();
 });

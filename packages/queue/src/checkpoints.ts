@@ -1,27 +1,71 @@
 import { Checkpoint, Outcome } from '@aimm/contracts';
 import type { Redis } from 'ioredis';
+import {
+  type AdmissionNeed,
+  type LimitScope,
+  type Refusal,
+  toRefusal,
+  toScopeArguments,
+  toScopeKeys,
+  toSettledScopes,
+} from './admission.ts';
+import { admitLua, keysPerScope, settleLua } from './admission-scripts.ts';
 import { fields, keys } from './names.ts';
 
 /**
  * A job's memory across crashes, kept in fields of its own hash. Every write is fenced: it happens only while the
  * writer holds the job's lock, so a worker that was paused past its lock cannot overwrite its successor's.
  */
-const openScript = `
-if redis.call('GET', KEYS[2]) ~= ARGV[1] then return {'lost'} end
+const ownedLua = `if redis.call('GET', KEYS[2]) ~= ARGV[1] then return {'lost'} end`;
+
+/** Asks the limits, where a call is about to start, and notes what it reserved. ARGV as in `toStartArguments`. */
+const admitCallLua = `
+local function admitCall()
+  if ARGV[8] == '0' then return nil end
+  local refused = admit(4, 8, ARGV[3], ARGV[4] == '1', tonumber(ARGV[5]), KEYS[3])
+  if refused then return {'refused', unpack(refused)} end
+  if ARGV[6] == '1' then redis.call('HSET', KEYS[1], '${fields.reserved}', ARGV[5]) end
+end`;
+
+const openScript = `${ownedLua}
+${admitLua}
+${admitCallLua}
 local seen = redis.call('HMGET', KEYS[1], '${fields.cancel}', '${fields.outcome}', '${fields.checkpoint}')
 if seen[1] then return {'cancelled', seen[3] or ''} end
 if seen[2] then return {'settled', seen[2], seen[3] or ''} end
 -- Our own first write, sent again by a connection that lost the answer to it, is no earlier run.
-if seen[3] and seen[3] ~= ARGV[2] then return {'resumed', seen[3]} end
+if seen[3] then return seen[3] == ARGV[2] and {'fresh'} or {'resumed', seen[3]} end
+local refused = admitCall()
+if refused then return refused end
 redis.call('HSET', KEYS[1], '${fields.checkpoint}', ARGV[2])
 return {'fresh'}`;
 
-/** ARGV: token, checkpoint ('' keeps), outcome ('' removes it and the partial text), reply ('' sends none), stream length. KEYS[3]: reply stream. */
+/** A further call: as `open` for the first, and as `save` for what the one before left. */
+const startScript = `${ownedLua}
+${admitLua}
+${settleLua}
+${admitCallLua}
+if redis.call('HGET', KEYS[1], '${fields.checkpoint}') == ARGV[2] then return {'fresh'} end
+if ARGV[8] ~= '0' then settle(KEYS[1], 4, 8, ARGV[3], ARGV[7], false) end
+local refused = admitCall()
+if refused then return refused end
+redis.call('HSET', KEYS[1], '${fields.checkpoint}', ARGV[2])
+redis.call('HDEL', KEYS[1], '${fields.outcome}', '${fields.partial}')
+return {'fresh'}`;
+
+/**
+ * KEYS: job, lock, reply stream, scopes. ARGV: token, checkpoint ('' keeps), outcome ('' removes it and the partial text),
+ * reply ('' sends none), stream length, member, tokens used, scopes.
+ */
 const saveScript = `
 if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
 if ARGV[2] ~= '' then redis.call('HSET', KEYS[1], '${fields.checkpoint}', ARGV[2]) end
 if ARGV[3] ~= '' then redis.call('HSET', KEYS[1], '${fields.outcome}', ARGV[3]) else redis.call('HDEL', KEYS[1], '${fields.outcome}', '${fields.partial}') end
 if ARGV[4] ~= '' then redis.call('XADD', KEYS[3], 'NOMKSTREAM', 'MAXLEN', '~', ARGV[5], '*', 'r', ARGV[4]) end
+if ARGV[8] ~= '0' then
+  ${settleLua}
+  settle(KEYS[1], 4, 8, ARGV[6], ARGV[7], true)
+end
 return 1`;
 
 const partialScript = `
@@ -29,8 +73,9 @@ if redis.call('GET', KEYS[2]) == ARGV[1] then redis.call('HSET', KEYS[1], '${fie
 
 type Scripted = Redis & {
   aimmPartial(job: string, lock: string, token: string, text: string): Promise<null>;
-  aimmOpen(job: string, lock: string, token: string, fresh: string): Promise<[string, string?, string?]>;
-  aimmSave(job: string, lock: string, stream: string, ...argv: (string | number)[]): Promise<number>;
+  aimmOpen(...given: (string | number)[]): Promise<[string, string?, string?]>;
+  aimmStart(...given: (string | number)[]): Promise<[string, ...unknown[]]>;
+  aimmSave(...given: (string | number)[]): Promise<number>;
 };
 
 /** This worker does not own the job any more: another took it over. Nothing of it may be written. */
@@ -43,6 +88,8 @@ export class LockLostError extends Error {
 
 export type Opened =
   | { state: 'fresh' }
+  /** The first call may not start yet; nothing was written. */
+  | { state: 'refused'; refusal: Refusal }
   /** An earlier run of the job left this behind. */
   | { state: 'resumed'; checkpoint: Checkpoint }
   | { state: 'settled'; outcome: Outcome; checkpoint: Checkpoint | undefined }
@@ -54,16 +101,36 @@ export interface JobHandle {
   token: string;
 }
 
+/** A call that was admitted and is over. `tokens`: what it used; absent where nobody knows, and the estimate stands. */
+export interface EndedCall {
+  scopes: readonly LimitScope[];
+  tokens?: number | undefined;
+}
+
 export interface Checkpoints {
-  /** Reads what earlier runs left; where there is nothing, writes `fresh`. One round trip. @throws LockLostError */
-  open(job: JobHandle, fresh: Checkpoint): Promise<Opened>;
+  /**
+   * Reads what earlier runs left; where there is nothing, writes `fresh` once the limits of `need` admit its call. One
+   * round trip. @throws LockLostError
+   */
+  open(job: JobHandle, fresh: Checkpoint, need?: AdmissionNeed): Promise<Opened>;
+  /**
+   * Writes a further call as started once its limits admit it, and accounts for the one before, which used `spent`
+   * tokens. What it gives back is why it may not start yet. @throws LockLostError
+   */
+  start(job: JobHandle, checkpoint: Checkpoint, need?: AdmissionNeed, spent?: number): Promise<Refusal | undefined>;
   /**
    * Writes atomically what is given: checkpoint, outcome and a reply into a front's stream. Without an outcome the
-   * job goes on: one that an earlier run left is removed, as is the text of the call before. @throws LockLostError
+   * job goes on: one that an earlier run left is removed, as is the text of the call before. `ended`: a call is over,
+   * its limits are settled. @throws LockLostError
    */
   save(
     job: JobHandle,
-    what: { checkpoint?: Checkpoint; outcome?: Outcome; reply?: { stream: string; json: string } },
+    what: {
+      checkpoint?: Checkpoint;
+      outcome?: Outcome;
+      reply?: { stream: string; json: string };
+      ended?: EndedCall | undefined;
+    },
   ): Promise<void>;
   /** Keeps the text so far beside the job; nothing is written once another worker owns it. */
   keepPartialText(job: JobHandle, text: string): Promise<void>;
@@ -73,20 +140,19 @@ export interface Checkpoints {
 export const replyStreamLength = 10_000;
 
 export function createCheckpoints(redis: Redis): Checkpoints {
-  redis.defineCommand('aimmOpen', { numberOfKeys: 2, lua: openScript });
-  redis.defineCommand('aimmSave', { numberOfKeys: 3, lua: saveScript });
+  redis.defineCommand('aimmOpen', { lua: openScript });
+  redis.defineCommand('aimmStart', { lua: startScript });
+  redis.defineCommand('aimmSave', { lua: saveScript });
   redis.defineCommand('aimmPartial', { numberOfKeys: 2, lua: partialScript });
   const scripted = redis as Scripted;
 
   return {
-    async open({ queue, jobId, token }, fresh) {
-      const [state, first, second] = await scripted.aimmOpen(
-        keys.job(queue, jobId),
-        keys.jobLock(queue, jobId),
-        token,
-        JSON.stringify(fresh),
-      );
+    async open(handle, fresh, need) {
+      const answer = await scripted.aimmOpen(...toStartArguments(handle, JSON.stringify(fresh), need));
+      const [state, first, second] = answer;
       switch (state) {
+        case 'refused':
+          return { state, refusal: toRefusal(answer.slice(1), need?.scopes ?? []) };
         case 'fresh':
           return { state };
         case 'resumed':
@@ -100,17 +166,29 @@ export function createCheckpoints(redis: Redis): Checkpoints {
       }
     },
 
-    async save({ queue, jobId, token }, { checkpoint, outcome, reply }) {
+    async start(handle, checkpoint, need, spent) {
+      const answer = await scripted.aimmStart(...toStartArguments(handle, JSON.stringify(checkpoint), need, spent));
+      if (answer[0] === 'lost') throw new LockLostError();
+      return answer[0] === 'refused' ? toRefusal(answer.slice(1), need?.scopes ?? []) : undefined;
+    },
+
+    async save({ queue, jobId, token }, { checkpoint, outcome, reply, ended }) {
       const job = keys.job(queue, jobId);
+      const scopes = toSettledScopes(ended?.scopes ?? []);
       const written = await scripted.aimmSave(
+        3 + scopes.length * keysPerScope,
         job,
         keys.jobLock(queue, jobId),
         reply?.stream ?? job,
+        ...toScopeKeys(scopes),
         token,
         checkpoint === undefined ? '' : JSON.stringify(checkpoint),
         outcome === undefined ? '' : JSON.stringify(outcome),
         reply?.json ?? '',
         replyStreamLength,
+        `${queue}:${jobId}`,
+        ended?.tokens ?? '',
+        ...toScopeArguments(scopes, 0),
       );
       if (written === 0) throw new LockLostError();
     },
@@ -123,4 +201,30 @@ export function createCheckpoints(redis: Redis): Checkpoints {
 
 function parseOptional(json: string | undefined): Checkpoint | undefined {
   return json === undefined || json === '' ? undefined : Checkpoint.parse(JSON.parse(json));
+}
+
+/** For `open` and `start`. KEYS: job, lock, limiter, scopes. ARGV: token, checkpoint, member, batch, tokens, reserve, spent, scopes. */
+function toStartArguments(
+  { queue, jobId, token }: JobHandle,
+  checkpoint: string,
+  need: AdmissionNeed | undefined,
+  spent?: number,
+): (string | number)[] {
+  const { scopes, tokens, lane } = need ?? { scopes: [], tokens: 0, lane: 'interactive' };
+  const reserves = scopes.some(({ tokensPerMinute }) => tokensPerMinute !== undefined);
+  return [
+    3 + scopes.length * keysPerScope,
+    keys.job(queue, jobId),
+    keys.jobLock(queue, jobId),
+    keys.limiter(queue),
+    ...toScopeKeys(scopes),
+    token,
+    checkpoint,
+    `${queue}:${jobId}`,
+    lane === 'batch' ? 1 : 0,
+    tokens,
+    reserves ? 1 : 0,
+    spent ?? '',
+    ...toScopeArguments(scopes, tokens),
+  ];
 }

@@ -1,16 +1,21 @@
+import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { ModelManagerError } from '@aimm/contracts';
 import type { Logger } from '@aimm/runtime';
 import { Queue, UnrecoverableError, Worker, type Job } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { listenForCancels } from './cancel-listener.ts';
+import { createAdmission } from './admission.ts';
 import { createCheckpoints } from './checkpoints.ts';
 import { createErrorLog } from './error-log.ts';
+import { createFairOrder } from './fair-order.ts';
 import type { Handlers } from './job-context.ts';
 import { toLimiter } from './limits.ts';
 import { keyPrefix } from './names.ts';
+import { createPaceMeter } from './pace.ts';
 import { runJob, type RunningJobs } from './run-job.ts';
 import { createSameModelFirst } from './same-model-first.ts';
+import type { Settlement } from './settlement.ts';
 
 /** Silent workers are looked for this often, or thrice per lock where that is shorter. */
 const stalledIntervalMs = 5_000;
@@ -31,6 +36,7 @@ export interface QueueToConsume {
 }
 
 export interface ConsumerOptions {
+  settlement?: Settlement;
   /** Shared by all queues for commands; each queue opens a blocking one of its own. */
   redis: Redis;
   handlers: Handlers;
@@ -59,9 +65,20 @@ export function createConsumer(options: ConsumerOptions): Consumer {
   const queues = new Map<string, Queue>();
   const running: RunningJobs = new Map();
   const checkpoints = createCheckpoints(redis);
+  const admission = createAdmission(redis);
   const sameModelFirst = createSameModelFirst(redis);
+  const order = createFairOrder(redis);
+  const pace = createPaceMeter(redis, randomUUID());
   const cancels = listenForCancels(redis, running, logger);
+  /** Queues of providers: where jobs wait for their turn. */
+  const lines = new Set<string>();
   let leaving = false;
+  const everySecond = setInterval(() => {
+    if (redis.status !== 'ready') return;
+    pace.publish().catch(() => undefined);
+    // Places that became free without a job of this process ending.
+    for (const name of lines) order.release(name).catch(() => undefined);
+  }, 1_000).unref();
 
   const queueFor = (name: string): Queue => {
     const known = queues.get(name);
@@ -75,18 +92,23 @@ export function createConsumer(options: ConsumerOptions): Consumer {
   const open = (wanted: QueueToConsume) => {
     const { name, concurrency, requestsPerMinute, maxStalledCount = maxStalledByDefault } = wanted;
     const queue = queueFor(name);
-    const process = (job: Job, token: string | undefined, signal?: AbortSignal) =>
-      runJob(job, token ?? '', signal, {
+    const process = (job: Job, token: string | undefined, signal?: AbortSignal) => {
+      if (lines.has(name)) pace.started(name, job.timestamp);
+      return runJob(job, token ?? '', signal, {
         redis,
         queue,
         queueFor,
         handlers,
         checkpoints,
+        admission,
         logger,
         running,
+        settlement: options.settlement,
         isLeaving: () => leaving,
+        order,
         sameModelFirst: wanted.sameModelFirst === true ? sameModelFirst : undefined,
       });
+    };
     // Named parameters, three of them: BullMQ counts them to decide whether to pass the signal.
     const worker = new Worker(name, (job, token, signal) => process(job, token, signal), {
       connection: redis,
@@ -98,7 +120,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
       stalledInterval: Math.min(stalledIntervalMs, Math.floor(options.lockMs / 3)),
       maxStalledCount,
       runRetryDelay: 500,
-      ...(requestsPerMinute !== undefined && { limiter: toLimiter(requestsPerMinute) }),
+      limiter: toLimiter(requestsPerMinute),
       settings: {
         backoffStrategy: (attempt, _type, error) => delayOf(error) ?? Math.min(30_000, 1_000 * 2 ** attempt),
       },
@@ -125,12 +147,18 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     async consume(wanted) {
       const worker = workers.get(wanted.name) ?? open(wanted);
       worker.concurrency = wanted.concurrency;
-      if (wanted.globalConcurrency !== undefined)
+      // BullMQ reads it at every job that it takes.
+      worker.opts.limiter = toLimiter(wanted.requestsPerMinute);
+      if (wanted.globalConcurrency !== undefined) {
+        lines.add(wanted.name);
         await queueFor(wanted.name).setGlobalConcurrency(wanted.globalConcurrency);
+        await order.release(wanted.name);
+      }
     },
     running: () => [...running.keys()],
     async close(graceMs) {
       leaving = true;
+      clearInterval(everySecond);
       const timer = setTimeout(() => {
         for (const job of running.values()) {
           job.abort(new ModelManagerError('cancelled', 'The worker is shutting down.', { retryable: true }));

@@ -7,6 +7,10 @@ export type Decision =
   | { action: 'retry'; delayMs: number; error: ModelManagerError }
   /** The provider asked all of us to wait; costs no attempt. */
   | { action: 'pause'; delayMs: number; error: ModelManagerError }
+  /** Our own limit for the provider is used up: its queue waits, and this job at the front of it. */
+  | { action: 'requeue'; delayMs: number; error: ModelManagerError }
+  /** This job alone waits; costs no attempt. */
+  | { action: 'delay'; delayMs: number; error: ModelManagerError }
   /** This worker is leaving: another takes the job at once. */
   | { action: 'hand_back'; error: ModelManagerError };
 
@@ -36,7 +40,7 @@ export function decide(error: ModelManagerError, situation: Situation): Decision
   const pauses = error.code === 'rate_limited' || error.code === 'overloaded';
   const delayMs = pauses
     ? (error.retryAfterMs ?? defaultPauseMs) + Math.round(random * 250)
-    : Math.max(error.retryAfterMs ?? 0, Math.round(backoff(attempt) * (0.5 + random / 2)));
+    : Math.max(error.retryAfterMs ?? 0, Math.round(backoff(attempt) * random));
   const latest = Math.min(deadlineAt, startBy ?? Number.POSITIVE_INFINITY);
 
   if (now + delayMs >= latest) {

@@ -2,7 +2,8 @@ import type { Logger } from '@aimm/runtime';
 import { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { createErrorLog } from './error-log.ts';
-import { keyPrefix, queueOf, systemQueues } from './names.ts';
+import { parkedFrom } from './fair-scripts.ts';
+import { keyPrefix, keys, queueOf, systemQueues } from './names.ts';
 
 export interface QueueCounts {
   name: string;
@@ -40,15 +41,17 @@ export function createQueueDirectory(redis: Redis, providers: readonly string[],
   });
 
   const count = async (queue: Queue): Promise<QueueCounts> => {
-    const [counts, ttl] = await Promise.all([
+    const [counts, ttl, parked] = await Promise.all([
       queue.getJobCounts('waiting', 'prioritized', 'active', 'delayed', 'failed'),
       queue.getRateLimitTtl(),
+      // Batch jobs that wait for a place are no delayed ones.
+      redis.zcount(keys.delayed(queue.name), parkedFrom * 0x1000, '+inf'),
     ]);
     return {
       name: queue.name,
-      waiting: (counts['waiting'] ?? 0) + (counts['prioritized'] ?? 0),
+      waiting: (counts['waiting'] ?? 0) + (counts['prioritized'] ?? 0) + parked,
       active: counts['active'] ?? 0,
-      delayed: counts['delayed'] ?? 0,
+      delayed: Math.max(0, (counts['delayed'] ?? 0) - parked),
       failed: counts['failed'] ?? 0,
       // A limiter's own window also shows here: only what is longer is a pause.
       ...(ttl > 2_000 && { pausedForMs: ttl }),

@@ -1,4 +1,6 @@
-import type { ErrorCode, ErrorShape, GeneratePayload } from '@aimm/contracts';
+import type { ErrorCode, ErrorShape, GeneratePayload, Warning } from '@aimm/contracts';
+
+type Fallback = NonNullable<GeneratePayload['fallbacks']>[number];
 
 /** What another model cannot mend, or nobody wants mended. */
 const final: ReadonlySet<ErrorCode> = new Set([
@@ -9,6 +11,13 @@ const final: ReadonlySet<ErrorCode> = new Set([
   'internal',
 ]);
 
+export interface HopOptions {
+  /** Whether a model is set aside: it is passed over while another is left. */
+  isAside?: ((provider: string, model: string) => boolean) | undefined;
+  /** `provider/model` that was chosen before, so that the hop is the same when it is made again. */
+  to?: string | undefined;
+}
+
 /**
  * The same request at its next fallback: a job of its own in that provider's queue, under the same request id.
  * Undefined where there is none, or where another model would not help. `calls` were made by this hop.
@@ -18,10 +27,16 @@ export function toNextHop(
   error: ErrorShape,
   calls: number,
   now: number,
+  { isAside = () => false, to }: HopOptions = {},
 ): GeneratePayload | undefined {
-  const [next, ...rest] = payload.fallbacks ?? [];
-  if (next === undefined || final.has(error.code) || now >= payload.deadlineAt) return undefined;
-  const { startBy: _startBy, cache: _cache, ...kept } = payload;
+  if (final.has(error.code) || now >= payload.deadlineAt) return undefined;
+  const fallbacks = (payload.fallbacks ?? []).filter((fallback) => helps(fallback, payload, error));
+  const isFree = ({ provider, model }: Fallback) => !isAside(provider, model);
+  const next =
+    to === undefined ? (fallbacks.find(isFree) ?? fallbacks[0]) : fallbacks.find((one) => nameOf(one) === to);
+  if (next === undefined) return undefined;
+  const passedOver = fallbacks.slice(0, fallbacks.indexOf(next));
+  const { startBy: _startBy, cache: _cache, contextWindow: _window, pool, ...kept } = payload;
   const asked = `${payload.provider}/${payload.request.model}`;
   return {
     ...kept,
@@ -29,17 +44,65 @@ export function toNextHop(
     request: { ...payload.request, model: next.model },
     attempts: next.attempts,
     timeoutMs: next.timeoutMs,
-    fallbacks: rest,
+    ...(next.contextWindow !== undefined && { contextWindow: next.contextWindow }),
+    ...(next.equal === true && pool !== undefined && { pool }),
+    // What was passed over may be back by the time that this one fails, too.
+    fallbacks: [...fallbacks.slice(fallbacks.indexOf(next) + 1), ...passedOver],
     fallbackFrom: payload.fallbackFrom ?? asked,
     hop: (payload.hop ?? 0) + 1,
     callsBefore: (payload.callsBefore ?? 0) + calls,
-    warnings: [
-      ...payload.warnings,
-      ...next.warnings,
-      {
-        code: 'other',
-        message: `${asked} failed (${error.code}: ${error.message}); ${next.provider}/${next.model} was asked instead.`,
-      },
-    ],
+    warnings: [...payload.warnings, ...next.warnings, toWarning(asked, error, passedOver, nameOf(next))],
   };
+}
+
+/**
+ * The same request at another member of its pool, before anybody was called: a job of its own there, with everything else
+ * as it was, and the member that it leaves among the equal ones. Undefined where `to` is not one of those.
+ */
+export function toPoolMove(payload: GeneratePayload, to: string): GeneratePayload | undefined {
+  const next = payload.fallbacks?.find((fallback) => fallback.equal === true && nameOf(fallback) === to);
+  if (next === undefined) return undefined;
+  const { contextWindow, provider, timeoutMs, attempts, ...kept } = payload;
+  const { model } = payload.request;
+  const left: Fallback = { provider, model, timeoutMs, attempts, warnings: [], equal: true };
+  return {
+    ...kept,
+    provider: next.provider,
+    request: { ...payload.request, model: next.model },
+    timeoutMs: next.timeoutMs,
+    attempts: next.attempts,
+    ...(next.contextWindow !== undefined && { contextWindow: next.contextWindow }),
+    fallbacks: (payload.fallbacks ?? []).map((fallback) =>
+      fallback === next ? { ...left, ...(contextWindow !== undefined && { contextWindow }) } : fallback,
+    ),
+    hop: (payload.hop ?? 0) + 1,
+    warnings: [...payload.warnings, ...next.warnings],
+  };
+}
+
+/** Whether a fallback that is not set aside could have the request now. */
+export function hasFreeHop(payload: GeneratePayload, error: ErrorShape, isAside: HopOptions['isAside']): boolean {
+  const next = toNextHop(payload, error, 0, Date.now(), { isAside });
+  return next !== undefined && isAside?.(next.provider, next.request.model) !== true;
+}
+
+/** A prompt too long for one model needs a larger one; what one would not say is asked of another only where somebody said so. */
+function helps({ contextWindow }: Fallback, payload: GeneratePayload, { code }: ErrorShape): boolean {
+  if (code === 'content_filtered') return payload.fallBackOnFilter === true;
+  if (code !== 'context_length_exceeded') return true;
+  return contextWindow === undefined || payload.contextWindow === undefined || contextWindow > payload.contextWindow;
+}
+
+/** One line per hop: what happened, and who was asked. */
+function toWarning(asked: string, error: ErrorShape, passedOver: readonly Fallback[], next: string): Warning {
+  const what =
+    error.code === 'unavailable'
+      ? `${asked} was not asked: ${error.message}`
+      : `${asked} failed (${error.code}: ${error.message});`;
+  const aside = passedOver.length === 0 ? '' : ` (${passedOver.map(nameOf).join(', ')} set aside, too)`;
+  return { code: 'other', message: `${what} ${next} was asked instead${aside}.` };
+}
+
+function nameOf({ provider, model }: Fallback): string {
+  return `${provider}/${model}`;
 }

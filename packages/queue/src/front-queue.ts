@@ -1,14 +1,18 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from '@aimm/runtime';
 import type { Redis } from 'ioredis';
+import { type Budgets, createBudgets } from './budgets.ts';
 import { connectFront, connectWorker, disconnect, withRedis } from './connection.ts';
 import { createQueueDirectory, type QueueCounts, type QueueDirectory } from './directory.ts';
+import { createFlights, type Flights } from './flights.ts';
+import { createHandOver, type HandOver } from './hand-over.ts';
 import { createListingCache, type ListingCache } from './listing-cache.ts';
+import { createPoolPicker, type PoolPicker } from './pools.ts';
 import { listWorkers, type WorkerPresence } from './presence.ts';
 import { createProducer, type Producer } from './producer.ts';
+import { type Cooldown, readCooldowns } from './read-cooldowns.ts';
 import { createReplyReader, type ReplyReader } from './replies.ts';
 import { createRequests, type Requests } from './requests.ts';
-import { type ResponseCache, createResponseCache } from './response-cache.ts';
 import { createWaiters, type Waiters } from './waiters.ts';
 
 /** Everything a front needs of the queue, over two connections. Opening it does not wait for Redis. */
@@ -17,9 +21,14 @@ export interface FrontQueue {
   readonly replies: ReplyReader;
   readonly requests: Requests;
   readonly waiters: Waiters;
-  readonly cache: ResponseCache;
+  readonly budgets: Budgets;
+  readonly flights: Flights;
   readonly listings: ListingCache;
+  readonly pools: PoolPicker;
+  readonly handOver: HandOver;
   workers(): Promise<WorkerPresence[]>;
+  /** What is set aside now. @throws unavailable */
+  cooldowns(): Promise<Cooldown[]>;
   counts(): Promise<QueueCounts[]>;
   /** Round trip in milliseconds. @throws unavailable */
   ping(): Promise<number>;
@@ -41,7 +50,9 @@ export function openFrontQueue({ redisUrl, frontId, providers, logger }: FrontQu
   const producer = createProducer({ redis, logger, recallsFailedAdds: true });
   const replies = createReplyReader({ redis, blocking, frontId, logger });
   const requests = createRequests(redis);
-  const waiters = createWaiters({ replies, requests, logger });
+  const budgets = createBudgets(redis);
+  const flights = createFlights({ redis, budgets, producer });
+  const waiters = createWaiters({ replies, requests, revive: (flight) => flights.revive(flight), logger });
   // Opened when first asked for: BullMQ talks to Redis as soon as a queue is made.
   let directory: QueueDirectory | undefined;
 
@@ -50,9 +61,13 @@ export function openFrontQueue({ redisUrl, frontId, providers, logger }: FrontQu
     replies,
     requests,
     waiters,
-    cache: createResponseCache(redis),
+    budgets,
+    flights,
     listings: createListingCache(redis),
+    pools: createPoolPicker(redis),
+    handOver: createHandOver(redis, producer),
     workers: () => withRedis(redis, () => listWorkers(redis)),
+    cooldowns: () => withRedis(redis, () => readCooldowns(redis)),
     counts: () =>
       withRedis(redis, () => (directory ??= createQueueDirectory(redis, providers, logger)).counts()).catch(
         (error: unknown) => {

@@ -1,21 +1,47 @@
+export {
+  type Admission,
+  type AdmissionNeed,
+  createAdmission,
+  type Limits,
+  type LimitScope,
+  type Pace,
+  type Refusal,
+  toRequestBurst,
+  toTokenBurst,
+} from './admission.ts';
 export { settleAbandonedJob } from './abandoned.ts';
-export { LockLostError, type Opened } from './checkpoints.ts';
+export { type BudgetClaim, type Budgets, type Reserved, toHoldExpiry, withBudgetCosts } from './budgets.ts';
+export { createCheckpoints, LockLostError, type Opened } from './checkpoints.ts';
 export { connectFront, connectWorker, type Redis, redisUnavailable, withRedis } from './connection.ts';
 export { type Consumer, type ConsumerOptions, createConsumer, type QueueToConsume } from './consumer.ts';
 export { decide, type Decision, type Situation } from './decision.ts';
 export { createQueueDirectory, type QueueCounts, type QueueDirectory } from './directory.ts';
+export {
+  type Aside,
+  type CooldownRules,
+  type Cooldowns,
+  type CooldownSettings,
+  createCooldowns,
+  type Pass,
+  toCooldownError,
+} from './cooldown.ts';
 export { createErrorLog } from './error-log.ts';
-export { toNextHop } from './fallback.ts';
+export { hasFreeHop, toNextHop, toPoolMove } from './fallback.ts';
+export { type Flights, type Joined, type Shareable } from './flights.ts';
 export { type FrontQueue, type FrontQueueOptions, openFrontQueue } from './front-queue.ts';
+export { createHandOver, type HandOver } from './hand-over.ts';
 export { CallFailedError, type Handled, type Handler, type Handlers, type JobContext } from './job-context.ts';
 export { createListingCache, type ListingCache } from './listing-cache.ts';
-export { pauseQueue, toLimiter } from './limits.ts';
+export { toLimiter } from './limits.ts';
 export { keyPrefix, queueOf, systemQueues } from './names.ts';
+export { createPoolBalancer, type PoolBalancer, type PoolMember, type PoolPicker } from './pools.ts';
 export { createPresence, listWorkers, WorkerPresence } from './presence.ts';
 export { createProducer, generationJobId, type Producer } from './producer.ts';
+export { type Cooldown, findCooldown, readCooldowns } from './read-cooldowns.ts';
 export { fromReason } from './reasons.ts';
 export { createReplyReader, type ReplyBody, type ReplyReader } from './replies.ts';
 export { createRequests, type JobState, type Requests } from './requests.ts';
-export { createResponseCache, type ResponseCache } from './response-cache.ts';
 export { createSameModelFirst, type SameModelFirst } from './same-model-first.ts';
+export { createSettlement, type Settlement } from './settlement.ts';
+export { toCachedRow, toSharedResult } from './shared-answer.ts';
 export { createWaiters, type Waiter, type Waiters } from './waiters.ts';

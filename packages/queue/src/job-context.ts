@@ -1,8 +1,10 @@
 import type { Checkpoint, JobName, JobPayload, JobResult, Outcome } from '@aimm/contracts';
 import type { Logger } from '@aimm/runtime';
+import type { AdmissionNeed, Refusal } from './admission.ts';
 import type { Opened } from './checkpoints.ts';
 import type { Decision } from './decision.ts';
 import type { ReplyBody } from './replies.ts';
+import type { Follower } from './shared-answer.ts';
 
 /** What a handler is given besides its payload. */
 export interface JobContext {
@@ -11,15 +13,19 @@ export interface JobContext {
   readonly signal: AbortSignal;
   /** Times this job stalled and was taken up again. */
   readonly stalledCount: number;
-  /** Reads what an earlier run left; where there is nothing, writes `fresh`. @throws LockLostError */
-  open(fresh: Checkpoint): Promise<Opened>;
+  /** Reads what an earlier run left; where there is nothing, writes `fresh` once its limits admit the call. @throws LockLostError */
+  open(fresh: Checkpoint, need?: AdmissionNeed): Promise<Opened>;
+  /** Writes a further call as started; gives back why its limits do not let it start yet. @throws LockLostError */
+  start(checkpoint: Checkpoint, need?: AdmissionNeed): Promise<Refusal | undefined>;
+  /** How many tokens the call used that is over now; `undefined` where nobody knows. Settled by the next write. */
+  spent(tokens: number | undefined): void;
   /** @throws LockLostError */
   save(checkpoint: Checkpoint): Promise<void>;
   /**
    * Ends the job: checkpoint, outcome and terminal reply in one write. Once per run. An outcome that `continues` sends
-   * no reply: the request goes on in another job. @throws LockLostError
+   * no reply: the request goes on in another job. Gives those who waited for the same answer and have it now. @throws LockLostError
    */
-  settle(outcome: Outcome, checkpoint?: Checkpoint): Promise<void>;
+  settle(outcome: Outcome, checkpoint?: Checkpoint): Promise<readonly Follower[]>;
   /** Sends a part to the front that waits; `attempt` is the call's number. */
   reply(attempt: number, body: ReplyBody): void;
   /** Keeps the text so far where `get_job` finds it; throttled, never awaited. */

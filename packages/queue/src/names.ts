@@ -30,6 +30,17 @@ export const keys = {
   jobLock: (queue: string, jobId: string) => `${keyPrefix}:${queue}:${jobId}:lock`,
   wait: (queue: string) => `${keyPrefix}:${queue}:wait`,
   prioritized: (queue: string) => `${keyPrefix}:${queue}:prioritized`,
+  delayed: (queue: string) => `${keyPrefix}:${queue}:delayed`,
+  active: (queue: string) => `${keyPrefix}:${queue}:active`,
+  queueMeta: (queue: string) => `${keyPrefix}:${queue}:meta`,
+  marker: (queue: string) => `${keyPrefix}:${queue}:marker`,
+  priorityCounter: (queue: string) => `${keyPrefix}:${queue}:pc`,
+  limiter: (queue: string) => `${keyPrefix}:${queue}:limiter`,
+  fairTags: (queue: string, lane: string) => `${keyPrefix}:fair:${queue}:${lane}`,
+  pace: (queue: string) => `${keyPrefix}:pace:${queue}`,
+  limit: (scope: string) => `${keyPrefix}:limit:${scope}`,
+  leases: (scope: string) => `${keyPrefix}:leases:${scope}`,
+  turns: (scope: string) => `${keyPrefix}:turns:${scope}`,
   request: (requestId: string) => `${keyPrefix}:request:${requestId}`,
   replies: (frontId: string) => `${keyPrefix}:replies:${frontId}`,
   cancelChannel: `${keyPrefix}:cancel`,
@@ -37,6 +48,13 @@ export const keys = {
   workers: `${keyPrefix}:workers`,
   listing: (provider: string) => `${keyPrefix}:listing:${provider}`,
   cache: (key: string) => `${keyPrefix}:cache:${key}`,
+  slot: (slot: string) => `${keyPrefix}:flying:${slot}`,
+  flight: (id: string) => `${keyPrefix}:flight:${id}`,
+  budget: (name: string) => `${keyPrefix}:budget:${name}`,
+  cooldowns: `${keyPrefix}:cooldowns`,
+  calls: (provider: string) => `${keyPrefix}:calls:${provider}`,
+  picks: (provider: string) => `${keyPrefix}:picks:${provider}`,
+  poolTurn: (pool: string) => `${keyPrefix}:pool-turn:${pool}`,
 };
 
 /** Fields of ours in BullMQ's job hash: they live and are removed with the job. */
@@ -45,6 +63,10 @@ export const fields = {
   outcome: 'aimm:outcome',
   cancel: 'aimm:cancel',
   partial: 'aimm:partial',
+  /** Tokens that the call under way has reserved of its limits. */
+  reserved: 'aimm:reserved',
   passes: 'aimm:passes',
   passedSince: 'aimm:passed-since',
+  /** Why and until when it was put back, as JSON. */
+  waits: 'aimm:waits',
 } as const;

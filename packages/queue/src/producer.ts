@@ -5,6 +5,7 @@ import { FlowProducer, type JobsOptions, Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { withRedis } from './connection.ts';
 import { createErrorLog } from './error-log.ts';
+import { createFairOrder, type RankedJob, unrankedOptions } from './fair-order.ts';
 import { keyPrefix, keys, queueOf } from './names.ts';
 import { createCancelMark, requestTtlMs } from './requests.ts';
 
@@ -12,8 +13,15 @@ import { createCancelMark, requestTtlMs } from './requests.ts';
 const keepCompleted = { age: requestTtlMs / 1000, count: 5_000 };
 const keepFailed = { age: (7 * requestTtlMs) / 1000, count: 5_000 };
 
-/** Batches wait behind everything interactive; BullMQ runs jobs without a priority first. */
-const batchPriority = 10;
+/** A hop may be added again, by whoever meets the job that it followed: the record must not go back to it from a later one. */
+const rememberHopScript = `
+local known = redis.call('GET', KEYS[1])
+local hop = known and string.match(cjson.decode(known)['jobId'], '%-hop(%d+)$')
+if hop and tonumber(hop) > tonumber(ARGV[2]) then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[3])
+return 1`;
+
+type Scripted = Redis & { aimmRememberHop(key: string, record: string, hop: number, ttlMs: number): Promise<number> };
 
 /** Adds jobs. Every add can be repeated with the same id and makes one job; every method fails within 2 s. */
 export interface Producer {
@@ -46,6 +54,7 @@ export function createProducer({ redis, logger, recallsFailedAdds = false }: Pro
   const queues = new Map<string, Queue>();
   const onError = createErrorLog(logger, 'A queue reported an error');
   const mark = createCancelMark(redis);
+  const order = createFairOrder(redis);
 
   // BullMQ asks Redis for its version when a queue is made, and one whose question failed never works again:
   // queues are made once Redis answers, and made anew after a failure.
@@ -82,6 +91,9 @@ export function createProducer({ redis, logger, recallsFailedAdds = false }: Pro
     });
   const remember = (record: RequestRecord) =>
     redis.set(keys.request(record.requestId), JSON.stringify(record), 'PX', requestTtlMs);
+  redis.defineCommand('aimmRememberHop', { numberOfKeys: 1, lua: rememberHopScript });
+  const rememberHop = (record: RequestRecord, hop: number) =>
+    (redis as Scripted).aimmRememberHop(keys.request(record.requestId), JSON.stringify(record), hop, requestTtlMs);
 
   const recall = (records: readonly RequestRecord[]) => {
     if (!recallsFailedAdds) return;
@@ -91,11 +103,20 @@ export function createProducer({ redis, logger, recallsFailedAdds = false }: Pro
 
   return {
     async addGeneration(payload) {
-      // The record goes first on the same connection: whoever sees the job can find its record.
-      const remembered = withRedis(redis, () => remember(generationRecord(payload)));
-      const added = add('generate', payload, generationOptions(payload), payload.provider);
-      await Promise.all([remembered, added]).catch((error: unknown) => {
-        recall([generationRecord(payload)]);
+      const record = generationRecord(payload);
+      const added = run(async () => {
+        // One burst, in this order: whoever sees the job finds its record, and its turn follows before anybody else's add.
+        const remembered = payload.hop === undefined ? remember(record) : rememberHop(record, payload.hop);
+        const queued = queue(record.queue).add('generate', payload, generationOptions(payload));
+        const [, , rank] = await Promise.all([
+          remembered,
+          queued,
+          atEndOfBurst(() => order.rank(toRankedJob(payload))),
+        ]);
+        if (rank === 'missing') await order.rank(toRankedJob(payload));
+      });
+      await added.catch((error: unknown) => {
+        recall([record]);
         throw error;
       });
     },
@@ -103,16 +124,21 @@ export function createProducer({ redis, logger, recallsFailedAdds = false }: Pro
     async addComparison(payload, generations) {
       const records = [comparisonRecord(payload), ...generations.map(generationRecord)];
       const added = run(async () => {
+        const priorities = await Promise.all(generations.map((generation) => order.reserve(toRankedJob(generation))));
         const flow = openFlows().add({
           name: 'compare',
           queueName: queueOf('compare'),
           data: payload,
           opts: { jobId: payload.requestId, attempts: 3, ...common() },
-          children: generations.map((generation) => ({
+          children: generations.map((generation, index) => ({
             name: 'generate',
             queueName: queueOf('generate', generation.provider),
             data: generation,
-            opts: { ...generationOptions(generation), ignoreDependencyOnFailure: true },
+            opts: {
+              ...generationOptions(generation),
+              ...(priorities[index] !== undefined && { priority: priorities[index] }),
+              ignoreDependencyOnFailure: true,
+            },
           })),
         });
         await Promise.all([...records.map(remember), flow]);
@@ -185,12 +211,26 @@ export function generationOptions(payload: GeneratePayload): JobsOptions {
     jobId: generationJobId(payload),
     attempts: payload.attempts,
     backoff: { type: 'custom' },
-    ...(payload.lane === 'batch' && { priority: batchPriority }),
+    ...unrankedOptions(payload.lane, Date.now()),
     ...common(),
   };
 }
 
-function generationRecord(payload: GeneratePayload): RequestRecord {
+/** A generation as the order of its queue knows it. */
+export function toRankedJob(payload: GeneratePayload): RankedJob {
+  const { provider, share, client, lane } = payload;
+  return { queue: queueOf('generate', provider), jobId: generationJobId(payload), client: share ?? client, lane };
+}
+
+/** BullMQ writes an add some microtasks after it is asked to: a tick comes when there are no more of those. */
+function atEndOfBurst<T>(work: () => Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    process.nextTick(() => work().then(resolve, reject));
+  });
+}
+
+/** What is remembered of a generation, and of one that waits for another's call. */
+export function generationRecord(payload: GeneratePayload): RequestRecord {
   return {
     requestId: payload.requestId,
     kind: 'generation',
@@ -199,7 +239,11 @@ function generationRecord(payload: GeneratePayload): RequestRecord {
     queue: queueOf('generate', payload.provider),
     jobId: generationJobId(payload),
     deadlineAt: payload.deadlineAt,
+    ...(payload.startBy !== undefined && { startBy: payload.startBy }),
     model: `${payload.provider}/${payload.request.model}`,
+    ...(payload.pool !== undefined && { pool: payload.pool }),
+    ...(payload.budget !== undefined && { budget: payload.budget }),
+    ...(payload.flight !== undefined && { flight: payload.flight }),
   };
 }
 

@@ -11,7 +11,7 @@ export type ReplyBody =
   | { type: 'text'; text: string }
   | { type: 'reasoning'; text: string }
   | { type: 'reset'; reason: Extract<Reply, { type: 'reset' }>['reason'] }
-  | { type: 'waiting'; untilMs: number; reason: Extract<Reply, { type: 'waiting' }>['reason'] };
+  | Pick<Extract<Reply, { type: 'waiting' }>, 'type' | 'untilMs' | 'reason' | 'why'>;
 
 /** Sends what happens in one job to the front that waits for it. Never awaited: parts are a courtesy, outcomes are not. */
 export interface ReplyWriter {
@@ -26,8 +26,14 @@ export interface ReplyWriter {
 const coalesceMs = 25;
 const coalesceChars = 2_048;
 
-export function createReplyWriter(redis: Redis, stream: string | undefined, requestId: string): ReplyWriter {
-  let seq = 0;
+/** `firstSeq`: above those of the job's earlier runs, as parts of one call may come from several runs. */
+export function createReplyWriter(
+  redis: Redis,
+  stream: string | undefined,
+  requestId: string,
+  firstSeq = 0,
+): ReplyWriter {
+  let seq = firstSeq;
   let pending: { attempt: number; type: 'text' | 'reasoning'; text: string } | undefined;
   let timer: NodeJS.Timeout | undefined;
 

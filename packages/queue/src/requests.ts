@@ -1,7 +1,9 @@
-import { Outcome, RequestRecord, type RequestStatus } from '@aimm/contracts';
+import { Checkpoint, GenerationResult, Outcome, RequestRecord, type RequestStatus } from '@aimm/contracts';
 import type { Redis } from 'ioredis';
 import { withRedis } from './connection.ts';
 import { fields, keys } from './names.ts';
+import { askWaiting, toWaiting, type Waiting, waitingReads } from './waiting.ts';
+import { toSharedOutcome, toSharedResult } from './shared-answer.ts';
 
 /** Requests can be asked for by id this long after they were made, and completed jobs are kept as long. */
 export const requestTtlMs = 24 * 3_600_000;
@@ -13,9 +15,12 @@ export interface JobState {
   outcome?: Outcome;
   /** 1 = next to run; only while queued. */
   position?: number;
+  waiting?: Waiting;
   partialText?: string;
   /** BullMQ's own reason, where the job failed without an outcome (it killed its workers, say). */
   failedReason?: string;
+  /** Whoever was to make the call for this request is gone. */
+  needsLeader?: boolean;
 }
 
 export interface Requests {
@@ -23,6 +28,10 @@ export interface Requests {
   /** Overwrites the record: a fallback hop moved the job, or it ended before it ran. */
   update(record: RequestRecord): Promise<void>;
   readJob(queue: string, jobId: string): Promise<JobState>;
+  /** Calls that the request's job has made so far. */
+  countCalls(record: Pick<RequestRecord, 'queue' | 'jobId'>): Promise<number>;
+  /** The job that answers a request: its own, another's whose call it shares, or the cache. */
+  readState(record: RequestRecord): Promise<JobState>;
 }
 
 /** 0: not there. 2: marked; a worker that runs it must be told. 3: it had ended. */
@@ -43,12 +52,43 @@ export function createRequests(redis: Redis): Requests {
         redis.set(keys.request(record.requestId), JSON.stringify(record), 'PX', requestTtlMs),
       );
     },
+    async countCalls({ queue, jobId }) {
+      const json = await withRedis(redis, () => redis.hget(keys.job(queue, jobId), fields.checkpoint));
+      return json === null ? 0 : Checkpoint.parse(JSON.parse(json)).calls.length;
+    },
     readJob: (queue, jobId) => withRedis(redis, () => readJob(redis, queue, jobId)),
+    readState: (record) => withRedis(redis, () => readState(redis, record)),
   };
 }
 
+async function readState(redis: Redis, record: RequestRecord): Promise<JobState> {
+  if (record.cached !== undefined) return readCached(redis, record.requestId, record.cached);
+  if (record.follows !== true || record.flight === undefined) return readJob(redis, record.queue, record.jobId);
+  const [leaderId, landed] = await redis.hmget(keys.flight(record.flight.id), 'leader', 'landed');
+  const json = leaderId == null ? null : await redis.get(keys.request(leaderId));
+  const leader = json === null ? undefined : RequestRecord.parse(JSON.parse(json));
+  const state: JobState =
+    leader === undefined ? { status: 'missing' } : await readJob(redis, leader.queue, leader.jobId);
+  if (landed != null) {
+    return state.outcome === undefined
+      ? state
+      : { ...state, outcome: toSharedOutcome(state.outcome, record.requestId) };
+  }
+  // Its end is everybody's only once they were told: a failure of its own hands the call on.
+  if (state.status === 'missing' || state.failedReason !== undefined) return { status: 'queued', needsLeader: true };
+  if (state.outcome === undefined) return state;
+  return { status: 'running', ...(state.outcome.status === 'failed' && { needsLeader: true }) };
+}
+
+async function readCached(redis: Redis, requestId: string, key: string): Promise<JobState> {
+  const json = await redis.get(keys.cache(key));
+  if (json === null) return { status: 'missing' };
+  const result = GenerationResult.parse(JSON.parse(json));
+  return { status: 'succeeded', outcome: { status: 'succeeded', value: toSharedResult(result, requestId) } };
+}
+
 async function readJob(redis: Redis, queue: string, jobId: string): Promise<JobState> {
-  const answers = await redis
+  const asked = redis
     .pipeline()
     .hmget(
       keys.job(queue, jobId),
@@ -58,13 +98,9 @@ async function readJob(redis: Redis, queue: string, jobId: string): Promise<JobS
       fields.cancel,
       'failedReason',
       'finishedOn',
-      'processedOn',
     )
-    .exists(keys.jobLock(queue, jobId))
-    .lpos(keys.wait(queue), jobId, 'RANK', -1)
-    .llen(keys.wait(queue))
-    .zrank(keys.prioritized(queue), jobId)
-    .exec();
+    .exists(keys.jobLock(queue, jobId));
+  const answers = await askWaiting(asked, queue, jobId).exec();
   const value = (index: number): unknown => {
     const [error, result] = answers?.[index] ?? [new Error('no answer'), undefined];
     if (error !== null) throw error;
@@ -72,22 +108,21 @@ async function readJob(redis: Redis, queue: string, jobId: string): Promise<JobS
   };
   const [timestamp, outcomeJson, partial, cancel, failedReason, finishedOn] = value(0) as (string | null)[];
   if (timestamp == null) return { status: 'missing' };
+  const text = partial == null ? {} : { partialText: partial };
   if (outcomeJson != null) {
     const outcome = Outcome.parse(JSON.parse(outcomeJson));
     if (outcome.status === 'succeeded') return { status: 'succeeded', outcome };
     if (outcome.continues === true) return { status: 'running' };
-    return { status: outcome.error.code === 'cancelled' ? 'cancelled' : 'failed', outcome };
+    return { status: outcome.error.code === 'cancelled' ? 'cancelled' : 'failed', outcome, ...text };
   }
   if (failedReason != null && finishedOn != null)
     return { status: cancel == null ? 'failed' : 'cancelled', failedReason };
 
-  const text = partial == null ? {} : { partialText: partial };
   if (value(1) === 1) return { status: 'running', ...text };
-  const [fromHead, waiting, rank] = [value(2), value(3), value(4)] as (number | null)[];
-  // Jobs are pushed at the head and taken from the tail; prioritised ones come after all of those.
-  if (fromHead != null && waiting != null) return { status: 'queued', position: waiting - fromHead, ...text };
-  if (rank != null) return { status: 'queued', position: (waiting ?? 0) + rank + 1, ...text };
-  return { status: 'queued', ...text };
+  const places = Array.from({ length: waitingReads }, (_, index) => value(index + 2));
+  const waiting = toWaiting(places, Date.now());
+  const position = waiting?.position === undefined ? {} : { position: waiting.position };
+  return { status: 'queued', ...position, ...(waiting !== undefined && { waiting }), ...text };
 }
 
 type Scripted = Redis & { aimmMark(job: string, now: number): Promise<number> };

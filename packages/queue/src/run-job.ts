@@ -9,17 +9,20 @@ import {
 import type { Logger } from '@aimm/runtime';
 import { DelayedError, type Job, type Queue, UnrecoverableError, WaitingChildrenError, Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
-import { type Checkpoints, LockLostError } from './checkpoints.ts';
+import type { Admission, LimitScope } from './admission.ts';
+import { type Checkpoints, type EndedCall, LockLostError } from './checkpoints.ts';
 import { parseJob } from './parse-job.ts';
 import { type Decision, decide } from './decision.ts';
 import { CallFailedError, type Handler, type Handlers, type JobContext } from './job-context.ts';
-import { pauseQueue } from './limits.ts';
 import { fields, keys, queueOf } from './names.ts';
-import { generationOptions } from './producer.ts';
+import { generationOptions, toRankedJob } from './producer.ts';
 import { toReason } from './reasons.ts';
 import { createReplyWriter } from './replies.ts';
 import type { SameModelFirst } from './same-model-first.ts';
 import { createRequests } from './requests.ts';
+import type { Settlement } from './settlement.ts';
+import { keepPlace } from './keep-place.ts';
+import type { FairOrder } from './fair-order.ts';
 
 /** Jobs that run in this process, by job id. */
 export type RunningJobs = Map<string, { abort(reason: Error): void; loseLock(): void }>;
@@ -30,9 +33,12 @@ export interface RunOptions {
   queueFor: (name: string) => Queue;
   handlers: Handlers;
   checkpoints: Checkpoints;
+  admission: Admission;
   logger: Logger;
   running: RunningJobs;
+  settlement?: Settlement | undefined;
   isLeaving: () => boolean;
+  order: FairOrder;
   /** For queues whose host loads one model at a time. */
   sameModelFirst?: SameModelFirst | undefined;
 }
@@ -64,6 +70,7 @@ export async function runJob(
     throw await afterFailure(thrown, job, token, run, options);
   } finally {
     run.end();
+    if (isOfBatch(payload)) await options.order.release(options.queue.name, run.settled() ? job.id : '').catch(() => 0);
     await options.sameModelFirst?.bringForward(options.queue.name, modelOf(payload)).catch(() => false);
   }
 }
@@ -74,7 +81,19 @@ function modelOf(payload: unknown): string {
   return `${provider}/${request.model}`;
 }
 
-type AnyPayload = { requestId?: string; replyTo?: string; deadlineAt?: number; startBy?: number; attempts?: number };
+function isOfBatch(payload: unknown): boolean {
+  const { lane, provider } = payload as Partial<JobPayload<'generate'>>;
+  return lane === 'batch' && provider !== undefined;
+}
+
+type AnyPayload = {
+  hop?: number;
+  requestId?: string;
+  replyTo?: string;
+  deadlineAt?: number;
+  startBy?: number;
+  attempts?: number;
+};
 
 function createRun(job: Job, token: string, signal: AbortSignal | undefined, payload: AnyPayload, options: RunOptions) {
   const { redis, queue, checkpoints, running } = options;
@@ -84,8 +103,10 @@ function createRun(job: Job, token: string, signal: AbortSignal | undefined, pay
   const logger = options.logger.child({ queue: queue.name, jobId });
   const controller = new AbortController();
   const abort = (reason: Error) => controller.abort(reason);
-  const writer = createReplyWriter(redis, payload.replyTo, requestId);
+  const writer = createReplyWriter(redis, payload.replyTo, requestId, toFirstSeq(job, payload));
   let settled = false;
+  /** The call of this run that its limits let start. */
+  let admitted: EndedCall | undefined;
   let partialText = '';
   let partialTimer: NodeJS.Timeout | undefined;
 
@@ -119,16 +140,35 @@ function createRun(job: Job, token: string, signal: AbortSignal | undefined, pay
     logger,
     signal: controller.signal,
     stalledCount: job.stalledCounter,
-    open: (fresh) => checkpoints.open(handle, fresh),
-    save: (checkpoint) => checkpoints.save(handle, { checkpoint }),
+    async open(fresh, need) {
+      const opened = await checkpoints.open(handle, fresh, need);
+      if (opened.state === 'fresh' && need !== undefined) admitted = { scopes: need.scopes };
+      return opened;
+    },
+    async start(checkpoint, need) {
+      const refusal = await checkpoints.start(handle, checkpoint, need, admitted?.tokens);
+      if (refusal === undefined && need !== undefined) admitted = { scopes: need.scopes };
+      return refusal;
+    },
+    spent: (tokens) => void (admitted &&= { ...admitted, tokens }),
+    save: (checkpoint) => checkpoints.save(handle, { checkpoint, ended: admitted }),
     async settle(outcome, checkpoint) {
       writer.flush();
       settled = true;
-      await checkpoints.save(handle, {
+      // Ahead of the outcome on the same connection: the text of a call that broke stays readable to its end.
+      if (outcome.status === 'failed' && partialTimer !== undefined)
+        checkpoints.keepPartialText(handle, partialText).catch(() => undefined);
+      const saved = checkpoints.save(handle, {
         outcome,
+        ended: admitted,
         ...(checkpoint !== undefined && { checkpoint }),
         ...terminalReply(outcome),
       });
+      // Behind it on the same connection: whoever is answered finds the budget settled and the answer kept.
+      const fence = { lockKey: keys.jobLock(queue.name, jobId), token };
+      const told = options.settlement?.(payload, { outcome, checkpoint, maxReplyBytes, fence });
+      const [, followers] = await Promise.all([saved, told]);
+      return followers ?? [];
     },
     reply: (attempt, body) => writer.send(attempt, body),
     keepPartialText(text) {
@@ -157,6 +197,7 @@ function createRun(job: Job, token: string, signal: AbortSignal | undefined, pay
         parent: { id: jobId, queue: queue.qualifiedName },
         ignoreDependencyOnFailure: true,
       });
+      await options.order.rank(toRankedJob(generation));
       if (await job.moveToWaitingChildren(token)) throw new WaitingChildrenError();
       // The child has ended already: start anew at once.
       await job.moveToDelayed(Date.now(), token);
@@ -183,13 +224,18 @@ function createRun(job: Job, token: string, signal: AbortSignal | undefined, pay
   };
 }
 
+/** A job that waits tells so in one run and goes on in another, or as another job: later parts have higher numbers. */
+function toFirstSeq({ attemptsStarted }: Job, { hop = 0 }: AnyPayload): number {
+  return (hop * 100_000 + attemptsStarted) * 1_000_000;
+}
+
 /** Returns what to throw at BullMQ, after doing what only we can do. */
 async function afterFailure(
   thrown: unknown,
   job: Job,
   token: string,
   run: ReturnType<typeof createRun>,
-  { queue }: RunOptions,
+  { redis, queue, admission }: RunOptions,
 ): Promise<Error> {
   const { context } = run;
   if (thrown instanceof UnrecoverableError || thrown instanceof WaitingChildrenError || thrown instanceof DelayedError)
@@ -200,6 +246,7 @@ async function afterFailure(
   }
   const decision = thrown instanceof CallFailedError ? thrown.decision : context.decide(thrown);
   logFailure(context.logger, decision, thrown);
+  keepPlace(redis, queue.name, job, decision);
 
   switch (decision.action) {
     case 'stop':
@@ -212,12 +259,28 @@ async function afterFailure(
     case 'retry':
       return Object.assign(new Error(toReason(decision.error)), { delayMs: decision.delayMs });
     case 'pause':
-      await pauseQueue(queue, decision.delayMs);
+      await admission.hold(toHeldScope(job, decision.error), queue.name, decision.delayMs);
+      if (decision.error.appliesTo !== 'model') return Worker.RateLimitError();
+      await job.moveToDelayed(Date.now() + decision.delayMs, token);
+      return new DelayedError();
+    case 'requeue':
+      await admission.pause(queue.name, decision.delayMs);
       return Worker.RateLimitError();
+    case 'delay':
+      await job.moveToDelayed(Date.now() + decision.delayMs, token);
+      return new DelayedError();
     case 'hand_back':
       await job.moveToDelayed(Date.now() + 1, token);
       return new DelayedError();
   }
+}
+
+/** Who is to wait: the model where the vendor says that it is the model's limit, else all of the provider. */
+function toHeldScope(job: Job, error: ModelManagerError): LimitScope {
+  const { provider, request } = job.data as JobPayload<'generate'>;
+  return error.appliesTo === 'model'
+    ? { kind: 'model', id: `${provider}/${request.model}` }
+    : { kind: 'provider', id: provider };
 }
 
 function logFailure(logger: Logger, decision: Decision, thrown: unknown): void {
@@ -228,7 +291,9 @@ function logFailure(logger: Logger, decision: Decision, thrown: unknown): void {
     provider: error.provider,
     vendorMessage: error.vendorMessage,
   };
-  if (error.code === 'internal') logger.error({ ...details, err: thrown }, 'A job failed inside');
+  if (decision.action === 'delay' || decision.action === 'requeue') {
+    logger.debug({ ...details, delayMs: decision.delayMs, reason: error.message }, 'A job waits for its turn');
+  } else if (error.code === 'internal') logger.error({ ...details, err: thrown }, 'A job failed inside');
   else logger.info({ ...details, reason: error.message }, 'A call failed');
 }
 

@@ -1,4 +1,5 @@
 import type { Redis } from 'ioredis';
+import { lanes } from './fair-scripts.ts';
 import { fields, keyPrefix, keys } from './names.ts';
 
 /** How far a job may be passed by younger ones: so many of them, and for so long after the first did. */
@@ -11,22 +12,25 @@ const lookedAt = 64;
  * Takes the foremost waiting job of the wanted model to the front of the line, unless a job before it has been passed
  * often or long enough. KEYS: wait, prioritized. ARGV: prefix of job keys, prefix of request keys, model, now, window.
  *
- * Batch jobs (`prioritized`) are looked at only when no interactive one waits: those go first in any case.
+ * The line is `wait`, from its right end, and then `prioritized`, where interactive jobs come before all batch jobs. Batch
+ * jobs are looked at only when no interactive one waits: those go first in any case.
  */
 const bringForwardScript = `
-local waiting = redis.call('LRANGE', KEYS[1], -ARGV[5], -1)
-local isBatch = #waiting == 0
-if isBatch then
-  waiting = {}
-  for _, id in ipairs(redis.call('ZRANGE', KEYS[2], 0, ARGV[5] - 1)) do table.insert(waiting, 1, id) end
+local line = {}
+for _, id in ipairs(redis.call('LRANGE', KEYS[1], -ARGV[5], -1)) do table.insert(line, 1, id) end
+local listed = #line
+local ranked = redis.call('ZRANGE', KEYS[2], 0, ARGV[5] - 1, 'WITHSCORES')
+local interactive = ${lanes.batch.returned} * 4294967296
+local lastOne = (listed > 0 or (ranked[2] and tonumber(ranked[2]) < interactive)) and interactive or math.huge
+for i = 1, #ranked, 2 do
+  if tonumber(ranked[i + 1]) < lastOne then line[#line + 1] = ranked[i] end
 end
 local ahead = {}
-for i = #waiting, 1, -1 do
-  local id = waiting[i]
+for i, id in ipairs(line) do
   local record = redis.call('GET', ARGV[2] .. string.gsub(id, '%-hop%d+$', ''))
   if record and cjson.decode(record)['model'] == ARGV[3] then
     if #ahead == 0 then return 0 end
-    if isBatch then redis.call('ZREM', KEYS[2], id) else redis.call('LREM', KEYS[1], -1, id) end
+    if i > listed then redis.call('ZREM', KEYS[2], id) else redis.call('LREM', KEYS[1], -1, id) end
     redis.call('RPUSH', KEYS[1], id)
     for _, job in ipairs(ahead) do
       redis.call('HINCRBY', job, '${fields.passes}', 1)

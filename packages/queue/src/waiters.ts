@@ -1,4 +1,4 @@
-import { ModelManagerError, type Outcome, type Reply } from '@aimm/contracts';
+import { type Flight, ModelManagerError, type Outcome, type Reply } from '@aimm/contracts';
 import type { Logger } from '@aimm/runtime';
 import { fromReason } from './reasons.ts';
 import type { ReplyReader } from './replies.ts';
@@ -22,6 +22,8 @@ export interface Waiters {
 }
 
 export interface WaitersOptions {
+  /** Finds a leader for a flight whose last one is gone. */
+  revive?: (flight: Flight) => Promise<void>;
   replies: ReplyReader;
   requests: Requests;
   logger: Logger;
@@ -40,7 +42,7 @@ interface Entry {
 }
 
 /** Waits for requests to end: by their replies, and by looking after those that have gone silent. */
-export function createWaiters({ replies, requests, logger, sweepEveryMs = 2_000 }: WaitersOptions): Waiters {
+export function createWaiters({ replies, requests, revive, logger, sweepEveryMs = 2_000 }: WaitersOptions): Waiters {
   const entries = new Map<string, Entry>();
 
   const lookAfter = async (requestId: string, entry: Entry) => {
@@ -49,7 +51,7 @@ export function createWaiters({ replies, requests, logger, sweepEveryMs = 2_000 
       entry.settle({ status: 'failed', error: record.ended.error });
       return;
     }
-    const state = record === undefined ? undefined : await requests.readJob(record.queue, record.jobId);
+    const state = record === undefined ? undefined : await requests.readState(record);
     if (state?.outcome !== undefined) {
       logger.info({ requestId }, 'Found the end of a request whose reply was lost');
       entry.settle(state.outcome);
@@ -59,7 +61,11 @@ export function createWaiters({ replies, requests, logger, sweepEveryMs = 2_000 
       entry.missed += 1;
       if (entry.missed >= 2) entry.settle(lost());
     } else {
-      entry.missed = 0;
+      entry.missed = state.needsLeader === true ? entry.missed + 1 : 0;
+      if (entry.missed >= 2 && record?.flight !== undefined) {
+        entry.missed = 0;
+        await revive?.(record.flight);
+      }
       if (Date.now() > entry.deadlineAt + deadlineGraceMs)
         entry.settle(failed('timeout', 'The request ran past its deadline before it was done.'));
     }

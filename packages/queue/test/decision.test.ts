@@ -14,9 +14,15 @@ describe('what becomes of a job after a failed call', () => {
     const error = new ModelManagerError('network', 'gone');
     const first = decide(error, situation);
     const second = decide(error, { ...situation, attempt: 2 });
-    expect(first).toMatchObject({ action: 'retry', delayMs: 375 });
-    expect(second).toMatchObject({ action: 'retry', delayMs: 750 });
+    expect(first).toMatchObject({ action: 'retry', delayMs: 250 });
+    expect(second).toMatchObject({ action: 'retry', delayMs: 500 });
     expect(decide(error, { ...situation, attempt: 3 }).action).toBe('stop');
+  });
+
+  test('retries of many that failed at once are spread over the whole delay', () => {
+    const error = new ModelManagerError('network', 'gone');
+    const delays = [0, 0.25, 0.999].map((random) => decide(error, { ...situation, attempt: 2, random }));
+    expect(delays).toMatchObject([{ delayMs: 0 }, { delayMs: 250 }, { delayMs: 999 }]);
   });
 
   test('the delay grows no longer than half a minute', () => {

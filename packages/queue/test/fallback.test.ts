@@ -1,6 +1,6 @@
 import type { GeneratePayload } from '@aimm/contracts';
 import { describe, expect, test } from 'vitest';
-import { toNextHop } from '../src/fallback.ts';
+import { toNextHop, toPoolMove } from '../src/fallback.ts';
 import { generationJobId } from '../src/producer.ts';
 
 const hop = (model: string) => ({ provider: 'mistral', model, timeoutMs: 1, attempts: 2, warnings: [] });
@@ -54,5 +54,75 @@ describe('a fallback', () => {
 
   test('does not follow once nobody wants the answer any more', () => {
     expect(toNextHop(payload, error, 1, 1_000)).toBeUndefined();
+  });
+});
+
+describe('a fallback that is set aside', () => {
+  const isAside = (_provider: string, model: string) => model === 'first';
+
+  test('is passed over, and kept for later', () => {
+    const next = toNextHop(payload, error, 1, 0, { isAside });
+    expect(next).toMatchObject({ request: { model: 'second' }, hop: 1, fallbacks: [{ model: 'first' }] });
+    expect(next?.warnings.at(-1)?.message).toContain('(mistral/first set aside, too)');
+  });
+
+  test('is asked where all are: there it waits its turn', () => {
+    expect(toNextHop(payload, error, 1, 0, { isAside: () => true })).toMatchObject({ request: { model: 'first' } });
+  });
+
+  test('that was chosen once is so again, whatever has changed', () => {
+    const first = toNextHop(payload, error, 1, 0, { isAside });
+    expect(toNextHop(payload, error, 1, 0, { to: 'mistral/second' })).toEqual(first);
+  });
+});
+
+describe('what another model could mend', () => {
+  const sized = {
+    ...payload,
+    contextWindow: 100,
+    fallbacks: [{ ...hop('small'), contextWindow: 100 }, hop('unknown'), { ...hop('large'), contextWindow: 200 }],
+  };
+  const tooLong = { ...error, code: 'context_length_exceeded' } as const;
+  const filtered = { ...error, code: 'content_filtered' } as const;
+
+  test('is a prompt that is too long only where there is more room, or nobody knows', () => {
+    const next = toNextHop(sized, tooLong, 1, 0);
+    expect(next).toMatchObject({ request: { model: 'unknown' }, fallbacks: [{ model: 'large' }] });
+    expect(next).not.toHaveProperty('contextWindow');
+    const { fallbacks } = sized;
+    expect(toNextHop({ ...sized, fallbacks: fallbacks.slice(0, 1) }, tooLong, 1, 0)).toBeUndefined();
+  });
+
+  test('is a refusal only where somebody said so', () => {
+    expect(toNextHop(payload, filtered, 1, 0)).toBeUndefined();
+    expect(toNextHop({ ...payload, fallBackOnFilter: true }, filtered, 1, 0)).toMatchObject({ hop: 1 });
+  });
+});
+
+describe('a move inside a pool', () => {
+  const pooled = { ...payload, pool: 'llama', fallbacks: [{ ...hop('equal'), equal: true }, hop('other')] };
+
+  test('is no fallback: nothing is told, nothing is lost, and it can move back', () => {
+    const moved = toPoolMove(pooled, 'mistral/equal');
+    expect(moved).toMatchObject({
+      provider: 'mistral',
+      request: { model: 'equal' },
+      hop: 1,
+      startBy: 500,
+      pool: 'llama',
+    });
+    expect(moved).not.toHaveProperty('fallbackFrom');
+    expect(moved?.warnings).toEqual([]);
+    const back = toPoolMove(moved ?? pooled, 'openai/gpt');
+    expect(back).toMatchObject({ ...pooled, hop: 2, fallbacks: pooled.fallbacks });
+  });
+
+  test('goes to equal models only', () => {
+    expect(toPoolMove(pooled, 'mistral/other')).toBeUndefined();
+  });
+
+  test('ends where the pool is left', () => {
+    expect(toNextHop({ ...pooled, fallbacks: [hop('other')] }, error, 1, 0)).not.toHaveProperty('pool');
+    expect(toNextHop(pooled, error, 1, 0)).toMatchObject({ pool: 'llama', fallbackFrom: 'openai/gpt' });
   });
 });

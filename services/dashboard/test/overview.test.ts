@@ -121,6 +121,7 @@ const totals = {
   reasoningTokens: 0,
   costNanoUsd: 1,
   unpricedCalls: 0,
+  cached: 0,
   errorRate: 0,
 };
 

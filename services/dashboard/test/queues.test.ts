@@ -23,7 +23,7 @@ test('Bull Board lists every queue of every provider, and a queue’s jobs', asy
   dashboard = await createDashboardFixture();
   await dashboard.addJob();
 
-  const { queues } = await readQueues('?activeQueue=mistral&status=waiting&page=1&jobsPerPage=10');
+  const { queues } = await readQueues('?activeQueue=mistral&status=prioritized&page=1&jobsPerPage=10');
   expect(queues.map(({ name }) => name)).toEqual(queueNames);
   expect(queues.find(({ name }) => name === 'mistral')?.jobs).toMatchObject([
     { id: 'gen_00000000-0000-7000-8000-000000000001', name: 'generate', data: { provider: 'mistral' } },

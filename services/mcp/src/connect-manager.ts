@@ -49,6 +49,7 @@ export async function connectManager({ env, raw, logger }: ConnectOptions): Prom
       redisUrl: env.REDIS_URL ?? stack?.info.redisUrl ?? '',
       databaseUrl: stack?.info.databaseUrl ?? env.DATABASE_URL ?? `file:${toStackPaths(env.dataDir).databaseFile}`,
       configDir: env.configDir,
+      reloadsOnSignal: true,
     });
     return {
       async manager() {

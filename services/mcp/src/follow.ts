@@ -1,7 +1,8 @@
 import type { Accepted, ProgressEvent } from '@aimm/manager';
 import type { ToolContext } from './define-tool.ts';
 import { JobError } from './errors.ts';
-import { formatOrdinal, formatSeconds } from './format/units.ts';
+import { formatPlace } from './format/wait.ts';
+import { formatSeconds } from './format/units.ts';
 import type { ProgressReporter } from './progress.ts';
 
 type Finished = Extract<ProgressEvent, { type: 'model_finished' }>;
@@ -44,7 +45,7 @@ export function createFollower(progress: ProgressReporter | undefined, kind: 'ge
 function describeEvent(event: Exclude<ProgressEvent, { type: 'text' }>, kind: 'generation' | 'comparison'): string {
   switch (event.type) {
     case 'queued': {
-      const place = event.position <= 1 ? 'next in line' : `${formatOrdinal(event.position)} in line`;
+      const place = formatPlace(event);
       return kind === 'generation' ? `Waiting at ${event.provider}: ${place}` : `${nameOf(event)} waits: ${place}`;
     }
     case 'started':
@@ -54,8 +55,11 @@ function describeEvent(event: Exclude<ProgressEvent, { type: 'text' }>, kind: 'g
     case 'reset':
       return `The answer starts again, the text so far is void: ${event.reason.message}`;
     case 'waiting': {
+      const wait = formatSeconds(Math.max(0, event.untilMs - Date.now()));
+      if (event.why === 'retry') return `${event.reason.message} It is tried again in ${wait}`;
+      if (event.why === 'rate_limit') return `Waiting ${wait} for a limit: ${event.reason.message}`;
       const who = event.reason.provider ?? 'The provider';
-      return `${who} asks us to wait ${formatSeconds(Math.max(0, event.untilMs - Date.now()))}: ${event.reason.message}`;
+      return `${who} asks us to wait ${wait}: ${event.reason.message}`;
     }
     case 'model_finished': {
       const count = `(${event.finished} of ${event.total})`;

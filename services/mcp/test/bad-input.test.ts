@@ -18,7 +18,7 @@ const cases: [tool: string, args: Record<string, unknown>, told: string[]][] = [
   ['generate', { ...ask, cache: 'true' }, ['cache', 'true or false', 'without quotes']],
   ['generate', { ...ask, stop: 5 }, ['stop', 'a text or a list of up to 16 texts']],
   ['generate', { ...ask, fallbacks: 'openai/gpt-5' }, ['fallbacks', 'expected a list', 'brackets']],
-  ['generate', { ...ask, route: 'best' }, ['route', '"cheapest", "fastest", "balanced"', '"best"']],
+  ['generate', { ...ask, route: 'r'.repeat(65) }, ['route', '64']],
   ['generate', { ...ask, response_format: 'xml' }, ['response_format', '"json"', 'json_schema']],
   ['generate', { ...ask, reasoning_effort: 'huge' }, ['reasoning_effort', '"high"']],
   ['generate', { ...ask, images: ['/home/me/cat.png'] }, ['images[0]', 'data URL', 'https']],

@@ -83,6 +83,8 @@ describe('what generate asks', () => {
       maxWaitMs: 1500,
       timeoutMs: 30_000,
       tags: ['docs'],
+      // Nobody is shown text as it comes.
+      allowRestart: true,
     });
   });
 

@@ -59,3 +59,33 @@ it('check_health names the keys that are not in use, and what is left of the lim
     reset_at: '2026-11-22T12:01:00.000Z',
   });
 });
+
+it('check_health names what is set aside, why, and until when', () => {
+  const cooldown = {
+    provider: 'openai',
+    since: at,
+    until: at + 5_000,
+    failures: 5,
+    calls: 6,
+    lastError: 'server_error',
+  };
+  const cooldowns = [
+    { ...cooldown, state: 'open' as const },
+    { ...cooldown, model: 'gpt', state: 'probing' as const },
+  ];
+  const { keys: _keys, ...provider } = openai;
+  const unwell = { ...report, providers: [{ ...provider, cooldowns }] };
+  expect(formatHealth(unwell).split('\n').slice(2, 4)).toEqual([
+    '  - openai: set aside until 2026-11-22T12:00:05.000Z; 5 of 6 calls failed (server_error)',
+    '  - openai/gpt: being tried again since 2026-11-22T12:00:05.000Z; 5 of 6 calls failed (server_error)',
+  ]);
+  expect(HealthSchema.parse(toHealthOutput(unwell)).providers[0]?.cooldowns?.[1]).toEqual({
+    model: 'gpt',
+    state: 'probing',
+    since: '2026-11-22T12:00:00.000Z',
+    until: '2026-11-22T12:00:05.000Z',
+    failures: 5,
+    calls: 6,
+    last_error: 'server_error',
+  });
+});

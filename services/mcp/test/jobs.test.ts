@@ -1,3 +1,4 @@
+import { ModelManagerError } from '@aimm/contracts';
 import type { JobView } from '@aimm/manager';
 import { describe, expect, it } from 'vitest';
 import { createReadyManager } from './support/fake-manager.ts';
@@ -23,6 +24,32 @@ describe('get_job', () => {
       created_at: '2025-11-24T16:00:00.000Z',
       position: 3,
     });
+  });
+
+  it('of a waiting job says how long it is likely to take, and what it waits for', async () => {
+    const wait = { position: 12, inLine: 40, estimatedWaitMs: 35_200, waitingFor: 'queue' as const };
+    const inLine = await read({ ...queuedJob, position: 12, wait });
+    expect(inLine.text[0]).toContain('is waiting, 12th of 40 in line, about 35 s.');
+    expect(inLine.structured).toMatchObject({ position: 12, estimated_wait_ms: 35_200, waiting_for: 'queue' });
+    const waitingUntil = Date.parse('2026-11-24T16:10:00Z');
+    const aside = { waitingFor: 'retry' as const, waitingUntil, estimatedWaitMs: 600_000 };
+    const putAside = await read({ ...queuedJob, position: undefined, wait: aside });
+    expect(putAside.text[0]).toContain('is waiting: to be tried again, waiting until 2026-11-24T16:10:00.000Z');
+    expect(putAside.structured).toMatchObject({ waiting_for: 'retry', waiting_until: '2026-11-24T16:10:00.000Z' });
+  });
+
+  it('of a job whose call broke off keeps the text that came', async () => {
+    const error = new ModelManagerError('network', 'The connection broke.').toShape();
+    const { text, structured } = await read({
+      ...queuedJob,
+      status: 'failed',
+      position: undefined,
+      partialText: 'Par',
+      error,
+    });
+    expect(text[0]).toContain('Par');
+    expect(text.join('\n')).toContain('The connection broke.');
+    expect(structured).toMatchObject({ status: 'failed', partial_text: 'Par' });
   });
 
   it('of a running job gives the text so far', async () => {

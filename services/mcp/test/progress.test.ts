@@ -71,6 +71,39 @@ describe.each(eras)('progress of generate in version %s', (era) => {
 });
 
 describe('progress', () => {
+  it('of a request that waits says among how many and for how long, and why it was put back', async () => {
+    const manager = createFakeManager();
+    const client = await connect(manager);
+    const progress = collect();
+    const call = callTool(client, 'generate', { prompt: 'Hi' }, { onprogress: progress.onprogress });
+    const { emit, succeed } = await manager.nextGeneration();
+    emit({ type: 'queued', ...gpt, position: 12, ahead: 11, inLine: 40, estimatedWaitMs: 35_000, waitingFor: 'queue' });
+    emit({ type: 'waiting', untilMs: Date.now() + 1_990, reason: overloaded, why: 'retry' });
+    emit({ type: 'waiting', untilMs: Date.now() + 1_990, reason: overloaded, why: 'rate_limit' });
+    succeed(answer);
+    await call;
+    const [place, retry, limit] = progress.messages();
+    expect(place).toBe('Waiting at openai: 12th of 40 in line, about 35 s');
+    expect(retry).toMatch(/^openai is overloaded\. It is tried again in [12]\.\d s$/);
+    expect(limit).toMatch(/^Waiting [12]\.\d s for a limit: openai is overloaded\.$/);
+  });
+
+  it('is what makes text final: without it, or where allowed, a broken answer may begin again', async () => {
+    const manager = createFakeManager();
+    const client = await connect(manager);
+    const { onprogress } = collect();
+    const calls = [
+      callTool(client, 'generate', { prompt: 'Hi' }, { onprogress }),
+      callTool(client, 'generate', { prompt: 'Hi', allow_restart: true }, { onprogress }),
+      callTool(client, 'generate', { prompt: 'Hi' }),
+      callTool(client, 'generate', { prompt: 'Hi', allow_restart: false }),
+    ];
+    for (const _call of calls) (await manager.nextGeneration()).succeed(answer);
+    await Promise.all(calls);
+    const allowed = manager.calls.flatMap(({ args }) => [(args[1] as { allowRestart?: boolean }).allowRestart]);
+    expect(allowed).toEqual([false, true, true, false]);
+  });
+
   it('text arrives in few messages that put together are the text', async () => {
     const manager = createFakeManager();
     const client = await connect(manager, { timing: { textIntervalMs: 20 } });

@@ -15,7 +15,7 @@ describe.each(eras)('lists in version %s', (era) => {
     });
     expect(lines).toMatchInlineSnapshot(`
       [
-        "generate [openWorldHint] prompt messages model system max_output_tokens temperature top_p stop seed response_format reasoning_effort images tools tool_choice conversation_id save_conversation route fallbacks cache background max_wait_seconds timeout_seconds tags top_k presence_penalty frequency_penalty service_tier user prompt_cache",
+        "generate [openWorldHint] prompt messages model system max_output_tokens temperature top_p stop seed response_format reasoning_effort images tools tool_choice conversation_id save_conversation route fallbacks cache background max_wait_seconds timeout_seconds tags allow_restart top_k presence_penalty frequency_penalty service_tier user prompt_cache",
         "compare_models [openWorldHint] prompt messages models system max_output_tokens temperature top_p stop seed response_format reasoning_effort images tools tool_choice judge criteria background max_wait_seconds timeout_seconds tags top_k presence_penalty frequency_penalty service_tier user prompt_cache",
         "list_models [readOnlyHint idempotentHint openWorldHint] provider capability search refresh",
         "get_model_info [readOnlyHint idempotentHint] model",

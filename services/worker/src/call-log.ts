@@ -9,6 +9,8 @@ export interface CallLog {
   adopt(earlier: Checkpoint | undefined): void;
   /** Notes a further call as started; not durable until its checkpoint is written. */
   start(): CallRecord;
+  /** The call that was noted last did not start after all. */
+  takeBack(): void;
   current(): CallRecord;
   end(state: CallRecord['state'], row: LedgerRow): void;
   /** A started call without an outcome is one that a crash hid: it becomes a row of its own. Returns whether there was one. */
@@ -50,6 +52,7 @@ export function createCallLog(
       calls = [...calls, call];
       return call;
     },
+    takeBack: () => void (calls = calls.slice(0, -1)),
     current() {
       const last = calls.at(-1);
       if (last === undefined) throw new TypeError('no call was started');

@@ -14,6 +14,16 @@ export function cutOff(model: string, provider: string): ModelManagerError {
   );
 }
 
+/** The call broke after text of it was shown, and the request does not allow the answer to begin again. */
+export function toBrokenOff(error: ModelManagerError): ModelManagerError {
+  const way = 'The text so far is kept: get_job shows it. With allow_restart the answer would have begun again.';
+  return new ModelManagerError(error.code, error.message, {
+    ...error.toShape(),
+    hint: error.hint === undefined ? way : `${way} ${error.hint}`,
+    cause: error,
+  });
+}
+
 export function tooLate(message: string, provider: string): ModelManagerError {
   return new ModelManagerError('timeout', message, {
     provider,

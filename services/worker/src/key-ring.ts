@@ -17,6 +17,8 @@ export interface ProviderKey {
   readonly provider: ModelProvider;
   /** While the provider refuses it. `since`, `until`: epoch milliseconds. */
   aside?: { code: KeyFault; since: number; until: number; times: number };
+  /** Calls that this process makes with it now. */
+  inFlight?: number;
   /** What the database said last of its failure; told only when it changes. */
   toldFailedAt?: number | undefined;
 }
@@ -28,7 +30,7 @@ export function toKeyFault(error: ModelManagerError | undefined): KeyFault | und
   return error?.code === 'authentication' || error?.code === 'quota_exceeded' ? error.code : undefined;
 }
 
-/** The keys of one provider, used in turn. */
+/** The keys of one provider: that with the fewest calls under way comes next, in turn where several have as few. */
 export interface KeyRing {
   readonly keys: readonly ProviderKey[];
   /** Whether a call can be tried. */
@@ -36,12 +38,14 @@ export interface KeyRing {
   /** What keeps it from being available, where it is more than a key that nobody gave. */
   readonly problem: string | undefined;
   /**
-   * The key whose turn it is, of those that are not set aside; undefined where none is left besides those `refused`.
+   * The key that is to be used next, of those that are not set aside; undefined where none is left besides those `refused`.
    * Where all are set aside the first try still gets the one that comes back soonest: to refuse by ourselves helps nobody.
    */
   next(refused?: ReadonlySet<ProviderKey>): ProviderKey | undefined;
   /** Whether `next` would give one. */
   hasNext(refused: ReadonlySet<ProviderKey>): boolean;
+  /** A call with this key begins; gives what is to be called at its end. */
+  hold(key: ProviderKey): () => void;
   /** What became of a call: a failure of the key sets it aside, a success brings it back. */
   report(key: ProviderKey, error: ModelManagerError | undefined): void;
   /** Takes over what other workers found out, as the database tells it. */
@@ -95,7 +99,13 @@ export function createKeyRing({ keys, unreadable, onChange, now = Date.now }: Ke
     isAvailable: () => keys.some(({ provider }) => provider.isAvailable()),
     next(refused = new Set()) {
       const candidates = findCandidates(refused);
-      return candidates[turn++ % candidates.length];
+      const fewest = Math.min(...candidates.map(({ inFlight = 0 }) => inFlight));
+      const least = candidates.filter(({ inFlight = 0 }) => inFlight === fewest);
+      return least[turn++ % least.length];
+    },
+    hold(key) {
+      key.inFlight = (key.inFlight ?? 0) + 1;
+      return () => void (key.inFlight = (key.inFlight ?? 1) - 1);
     },
     hasNext: (refused) => findCandidates(refused).length > 0,
     report(key, error) {

@@ -1,5 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { createTokenEstimator, findUnknownProviders, loadCatalog } from '@aimm/catalog';
+import {
+  createLiveCatalog,
+  createTokenEstimator,
+  findUnknownProviders,
+  followConfig,
+  loadCatalog,
+} from '@aimm/catalog';
 import { createDatabaseOnDemand } from '@aimm/database';
 import { leaveWithParent, onProviderEnvironment, reportReady, reportStoredKeys } from '@aimm/local-stack';
 import {
@@ -31,7 +37,8 @@ async function main(): Promise<void> {
   const { configDir } = env;
   const { faults: catalogFaults } = loadCatalog({ configDir, env: raw });
   // Endpoints come and go with the providers' environment: today's, which may be a demo's, must not stay as the default.
-  const { catalog } = loadCatalog({ configDir, env: withoutEndpoints(raw) });
+  const { catalog: first } = loadCatalog({ configDir, env: withoutEndpoints(raw) });
+  const { catalog, replace } = createLiveCatalog(first);
   const { endpoints, faults: endpointFaults } = requireEndpoints(env, raw);
   requireNoFaults(faults, catalogFaults, findUnknownProviders(catalog, env.WORKER_PROVIDERS), endpointFaults);
 
@@ -65,8 +72,10 @@ async function main(): Promise<void> {
     await providers.warmUp().catch((error: unknown) => logger.warn({ err: error }, 'Loading a provider failed'));
     await tokens.load().catch((error: unknown) => logger.warn({ err: error }, 'Loading the tokenizer failed'));
   };
+  let environmentNow: RawEnvironment = raw;
   onProviderEnvironment((environment) => {
-    providers.configure({ ...raw, ...environment });
+    environmentNow = { ...raw, ...environment };
+    providers.configure(environmentNow);
     if (worker !== undefined) void announce(worker);
   });
   // The supervisor hears of it when fronts can see it; loading what the providers need blocks, so it comes after.
@@ -109,6 +118,26 @@ async function main(): Promise<void> {
     logger,
   });
   shutdown.add('worker', () => worker?.close(finishWithinMs));
+  const config = followConfig({
+    configDir,
+    obeysSignal: true,
+    load: () => ({
+      catalog: loadCatalog({ configDir, env: withoutEndpoints(raw) }).catalog,
+      faults: loadCatalog({ configDir, env: raw }).faults,
+    }),
+    onChange(next) {
+      replace(next);
+      providers.configure(environmentNow);
+      void worker
+        ?.reconfigure()
+        .then(() => worker?.announce())
+        .then(() => logger.info('The configuration was read anew and is in force'))
+        .catch((error: unknown) => logger.error({ err: error }, 'The new configuration could not be put in force'));
+    },
+    onFaults: (found) => logger.error({ faults: found }, 'The configuration has faults; the one before stays in force'),
+    onUnwatched: (error) => logger.warn({ reason: error.message }, 'The configuration is read anew on SIGHUP only'),
+  });
+  shutdown.add('configuration', () => config.close());
   logger.info({ providers: providers.describe() }, 'Worker ready');
   reportReady();
   void warmUp();

@@ -1,11 +1,21 @@
 import { Checkpoint, GeneratePayload, ModelManagerError } from '@aimm/contracts';
-import { type Redis, settleAbandonedJob } from '@aimm/queue';
+import { type Redis, settleAbandonedJob, type Settlement } from '@aimm/queue';
 import type { Logger } from '@aimm/runtime';
 import { toUnknownRow } from './ledger-rows.ts';
 import type { LedgerWriter } from './ledger-writer.ts';
 
 /** Settles a job that was given up because it kept stopping its workers: the client is told, and its calls are in the ledger. */
-export function createPoisonSettler({ redis, ledger, logger }: { redis: Redis; ledger: LedgerWriter; logger: Logger }) {
+export function createPoisonSettler({
+  redis,
+  ledger,
+  settlement,
+  logger,
+}: {
+  redis: Redis;
+  ledger: LedgerWriter;
+  settlement: Settlement;
+  logger: Logger;
+}) {
   return async ({ queue, jobId, payload }: { queue: string; jobId: string; payload: unknown }): Promise<void> => {
     const generation = GeneratePayload.safeParse(payload).data;
     const error = new ModelManagerError(
@@ -22,12 +32,19 @@ export function createPoisonSettler({ redis, ledger, logger }: { redis: Redis; l
       replyTo: generation?.replyTo,
       requestId: generation?.requestId ?? jobId,
     });
-    if (generation === undefined || checkpointJson === undefined) return;
-    const { calls, rows } = Checkpoint.parse(JSON.parse(checkpointJson));
+    if (generation === undefined) return;
+    const checkpoint = checkpointJson === undefined ? undefined : Checkpoint.parse(JSON.parse(checkpointJson));
+    const { calls, rows } = checkpoint ?? { calls: [], rows: [] };
     const hidden = calls
       .filter(({ state }) => state === 'started')
       .map((call) => toUnknownRow(generation, { ...call, demo: false }));
-    await ledger.record([...rows, ...hidden]);
+    const all = [...rows, ...hidden];
+    await settlement(generation, {
+      outcome: { status: 'failed', error: error.toShape() },
+      ...(checkpoint !== undefined && { checkpoint: { ...checkpoint, rows: all } }),
+      maxReplyBytes: 0,
+    });
+    await ledger.record(all);
     logger.warn({ jobId, calls: calls.length }, 'Settled a job that was given up');
   };
 }

@@ -32,7 +32,8 @@ export interface ProviderSetOptions {
 type GivenKey = { name: KeyName; secret: string };
 
 export function createProviderSet({ catalog, served, environment, onKeyChange }: ProviderSetOptions): ProviderSet {
-  const configs = catalog.providers.filter(({ id }) => served === undefined || served.includes(id));
+  // Asked anew each time: the catalog may change.
+  const listConfigs = () => catalog.providers.filter(({ id }) => served === undefined || served.includes(id));
   const secrets = new Set<string>();
   let rings = new Map<string, { ring: KeyRing; signature: string }>();
   let made = new Map<string, ProviderKey>();
@@ -46,12 +47,18 @@ export function createProviderSet({ catalog, served, environment, onKeyChange }:
     const before = made;
     made = new Map();
     rings = new Map(
-      configs.map((config) => {
+      listConfigs().map((config) => {
         const own = demo ? [] : stored.filter(({ provider }) => provider === config.id);
         const given = toGivenKeys(config, env, own);
         for (const { secret } of given) secrets.add(secret);
         const keys = (given.length > 0 ? given : [undefined]).map((key) => {
-          const identity = JSON.stringify([config.id, env[config.baseUrlVariable], demo, key?.name.id, key?.secret]);
+          const identity = JSON.stringify([
+            toMade(config),
+            env[config.baseUrlVariable],
+            demo,
+            key?.name.id,
+            key?.secret,
+          ]);
           const one = before.get(identity) ?? makeKey(config, key);
           made.set(identity, one);
           return { identity, one };
@@ -96,7 +103,7 @@ export function createProviderSet({ catalog, served, environment, onKeyChange }:
 
   return {
     find: (id) => rings.get(id)?.ring,
-    configs: () => configs,
+    configs: listConfigs,
     describe: () =>
       [...rings].map(([id, { ring }]) => ({
         id,
@@ -120,6 +127,11 @@ export function createProviderSet({ catalog, served, environment, onKeyChange }:
     },
     secrets: () => [...secrets],
   };
+}
+
+/** All of a provider's configuration that its client is made of. */
+function toMade({ requestsPerMinute: _r, tokensPerMinute: _t, models: _m, concurrency: _c, ...made }: ProviderConfig) {
+  return made;
 }
 
 /** The environment's key first, then the stored ones; one that is there twice counts once. */

@@ -5,20 +5,26 @@ import type { Database } from '@aimm/database';
 import {
   type Consumer,
   connectWorker,
+  createAdmission,
   createConsumer,
+  createCooldowns,
   createPresence,
   createProducer,
-  createResponseCache,
+  createSettlement,
   type Handlers,
   queueOf,
 } from '@aimm/queue';
 import type { Logger } from '@aimm/runtime';
+import { createAdmissionNeeds } from './admission-need.ts';
+import { balancePools } from './balance-pools.ts';
+import { toCooldownRules } from './cooldown-rules.ts';
 import { createCheckHealth } from './handlers/check-health.ts';
 import { compare } from './handlers/compare.ts';
 import { createGenerate } from './handlers/generate.ts';
 import { createListModels } from './handlers/list-models.ts';
 import { createPersistUsage } from './handlers/persist-usage.ts';
 import { createLedgerWriter } from './ledger-writer.ts';
+import { createPaceKeeper } from './pace-keeper.ts';
 import { createPoisonSettler } from './poison-settler.ts';
 import type { ProviderSet } from './provider-set.ts';
 
@@ -36,6 +42,8 @@ export interface WorkerOptions {
 export interface WorkerProcess {
   /** After the providers were configured anew. */
   announce(): Promise<void>;
+  /** After the catalog changed: new limits hold from the next job on, new providers are served. */
+  reconfigure(): Promise<void>;
   /** Stops taking jobs, finishes within `graceMs`, hands back the rest. */
   close(graceMs: number): Promise<void>;
 }
@@ -46,9 +54,15 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerProcess
   const redis = connectWorker(redisUrl, logger);
   const producer = createProducer({ redis, logger });
   const ledger = createLedgerWriter({ database, producer, logger });
-  const cache = createResponseCache(redis);
+  const settlement = createSettlement(redis, producer);
+  const cooldowns = createCooldowns({ redis, rules: toCooldownRules(catalog) });
+  const needs = createAdmissionNeeds({ catalog, tokens });
+  const pace = createPaceKeeper({ admission: createAdmission(redis), logger });
+  const pools = balancePools({ redis, producer, catalog, providers, cooldowns, logger });
+  const generate = createGenerate({ providers, catalog, ledger, producer, cooldowns, needs, pace, tokens });
   const handlers: Handlers = {
-    generate: createGenerate({ providers, catalog, ledger, cache, producer, tokens }),
+    // The place of a call that has ended may be for a job that waits at an equal provider.
+    generate: (payload, context) => generate(payload, context).finally(() => pools.freed(payload.provider)),
     compare,
     'list-models': createListModels(providers),
     'check-health': createCheckHealth(providers),
@@ -57,8 +71,9 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerProcess
   const consumer = createConsumer({
     redis,
     handlers,
+    settlement,
     logger,
-    onPoisoned: createPoisonSettler({ redis, ledger, logger }),
+    onPoisoned: createPoisonSettler({ redis, ledger, settlement, logger }),
     lockMs: options.lockMs,
   });
   await consumeAll(consumer, providers);
@@ -76,10 +91,14 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerProcess
 
   return {
     announce: () => presence.announce(),
+    reconfigure: () => consumeAll(consumer, providers),
     async close(graceMs) {
       await presence.close();
+      // What waits elsewhere is no more of its business.
+      pools.close();
       await consumer.close(graceMs);
       await producer.close();
+      cooldowns.close();
       redis.disconnect();
     },
   };

@@ -43,6 +43,17 @@ describe('the keys of a provider', () => {
     expect(createRing(['a', 'b', 'c']).turns(7)).toBe('abcabca');
   });
 
+  it('take the one with the fewest calls under way', () => {
+    const { ring, keys, turns } = createRing(['a', 'b', 'c']);
+    const release = ring.hold(at(keys, 0));
+    ring.hold(at(keys, 2));
+    expect(turns(3)).toBe('bbb');
+    ring.hold(at(keys, 1));
+    ring.hold(at(keys, 1));
+    release();
+    expect(turns(2)).toBe('aa');
+  });
+
   it('leave a refused one out for ten minutes, and then try it again', () => {
     const { ring, keys, changes, states, turns, pass } = createRing(['a', 'b', 'c']);
     ring.report(at(keys, 1), refusal('authentication'));

@@ -69,6 +69,7 @@ export function toProviderError(thrown: unknown, context: ErrorContext): ModelMa
   const hint = context.hints?.[topic]?.(model ?? '') ?? hintFor(wording);
   return new ModelManagerError(code, redactOwn(describeError(wording)), {
     provider: settings.id,
+    appliesTo: findLimited(code, facts, model),
     hint: hint === undefined ? undefined : redactOwn(hint),
     retryAfterMs: wanted ? findRetryAfterMs(exchange.headers, facts) : undefined,
     // Asking again where there is no such address, or only a redirect, gives the same.
@@ -76,6 +77,20 @@ export function toProviderError(thrown: unknown, context: ErrorContext): ModelMa
     vendorMessage: redact(said.filter((part) => part !== '').join(' ')).slice(0, 300),
     cause: redactedCause(thrown, redact),
   });
+}
+
+/** A limit that names the model is the model's: others of the provider need not wait. What names nobody is everybody's. */
+function findLimited(
+  code: ErrorCode,
+  { message, details }: ErrorFacts,
+  model: string | undefined,
+): 'model' | undefined {
+  if ((code !== 'rate_limited' && code !== 'overloaded') || model === undefined) return undefined;
+  const named = message.toLowerCase().includes(model.toLowerCase()) || /\b(this|that|the) model\b/i.test(message);
+  // Google names it in the quota that was violated.
+  return named || details.some((detail) => /per_?model|"model"/i.test(JSON.stringify(detail['violations'] ?? '')))
+    ? 'model'
+    : undefined;
 }
 
 function decideCode(

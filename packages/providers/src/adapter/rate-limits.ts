@@ -45,3 +45,42 @@ function findCount(headers: Headers, names: readonly string[]): number | undefin
   const count = text !== undefined && /^\d+$/.test(text.trim()) ? Number(text) : undefined;
   return Number.isSafeInteger(count) ? count : undefined;
 }
+
+/** What is left of one limit. `resetMs`: how long until it is whole again. */
+interface Room {
+  left: number;
+  limit?: number;
+  resetMs?: number;
+}
+
+/** What a vendor's limits for the model that answered still allow. */
+export interface Headroom {
+  requests?: Room;
+  tokens?: Room;
+}
+
+const requestsAtMost = [
+  'x-ratelimit-limit-requests',
+  'anthropic-ratelimit-requests-limit',
+  'x-ratelimit-limit-req-minute',
+] as const;
+const tokensAtMost = [
+  'x-ratelimit-limit-tokens',
+  'anthropic-ratelimit-tokens-limit',
+  'x-ratelimit-limit-tokens-minute',
+] as const;
+
+/** The same for our own pace: each limit by itself. @param now epoch milliseconds */
+export function parseHeadroom(headers: Headers, now: number): Headroom | undefined {
+  const toRoom = (left: readonly string[], most: readonly string[], reset: readonly string[]): Room | undefined => {
+    const count = findCount(headers, left);
+    if (count === undefined) return undefined;
+    const limit = findCount(headers, most);
+    const resetMs = reset.flatMap((name) => parseReset(headers[name] ?? '', now) ?? [])[0];
+    return { left: count, ...(limit !== undefined && { limit }), ...(resetMs !== undefined && { resetMs }) };
+  };
+  const requests = toRoom(requestsLeft, requestsAtMost, [resets[0], resets[2]]);
+  const tokens = toRoom(tokensLeft, tokensAtMost, [resets[1], resets[3]]);
+  if (requests === undefined && tokens === undefined) return undefined;
+  return { ...(requests && { requests }), ...(tokens && { tokens }) };
+}

@@ -20,6 +20,7 @@ export function addGenerateCommand(program: Command): void {
   addAskOptions(program.command('generate').description('Ask a model; the answer streams to the terminal'))
     .option('-m, --model <model>', 'provider/model-id, a bare id, or auto')
     .option('--fallbacks <models>', 'models to ask in turn when it fails, separated by commas', parseList)
+    .option('--allow-restart', 'let the answer begin again when a call breaks after text was shown')
     .addHelpText(
       'after',
       '\nExamples:\n  $ aimm generate "Why is the sky blue?"\n  $ git diff | aimm generate - --system "Review this change" -m openai/gpt-5-mini\n',
@@ -41,9 +42,10 @@ export function addAskOptions(command: Command): Command {
 
 async function generate(
   prompt: string | undefined,
-  options: AskOptions & { model?: string; fallbacks?: string[] },
+  options: AskOptions & { model?: string; fallbacks?: string[]; allowRestart?: boolean },
 ): Promise<void> {
-  const ask = { ...(await toAsk(prompt, options)), model: options.model, fallbacks: options.fallbacks };
+  const { model, fallbacks, allowRestart } = options;
+  const ask = { ...(await toAsk(prompt, options)), model, fallbacks, allowRestart };
   const answer = await withSession(async ({ manager, caller }) => {
     const onProgress = options.json === true ? undefined : showProgress;
     const { result } = await manager.generate(caller, ask, { onProgress, signal: abortOnInterrupt() });
@@ -94,13 +96,18 @@ function showProgress(event: ProgressEvent): void {
       process.stderr.write(pc.dim(`[${event.reason.message} Waiting.]\n`));
       break;
     case 'queued':
-      if (event.ahead > 0) process.stderr.write(pc.dim(`[${event.ahead} ahead in the queue of ${event.provider}]\n`));
+      if (event.ahead > 0) process.stderr.write(pc.dim(`[${describeQueue(event)}]\n`));
       break;
     case 'started':
     case 'reasoning':
     case 'model_finished':
       break;
   }
+}
+
+function describeQueue({ ahead, provider, estimatedWaitMs }: Extract<ProgressEvent, { type: 'queued' }>): string {
+  const wait = estimatedWaitMs === undefined ? '' : `, about ${formatDuration(estimatedWaitMs)}`;
+  return `${ahead} ahead in the queue of ${provider}${wait}`;
 }
 
 function formatFooter(answer: GenerationAnswer): string {

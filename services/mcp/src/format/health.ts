@@ -1,7 +1,7 @@
 import type { ProviderHealth } from '@aimm/contracts';
 import type { HealthReport, QueueHealth } from '@aimm/manager';
 import * as z from 'zod';
-import { formatPlural, formatSeconds, toIsoTime } from './units.ts';
+import { formatPlural, formatSeconds, formatUsd, toIsoTime, toUsd } from './units.ts';
 
 export const HealthSchema = z.object({
   healthy: z.boolean(),
@@ -36,10 +36,37 @@ export const HealthSchema = z.object({
           reset_at: z.string().optional(),
         })
         .optional(),
+      cooldowns: z
+        .array(
+          z.object({
+            model: z.string().optional(),
+            state: z.enum(['open', 'due', 'probing']),
+            since: z.string(),
+            until: z.string(),
+            failures: z.int(),
+            calls: z.int(),
+            last_error: z.string(),
+          }),
+        )
+        .optional(),
       problem: z.string().optional(),
       hint: z.string().optional(),
     }),
   ),
+  budgets: z
+    .array(
+      z.object({
+        name: z.string(),
+        period: z.enum(['day', 'month']),
+        provider: z.string().optional(),
+        client: z.string().optional(),
+        limit_usd: z.number(),
+        spent_usd: z.number(),
+        reserved_usd: z.number(),
+        renews_at: z.string(),
+      }),
+    )
+    .optional(),
   queue: z.object({
     reachable: z.boolean(),
     latency_ms: z.number().optional(),
@@ -72,9 +99,10 @@ export const HealthSchema = z.object({
     problem: z.string().optional(),
   }),
 });
+type Budget = NonNullable<HealthReport['budgets']>[number];
 type HealthOutput = z.input<typeof HealthSchema>;
 
-export function toHealthOutput({ healthy, providers, queue, database }: HealthReport): HealthOutput {
+export function toHealthOutput({ healthy, providers, budgets, queue, database }: HealthReport): HealthOutput {
   return {
     healthy,
     providers: providers.map((provider) => ({
@@ -93,9 +121,16 @@ export function toHealthOutput({ healthy, providers, queue, database }: HealthRe
         until: until === undefined ? undefined : toIsoTime(until),
       })),
       limits: toLimitsOutput(provider.limits),
+      cooldowns: provider.cooldowns?.map(({ provider: _provider, since, until, lastError, ...cooldown }) => ({
+        ...cooldown,
+        since: toIsoTime(since),
+        until: toIsoTime(until),
+        last_error: lastError,
+      })),
       problem: provider.problem,
       hint: provider.hint,
     })),
+    budgets: budgets?.map(toBudgetOutput),
     queue: toQueueOutput(queue),
     database: {
       kind: database.kind,
@@ -113,6 +148,22 @@ function toLimitsOutput(limits: ProviderHealth['limits']) {
     tokens_remaining: limits.tokensRemaining,
     reset_at: limits.resetAt === undefined ? undefined : toIsoTime(limits.resetAt),
   };
+}
+
+function toBudgetOutput({ limitNanoUsd, spentNanoUsd, heldNanoUsd, renewsAt, ...budget }: Budget) {
+  return {
+    ...budget,
+    limit_usd: limitNanoUsd / 1e9,
+    spent_usd: spentNanoUsd / 1e9,
+    reserved_usd: heldNanoUsd / 1e9,
+    renews_at: toIsoTime(renewsAt),
+  };
+}
+
+function formatBudget({ name, limitNanoUsd, spentNanoUsd, heldNanoUsd, renewsAt }: Budget): string {
+  const usd = (nanoUsd: number) => formatUsd(toUsd(nanoUsd));
+  const held = heldNanoUsd === 0 ? '' : `, ${usd(heldNanoUsd)} reserved`;
+  return `- budget ${name}: ${usd(spentNanoUsd)} of ${usd(limitNanoUsd)} spent${held}; renews at ${toIsoTime(renewsAt)}`;
 }
 
 function toQueueOutput(queue: QueueHealth): HealthOutput['queue'] {
@@ -139,7 +190,7 @@ function toQueueOutput(queue: QueueHealth): HealthOutput['queue'] {
   };
 }
 
-export function formatHealth({ healthy, providers, queue, database }: HealthReport): string {
+export function formatHealth({ healthy, providers, budgets = [], queue, database }: HealthReport): string {
   const busy = queue.queues.filter(
     (one) => one.waiting + one.active + one.delayed > 0 || one.pausedForMs !== undefined,
   );
@@ -148,12 +199,14 @@ export function formatHealth({ healthy, providers, queue, database }: HealthRepo
     ...providers.flatMap((provider) => [
       `- ${provider.provider}: ${describeProvider(provider)}`,
       ...describeKeys(provider),
+      ...describeCooldowns(provider),
     ]),
     `- queue: ${joinSentences(queue.reachable ? `reachable, ${formatPlural(queue.workers.length, 'worker')}` : 'not reachable', queue.problem)}`,
     ...busy.map(
       (one) =>
         `  - ${one.name}: ${one.waiting} waiting, ${one.active} running, ${one.delayed} delayed${one.pausedForMs === undefined ? '' : `, paused for ${formatSeconds(one.pausedForMs)}`}`,
     ),
+    ...budgets.map(formatBudget),
     `- database (${database.kind}): ${joinSentences(database.reachable ? 'reachable' : 'not reachable', database.problem)}`,
   ].join('\n');
 }
@@ -174,6 +227,19 @@ function describeProvider(provider: ProviderHealth): string {
     provider.latencyMs === undefined ? '' : formatSeconds(provider.latencyMs),
   ].filter((fact) => fact !== '');
   return joinSentences(facts.join(', ') || 'configured', provider.problem, provider.hint);
+}
+
+const cooldownStates = {
+  open: 'set aside until',
+  due: 'set aside, to be tried again since',
+  probing: 'being tried again since',
+};
+
+function describeCooldowns({ cooldowns = [] }: HealthReport['providers'][number]): string[] {
+  return cooldowns.map(
+    ({ provider, model, state, until, failures, calls, lastError }) =>
+      `  - ${model === undefined ? provider : `${provider}/${model}`}: ${cooldownStates[state]} ${toIsoTime(until)}; ${failures} of ${calls} calls failed (${lastError})`,
+  );
 }
 
 /** A key that does its work is not worth a line. */

@@ -3,7 +3,8 @@ import * as z from 'zod';
 import { formatError, toErrorOutput } from '../errors.ts';
 import { comparisonFields, formatComparison, toComparisonOutput } from './comparison.ts';
 import { formatGeneration, generationFields, toGenerationOutput } from './generation.ts';
-import { formatOrdinal, toIsoTime } from './units.ts';
+import { toIsoTime } from './units.ts';
+import { formatPlace, formatPutAside } from './wait.ts';
 
 /** A request as it stands: what its own tool would answer, and how far it is. */
 export const jobFields = {
@@ -12,6 +13,9 @@ export const jobFields = {
   kind: z.enum(['generation', 'comparison', 'batch']).optional(),
   created_at: z.string().optional(),
   position: z.int().optional().describe('Place in the queue while status is queued; 1 is next.'),
+  estimated_wait_ms: z.int().optional(),
+  waiting_for: z.enum(['queue', 'rate_limit', 'provider', 'retry']).optional(),
+  waiting_until: z.string().optional(),
 };
 const JobOutput = z.object(jobFields);
 export type JobOutput = z.input<typeof JobOutput>;
@@ -32,6 +36,11 @@ export function toJobOutput(view: JobView): JobOutput {
     created_at: toIsoTime(view.createdAt),
     ...(view.model !== undefined && view.generation === undefined && { model: view.model }),
     position: view.position,
+    ...(view.wait !== undefined && {
+      estimated_wait_ms: view.wait.estimatedWaitMs,
+      waiting_for: view.wait.waitingFor,
+      ...(view.wait.waitingUntil !== undefined && { waiting_until: toIsoTime(view.wait.waitingUntil) }),
+    }),
     partial_text: view.partialText,
     error: view.error && toErrorOutput(view.error),
   };
@@ -47,7 +56,8 @@ export function formatJob(view: JobView): string[] {
   const what = `${view.requestId}${view.model === undefined ? '' : ` (${view.model})`}`;
   switch (view.status) {
     case 'queued': {
-      const place = view.position === undefined ? '' : `, ${formatOrdinal(view.position)} in line`;
+      const aside = view.wait === undefined ? '' : `: ${formatPutAside(view.wait)}`;
+      const place = view.position === undefined ? aside : `, ${formatPlace({ ...view.wait, position: view.position })}`;
       return [`${what} is waiting${place}. ${callAgain}`, formatChildren(view)];
     }
     case 'running':
@@ -59,6 +69,7 @@ export function formatJob(view: JobView): string[] {
     case 'failed':
     case 'cancelled':
       return [
+        view.partialText ?? '',
         view.error === undefined ? `${what} ${view.status}.` : formatError(view.error, view.requestId),
         formatChildren(view),
       ];

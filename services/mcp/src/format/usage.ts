@@ -5,6 +5,7 @@ import { formatCount, formatPlural, formatSeconds, formatUsd, toIsoTime, toUsd }
 const totalsFields = {
   requests: z.int(),
   calls: z.int(),
+  cached: z.int().describe('Requests answered without a call: from the cache, or by another that asked the same.'),
   succeeded: z.int(),
   failed: z.int(),
   cancelled: z.int(),
@@ -44,6 +45,7 @@ function toTotals(totals: UsageTotals) {
   return {
     requests: totals.requests,
     calls: totals.calls,
+    cached: totals.cached,
     succeeded: totals.succeeded,
     failed: totals.failed,
     cancelled: totals.cancelled,
@@ -76,6 +78,7 @@ function formatTotals(name: string, totals: UsageTotals): string {
   const facts = [
     formatPlural(totals.requests, 'request'),
     formatPlural(totals.calls, 'call'),
+    totals.cached === 0 ? '' : `${formatCount(totals.cached)} from the cache`,
     `${formatCount(totals.inputTokens)} in, ${formatCount(totals.outputTokens)} out tokens`,
     formatUsd(toUsd(totals.costNanoUsd)),
     totals.unpricedCalls === 0 ? '' : `${formatPlural(totals.unpricedCalls, 'call')} of unknown price`,

@@ -74,6 +74,10 @@ export const settingFields = {
     .optional(),
 };
 
+export const restartField = {
+  allow_restart: z.boolean().optional().describe('Retry a call that broke off after its text was shown as progress.'),
+};
+
 /** How to go about it. */
 export const backgroundField = {
   background: z

@@ -13,6 +13,7 @@ import {
   questionFields,
   rareFields,
   requireOneQuestion,
+  restartField,
   settingFields,
 } from '../input/ask-fields.ts';
 import { toAsk } from '../input/to-ask.ts';
@@ -24,7 +25,7 @@ const Input = z
     ...settingFields,
     conversation_id: ConversationId.optional().describe('Continue this saved conversation.'),
     save_conversation: z.boolean().optional().describe('Save this turn; the answer names the conversation_id.'),
-    route: z.enum(['cheapest', 'fastest', 'balanced']).optional().describe('How model auto chooses.'),
+    route: z.string().max(64).optional().describe('How auto chooses: cheapest, fastest, balanced, or a rule of yours.'),
     fallbacks: z
       .array(ModelNameInput)
       .min(1)
@@ -34,6 +35,7 @@ const Input = z
     cache: z.boolean().optional().describe('Allow the stored answer to an identical request, and store this one.'),
     ...backgroundField,
     ...limitFields,
+    ...restartField,
     ...rareFields,
   })
   .superRefine((input, ctx) => requireOneQuestion(input, ctx));
@@ -54,6 +56,8 @@ export const generate = defineTool({
       route: input.route,
       fallbacks: input.fallbacks,
       cache: input.cache,
+      // Who is shown no text as it comes loses none when the answer begins again.
+      allowRestart: input.allow_restart ?? context.progress === undefined,
       conversationId: input.conversation_id,
       saveConversation: input.save_conversation,
     };

@@ -94,6 +94,7 @@ export const totals: UsageTotals = {
   reasoningTokens: 0,
   costNanoUsd: 18_000,
   unpricedCalls: 1,
+  cached: 0,
   errorRate: 1 / 3,
   latencyP50Ms: 850,
   latencyP95Ms: 1200,

@@ -65,6 +65,7 @@ async function judge(
     request: toJudgeRequest(order, answered),
     attempts: order.attempts,
     timeoutMs: order.timeoutMs,
+    ...(order.budget !== undefined && { budget: order.budget }),
     stream: false,
     onUnknownOutcome: 'retry',
     warnings: [],

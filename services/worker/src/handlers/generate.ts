@@ -7,34 +7,49 @@ import {
   type UnfitAnswer,
 } from '@aimm/contracts';
 import {
+  type AdmissionNeed,
+  type Aside,
   CallFailedError,
+  type Cooldowns,
   type Handled,
   type Handler,
+  hasFreeHop,
   type JobContext,
   LockLostError,
+  type Opened,
+  type Pass,
   type Producer,
-  type ResponseCache,
+  type Refusal,
+  toCachedRow,
+  toCooldownError,
   toNextHop,
+  toPoolMove,
+  withBudgetCosts,
 } from '@aimm/queue';
 import { type AccountedCall, accountForCall } from '../account-for-call.ts';
+import type { AdmissionNeeds } from '../admission-need.ts';
 import { createCallLog } from '../call-log.ts';
-import { cutOff, notConfigured, tooLate, toCancelled } from '../generation-errors.ts';
+import { cutOff, notConfigured, toBrokenOff, toCancelled, tooLate } from '../generation-errors.ts';
 import { type ProviderKey, toKeyFault } from '../key-ring.ts';
 import { toLedgerRow } from '../ledger-rows.ts';
 import type { LedgerWriter } from '../ledger-writer.ts';
 import { makeCall } from '../make-call.ts';
 import { nameNearModels } from '../name-near-models.ts';
+import type { PaceKeeper } from '../pace-keeper.ts';
 import type { ProviderSet } from '../provider-set.ts';
 import { checkAnswer, isMended, stillUnfit, toRepairRequest } from '../structured-output.ts';
 import { toGenerationReceipt, toGenerationResult } from '../to-generation-result.ts';
+import { waitForTurn } from '../wait-for-turn.ts';
 
 export interface GenerateDependencies {
   providers: ProviderSet;
   catalog: Catalog;
   tokens: TokenEstimator;
   ledger: LedgerWriter;
-  cache: ResponseCache;
   producer: Pick<Producer, 'addGeneration'>;
+  cooldowns: Cooldowns;
+  needs: AdmissionNeeds;
+  pace: PaceKeeper;
 }
 
 /**
@@ -47,6 +62,14 @@ export interface GenerateDependencies {
 export function createGenerate(dependencies: GenerateDependencies): Handler<'generate'> {
   return async (payload, context) => {
     const run = createGenerationRun(payload, context, dependencies);
+    try {
+      return await start(run, context);
+    } finally {
+      run.leave();
+    }
+  };
+
+  async function start(run: ReturnType<typeof createGenerationRun>, context: JobContext): Promise<Answered> {
     const opened = await run.open();
     switch (opened.state) {
       case 'fresh':
@@ -56,20 +79,21 @@ export function createGenerate(dependencies: GenerateDependencies): Handler<'gen
       case 'settled':
         if (opened.outcome.status === 'succeeded') return run.answerAgain(opened.outcome);
         // Settled and stalled after that: the crash came before BullMQ knew. Otherwise someone pressed "retry".
-        if (context.stalledCount > (opened.checkpoint?.stalledCount ?? 0)) {
+        // A request that goes on elsewhere is not called here again, however its job comes back.
+        if (opened.outcome.continues === true || context.stalledCount > (opened.checkpoint?.stalledCount ?? 0)) {
           return run.end(opened.outcome, ModelManagerError.fromShape(opened.outcome.error));
         }
         return run.callAgain();
       case 'resumed':
         return run.callAgain();
     }
-  };
+  }
 }
 
 type Answered = Handled<'generate'>;
 
 function createGenerationRun(payload: GeneratePayload, context: JobContext, dependencies: GenerateDependencies) {
-  const { providers, catalog, ledger, cache, producer } = dependencies;
+  const { providers, catalog, ledger, producer, cooldowns, needs, pace } = dependencies;
   const model = `${payload.provider}/${payload.request.model}`;
   const ring = providers.find(payload.provider);
   const demo = providers.isDemo();
@@ -77,6 +101,9 @@ function createGenerationRun(payload: GeneratePayload, context: JobContext, depe
   /** Keys that the provider refused in this run. */
   const refused = new Set<ProviderKey>();
   let sentText = false;
+  /** The way to the model, for this run; or why it is not free. */
+  let pass: Pass | undefined;
+  let aside: Aside | undefined;
 
   /** Why no call may be made, where that is so. */
   function findObstacle(): ModelManagerError | undefined {
@@ -90,50 +117,126 @@ function createGenerationRun(payload: GeneratePayload, context: JobContext, depe
   }
 
   /** Reads what earlier runs left; where there is nothing and nothing stands in the way, the first call counts as started. */
-  async function open() {
+  async function open(): Promise<Exclude<Opened, { state: 'refused' }>> {
     const obstacle = findObstacle();
-    if (obstacle === undefined) log.start();
-    const opened = await context.open(log.checkpoint());
+    if (obstacle === undefined && pass === undefined) await enter();
+    const isFree = obstacle === undefined && aside === undefined;
+    if (isFree) log.start();
+    const opened = await context.open(log.checkpoint(), isFree ? need() : undefined);
+    if (opened.state === 'refused') {
+      await takeTurn(opened.refusal);
+      return open();
+    }
     if (opened.state === 'fresh' && obstacle !== undefined) return fail(obstacle);
+    if (opened.state === 'fresh' && aside !== undefined) return stepAside(aside);
     if (opened.state !== 'fresh') log.adopt(opened.checkpoint);
     return opened;
+  }
+
+  let needed: AdmissionNeed | undefined;
+  const need = () => (needed ??= needs.toNeed(payload));
+
+  /** Returns when it is the call's turn to ask its limits again; a job whose turn is far gives up its slot. */
+  async function takeTurn(refusal: Refusal): Promise<void> {
+    log.takeBack();
+    const { deadlineAt, startBy = Number.POSITIVE_INFINITY, provider } = payload;
+    const turn = await waitForTurn(refusal, {
+      latest: Math.min(deadlineAt, startBy),
+      provider,
+      signal: context.signal,
+    });
+    if (context.signal.reason instanceof LockLostError) throw context.signal.reason;
+    if (turn.state === 'now') {
+      const decision = context.signal.aborted ? context.decide(toCancelled(context.signal.reason)) : undefined;
+      if (decision?.action !== 'hand_back') return;
+      if (log.calls.length > 0) await context.save(log.checkpoint());
+      throw new CallFailedError(decision);
+    }
+    if (turn.state === 'never') return fail(turn.error);
+    // The first call of a job that was not admitted leaves nothing behind.
+    if (log.calls.length > 0) await context.save(log.checkpoint());
+    context.reply(log.calls.at(-1)?.number ?? payload.callsBefore ?? 0, {
+      type: 'waiting',
+      untilMs: turn.untilMs,
+      reason: turn.decision.error.toShape(),
+      why: 'rate_limit',
+    });
+    await ledger.record(log.rows);
+    throw new CallFailedError(turn.decision);
+  }
+
+  const isAside = (provider: string, name: string) => cooldowns.find(provider, name) !== undefined;
+
+  async function enter(): Promise<void> {
+    const { provider, request } = payload;
+    const known = cooldowns.find(provider, request.model);
+    const wait = known === undefined || !hasFreeHop(payload, toCooldownError(known).toShape(), isAside);
+    const entrance = await cooldowns.enter(provider, request.model, { wait });
+    if ('pass' in entrance) pass = entrance.pass;
+    else aside = entrance.aside;
+  }
+
+  /** The model is set aside: the next fallback that is not has the request, or it waits its turn, at no attempt's cost. */
+  async function stepAside({ delayMs, error }: Aside): Promise<never> {
+    if (hasFreeHop(payload, error.toShape(), isAside)) return fail(error);
+    const latest = Math.min(payload.deadlineAt, payload.startBy ?? Number.POSITIVE_INFINITY);
+    const leftMs = latest - Date.now();
+    if ((error.retryAfterMs ?? 0) >= leftMs) return fail(error);
+    const forMs = Math.max(1, Math.min(delayMs, leftMs));
+    log.endHidden();
+    await context.save(log.checkpoint());
+    const waiting = { untilMs: Date.now() + forMs, reason: error.toShape() };
+    context.reply(log.calls.at(-1)?.number ?? payload.callsBefore ?? 0, { type: 'waiting', ...waiting });
+    await ledger.record(log.rows);
+    throw new CallFailedError({ action: 'delay', delayMs: forMs, error });
   }
 
   /** Ends the job for good, or hands the request to its next fallback. */
   async function fail(error: ModelManagerError): Promise<never> {
     log.endHidden();
-    const next = toNextHop(payload, error, log.calls.length, Date.now());
+    const next = toNextHop(payload, error, log.calls.length, Date.now(), { isAside });
     if (next !== undefined && sentText) {
       context.reply(log.current().number, { type: 'reset', reason: error.toShape() });
     }
-    return end({ status: 'failed', error: error.toShape(), ...(next !== undefined && { continues: true }) }, error);
+    const goesOn = next && { continues: true, next: `${next.provider}/${next.request.model}` };
+    return end({ status: 'failed', error: error.toShape(), ...goesOn }, error);
   }
 
   /** Settled before the fallback is queued, which can be repeated: a crash between the two leads back here, to no other call. */
   async function end(outcome: Extract<Outcome, { status: 'failed' }>, error: ModelManagerError): Promise<never> {
     await context.settle(outcome, log.checkpoint());
-    const next =
-      outcome.continues === true ? toNextHop(payload, outcome.error, log.calls.length, Date.now()) : undefined;
+    const next = outcome.continues === true ? toSuccessor(outcome) : undefined;
     if (next !== undefined) await producer.addGeneration(next);
     await ledger.record(log.rows);
     throw new CallFailedError({ action: 'stop', error });
   }
 
+  /** The job that the request goes on as: the same one however often it is made. */
+  function toSuccessor({ error, next, moved }: Extract<Outcome, { status: 'failed' }>): GeneratePayload | undefined {
+    if (moved === true) return toPoolMove(payload, next ?? '');
+    const paid = withBudgetCosts(payload, log.rows);
+    return toNextHop(paid, error, log.calls.length, Date.now(), { to: next });
+  }
+
   async function failCall(report: AccountedCall, error: ModelManagerError): Promise<Answered> {
     log.end(error.code === 'cancelled' ? 'cancelled' : 'failed', toRow(report));
     if (context.signal.reason instanceof LockLostError) throw context.signal.reason;
-    if (toKeyFault(error) !== undefined && ring?.hasNext(refused) === true) {
+    // What somebody has read is not taken back, unless the request says so; another model may be asked where it names one.
+    const isShown = payload.stream && report.text !== '' && payload.allowRestart !== true;
+    if (!isShown && toKeyFault(error) !== undefined && ring?.hasNext(refused) === true) {
       // At once and at no attempt's cost: the provider is well, and so may the next key be.
       if (sentText) context.reply(log.current().number, { type: 'reset', reason: error.toShape() });
       return callAgain();
     }
     const decision = context.decide(error);
-    if (decision.action === 'stop') return fail(decision.error);
+    if (decision.action === 'stop') return fail(isShown ? toBrokenOff(decision.error) : decision.error);
+    if (isShown && decision.action !== 'hand_back') return fail(toBrokenOff(error));
     await context.save(log.checkpoint());
     const attempt = log.current().number;
     if (sentText) context.reply(attempt, { type: 'reset', reason: error.toShape() });
-    if (decision.action === 'pause') {
-      context.reply(attempt, { type: 'waiting', untilMs: Date.now() + decision.delayMs, reason: error.toShape() });
+    if (decision.action === 'pause' || decision.action === 'retry') {
+      const why = decision.action === 'retry' ? 'retry' : 'provider';
+      context.reply(attempt, { type: 'waiting', untilMs: Date.now() + decision.delayMs, reason: error.toShape(), why });
     }
     await ledger.record(log.rows);
     throw new CallFailedError(decision);
@@ -146,9 +249,8 @@ function createGenerationRun(payload: GeneratePayload, context: JobContext, depe
     if (checked.state === 'unfit') return mend(checked.unfit);
     const { calls, rows } = log;
     const result = toGenerationResult(payload, report, { calls, rows, demo, structured: checked.structured });
-    await context.settle({ status: 'succeeded', value: result }, log.checkpoint());
-    await ledger.record(log.rows);
-    if (payload.cache !== undefined) await cache.keep(payload.cache.key, result, payload.cache.ttlMs);
+    const followers = await context.settle({ status: 'succeeded', value: result }, log.checkpoint());
+    await ledger.record([...log.rows, ...toCachedRows(followers, result)]);
     return { value: result, receipt: toGenerationReceipt(result) };
   }
 
@@ -168,21 +270,32 @@ function createGenerationRun(payload: GeneratePayload, context: JobContext, depe
     if (payload.quiet !== true) context.reply(attempt, { type: 'started' });
     // Another job may have had the last good key set aside since this one looked: then any will do.
     const key = required(ring?.next(refused) ?? ring?.next());
+    const release = ring?.hold(key);
     const made = await makeCall(key.provider, request, {
       signal: context.signal,
-      onResponse: ({ headers }) => ring?.noteResponse(headers),
+      onResponse({ headers }) {
+        ring?.noteResponse(headers);
+        pace.note(payload, headers, ring?.keys.length ?? 1);
+      },
       timeoutMs: Math.min(payload.timeoutMs, Math.max(1, payload.deadlineAt - Date.now())),
       onText(text, soFar) {
         sentText = true;
+        pass?.answered();
         if (payload.stream) context.reply(attempt, { type: 'text', text });
         context.keepPartialText(soFar);
       },
       onReasoning(text) {
+        pass?.answered();
         if (payload.stream) context.reply(attempt, { type: 'reasoning', text });
       },
     });
+    release?.();
     const report = accountForCall({ ...payload, request }, startedAt, made, dependencies);
+    context.spent(needs.note(payload, report));
     ring?.report(key, report.error);
+    // What we broke off says nothing of the provider.
+    if (context.signal.aborted) pass?.leave();
+    else pass?.ended(report.error, report.providerMs);
     if (toKeyFault(report.error) !== undefined) refused.add(key);
     try {
       if (report.error === undefined) return await succeed(report);
@@ -200,28 +313,39 @@ function createGenerationRun(payload: GeneratePayload, context: JobContext, depe
   async function callAgain(): Promise<Answered> {
     const obstacle = findObstacle();
     if (obstacle !== undefined) return fail(obstacle);
+    // A further call of this run goes the way that was found free.
+    if (aside === undefined && pass === undefined) await enter();
+    if (aside !== undefined) return stepAside(aside);
     const wasHidden = log.endHidden();
     if (wasHidden && payload.onUnknownOutcome === 'fail') return fail(cutOff(model, payload.provider));
-    const { number } = log.start();
-    await context.save(log.checkpoint());
     // Whoever waits may have text of the call that was cut off; its worker cannot take it back any more.
-    if (wasHidden) context.reply(number, { type: 'reset', reason: cutOff(model, payload.provider).toShape() });
-    return call();
+    if (wasHidden)
+      context.reply(log.current().number, { type: 'reset', reason: cutOff(model, payload.provider).toShape() });
+    log.start();
+    const refusal = await context.start(log.checkpoint(), need());
+    if (refusal === undefined) return call();
+    await takeTurn(refusal);
+    return callAgain();
   }
 
   /** The call was made and answered before the crash: tell it again, account for it again (idempotently), call nobody. */
   async function answerAgain(outcome: Extract<Outcome, { status: 'succeeded' }>): Promise<Answered> {
     const result = GenerationResult.parse(outcome.value);
-    await context.settle(outcome);
-    await ledger.record(log.rows);
+    const followers = await context.settle(outcome, log.checkpoint());
+    await ledger.record([...log.rows, ...toCachedRows(followers, result)]);
     return { value: result, receipt: toGenerationReceipt(result) };
   }
 
   const toRow = (report: AccountedCall) => toLedgerRow(payload, { ...log.current(), demo }, report);
-  return { open, fail, call, callAgain, answerAgain, end };
+  return { open, fail, call, callAgain, answerAgain, end, leave: () => pass?.leave() };
 }
 
 function required(key: ProviderKey | undefined): ProviderKey {
   if (key === undefined) throw new TypeError('that there is a key was checked before the call');
   return key;
+}
+
+/** Those who waited for the same call: their answers are in the ledger, and cost nothing. */
+function toCachedRows(followers: Awaited<ReturnType<JobContext['settle']>>, result: GenerationResult) {
+  return followers.map((follower) => toCachedRow(follower, result, Date.now()));
 }

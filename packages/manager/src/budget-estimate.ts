@@ -1,0 +1,35 @@
+import { type Catalog, estimateTokens } from '@aimm/catalog';
+import type { GenerationRequest } from '@aimm/contracts';
+
+/** What an answer without a limit of its own is taken to be long at most, in tokens; a model that writes less is believed. */
+const usualOutputTokens = 4_096;
+
+type Asked = Pick<GenerationRequest, 'messages' | 'settings'> & { provider: string; model: string };
+
+/**
+ * What a call may cost in nano-dollars: its input at full price and the longest answer that it asks for. `null`: nobody knows the price.
+ * `furtherInputTokens`: what will be in the prompt and is not there yet.
+ */
+export function estimateCost(catalog: Catalog, asked: Asked, at: number, furtherInputTokens = 0): number | null {
+  const { provider, model, settings } = asked;
+  const kind = catalog.findProvider(provider)?.kind ?? provider;
+  const inputTokens = estimateTokens(asked, kind) + furtherInputTokens;
+  const { costNanoUsd } = catalog.priceCall({
+    provider,
+    model,
+    usage: {
+      inputTokens,
+      outputTokens: estimateOutput(catalog, asked),
+      // What is kept for the next request may cost more than what is not.
+      ...((settings.promptCache === '5m' || settings.promptCache === '1h') && { cacheWriteTokens: inputTokens }),
+    },
+    at,
+    cachedForAnHour: settings.promptCache === '1h',
+  });
+  return costNanoUsd;
+}
+
+export function estimateOutput(catalog: Catalog, { provider, model, settings }: Omit<Asked, 'messages'>): number {
+  const longest = catalog.findModel(provider, model)?.maxOutputTokens ?? Number.POSITIVE_INFINITY;
+  return settings.maxOutputTokens ?? Math.min(usualOutputTokens, longest);
+}

@@ -1,0 +1,239 @@
+import type { BudgetConfig } from '@aimm/catalog';
+import {
+  type BudgetShare,
+  type GeneratePayload,
+  ModelManagerError,
+  type RequestRecord,
+  type Warning,
+} from '@aimm/contracts';
+import { type BudgetClaim, type Reserved, toHoldExpiry } from '@aimm/queue';
+import { estimateCost } from './budget-estimate.ts';
+import { type BudgetPeriod, toBudgetPeriod } from './budget-period.ts';
+import type { BudgetView } from './manager.ts';
+import type { Resources } from './resources.ts';
+
+/** A counter is kept for requests that end after its period. */
+const keepForMs = 3 * 24 * 3_600_000;
+/** The ledger is asked for a budget's first number; one that is slower than this is not waited for. */
+const seedWithinMs = 800;
+
+type Asked = Pick<GeneratePayload, 'requestId' | 'client' | 'provider' | 'request' | 'fallbacks' | 'deadlineAt'>;
+
+/** What one request would hold of each budget that concerns it. Empty where none does. */
+export interface BudgetPlan {
+  shares: BudgetShare[];
+  warnings: Warning[];
+}
+
+/**
+ * The dearest of a request's models decides what is held, for a budget of one provider the dearest of that provider's.
+ * A request whose models are all free (a local server) takes nothing of any budget.
+ */
+export function planBudget(
+  { catalog, now }: Resources,
+  asked: Omit<Asked, 'requestId' | 'deadlineAt'>,
+  furtherInputTokens = 0,
+): BudgetPlan {
+  if (catalog.budgets.length === 0) return { shares: [], warnings: [] };
+  const at = now();
+  const models = [{ provider: asked.provider, model: asked.request.model }, ...(asked.fallbacks ?? [])];
+  const costs = models.map(({ provider, model }) => ({
+    provider,
+    name: `${provider}/${model}`,
+    nanoUsd: estimateCost(catalog, { ...asked.request, provider, model }, at, furtherInputTokens),
+  }));
+  const shares = catalog.budgets.flatMap((budget): BudgetShare[] => {
+    if (budget.client !== undefined && budget.client !== asked.client) return [];
+    const own = costs.filter(({ provider }) => budget.provider === undefined || budget.provider === provider);
+    if (own.every(({ nanoUsd }) => nanoUsd === 0)) return [];
+    const { key, renewsAt } = toCounter(budget, at);
+    return [
+      {
+        key,
+        ...(budget.provider !== undefined && { provider: budget.provider }),
+        heldNanoUsd: Math.max(...own.map(({ nanoUsd }) => nanoUsd ?? 0)),
+        keepUntil: renewsAt + keepForMs,
+      },
+    ];
+  });
+  const unpriced = shares.length === 0 ? [] : costs.filter(({ nanoUsd }) => nanoUsd === null);
+  return {
+    shares,
+    warnings: unpriced.map(({ name }) => ({
+      code: 'unknown_price',
+      message: `The price of ${name} is unknown: nothing of a budget is reserved for it, and its cost will not count.`,
+    })),
+  };
+}
+
+/** The payload with what it is to hold, where budgets concern it. */
+export function withBudget(resources: Resources, payload: GeneratePayload): GeneratePayload {
+  const { shares, warnings } = planBudget(resources, payload);
+  return shares.length === 0 ? payload : { ...payload, budget: shares, warnings: [...payload.warnings, ...warnings] };
+}
+
+type Holder = Pick<Asked, 'requestId' | 'deadlineAt'> & { budget?: BudgetShare[] | undefined };
+
+/** Every hold of these requests, by budget. */
+export function toClaims(resources: Resources, holders: readonly Holder[]): BudgetClaim[] {
+  const claims = new Map<string, BudgetClaim>();
+  for (const { requestId, deadlineAt, budget: shares = [] } of holders) {
+    for (const { key, keepUntil, heldNanoUsd } of shares) {
+      const claim = claims.get(key) ?? toClaim(findBudget(resources, key), key, keepUntil);
+      claims.set(key, claim);
+      claim.holds.push({ requestId, nanoUsd: heldNanoUsd, expiresAt: toHoldExpiry(deadlineAt) });
+    }
+  }
+  return [...claims.values()];
+}
+
+/** Reserves all of it or nothing. @throws budget_exceeded, unavailable */
+export async function reserveBudgets(resources: Resources, claims: readonly BudgetClaim[]): Promise<void> {
+  if (claims.length === 0) return;
+  await settleWith(resources, claims, (ready) => resources.queue.budgets.reserve(ready));
+}
+
+/**
+ * Runs what reserves, and again with the ledger's numbers where counters were not there yet; two fronts may both bring them,
+ * the first counts. @throws budget_exceeded
+ */
+export async function settleWith<T extends { state: string }>(
+  resources: Resources,
+  claims: readonly BudgetClaim[],
+  reserve: (claims: readonly BudgetClaim[]) => Promise<T | Reserved>,
+): Promise<Exclude<T, Reserved> | Extract<Reserved, { state: 'held' }>> {
+  let answer = await reserve(claims);
+  if (isReserved(answer) && answer.state === 'unseeded')
+    answer = await reserve(await seed(resources, claims, answer.indexes));
+  if (isReserved(answer) && answer.state === 'exceeded') throw exceeded(resources, claims, answer);
+  // Seeded counters are there: what is left is what was hoped for.
+  return answer as Exclude<T, Reserved> | Extract<Reserved, { state: 'held' }>;
+}
+
+function isReserved(answer: { state: string }): answer is Reserved {
+  return answer.state === 'held' || answer.state === 'unseeded' || answer.state === 'exceeded';
+}
+
+/** Gives back what a request holds that ended without a worker; what its earlier hops cost stays spent. */
+export async function releaseBudget(
+  { queue, logger }: Resources,
+  { requestId, budget }: Pick<RequestRecord, 'requestId' | 'budget'>,
+): Promise<void> {
+  if (budget === undefined) return;
+  const costs = budget.map(({ key, spentNanoUsd = 0 }) => ({ key, nanoUsd: spentNanoUsd }));
+  await queue.budgets.settle(requestId, costs).catch((error: unknown) => {
+    logger.warn({ err: error, requestId }, 'A reservation could not be given back; it ends by itself');
+  });
+}
+
+/** Every budget as it stands. @throws unavailable */
+export async function readBudgets(resources: Resources): Promise<BudgetView[]> {
+  const { catalog, queue, now } = resources;
+  if (catalog.budgets.length === 0) return [];
+  const at = now();
+  const claims = catalog.budgets.map((budget) => {
+    const { key, renewsAt } = toCounter(budget, at);
+    return toClaim(budget, key, renewsAt + keepForMs);
+  });
+  const reserved = await settleWith(resources, claims, (ready) => queue.budgets.reserve(ready));
+  return catalog.budgets.map(({ name, limitNanoUsd, period, provider, client, ...rest }, index) => ({
+    name,
+    period,
+    provider,
+    client,
+    limitNanoUsd,
+    spentNanoUsd: reserved.counts[index]?.spentNanoUsd ?? 0,
+    heldNanoUsd: reserved.counts[index]?.heldNanoUsd ?? 0,
+    renewsAt: toBudgetPeriod({ period, ...rest }, at).renewsAt,
+  }));
+}
+
+function toClaim({ limitNanoUsd }: BudgetConfig, key: string, keepUntil: number): BudgetClaim {
+  return { key, limitNanoUsd, keepUntil, holds: [] };
+}
+
+function toCounter(budget: BudgetConfig, at: number): BudgetPeriod {
+  const period = toBudgetPeriod(budget, at);
+  return { ...period, key: `${budget.name}:${period.key}` };
+}
+
+async function seed(
+  resources: Resources,
+  claims: readonly BudgetClaim[],
+  indexes: readonly number[],
+): Promise<BudgetClaim[]> {
+  const missing = new Set(indexes);
+  return Promise.all(
+    claims.map(async (claim, index) =>
+      missing.has(index) ? { ...claim, seedNanoUsd: await readSpent(resources, claim) } : claim,
+    ),
+  );
+}
+
+/** What the ledger knows of a period's cost; nothing where it does not answer, since a request cannot wait for it. */
+async function readSpent(resources: Resources, claim: BudgetClaim): Promise<number> {
+  const { database, logger } = resources;
+  const budget = findBudget(resources, claim.key);
+  const { startsAt, renewsAt } = toPeriod(budget, claim);
+  const { provider, client } = budget;
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error('the database did not answer in time')), seedWithinMs);
+  });
+  try {
+    const asked = database
+      .get()
+      .then(({ ledger }) => ledger.sumCosts({ from: startsAt, to: renewsAt, provider, client }));
+    return await Promise.race([asked, late]);
+  } catch (error) {
+    const reason = (error as Error).message;
+    logger.warn({ budget: budget.name, reason }, 'A budget starts from nothing: the ledger could not be asked');
+    return 0;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** The claim's own period, whatever time it is by now. */
+function toPeriod(budget: BudgetConfig, { keepUntil }: BudgetClaim): BudgetPeriod {
+  return toBudgetPeriod(budget, keepUntil - keepForMs - 1);
+}
+
+function findBudget({ catalog }: Resources, key: string): BudgetConfig {
+  const name = key.slice(0, key.lastIndexOf(':'));
+  const budget = catalog.budgets.find((one) => one.name === name);
+  if (budget === undefined) throw new TypeError('claims are made of budgets');
+  return budget;
+}
+
+function exceeded(
+  resources: Resources,
+  claims: readonly BudgetClaim[],
+  { index, spentNanoUsd, heldNanoUsd }: Extract<Reserved, { state: 'exceeded' }>,
+): ModelManagerError {
+  const claim = claims[index];
+  if (claim === undefined) throw new TypeError('the script names a claim');
+  const budget = findBudget(resources, claim.key);
+  const { renewsAt } = toPeriod(budget, claim);
+  const wanted = claim.holds.reduce((sum, { nanoUsd }) => sum + nanoUsd, 0);
+  const whose = [
+    ...(budget.provider === undefined ? [] : [`for ${budget.provider}`]),
+    ...(budget.client === undefined ? [] : [`of ${budget.client}`]),
+  ].map((words) => ` ${words}`);
+  const renews = new Date(renewsAt).toISOString();
+  return new ModelManagerError(
+    'budget_exceeded',
+    `The budget "${budget.name}"${whose.join('')} (${toUsd(budget.limitNanoUsd)} a ${budget.period}) has no room for this: ${toUsd(spentNanoUsd)} is spent, ${toUsd(heldNanoUsd)} reserved by requests under way, and this may cost up to ${toUsd(wanted)}. It renews at ${renews}.`,
+    {
+      retryable: false,
+      hint: `Nothing was asked. Ask again after ${renews}, ask a cheaper model or for a shorter answer (max_output_tokens), or raise the budget in config/providers.json or its BUDGET_USD variable.`,
+    },
+  );
+}
+
+/** `$1.50`, `$0.00042`: at least cents, and two digits that count. */
+function toUsd(nanoUsd: number): string {
+  const usd = nanoUsd / 1e9;
+  const digits = usd === 0 || usd >= 0.01 ? 2 : Math.min(9, 1 - Math.floor(Math.log10(usd)));
+  return `$${usd.toFixed(digits)}`;
+}

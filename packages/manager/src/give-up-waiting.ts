@@ -1,0 +1,40 @@
+import { type GeneratePayload, ModelManagerError } from '@aimm/contracts';
+import { findCooldown, toNextHop } from '@aimm/queue';
+import { cancelGeneration, leaveFlight } from './cancel-job.ts';
+import type { Resources } from './resources.ts';
+
+/**
+ * `max_wait_seconds` are over and the job still waits, in its queue or put aside: the next fallback gets it, or it ends.
+ * Does nothing where a worker has begun meanwhile. `asked`: what was asked, where that is known here.
+ */
+export async function giveUpWaiting(resources: Resources, requestId: string, asked?: GeneratePayload): Promise<void> {
+  const { queue, now } = resources;
+  const record = await queue.requests.find(requestId);
+  const waiting = (record && (await queue.handOver.find(record))) ?? asked;
+  const error = tooBusy(record?.model ?? 'The model', waiting?.provider);
+  if (waiting === undefined) return cancelGeneration(resources, requestId, error);
+  // One that was put back to be tried again has made calls, and numbers go on from there.
+  const calls = record === undefined ? 0 : await queue.requests.countCalls(record);
+  const aside = await queue.cooldowns().catch(() => []);
+  const isAside = (provider: string, name: string) => findCooldown(aside, provider, name) !== undefined;
+  const next = toNextHop({ ...waiting, flight: record?.flight }, error.toShape(), calls, now(), { isAside });
+  if (next === undefined) {
+    await cancelGeneration(resources, requestId, error);
+  } else if (record !== undefined && (await leaveFlight(resources, record))) {
+    // It waited for another's call, and held nothing of a budget.
+    const { flight: _flight, ...alone } = next;
+    await queue.budgets.hold(requestId, alone.budget ?? [], alone.deadlineAt);
+    await queue.producer.addGeneration(alone);
+  } else {
+    await queue.handOver.move(waiting, next, { error: error.toShape() });
+  }
+}
+
+/** `model`: `provider/model-id`. */
+export function tooBusy(model: string, provider: string | undefined): ModelManagerError {
+  return new ModelManagerError('timeout', `${model} was still busy after max_wait_seconds.`, {
+    provider,
+    retryable: false,
+    hint: 'Allow a longer wait, name fallbacks, or ask with background: true. check_health shows how busy the provider is.',
+  });
+}

@@ -1,0 +1,238 @@
+import { fields, keyPrefix } from './names.ts';
+
+/**
+ * The Lua that decides whether a call may start now. It is put before the scripts that write checkpoints, so that limits
+ * cost no round trip of their own.
+ *
+ * Each scope has three keys: a hash of its clocks, the set of its leases and the set of those that wait for their turn.
+ * Clocks are instants in microseconds of Redis's own time. `requests` is the instant from which on the limit would be
+ * unused (GCRA): a call moves it on by the interval between calls, and is admitted as long as it is no further ahead than
+ * the burst allows. `tokens` is the same with the time that the call's tokens take. A debt is such an instant far ahead.
+ *
+ * Scores of turns are the millisecond at which the job was told to come back; those of the batch lane stand
+ * `batchTurns` further on, so that interactive jobs are always ahead of them.
+ */
+const batchTurns = 1e13;
+/** A turn that nobody took within this time is somebody's who has gone. */
+const turnGraceMs = 10_000;
+/** Nobody is told to come back later than this: what is ahead may end sooner. */
+const longestWaitMs = 30_000;
+/** How long a full scope believes in a lease before it looks whether its job still has a lock. */
+const leaseCheckMs = 2_000;
+/** How long one call ahead may take where nobody knows; whoever ends one wakes the next anyhow. */
+const leaseTurnMs = 2_000;
+/** Bursts under a pace that a vendor's headers ask for, in microseconds' worth of calls and of tokens. */
+const paceRequestBurstUs = 1_000_000;
+const paceTokenBurstUs = 10_000_000;
+
+/** Arguments of one scope, in this order. */
+export const argumentsPerScope = 8;
+export const keysPerScope = 3;
+
+/**
+ * `admit(k, a, member, batch, tokens, gate)`: KEYS from k and ARGV from a on: the number of scopes, then for each the
+ * interval and the tolerance of requests, of tokens (µs), the concurrency, the longest wait in place (ms), whether those
+ * that wait longer stay in the queue's own order (1) or are put aside (0), and µs per token.
+ * Returns nil when admitted, having committed in all scopes; else, with nothing committed, {wait in ms, the scope's
+ * number from 1, why, 1 when it is short enough to wait in place}. What is put aside gives its start in BullMQ's
+ * limiter (`gate`) back to the jobs behind it.
+ */
+export const admitLua = `
+local function integer(value) return string.format('%.0f', value) end
+local function admit(k, a, member, batch, tokens, gate)
+  local clock = redis.call('TIME')
+  local now = clock[1] * 1000000 + clock[2]
+  local nowMs = math.floor(now / 1000)
+  local count = tonumber(ARGV[a])
+  local states = {}
+  local longest, binding, why = 0, 0, ''
+  for i = 1, count do
+    local at = a + (i - 1) * ${argumentsPerScope}
+    local s = {
+      limit = KEYS[k + (i - 1) * 3], leases = KEYS[k + (i - 1) * 3 + 1], turns = KEYS[k + (i - 1) * 3 + 2],
+      interval = tonumber(ARGV[at + 1]), tolerance = tonumber(ARGV[at + 2]),
+      cost = tonumber(ARGV[at + 3]), costTolerance = tonumber(ARGV[at + 4]),
+      concurrency = tonumber(ARGV[at + 5]), patience = tonumber(ARGV[at + 6]), queued = ARGV[at + 7] == '1'
+    }
+    states[i] = s
+    local seen = redis.call('HMGET', s.limit, 'requests', 'tokens', 'hold', 'turns', 'pace', 'paceUntil', 'tokenPace', 'tokenPaceUntil')
+    s.requests = math.max(now, tonumber(seen[1] or 0))
+    s.tokens = math.max(now, tonumber(seen[2] or 0))
+    local hold = tonumber(seen[3] or 0)
+    if seen[6] and tonumber(seen[6]) > now and tonumber(seen[5]) > s.interval then
+      s.interval = tonumber(seen[5])
+      s.tolerance = math.max(0, math.floor(${paceRequestBurstUs} / s.interval) - 1) * s.interval
+    end
+    if seen[8] and tonumber(seen[8]) > now and tonumber(seen[7]) * tokens > s.cost then
+      s.cost = tonumber(seen[7]) * tokens
+      s.costTolerance = math.max(0, ${paceTokenBurstUs} - s.cost)
+    end
+
+    -- Those that wait: whoever was told a turn goes by what is free, a newcomer stands behind them all.
+    local ahead, behind = 0, 0
+    s.last = tonumber(seen[4] or 0)
+    if s.last > nowMs - ${turnGraceMs} then
+      redis.call('ZREMRANGEBYSCORE', s.turns, '-inf', nowMs - ${turnGraceMs})
+      redis.call('ZREMRANGEBYSCORE', s.turns, ${integerText(batchTurns)}, integer(${integerText(batchTurns)} + nowMs - ${turnGraceMs}))
+      s.mine = redis.call('ZRANK', s.turns, member)
+      ahead = batch and redis.call('ZCOUNT', s.turns, '-inf', '(${integerText(batchTurns)}') or 0
+      behind = s.mine or (batch and redis.call('ZCARD', s.turns) or redis.call('ZCOUNT', s.turns, '-inf', '(${integerText(batchTurns)}'))
+      if not s.mine then ahead = behind end
+    end
+
+    local taken = 0
+    if s.concurrency > 0 and not redis.call('ZSCORE', s.leases, member) then
+      taken = redis.call('ZCARD', s.leases)
+      if taken + ahead >= s.concurrency then
+        for _, other in ipairs(redis.call('ZRANGEBYSCORE', s.leases, '-inf', nowMs)) do
+          if redis.call('EXISTS', '${keyPrefix}:' .. other .. ':lock') == 1 then
+            redis.call('ZADD', s.leases, 'XX', nowMs + ${leaseCheckMs}, other)
+          else
+            redis.call('ZREM', s.leases, other)
+            taken = taken - 1
+          end
+        end
+      end
+    end
+
+    local function waitBehind(n)
+      local wait, reason = 0, ''
+      local function take(value, name) if value > wait then wait, reason = value, name end end
+      take(s.requests + n * s.interval - s.tolerance - now, 'requests')
+      take(s.tokens + n * s.cost - s.costTolerance - now, 'tokens')
+      if s.concurrency > 0 and taken + n >= s.concurrency then
+        take((taken + n - s.concurrency + 1) * ${leaseTurnMs * 1000}, 'concurrency')
+      end
+      if hold > now then take(hold - now + math.max(0, n * s.interval - s.tolerance), 'hold') end
+      return wait, reason
+    end
+    local wait, reason = waitBehind(ahead)
+    if wait > 0 then
+      wait, reason = waitBehind(math.max(ahead, behind))
+      if wait > longest then longest, binding, why = wait, i, reason end
+    end
+  end
+
+  if longest <= 0 then
+    for _, s in ipairs(states) do
+      local write, latest = {}, now
+      if s.interval > 0 then
+        latest = s.requests + s.interval
+        write[1], write[2] = 'requests', integer(latest)
+      end
+      if s.cost > 0 then
+        local tokensUntil = s.tokens + s.cost
+        latest = math.max(latest, tokensUntil)
+        write[#write + 1] = 'tokens'
+        write[#write + 1] = integer(tokensUntil)
+      end
+      if #write > 0 then
+        redis.call('HSET', s.limit, unpack(write))
+        redis.call('PEXPIRE', s.limit, integer(math.max(3600000, (latest - now) / 1000 + 60000)))
+      end
+      if s.concurrency > 0 then
+        redis.call('ZADD', s.leases, nowMs + ${leaseCheckMs}, member)
+        redis.call('PEXPIRE', s.leases, 86400000)
+      end
+      if s.mine then redis.call('ZREM', s.turns, member) end
+    end
+    return nil
+  end
+
+  local waitMs = math.min(${longestWaitMs}, math.ceil(longest / 1000))
+  local by = states[binding]
+  local inPlace = why ~= 'concurrency' and waitMs <= by.patience
+  for i, s in ipairs(states) do
+    if s.mine or (i == binding and (inPlace or not s.queued)) then
+      redis.call('ZADD', s.turns, integer(nowMs + waitMs + (batch and ${integerText(batchTurns)} or 0)), member)
+      redis.call('PEXPIRE', s.turns, 3600000)
+      redis.call('HSET', s.limit, 'turns', integer(math.max(s.last, nowMs + waitMs)))
+      if s.last == 0 then redis.call('PEXPIRE', s.limit, 3600000) end
+    end
+  end
+  if not inPlace and not by.queued then
+    local started = tonumber(redis.call('GET', gate) or 0)
+    if started > 0 and started < 1e15 then redis.call('DECR', gate) end
+  end
+  return {waitMs, binding, why, inPlace and 1 or 0}
+end`;
+
+/**
+ * `settle(job, k, a, member, actual, release)`: corrects what was reserved by what was used (`''`: the estimate
+ * stands), once per admission; then, with `release`, gives leases back and wakes whoever waits for one. KEYS and ARGV as
+ * `admit` takes them.
+ */
+export const settleLua = `
+local function settle(job, k, a, member, actual, release)
+  local reserved = redis.call('HGET', job, '${fields.reserved}')
+  if reserved then redis.call('HDEL', job, '${fields.reserved}') end
+  for i = 1, tonumber(ARGV[a]) do
+    local at = a + (i - 1) * ${argumentsPerScope}
+    local limit, leases, turns = KEYS[k + (i - 1) * 3], KEYS[k + (i - 1) * 3 + 1], KEYS[k + (i - 1) * 3 + 2]
+    local perToken = tonumber(ARGV[at + 8])
+    if reserved and actual ~= '' and perToken > 0 and redis.call('EXISTS', limit) == 1 then
+      local corrected = math.floor((tonumber(actual) - tonumber(reserved)) * perToken + 0.5)
+      if corrected ~= 0 then redis.call('HINCRBY', limit, 'tokens', string.format('%.0f', corrected)) end
+    end
+    if release and tonumber(ARGV[at + 5]) > 0 and redis.call('ZREM', leases, member) == 1 then
+      -- The foremost that still waits goes to the front of its queue; one that has gone loses its turn.
+      for _, waiting in ipairs(redis.call('ZRANGE', turns, 0, 7)) do
+        local queue, id = string.match(waiting, '^([^:]*):(.*)$')
+        local prefix = '${keyPrefix}:' .. queue .. ':'
+        if redis.call('ZREM', prefix .. 'delayed', id) == 1 then
+          local priority = tonumber(redis.call('HGET', prefix .. id, 'priority') or 0)
+          redis.call('HSET', prefix .. id, 'delay', 0)
+          if priority > 0 then redis.call('ZADD', prefix .. 'prioritized', string.format('%.0f', priority * 4294967296), id)
+          else redis.call('RPUSH', prefix .. 'wait', id) end
+          redis.call('ZADD', prefix .. 'marker', 0, '0')
+          break
+        end
+        if redis.call('EXISTS', prefix .. id) == 0 then redis.call('ZREM', turns, waiting) end
+      end
+    end
+  end
+end`;
+
+/**
+ * Makes a scope wait, and with it (ARGV 2 = 1) its whole queue. Never shortens what is in force already.
+ * KEYS: the scope's hash, BullMQ's limiter of the queue. ARGV: milliseconds ('' or 0: no hold), milliseconds of the pause.
+ *
+ * BullMQ takes its limiter's count and time to live for a pause; its own `rateLimit` overwrites a longer one.
+ */
+export const holdScript = `
+local clock = redis.call('TIME')
+local hold, pause = tonumber(ARGV[1]), tonumber(ARGV[2])
+local till = clock[1] * 1000000 + clock[2] + hold * 1000
+if hold > 0 and tonumber(redis.call('HGET', KEYS[1], 'hold') or 0) < till then
+  redis.call('HSET', KEYS[1], 'hold', string.format('%.0f', till))
+  if redis.call('PTTL', KEYS[1]) < hold + 60000 then redis.call('PEXPIRE', KEYS[1], string.format('%.0f', hold + 3600000)) end
+end
+if pause > 0 then
+  local paused = tonumber(redis.call('GET', KEYS[2]) or 0) >= 1e15
+  if not paused or redis.call('PTTL', KEYS[2]) < pause then
+    redis.call('SET', KEYS[2], '${Number.MAX_SAFE_INTEGER}', 'PX', pause)
+  end
+end`;
+
+/**
+ * Slows a scope down until a vendor's limit is whole again, or lets go of that. KEYS: the scope's hash. ARGV, for calls
+ * and then for tokens: microseconds each (0: as configured, '': as it is), for how many milliseconds.
+ */
+export const paceScript = `
+local clock = redis.call('TIME')
+local now = clock[1] * 1000000 + clock[2]
+local longest = 0
+for i, name in ipairs({'pace', 'tokenPace'}) do
+  local each, forMs = ARGV[2 * i - 1], tonumber(ARGV[2 * i])
+  if each == '0' then redis.call('HDEL', KEYS[1], name, name .. 'Until')
+  elseif each ~= '' then
+    redis.call('HSET', KEYS[1], name, each, name .. 'Until', string.format('%.0f', now + forMs * 1000))
+    longest = math.max(longest, forMs)
+  end
+end
+if longest > 0 and redis.call('PTTL', KEYS[1]) < longest then redis.call('PEXPIRE', KEYS[1], longest + 60000) end`;
+
+/** Lua reads numbers as it writes them only without an exponent. */
+function integerText(value: number): string {
+  return value.toFixed(0);
+}

@@ -1,0 +1,105 @@
+/**
+ * A budget's counter in one period is a hash: `spent` and `held` in nano-dollars, `h:<request>` what a request holds, `x:<request>`
+ * a hold that ran out and may still be settled, `seeded` once `spent` holds what the ledger knew. The sorted set beside it
+ * (`<counter>:holds`) has the holds by the time they run out.
+ */
+const common = `
+local function now()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+local function whole(number) return string.format('%.0f', number) end
+local function hold(counter, id, nano, expires, keepUntil)
+  redis.call('HSET', counter, 'h:' .. id, whole(nano))
+  redis.call('HINCRBY', counter, 'held', whole(nano))
+  redis.call('ZADD', counter .. ':holds', expires, id)
+  redis.call('PEXPIREAT', counter, keepUntil)
+  redis.call('PEXPIREAT', counter .. ':holds', keepUntil)
+end
+local function unhold(counter, id)
+  local held = redis.call('HGET', counter, 'h:' .. id)
+  if not held then return false end
+  redis.call('HDEL', counter, 'h:' .. id)
+  -- There is no -0 for Redis.
+  if held ~= '0' then redis.call('HINCRBY', counter, 'held', '-' .. held) end
+  redis.call('ZREM', counter .. ':holds', id)
+  return true
+end`;
+
+/**
+ * `reserve(budgets)`: each `{ key, limit, keepUntil, seed?, holds: [[request, nano, expires]…] }`. All of it or nothing. Gives
+ * `{'unseeded', index…}` (counters that the ledger is to be asked for), `{'exceeded', index, spent, held}` or
+ * `{'held', spent, held, spent, held, …}`. What a request holds already is not taken twice.
+ */
+export const reserveLua = `${common}
+local function reserve(budgets)
+  local unseeded = {}
+  for index, budget in ipairs(budgets) do
+    if redis.call('HEXISTS', budget.key, 'seeded') == 0 then
+      if not budget.seed then unseeded[#unseeded + 1] = index
+      else
+        redis.call('HSET', budget.key, 'seeded', 1, 'spent', whole(budget.seed))
+        redis.call('PEXPIREAT', budget.key, budget.keepUntil)
+      end
+    end
+  end
+  if #unseeded > 0 then return {'unseeded', unpack(unseeded)} end
+  local at = now()
+  local answer = {'held'}
+  for index, budget in ipairs(budgets) do
+    for _, id in ipairs(redis.call('ZRANGEBYSCORE', budget.key .. ':holds', '-inf', at, 'LIMIT', 0, 500)) do
+      unhold(budget.key, id)
+      redis.call('HSET', budget.key, 'x:' .. id, 1)
+    end
+    local counts = redis.call('HMGET', budget.key, 'spent', 'held')
+    local spent, held = tonumber(counts[1] or 0), tonumber(counts[2] or 0)
+    local wanted, isNew, isFree = 0, false, false
+    for _, one in ipairs(budget.holds) do
+      if redis.call('HEXISTS', budget.key, 'h:' .. one[1]) == 0 then
+        wanted, isNew, isFree = wanted + one[2], true, isFree or one[2] == 0
+      end
+    end
+    -- Of a price that nobody knows nothing can be reserved: it passes until the budget is used up.
+    if isNew and (spent + held + wanted > budget.limit or (isFree and spent >= budget.limit)) then
+      return {'exceeded', index, whole(spent), whole(held)}
+    end
+    answer[#answer + 1] = whole(spent)
+    answer[#answer + 1] = whole(held + wanted)
+  end
+  for _, budget in ipairs(budgets) do
+    for _, one in ipairs(budget.holds) do
+      if redis.call('HEXISTS', budget.key, 'h:' .. one[1]) == 0 then
+        hold(budget.key, one[1], one[2], one[3], budget.keepUntil)
+      end
+    end
+  end
+  return answer
+end`;
+
+/** KEYS: the counters. ARGV: the budgets as JSON. */
+export const reserveScript = `${reserveLua}
+return reserve(cjson.decode(ARGV[1]))`;
+
+/**
+ * Takes the hold away and adds the cost, once: a second settle finds neither hold nor run-out hold. KEYS: a job's lock, then the
+ * counters. ARGV: the lock's token ('' where nobody need own the job), the request, the cost for each counter.
+ */
+export const settleScript = `${common}
+if ARGV[1] ~= '' and redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+local settled = 0
+for index = 2, #KEYS do
+  if unhold(KEYS[index], ARGV[2]) or redis.call('HDEL', KEYS[index], 'x:' .. ARGV[2]) == 1 then
+    redis.call('HINCRBY', KEYS[index], 'spent', ARGV[index + 1])
+    settled = settled + 1
+  end
+end
+return settled`;
+
+/** A hold that is not asked for: the request was let in when it did not need one. KEYS: the counters. ARGV: request, expires, then nano and keepUntil of each. */
+export const holdScript = `${common}
+for index, counter in ipairs(KEYS) do
+  if redis.call('HEXISTS', counter, 'h:' .. ARGV[1]) == 0 then
+    hold(counter, ARGV[1], tonumber(ARGV[index * 2 + 1]), ARGV[2], ARGV[index * 2 + 2])
+  end
+end
+return 1`;

@@ -1,0 +1,61 @@
+import type { BudgetShare, Checkpoint, GeneratePayload, Outcome } from '@aimm/contracts';
+import type { Redis } from 'ioredis';
+import { type Budgets, createBudgets, type Fence, toBudgetCosts } from './budgets.ts';
+import { createFlights, type Flights } from './flights.ts';
+import type { Producer } from './producer.ts';
+import type { Follower } from './shared-answer.ts';
+
+/** What of a job's payload its end concerns. */
+interface Ending {
+  requestId?: string;
+  budget?: BudgetShare[] | undefined;
+  flight?: GeneratePayload['flight'];
+  judge?: { requestId: string; budget?: BudgetShare[] | undefined } | undefined;
+}
+
+/**
+ * What a request's end does besides its outcome: its budgets are settled with what its calls cost, and whoever waited for the same
+ * call is told. Every part can be repeated, and happens only while `fence` holds. Its scripts are sent before it first waits, so
+ * that they follow the outcome's on the same connection. Gives those who were answered with the same answer.
+ */
+export type Settlement = (
+  payload: Ending,
+  end: { outcome: Outcome; checkpoint?: Checkpoint | undefined; maxReplyBytes: number; fence?: Fence },
+) => Promise<Follower[]>;
+
+export function createSettlement(redis: Redis, producer: Pick<Producer, 'addGeneration'>): Settlement {
+  const budgets = createBudgets(redis);
+  const flights = createFlights({ redis, budgets, producer });
+  return async (payload, end) => {
+    if (end.outcome.status === 'failed' && end.outcome.continues === true) return [];
+    const charged = charge(budgets, payload, end);
+    const [followers] = await Promise.all([land(flights, payload, end), charged]);
+    return followers;
+  };
+}
+
+type End = Parameters<Settlement>[1];
+
+async function charge(budgets: Budgets, payload: Ending, { checkpoint, fence }: End): Promise<void> {
+  const { requestId, budget, judge } = payload;
+  if (requestId !== undefined && budget !== undefined) {
+    // Where nothing is known of its calls, what was reserved is what it may have cost.
+    const costs =
+      checkpoint === undefined
+        ? budget.map(({ key, heldNanoUsd, spentNanoUsd = 0 }) => ({ key, nanoUsd: heldNanoUsd + spentNanoUsd }))
+        : toBudgetCosts(budget, checkpoint.rows);
+    await budgets.settle(requestId, costs, fence);
+  }
+  // A judge that had nothing to judge has settled nothing itself; one that did has settled already.
+  if (judge?.budget !== undefined) await budgets.settle(judge.requestId, toBudgetCosts(judge.budget, []), fence);
+}
+
+async function land(
+  flights: Flights,
+  payload: Ending,
+  { outcome, checkpoint, maxReplyBytes, fence }: End,
+): Promise<Follower[]> {
+  if (payload.flight === undefined) return [];
+  // Only a generation has a flight.
+  return flights.land(payload as GeneratePayload, { outcome, rows: checkpoint?.rows ?? [], maxReplyBytes }, fence);
+}

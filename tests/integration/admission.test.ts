@@ -1,0 +1,212 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Checkpoint } from '@aimm/contracts';
+import {
+  createAdmission,
+  createCheckpoints,
+  type LimitScope,
+  type Opened,
+  toRequestBurst,
+  toTokenBurst,
+} from '@aimm/queue';
+import { Redis } from 'ioredis';
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { createRandom } from '../support/seeded-random.ts';
+
+const started: Checkpoint = { calls: [], rows: [], stalledCount: 0 };
+
+/** Jobs that nobody consumes: locked, and asked for by the test itself. */
+function createAsker(redis: Redis) {
+  const checkpoints = createCheckpoints(redis);
+  const lock = async (queue = 'q') => {
+    const handle = { queue, jobId: `job-${randomUUID()}`, token: randomUUID() };
+    await redis
+      .pipeline()
+      .hset(`{aimm}:${queue}:${handle.jobId}`, 'name', 'generate')
+      .set(`{aimm}:${queue}:${handle.jobId}:lock`, handle.token)
+      .exec();
+    return handle;
+  };
+  type Handle = Awaited<ReturnType<typeof lock>>;
+  const ask = (handle: Handle, scopes: LimitScope[], tokens = 0, lane: 'interactive' | 'batch' = 'interactive') =>
+    checkpoints.open(handle, started, { scopes, tokens, lane });
+  return {
+    lock,
+    ask,
+    /** Asks, and asks again when it was told to, until it is let in. */
+    async enter(scopes: LimitScope[], tokens = 0, lane: 'interactive' | 'batch' = 'interactive') {
+      const handle = await lock();
+      for (let asked = 1; ; asked += 1) {
+        const before = Date.now();
+        const opened = await ask(handle, scopes, tokens, lane);
+        if (opened.state === 'fresh') return { handle, before, after: Date.now(), tokens, asked };
+        if (opened.state !== 'refused') throw new Error(`it was ${opened.state}`);
+        await delay(opened.refusal.waitMs);
+      }
+    },
+    end: (handle: Handle, scopes: LimitScope[], tokens?: number) =>
+      checkpoints.save(handle, { checkpoint: started, ended: { scopes, tokens } }),
+  };
+}
+
+const toWaitMs = (opened: Opened) => (opened.state === 'refused' ? opened.refusal.waitMs : 0);
+
+interface Entry {
+  before: number;
+  after: number;
+  tokens: number;
+}
+
+/** The largest amount above `burst + rate × window` in any window between two entries; at most 0 when the limit held. */
+function findOvershoot(entries: readonly Entry[], perMs: number, burst: number, amountOf: (entry: Entry) => number) {
+  const sorted = entries.toSorted((a, b) => a.before - b.before);
+  let worst = Number.NEGATIVE_INFINITY;
+  for (let from = 0; from < sorted.length; from += 1) {
+    let amount = 0;
+    for (let to = from; to < sorted.length; to += 1) {
+      amount += amountOf(sorted[to] as Entry);
+      const windowMs = (sorted[to] as Entry).after - (sorted[from] as Entry).before;
+      worst = Math.max(worst, amount - burst - perMs * windowMs);
+    }
+  }
+  return worst;
+}
+
+describe('the limits of a call', () => {
+  const random = createRandom();
+  const connections: Redis[] = [];
+  let redis: Redis;
+  beforeAll(() => {
+    for (let index = 0; index < 4; index += 1) connections.push(new Redis(inject('redisUrl')));
+    redis = connections[0] as Redis;
+  });
+  afterAll(() => connections.forEach((connection) => connection.disconnect()));
+  const scope = (limits: Partial<LimitScope>, kind: LimitScope['kind'] = 'provider'): LimitScope => ({
+    kind,
+    id: randomUUID(),
+    ...limits,
+  });
+
+  test('hold requests in every window of every length, from several connections, and leave nothing unused', async () => {
+    const perMinute = 6_000;
+    const limit = scope({ requestsPerMinute: perMinute });
+    const askers = connections.map(createAsker);
+    const entries = await Promise.all(
+      Array.from({ length: 300 }, (_, index) => (askers[index % 4] as (typeof askers)[0]).enter([limit])),
+    );
+    const times = entries.map(({ after }) => after);
+    const tookMs = Math.max(...times) - Math.min(...times);
+    const burst = toRequestBurst(perMinute);
+    expect(findOvershoot(entries, perMinute / 60_000, burst, () => 1)).toBeLessThanOrEqual(0);
+    expect((300 - burst) / tookMs / (perMinute / 60_000)).toBeGreaterThan(0.95);
+    // Each was told its own turn: nobody asks over and over.
+    expect(entries.reduce((sum, { asked }) => sum + asked, 0) / 300).toBeLessThan(5);
+  });
+
+  test('hold tokens in every window, for calls of any size, and count what was used in the end', async () => {
+    const perMinute = 600_000;
+    const limit = scope({ tokensPerMinute: perMinute });
+    const burst = toTokenBurst(perMinute);
+    const asker = createAsker(redis);
+    const startedAt = Date.now();
+    const entries = await Promise.all(
+      Array.from({ length: 60 }, async () => {
+        const used = Math.round(random.between(500, 3_000));
+        const entry = await asker.enter([limit], 2_500);
+        await asker.end(entry.handle, [limit], used);
+        return { ...entry, tokens: used };
+      }),
+    );
+    const tookMs = Date.now() - startedAt;
+    const sum = entries.reduce((total, { tokens }) => total + tokens, 0);
+    // What is under way may turn out to use more than its estimate; it is a debt then.
+    expect(findOvershoot(entries, perMinute / 60_000, burst, ({ tokens }) => tokens)).toBeLessThanOrEqual(500);
+    expect(sum).toBeGreaterThan(burst / 2);
+    expect(sum).toBeLessThanOrEqual(burst + (tookMs * perMinute) / 60_000 + 500);
+  });
+
+  test('let a call through that is larger than the burst when nothing else was used, and make the next ones wait for it', async () => {
+    const limit = scope({ tokensPerMinute: 60_000 });
+    const asker = createAsker(redis);
+    const big = await asker.lock();
+    expect((await asker.ask(big, [limit], 25_000)).state).toBe('fresh');
+    const next = await asker.ask(await asker.lock(), [limit], 1_000);
+    expect(next).toMatchObject({ state: 'refused', refusal: { reason: 'tokens', inPlace: false } });
+    // 15,000 tokens of debt and 1,000 of its own, at 1,000 a second.
+    expect(toWaitMs(next)).toBeGreaterThan(15_000);
+    await asker.end(big, [limit], 100);
+    expect((await asker.ask(await asker.lock(), [limit], 1_000)).state).toBe('fresh');
+  });
+
+  test('settle a call once, however often its end is written', async () => {
+    const limit = scope({ tokensPerMinute: 60_000 });
+    const asker = createAsker(redis);
+    const handle = await asker.lock();
+    await asker.ask(handle, [limit], 10_000);
+    await asker.end(handle, [limit], 9_000);
+    await asker.end(handle, [limit], 0);
+    expect((await asker.ask(await asker.lock(), [limit], 5_000)).state).toBe('refused');
+  });
+
+  test('admit in all scopes or in none', async () => {
+    const provider = scope({ requestsPerMinute: 60 });
+    const model = scope({ requestsPerMinute: 1 }, 'model');
+    const asker = createAsker(redis);
+    await asker.ask(await asker.lock(), [model]);
+    // Refused by the model: the provider's one request must still be there.
+    expect(await asker.ask(await asker.lock(), [provider, model])).toMatchObject({
+      state: 'refused',
+      refusal: { scope: { kind: 'model' }, reason: 'requests' },
+    });
+    expect((await asker.ask(await asker.lock(), [provider])).state).toBe('fresh');
+  });
+
+  test('let no more calls run at once than they may, and take the same job as itself', async () => {
+    const model = scope({ concurrency: 2 }, 'model');
+    const asker = createAsker(redis);
+    const [first, second, third] = [await asker.lock(), await asker.lock(), await asker.lock()];
+    expect((await asker.ask(first, [model])).state).toBe('fresh');
+    expect((await asker.ask(second, [model])).state).toBe('fresh');
+    expect(await asker.ask(third, [model])).toMatchObject({ refusal: { reason: 'concurrency', inPlace: false } });
+    expect((await asker.ask(second, [model])).state).toBe('fresh');
+    await asker.end(first, [model]);
+    expect((await asker.ask(third, [model])).state).toBe('fresh');
+  });
+
+  test('tell interactive jobs a turn before all batch jobs that wait', async () => {
+    const model = scope({ requestsPerMinute: 60 }, 'model');
+    const asker = createAsker(redis);
+    await asker.ask(await asker.lock(), [model]);
+    const waits: number[] = [];
+    for (const lane of ['batch', 'batch', 'interactive', 'interactive'] as const) {
+      const opened = await asker.ask(await asker.lock(), [model], 0, lane);
+      waits.push(Math.round(toWaitMs(opened) / 1_000));
+    }
+    expect(waits).toEqual([1, 2, 1, 2]);
+  });
+
+  test('keep a longer hold when a shorter one follows', async () => {
+    const model = scope({}, 'model');
+    const asker = createAsker(redis);
+    const admission = createAdmission(redis);
+    await admission.hold(model, 'q', 60_000);
+    await admission.hold(model, 'q', 1_000);
+    const opened = await asker.ask(await asker.lock(), [model]);
+    expect(opened).toMatchObject({ state: 'refused', refusal: { reason: 'hold' } });
+    expect(toWaitMs(opened)).toBeGreaterThan(29_000);
+  });
+
+  test('slow down to the pace that a vendor asks for, and go back to their own', async () => {
+    const model = scope({ requestsPerMinute: 6_000 }, 'model');
+    const asker = createAsker(redis);
+    const admission = createAdmission(redis);
+    await admission.pace(model, { requests: { everyUs: 2_000_000, forMs: 10_000 } });
+    expect((await asker.ask(await asker.lock(), [model])).state).toBe('fresh');
+    const second = await asker.ask(await asker.lock(), [model]);
+    expect(toWaitMs(second)).toBeGreaterThan(1_900);
+    await admission.pace(model, { requests: { everyUs: 0, forMs: 0 } });
+    const third = await asker.ask(await asker.lock(), [model]);
+    // The call at the slow pace still counts as two seconds' worth; the burst is its own again.
+    expect(toWaitMs(third)).toBeLessThan(1_100);
+  });
+});
