@@ -1,19 +1,10 @@
 /** A front of its own process that asks many things at once, and tells its parent what became of each. */
-import { createManager } from '@aimm/manager';
-import { createLogger, loadEnvironment } from '@aimm/runtime';
 import { toModelManagerError } from '@aimm/contracts';
 import type { CrowdMessage, CrowdOrder } from './crowd.ts';
 import { toMessages } from './asker.ts';
+import { openFrontOfProcess } from './open-front.ts';
 
-const { env, raw } = loadEnvironment();
-const logger = await createLogger({ name: 'front', level: env.LOG_LEVEL, format: 'json' });
-const manager = await createManager({
-  redisUrl: env.REDIS_URL ?? '',
-  databaseUrl: env.DATABASE_URL ?? '',
-  configDir: env.configDir,
-  raw,
-  logger,
-});
+const manager = await openFrontOfProcess();
 const tell = (message: CrowdMessage) => void process.send?.(message);
 const toFailure = (thrown: unknown) => ({ error: toModelManagerError(thrown).toShape() });
 

@@ -7,6 +7,7 @@ import {
   type Warning,
 } from '@aimm/contracts';
 import { type BudgetClaim, type Reserved, toHoldExpiry } from '@aimm/queue';
+import { askLedger } from './ask-ledger.ts';
 import { estimateCost } from './budget-estimate.ts';
 import { type BudgetPeriod, toBudgetPeriod } from './budget-period.ts';
 import type { BudgetView } from './manager.ts';
@@ -176,21 +177,13 @@ async function readSpent(resources: Resources, claim: BudgetClaim): Promise<numb
   const budget = findBudget(resources, claim.key);
   const { startsAt, renewsAt } = toPeriod(budget, claim);
   const { provider, client } = budget;
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error('the database did not answer in time')), seedWithinMs);
-  });
+  const period = { from: startsAt, to: renewsAt, provider, client };
   try {
-    const asked = database
-      .get()
-      .then(({ ledger }) => ledger.sumCosts({ from: startsAt, to: renewsAt, provider, client }));
-    return await Promise.race([asked, late]);
+    return await askLedger(database, seedWithinMs, (ledger) => ledger.sumCosts(period));
   } catch (error) {
     const reason = (error as Error).message;
     logger.warn({ budget: budget.name, reason }, 'A budget starts from nothing: the ledger could not be asked');
     return 0;
-  } finally {
-    clearTimeout(timer);
   }
 }
 

@@ -3,6 +3,7 @@ import type { LedgerRow } from '@aimm/contracts';
 import type { DatabaseOnDemand } from '@aimm/database';
 import type { Producer } from '@aimm/queue';
 import type { Logger } from '@aimm/runtime';
+import { askLedger } from './ask-ledger.ts';
 
 /** Writes the ledger rows of answers from the cache, which no worker sees, behind the answers' backs. */
 export interface CachedRows {
@@ -28,11 +29,8 @@ export function createCachedRows({
   let writing: Promise<void> | undefined;
 
   const write = async (rows: readonly LedgerRow[]) => {
-    const late = delay(patienceMs, undefined, { ref: false }).then(() =>
-      Promise.reject(new Error('no answer in time')),
-    );
     try {
-      await Promise.race([database.get().then(({ ledger }) => ledger.record(rows)), late]);
+      await askLedger(database, patienceMs, (ledger) => ledger.record(rows));
     } catch {
       await producer.addUsage(rows);
     }

@@ -1,6 +1,6 @@
 import type { ResolvedModel } from '@aimm/catalog';
 import { type GeneratePayload, GenerationResult, ModelManagerError } from '@aimm/contracts';
-import { toCachedRow, toSharedResult } from '@aimm/queue';
+import { modelOf, toCachedRow, toSharedResult } from '@aimm/queue';
 import { cancelOnAbort, requireNotAborted } from './abort.ts';
 import { withBudget } from './budgets.ts';
 import { isCacheable } from './cache-key.ts';
@@ -44,7 +44,7 @@ export async function generate(
     ...fallbacks.payload,
   };
   const asked = await avoidCooldown(resources, first);
-  const model = `${asked.provider}/${asked.request.model}`;
+  const model = modelOf(asked);
   const sharing = isCacheable({ ...ask, settings: choice.settings }, catalog)
     ? toSharing(first, asked, resolved, catalog)
     : undefined;

@@ -1,4 +1,5 @@
 import type { DatabaseOnDemand } from '@aimm/database';
+import { askLedger } from './ask-ledger.ts';
 
 /** Expected milliseconds of an answer of so many tokens; undefined where the model was not measured. */
 export type ExpectTime = (model: string, outputTokens: number) => number | undefined;
@@ -18,8 +19,9 @@ export function createModelSpeeds(database: Pick<DatabaseOnDemand, 'get'>, now: 
   let known: { speeds: Promise<ExpectTime | undefined>; at: number } | undefined;
 
   const measure = async (): Promise<ExpectTime> => {
-    const { ledger } = await database.get();
-    const speeds = new Map((await ledger.measureSpeed(now() - measuredOverMs)).map((speed) => [speed.model, speed]));
+    const since = now() - measuredOverMs;
+    const measured = await askLedger(database, answerWithinMs, (ledger) => ledger.measureSpeed(since));
+    const speeds = new Map(measured.map((speed) => [speed.model, speed]));
     return (model, outputTokens) => {
       const speed = speeds.get(model);
       if (speed === undefined) return undefined;
@@ -30,8 +32,7 @@ export function createModelSpeeds(database: Pick<DatabaseOnDemand, 'get'>, now: 
   return {
     read() {
       if (known === undefined || now() - known.at > freshForMs) {
-        const late = new Promise<undefined>((resolve) => setTimeout(() => resolve(undefined), answerWithinMs).unref());
-        const speeds = Promise.race([measure().catch(() => undefined), late]);
+        const speeds = measure().catch(() => undefined);
         known = { speeds, at: now() };
         // What could not be read is asked for again at the next choice.
         void speeds.then((found) => found === undefined && (known = undefined));

@@ -1,4 +1,5 @@
 import type { ErrorCode, ErrorShape, GeneratePayload, Warning } from '@aimm/contracts';
+import { modelOf } from './names.ts';
 
 type Fallback = NonNullable<GeneratePayload['fallbacks']>[number];
 
@@ -37,7 +38,7 @@ export function toNextHop(
   if (next === undefined) return undefined;
   const passedOver = fallbacks.slice(0, fallbacks.indexOf(next));
   const { startBy: _startBy, cache: _cache, contextWindow: _window, pool, ...kept } = payload;
-  const asked = `${payload.provider}/${payload.request.model}`;
+  const asked = modelOf(payload);
   return {
     ...kept,
     provider: next.provider,

@@ -1,7 +1,7 @@
 import { GeneratePayload, type Outcome, type RequestRecord } from '@aimm/contracts';
 import type { Redis } from 'ioredis';
 import { withRedis } from './connection.ts';
-import { keys, queueOf } from './names.ts';
+import { keys, modelOf, queueOf } from './names.ts';
 import { discardScript, handOverScript } from './pool-scripts.ts';
 import { generationJobId, type Producer } from './producer.ts';
 import { requestTtlMs } from './requests.ts';
@@ -40,7 +40,7 @@ export function createHandOver(redis: Redis, producer: Pick<Producer, 'addGenera
         status: 'failed',
         error,
         continues: true,
-        next: `${next.provider}/${next.request.model}`,
+        next: modelOf(next),
         ...(moved === true && { moved }),
       };
       const done = await withRedis(redis, () =>

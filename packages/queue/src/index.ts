@@ -33,7 +33,7 @@ export { createHandOver, type HandOver } from './hand-over.ts';
 export { CallFailedError, type Handled, type Handler, type Handlers, type JobContext } from './job-context.ts';
 export { createListingCache, type ListingCache } from './listing-cache.ts';
 export { toLimiter } from './limits.ts';
-export { keyPrefix, queueOf, systemQueues } from './names.ts';
+export { keyPrefix, modelOf, queueOf, systemQueues } from './names.ts';
 export { createPoolBalancer, type PoolBalancer, type PoolMember, type PoolPicker } from './pools.ts';
 export { createPresence, listWorkers, WorkerPresence } from './presence.ts';
 export { createProducer, generationJobId, type Producer } from './producer.ts';

@@ -1,4 +1,4 @@
-import type { JobName } from '@aimm/contracts';
+import type { GeneratePayload, JobName } from '@aimm/contracts';
 
 /** One hash tag for every key: a flow's queues and our scripts must share a slot on Redis Cluster. */
 export const keyPrefix = '{aimm}';
@@ -23,6 +23,11 @@ export function queueOf(name: JobName, provider?: string): string {
 function required(provider: string | undefined): string {
   if (provider === undefined) throw new TypeError('this job belongs to a provider');
   return provider;
+}
+
+/** The model of a generation, as records, outcomes and limits name it: `provider/model-id`. */
+export function modelOf({ provider, request }: Pick<GeneratePayload, 'provider' | 'request'>): string {
+  return `${provider}/${request.model}`;
 }
 
 export const keys = {

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { GeneratePayload, ModelManagerError } from '@aimm/contracts';
+import { ModelManagerError } from '@aimm/contracts';
 import type { Logger } from '@aimm/runtime';
 import type { Redis } from 'ioredis';
 import { withRedis } from './connection.ts';
@@ -121,8 +121,7 @@ export function createPoolBalancer({ redis, handOver, pools, isReady, logger }: 
     return false;
   };
   const moveJob = async (queue: string, jobId: string, to: PoolMember): Promise<boolean> => {
-    const data = await redis.hget(keys.job(queue, jobId), 'data');
-    const payload = GeneratePayload.safeParse(JSON.parse(data ?? 'null')).data;
+    const payload = await handOver.find({ queue, jobId });
     if (payload === undefined) return false;
     const next = toPoolMove(payload, `${to.provider}/${to.model}`);
     if (next === undefined) return false;

@@ -6,7 +6,7 @@ import type { Redis } from 'ioredis';
 import { withRedis } from './connection.ts';
 import { createErrorLog } from './error-log.ts';
 import { createFairOrder, type RankedJob, unrankedOptions } from './fair-order.ts';
-import { keyPrefix, keys, queueOf } from './names.ts';
+import { keyPrefix, keys, modelOf, queueOf } from './names.ts';
 import { createCancelMark, requestTtlMs } from './requests.ts';
 
 /** How long ended jobs stand in Redis, for `get_job` and Bull Board. Both bounds hold. */
@@ -240,7 +240,7 @@ export function generationRecord(payload: GeneratePayload): RequestRecord {
     jobId: generationJobId(payload),
     deadlineAt: payload.deadlineAt,
     ...(payload.startBy !== undefined && { startBy: payload.startBy }),
-    model: `${payload.provider}/${payload.request.model}`,
+    model: modelOf(payload),
     ...(payload.pool !== undefined && { pool: payload.pool }),
     ...(payload.budget !== undefined && { budget: payload.budget }),
     ...(payload.flight !== undefined && { flight: payload.flight }),

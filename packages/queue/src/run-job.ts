@@ -14,7 +14,7 @@ import { type Checkpoints, type EndedCall, LockLostError } from './checkpoints.t
 import { parseJob } from './parse-job.ts';
 import { type Decision, decide } from './decision.ts';
 import { CallFailedError, type Handler, type Handlers, type JobContext } from './job-context.ts';
-import { fields, keys, queueOf } from './names.ts';
+import { fields, keys, modelOf, queueOf } from './names.ts';
 import { generationOptions, toRankedJob } from './producer.ts';
 import { toReason } from './reasons.ts';
 import { createReplyWriter } from './replies.ts';
@@ -71,14 +71,11 @@ export async function runJob(
   } finally {
     run.end();
     if (isOfBatch(payload)) await options.order.release(options.queue.name, run.settled() ? job.id : '').catch(() => 0);
-    await options.sameModelFirst?.bringForward(options.queue.name, modelOf(payload)).catch(() => false);
+    // Only generations wait in such queues.
+    await options.sameModelFirst
+      ?.bringForward(options.queue.name, modelOf(payload as JobPayload<'generate'>))
+      .catch(() => false);
   }
-}
-
-/** `provider/model-id`, as the request's record names it. Only generations wait in such queues. */
-function modelOf(payload: unknown): string {
-  const { provider, request } = payload as JobPayload<'generate'>;
-  return `${provider}/${request.model}`;
 }
 
 function isOfBatch(payload: unknown): boolean {
@@ -216,7 +213,6 @@ function createRun(job: Job, token: string, signal: AbortSignal | undefined, pay
       writer.flush();
       clearTimeout(overdue);
       clearTimeout(partialTimer);
-      clearTimeout(partialTimer);
       clearTimeout(losing);
       signal?.removeEventListener('abort', loseLock);
       if (running.get(jobId) === own) running.delete(jobId);
@@ -277,10 +273,10 @@ async function afterFailure(
 
 /** Who is to wait: the model where the vendor says that it is the model's limit, else all of the provider. */
 function toHeldScope(job: Job, error: ModelManagerError): LimitScope {
-  const { provider, request } = job.data as JobPayload<'generate'>;
+  const payload = job.data as JobPayload<'generate'>;
   return error.appliesTo === 'model'
-    ? { kind: 'model', id: `${provider}/${request.model}` }
-    : { kind: 'provider', id: provider };
+    ? { kind: 'model', id: modelOf(payload) }
+    : { kind: 'provider', id: payload.provider };
 }
 
 function logFailure(logger: Logger, decision: Decision, thrown: unknown): void {

@@ -1,7 +1,7 @@
 import type { Catalog, TokenEstimator } from '@aimm/catalog';
 import { estimateTokens } from '@aimm/catalog';
 import type { GeneratePayload } from '@aimm/contracts';
-import type { AdmissionNeed, LimitScope } from '@aimm/queue';
+import { type AdmissionNeed, type LimitScope, modelOf } from '@aimm/queue';
 import type { AccountedCall } from './account-for-call.ts';
 
 /** What calls need of their limits: whose these are, and how many tokens the call is likely to use. */
@@ -68,8 +68,4 @@ function toScopes(catalog: Catalog, payload: GeneratePayload): LimitScope[] {
     { kind: 'model', id: modelOf(payload), ...provider?.models?.[request.model] },
     ...(clientLimits === undefined ? [] : [{ kind: 'client' as const, id: client, ...clientLimits }]),
   ];
-}
-
-export function modelOf({ provider, request }: Pick<GeneratePayload, 'provider' | 'request'>): string {
-  return `${provider}/${request.model}`;
 }

@@ -1,8 +1,7 @@
 import type { GeneratePayload } from '@aimm/contracts';
 import { type Headroom, parseHeadroom } from '@aimm/providers';
-import { type Admission, type LimitScope, queueOf } from '@aimm/queue';
+import { type Admission, type LimitScope, modelOf, queueOf } from '@aimm/queue';
 import type { Logger } from '@aimm/runtime';
-import { modelOf } from './admission-need.ts';
 
 /** Slows a model down, for all workers, while its vendor says that little is left of a limit. */
 export interface PaceKeeper {

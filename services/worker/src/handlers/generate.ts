@@ -4,6 +4,7 @@ import {
   GenerationResult,
   ModelManagerError,
   type Outcome,
+  type Reply,
   type UnfitAnswer,
 } from '@aimm/contracts';
 import {
@@ -11,11 +12,13 @@ import {
   type Aside,
   CallFailedError,
   type Cooldowns,
+  type Decision,
   type Handled,
   type Handler,
   hasFreeHop,
   type JobContext,
   LockLostError,
+  modelOf,
   type Opened,
   type Pass,
   type Producer,
@@ -91,10 +94,13 @@ export function createGenerate(dependencies: GenerateDependencies): Handler<'gen
 }
 
 type Answered = Handled<'generate'>;
+type WaitingReason = Extract<Reply, { type: 'waiting' }>['why'];
 
 function createGenerationRun(payload: GeneratePayload, context: JobContext, dependencies: GenerateDependencies) {
   const { providers, catalog, ledger, producer, cooldowns, needs, pace } = dependencies;
-  const model = `${payload.provider}/${payload.request.model}`;
+  const model = modelOf(payload);
+  /** No call starts later. */
+  const latest = Math.min(payload.deadlineAt, payload.startBy ?? Number.POSITIVE_INFINITY);
   const ring = providers.find(payload.provider);
   const demo = providers.isDemo();
   const log = createCallLog(payload, { stalledCount: context.stalledCount, demo });
@@ -139,12 +145,7 @@ function createGenerationRun(payload: GeneratePayload, context: JobContext, depe
   /** Returns when it is the call's turn to ask its limits again; a job whose turn is far gives up its slot. */
   async function takeTurn(refusal: Refusal): Promise<void> {
     log.takeBack();
-    const { deadlineAt, startBy = Number.POSITIVE_INFINITY, provider } = payload;
-    const turn = await waitForTurn(refusal, {
-      latest: Math.min(deadlineAt, startBy),
-      provider,
-      signal: context.signal,
-    });
+    const turn = await waitForTurn(refusal, { latest, provider: payload.provider, signal: context.signal });
     if (context.signal.reason instanceof LockLostError) throw context.signal.reason;
     if (turn.state === 'now') {
       const decision = context.signal.aborted ? context.decide(toCancelled(context.signal.reason)) : undefined;
@@ -155,14 +156,17 @@ function createGenerationRun(payload: GeneratePayload, context: JobContext, depe
     if (turn.state === 'never') return fail(turn.error);
     // The first call of a job that was not admitted leaves nothing behind.
     if (log.calls.length > 0) await context.save(log.checkpoint());
-    context.reply(log.calls.at(-1)?.number ?? payload.callsBefore ?? 0, {
-      type: 'waiting',
-      untilMs: turn.untilMs,
-      reason: turn.decision.error.toShape(),
-      why: 'rate_limit',
-    });
+    return putBack(turn.decision, { untilMs: turn.untilMs, why: 'rate_limit' });
+  }
+
+  /** The job gives up its slot and comes back; `waiting` is told to whoever waits for it. */
+  async function putBack(decision: Decision, waiting?: { untilMs: number; why?: WaitingReason }): Promise<never> {
+    if (waiting !== undefined) {
+      const attempt = log.calls.at(-1)?.number ?? payload.callsBefore ?? 0;
+      context.reply(attempt, { type: 'waiting', reason: decision.error.toShape(), ...waiting });
+    }
     await ledger.record(log.rows);
-    throw new CallFailedError(turn.decision);
+    throw new CallFailedError(decision);
   }
 
   const isAside = (provider: string, name: string) => cooldowns.find(provider, name) !== undefined;
@@ -179,16 +183,12 @@ function createGenerationRun(payload: GeneratePayload, context: JobContext, depe
   /** The model is set aside: the next fallback that is not has the request, or it waits its turn, at no attempt's cost. */
   async function stepAside({ delayMs, error }: Aside): Promise<never> {
     if (hasFreeHop(payload, error.toShape(), isAside)) return fail(error);
-    const latest = Math.min(payload.deadlineAt, payload.startBy ?? Number.POSITIVE_INFINITY);
     const leftMs = latest - Date.now();
     if ((error.retryAfterMs ?? 0) >= leftMs) return fail(error);
     const forMs = Math.max(1, Math.min(delayMs, leftMs));
     log.endHidden();
     await context.save(log.checkpoint());
-    const waiting = { untilMs: Date.now() + forMs, reason: error.toShape() };
-    context.reply(log.calls.at(-1)?.number ?? payload.callsBefore ?? 0, { type: 'waiting', ...waiting });
-    await ledger.record(log.rows);
-    throw new CallFailedError({ action: 'delay', delayMs: forMs, error });
+    return putBack({ action: 'delay', delayMs: forMs, error }, { untilMs: Date.now() + forMs });
   }
 
   /** Ends the job for good, or hands the request to its next fallback. */
@@ -198,7 +198,7 @@ function createGenerationRun(payload: GeneratePayload, context: JobContext, depe
     if (next !== undefined && sentText) {
       context.reply(log.current().number, { type: 'reset', reason: error.toShape() });
     }
-    const goesOn = next && { continues: true, next: `${next.provider}/${next.request.model}` };
+    const goesOn = next && { continues: true, next: modelOf(next) };
     return end({ status: 'failed', error: error.toShape(), ...goesOn }, error);
   }
 
@@ -232,14 +232,10 @@ function createGenerationRun(payload: GeneratePayload, context: JobContext, depe
     if (decision.action === 'stop') return fail(isShown ? toBrokenOff(decision.error) : decision.error);
     if (isShown && decision.action !== 'hand_back') return fail(toBrokenOff(error));
     await context.save(log.checkpoint());
-    const attempt = log.current().number;
-    if (sentText) context.reply(attempt, { type: 'reset', reason: error.toShape() });
-    if (decision.action === 'pause' || decision.action === 'retry') {
-      const why = decision.action === 'retry' ? 'retry' : 'provider';
-      context.reply(attempt, { type: 'waiting', untilMs: Date.now() + decision.delayMs, reason: error.toShape(), why });
-    }
-    await ledger.record(log.rows);
-    throw new CallFailedError(decision);
+    if (sentText) context.reply(log.current().number, { type: 'reset', reason: error.toShape() });
+    if (decision.action === 'hand_back') return putBack(decision);
+    const why = decision.action === 'retry' ? 'retry' : 'provider';
+    return putBack(decision, { untilMs: Date.now() + decision.delayMs, why });
   }
 
   async function succeed(report: AccountedCall): Promise<Answered> {
