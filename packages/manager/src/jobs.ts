@@ -1,11 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { ComparisonResult, GenerationResult, ModelManagerError, RequestId, type RequestRecord } from '@aimm/contracts';
-import type { JobState } from '@aimm/queue';
+import { type JobState, toGivenUp } from '@aimm/queue';
 import { cancelComparison, cancelGeneration } from './cancel-job.ts';
 import type { AskOptions, Caller, JobView } from './manager.ts';
 import type { Resources } from './resources.ts';
 
 const lookEveryMs = 200;
+/** A job that is not there is looked for as often, so far apart, before it counts as lost. */
+const missingLooks = 10;
+const missingLookEveryMs = 100;
 /** How long a cancel waits to see the running call end. */
 const cancelPatienceMs = 2_000;
 
@@ -44,12 +47,18 @@ async function requireRecord({ queue }: Resources, caller: Caller, requestId: st
   });
 }
 
-async function readView(resources: Resources, record: RequestRecord): Promise<View> {
+async function readView(resources: Resources, record: RequestRecord, looks = 1): Promise<View> {
   const base = { requestId: record.requestId, kind: record.kind, model: record.model, createdAt: record.createdAt };
   if (record.ended !== undefined) {
     return { ...base, ...record.ended };
   }
   const state = await resources.queue.requests.readJob(record.queue, record.jobId);
+  if (state.status === 'missing' && looks < missingLooks) {
+    // Whoever cancels it removes the job and then says so in its record: a look in between is no loss.
+    await delay(missingLookEveryMs);
+    const now = await resources.queue.requests.find(record.requestId);
+    return readView(resources, now ?? record, looks + 1);
+  }
   if (record.kind === 'generation') return { ...base, ...toStatus(state), ...toGeneration(state) };
 
   const children = await Promise.all(
@@ -78,9 +87,7 @@ function toStatus(state: JobState): Pick<JobView, 'status' | 'position' | 'parti
     return { status: 'failed', error: error.toShape() };
   }
   const failure = state.outcome?.status === 'failed' ? state.outcome.error : undefined;
-  const reason =
-    failure ??
-    (state.failedReason === undefined ? undefined : new ModelManagerError('internal', state.failedReason).toShape());
+  const reason = failure ?? (state.failedReason === undefined ? undefined : toGivenUp(state.failedReason));
   return {
     status: state.status,
     ...(state.position !== undefined && { position: state.position }),

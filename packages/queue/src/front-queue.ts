@@ -1,9 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Logger } from '@aimm/runtime';
+import { createTally, type Logger } from '@aimm/runtime';
 import type { Redis } from 'ioredis';
 import { connectFront, connectWorker, disconnect, withRedis } from './connection.ts';
 import { createQueueDirectory, type QueueCounts, type QueueDirectory } from './directory.ts';
 import { createListingCache, type ListingCache } from './listing-cache.ts';
+import { createMetricSums } from './metric-sums.ts';
 import { listWorkers, type WorkerPresence } from './presence.ts';
 import { createProducer, type Producer } from './producer.ts';
 import { createReplyReader, type ReplyReader } from './replies.ts';
@@ -41,7 +42,9 @@ export function openFrontQueue({ redisUrl, frontId, providers, logger }: FrontQu
   const producer = createProducer({ redis, logger, recallsFailedAdds: true });
   const replies = createReplyReader({ redis, blocking, frontId, logger });
   const requests = createRequests(redis);
-  const waiters = createWaiters({ replies, requests, logger });
+  const tally = createTally();
+  const sums = createMetricSums(redis, tally);
+  const waiters = createWaiters({ replies, requests, logger, tally });
   // Opened when first asked for: BullMQ talks to Redis as soon as a queue is made.
   let directory: QueueDirectory | undefined;
 
@@ -67,6 +70,7 @@ export function openFrontQueue({ redisUrl, frontId, providers, logger }: FrontQu
     },
     async close() {
       waiters.close();
+      await sums.close();
       await replies.close();
       // With Redis away BullMQ's close would wait for it to come back; there is nothing left to save.
       await Promise.race([Promise.all([producer.close(), directory?.close()]), delay(closeWithinMs)]);

@@ -1,4 +1,4 @@
-export { settleAbandonedJob } from './abandoned.ts';
+export { settleAbandonedJob, toGivenUp } from './abandoned.ts';
 export { LockLostError, type Opened } from './checkpoints.ts';
 export { connectFront, connectWorker, type Redis, redisUnavailable, withRedis } from './connection.ts';
 export { type Consumer, type ConsumerOptions, createConsumer, type QueueToConsume } from './consumer.ts';
@@ -10,11 +10,14 @@ export { type FrontQueue, type FrontQueueOptions, openFrontQueue } from './front
 export { CallFailedError, type Handled, type Handler, type Handlers, type JobContext } from './job-context.ts';
 export { createListingCache, type ListingCache } from './listing-cache.ts';
 export { pauseQueue, toLimiter } from './limits.ts';
+export { createMetricSums, type MetricSums, readMetricSums } from './metric-sums.ts';
 export { keyPrefix, queueOf, systemQueues } from './names.ts';
 export { createPresence, listWorkers, WorkerPresence } from './presence.ts';
 export { createProducer, generationJobId, type Producer } from './producer.ts';
+export { type QueueAges, readQueueAges } from './queue-ages.ts';
 export { createReplyReader, type ReplyBody, type ReplyReader } from './replies.ts';
 export { createRequests, type JobState, type Requests } from './requests.ts';
 export { createResponseCache, type ResponseCache } from './response-cache.ts';
 export { createSameModelFirst, type SameModelFirst } from './same-model-first.ts';
+export { createUnsettledJobs, type UnsettledJob, type UnsettledJobs } from './unsettled.ts';
 export { createWaiters, type Waiter, type Waiters } from './waiters.ts';

@@ -28,8 +28,15 @@ function required(provider: string | undefined): string {
 export const keys = {
   job: (queue: string, jobId: string) => `${keyPrefix}:${queue}:${jobId}`,
   jobLock: (queue: string, jobId: string) => `${keyPrefix}:${queue}:${jobId}:lock`,
+  active: (queue: string) => `${keyPrefix}:${queue}:active`,
+  delayed: (queue: string) => `${keyPrefix}:${queue}:delayed`,
   wait: (queue: string) => `${keyPrefix}:${queue}:wait`,
   prioritized: (queue: string) => `${keyPrefix}:${queue}:prioritized`,
+  failed: (queue: string) => `${keyPrefix}:${queue}:failed`,
+  /** Where BullMQ keeps jobs, but for those that completed. */
+  sortedPlaces: (queue: string) =>
+    ['prioritized', 'delayed', 'waiting-children', 'failed'].map((place) => `${keyPrefix}:${queue}:${place}`),
+  listedPlaces: (queue: string) => ['active', 'paused', 'wait'].map((place) => `${keyPrefix}:${queue}:${place}`),
   request: (requestId: string) => `${keyPrefix}:request:${requestId}`,
   replies: (frontId: string) => `${keyPrefix}:replies:${frontId}`,
   cancelChannel: `${keyPrefix}:cancel`,
@@ -37,6 +44,12 @@ export const keys = {
   workers: `${keyPrefix}:workers`,
   listing: (provider: string) => `${keyPrefix}:listing:${provider}`,
   cache: (key: string) => `${keyPrefix}:cache:${key}`,
+  metrics: `${keyPrefix}:metrics`,
+  metricsBatch: (processId: string) => `${keyPrefix}:metrics-batch:${processId}`,
+  /** Sorted set of the jobs whose calls are not known to be in the ledger, by the time since when. */
+  unsettled: `${keyPrefix}:unsettled`,
+  reconciler: `${keyPrefix}:reconciler`,
+  failuresSeen: (queue: string) => `${keyPrefix}:failures-seen:${queue}`,
 };
 
 /** Fields of ours in BullMQ's job hash: they live and are removed with the job. */

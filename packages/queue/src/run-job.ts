@@ -53,8 +53,10 @@ export async function runJob(
     const handler = options.handlers[name] as Handler<JobName>;
     const { value, receipt } = await handler(payload as never, run.context);
     if (!run.settled()) await run.context.settle({ status: 'succeeded', value: value as never });
+    run.account();
     return receipt ?? value;
   } catch (thrown) {
+    if (thrown instanceof CallFailedError) run.account();
     throw await afterFailure(thrown, job, token, run, options);
   } finally {
     run.end();
@@ -80,6 +82,7 @@ function createRun(job: Job, token: string, signal: AbortSignal | undefined, pay
   const abort = (reason: Error) => controller.abort(reason);
   const writer = createReplyWriter(redis, payload.replyTo, requestId);
   let settled = false;
+  let checkpointed = false;
   let partialText = '';
   let partialTimer: NodeJS.Timeout | undefined;
 
@@ -110,7 +113,10 @@ function createRun(job: Job, token: string, signal: AbortSignal | undefined, pay
     logger,
     signal: controller.signal,
     stalledCount: job.stalledCounter,
-    open: (fresh) => checkpoints.open(handle, fresh),
+    open(fresh) {
+      checkpointed = true;
+      return checkpoints.open(handle, fresh);
+    },
     save: (checkpoint) => checkpoints.save(handle, { checkpoint }),
     async settle(outcome, checkpoint) {
       writer.flush();
@@ -162,6 +168,10 @@ function createRun(job: Job, token: string, signal: AbortSignal | undefined, pay
   return {
     context,
     settled: () => settled,
+    /** Goes out with BullMQ's own word on the job, which comes next. Lost, the reconciler looks after the job once more. */
+    account() {
+      if (checkpointed) checkpoints.account(handle).catch(() => undefined);
+    },
     end() {
       writer.flush();
       clearTimeout(overdue);
@@ -218,7 +228,10 @@ function logFailure(logger: Logger, decision: Decision, thrown: unknown): void {
     provider: error.provider,
     vendorMessage: error.vendorMessage,
   };
-  if (error.code === 'internal') logger.error({ ...details, err: thrown }, 'A job failed inside');
+  // What holds a whole queue up is told by whoever found it out, once and not at every try.
+  if (decision.action === 'pause' && error.code === 'unavailable')
+    logger.debug({ ...details, reason: error.message }, 'A queue waits for what its jobs need');
+  else if (error.code === 'internal') logger.error({ ...details, err: thrown }, 'A job failed inside');
   else logger.info({ ...details, reason: error.message }, 'A call failed');
 }
 

@@ -1,5 +1,6 @@
 import { ModelManagerError, type Outcome, type Reply } from '@aimm/contracts';
-import type { Logger } from '@aimm/runtime';
+import type { Logger, Tally } from '@aimm/runtime';
+import { toGivenUp } from './abandoned.ts';
 import type { ReplyReader } from './replies.ts';
 import type { Requests } from './requests.ts';
 
@@ -24,6 +25,7 @@ export interface WaitersOptions {
   replies: ReplyReader;
   requests: Requests;
   logger: Logger;
+  tally?: Tally;
   sweepEveryMs?: number;
 }
 
@@ -39,10 +41,10 @@ interface Entry {
 }
 
 /** Waits for requests to end: by their replies, and by looking after those that have gone silent. */
-export function createWaiters({ replies, requests, logger, sweepEveryMs = 2_000 }: WaitersOptions): Waiters {
+export function createWaiters({ replies, requests, logger, tally, sweepEveryMs = 2_000 }: WaitersOptions): Waiters {
   const entries = new Map<string, Entry>();
 
-  const lookAfter = async (requestId: string, entry: Entry) => {
+  const lookAfter = async (requestId: string, entry: Entry, { told }: { told: boolean }) => {
     const record = await requests.find(requestId);
     if (record?.ended !== undefined) {
       entry.settle({ status: 'failed', error: record.ended.error });
@@ -50,13 +52,18 @@ export function createWaiters({ replies, requests, logger, sweepEveryMs = 2_000 
     }
     const state = record === undefined ? undefined : await requests.readJob(record.queue, record.jobId);
     if (state?.outcome !== undefined) {
-      logger.info({ requestId }, 'Found the end of a request whose reply was lost');
+      if (!told) {
+        logger.info({ requestId }, 'Found the end of a request whose reply was lost');
+        tally?.count('sweptReplies', {});
+      }
       entry.settle(state.outcome);
     } else if (state?.status === 'failed' || state?.status === 'cancelled') {
-      entry.settle(failed('internal', state.failedReason ?? 'The job failed without saying why.'));
+      entry.settle({ status: 'failed', error: toGivenUp(state.failedReason ?? '') });
     } else if (state === undefined || state.status === 'missing') {
       entry.missed += 1;
-      if (entry.missed >= 2) entry.settle(lost());
+      if (entry.missed < 2) return;
+      tally?.count('lostRequests', {});
+      entry.settle(lost());
     } else {
       entry.missed = 0;
       if (Date.now() > entry.deadlineAt + deadlineGraceMs)
@@ -69,7 +76,7 @@ export function createWaiters({ replies, requests, logger, sweepEveryMs = 2_000 
     for (const [requestId, entry] of entries) {
       if (!entry.isAdded || entry.heardAt > silentSince) continue;
       try {
-        await lookAfter(requestId, entry);
+        await lookAfter(requestId, entry, { told: false });
       } catch {
         // Redis is away: the next sweep looks again.
         return;
@@ -103,7 +110,7 @@ export function createWaiters({ replies, requests, logger, sweepEveryMs = 2_000 
         if (reply.type === 'failed') settle({ status: 'failed', error: reply.error });
         else if (reply.type === 'done' && reply.value !== null) settle({ status: 'succeeded', value: reply.value });
         // Too large to send: read it by id.
-        else if (reply.type === 'done') void lookAfter(requestId, entry).catch(() => undefined);
+        else if (reply.type === 'done') void lookAfter(requestId, entry, { told: true }).catch(() => undefined);
         else if (isNewer(reply, at)) {
           at = { attempt: reply.attempt, seq: reply.seq };
           onPart?.(reply);

@@ -50,6 +50,16 @@ async function post(url: string, headers: Record<string, string>, body: string) 
 const ping = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'ping' });
 
 describe.each(eras)('over HTTP in version %s', (era) => {
+  it('an answer that is larger than what a connection holds arrives whole', async () => {
+    const manager = createFakeManager();
+    const { url } = await start(async () => manager);
+    const client = await connectHttp(url, era);
+    const call = callTool(client, 'generate', { prompt: 'a long story' });
+    const text = 'word '.repeat(200_000);
+    (await manager.nextGeneration()).succeed({ ...answer, text });
+    expect(((await call).structured as { text: string }).text.length).toBe(text.length);
+  }, 10_000);
+
   it('tools are listed and called, with progress on the way', async () => {
     const manager = createFakeManager();
     const { url } = await start(async () => manager);

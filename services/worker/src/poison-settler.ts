@@ -1,33 +1,58 @@
-import { Checkpoint, GeneratePayload, ModelManagerError } from '@aimm/contracts';
-import { type Redis, settleAbandonedJob } from '@aimm/queue';
+import { ComparePayload, GeneratePayload, type LedgerRow } from '@aimm/contracts';
+import { type Redis, settleAbandonedJob, toGivenUp, type UnsettledJobs } from '@aimm/queue';
 import type { Logger } from '@aimm/runtime';
-import { toUnknownRow } from './ledger-rows.ts';
+import { toOwedRows } from './ledger-rows.ts';
 import type { LedgerWriter } from './ledger-writer.ts';
 
-/** Settles a job that was given up because it kept stopping its workers: the client is told, and its calls are in the ledger. */
-export function createPoisonSettler({ redis, ledger, logger }: { redis: Redis; ledger: LedgerWriter; logger: Logger }) {
-  return async ({ queue, jobId, payload }: { queue: string; jobId: string; payload: unknown }): Promise<void> => {
+/** A job that ended without its handler. */
+export interface PoisonedJob {
+  queue: string;
+  jobId: string;
+  payload: unknown;
+  /** BullMQ's word for it. */
+  failedReason: string;
+}
+
+export type PoisonSettler = (job: PoisonedJob, options?: { isInNoList?: boolean }) => Promise<void>;
+
+/**
+ * Settles a job that BullMQ failed by itself, mostly because it kept stopping its workers: the client is told, and its
+ * calls are in the ledger. Harmless where that was done before.
+ */
+export function createPoisonSettler({
+  redis,
+  unsettled,
+  ledger,
+  isDemo,
+  onHidden,
+  logger,
+}: {
+  redis: Redis;
+  unsettled: Pick<UnsettledJobs, 'forget'>;
+  ledger: Pick<LedgerWriter, 'record'>;
+  isDemo: () => boolean;
+  /** Told, once, of each call that nobody will ever know the end of. */
+  onHidden?: (row: LedgerRow) => void;
+  logger: Logger;
+}): PoisonSettler {
+  return async ({ queue, jobId, payload, failedReason }, options) => {
     const generation = GeneratePayload.safeParse(payload).data;
-    const error = new ModelManagerError(
-      'outcome_unknown',
-      'The request was given up: its workers stopped again and again while they ran it.',
+    const asked = generation ?? ComparePayload.safeParse(payload).data;
+    const { wasFresh, checkpoint } = await settleAbandonedJob(
+      redis,
       {
-        hint: 'The worker logs say why. Usage shows the calls that were made.',
+        queue,
+        jobId,
+        error: toGivenUp(failedReason),
+        replyTo: asked?.replyTo,
+        requestId: asked?.requestId ?? jobId,
       },
+      options,
     );
-    const checkpointJson = await settleAbandonedJob(redis, {
-      queue,
-      jobId,
-      error: error.toShape(),
-      replyTo: generation?.replyTo,
-      requestId: generation?.requestId ?? jobId,
-    });
-    if (generation === undefined || checkpointJson === undefined) return;
-    const { calls, rows } = Checkpoint.parse(JSON.parse(checkpointJson));
-    const hidden = calls
-      .filter(({ state }) => state === 'started')
-      .map((call) => toUnknownRow(generation, { ...call, demo: false }));
-    await ledger.record([...rows, ...hidden]);
-    logger.warn({ jobId, calls: calls.length }, 'Settled a job that was given up');
+    const rows =
+      generation === undefined ? [] : toOwedRows(generation, checkpoint, isDemo(), wasFresh ? onHidden : undefined);
+    await ledger.record(rows);
+    await unsettled.forget({ queue, jobId, checkpoint });
+    if (wasFresh) logger.warn({ queue, jobId, rows: rows.length }, 'Settled a job that was given up');
   };
 }

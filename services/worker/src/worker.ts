@@ -8,7 +8,9 @@ import {
   createConsumer,
   createPresence,
   createProducer,
+  createRequests,
   createResponseCache,
+  createUnsettledJobs,
   type Handlers,
   queueOf,
 } from '@aimm/queue';
@@ -21,6 +23,9 @@ import { createPersistUsage } from './handlers/persist-usage.ts';
 import { createLedgerWriter } from './ledger-writer.ts';
 import { createPoisonSettler } from './poison-settler.ts';
 import type { ProviderSet } from './provider-set.ts';
+import { createReconciler } from './reconciler.ts';
+import { createUsageSpool } from './usage-spool.ts';
+import { createWorkerMetrics } from './worker-metrics.ts';
 
 export interface WorkerOptions {
   redisUrl: string;
@@ -31,6 +36,8 @@ export interface WorkerOptions {
   logger: Logger;
   /** How long a worker that went silent keeps its jobs. */
   lockMs: number;
+  /** Where usage rows go that neither the database nor Redis takes; the first that can be written to. */
+  spoolDirs: readonly string[];
 }
 
 export interface WorkerProcess {
@@ -45,10 +52,26 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerProcess
   const { redisUrl, catalog, providers, tokens, database, logger } = options;
   const redis = connectWorker(redisUrl, logger);
   const producer = createProducer({ redis, logger });
-  const ledger = createLedgerWriter({ database, producer, logger });
+  const metrics = createWorkerMetrics({ redis, catalog });
+  const ledger = createLedgerWriter({
+    database: metrics.watchDatabase(database),
+    producer: metrics.watchProducer(producer),
+    spool: metrics.watchSpool(createUsageSpool({ dirs: options.spoolDirs, logger })),
+    logger,
+  });
+  const unsettled = createUnsettledJobs(redis);
+  const isDemo = () => providers.isDemo();
+  const settlePoisoned = createPoisonSettler({
+    redis,
+    unsettled,
+    ledger,
+    isDemo,
+    onHidden: (row) => metrics.calls.ended(row),
+    logger,
+  });
   const cache = createResponseCache(redis);
   const handlers: Handlers = {
-    generate: createGenerate({ providers, catalog, ledger, cache, producer, tokens }),
+    generate: createGenerate({ providers, catalog, ledger, cache, producer, tokens, metrics: metrics.calls }),
     compare,
     'list-models': createListModels(providers),
     'check-health': createCheckHealth(providers),
@@ -58,7 +81,8 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerProcess
     redis,
     handlers,
     logger,
-    onPoisoned: createPoisonSettler({ redis, ledger, logger }),
+    tally: metrics.tally,
+    onPoisoned: settlePoisoned,
     lockMs: options.lockMs,
   });
   await consumeAll(consumer, providers);
@@ -70,15 +94,30 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerProcess
     host: hostname(),
     pid: process.pid,
     startedAt,
+    ...metrics.describe(),
     providers: providers.describe(),
   }));
   await presence.announce();
+  const reconciler = createReconciler({
+    unsettled,
+    requests: createRequests(redis),
+    queues: [...providers.configs().map(({ id }) => queueOf('generate', id)), queueOf('compare')],
+    ledger,
+    producer,
+    settlePoisoned,
+    isDemo,
+    logger,
+    onReconciled: (counts) => metrics.reconciled(counts),
+  });
 
   return {
     announce: () => presence.announce(),
     async close(graceMs) {
       await presence.close();
+      await reconciler.close();
       await consumer.close(graceMs);
+      await ledger.close();
+      await metrics.close();
       await producer.close();
       redis.disconnect();
     },
@@ -105,6 +144,12 @@ async function consumeAll(consumer: Consumer, providers: ProviderSet): Promise<v
       consumer.consume({ name: queueOf('check-health', id), concurrency: checksAtOnce }),
     ]),
     consumer.consume({ name: queueOf('compare'), concurrency: comparisonsAtOnce }),
-    consumer.consume({ name: queueOf('persist-usage'), concurrency: 1, maxStalledCount: neverGivenUp }),
+    // The global limit is what makes a pause of this queue hold all workers.
+    consumer.consume({
+      name: queueOf('persist-usage'),
+      concurrency: 1,
+      globalConcurrency: 4,
+      maxStalledCount: neverGivenUp,
+    }),
   ]);
 }

@@ -130,6 +130,15 @@ const sendJsonAtOnce: RequestHandler = (_req, res, next) => {
   };
   // The one form in which the handler calls it.
   res.writeHead = writeHeadAndHold as typeof res.writeHead;
+  const write = res.write.bind(res);
+  const writeAndRelease = (...given: Parameters<typeof write>) => {
+    const hasRoom = write(...given);
+    // The handler now waits for the buffer to drain, which it never would while it is held.
+    if (!hasRoom) res.uncork();
+    return hasRoom;
+  };
+  // The same function with the same overloads.
+  res.write = writeAndRelease as typeof res.write;
   next();
 };
 

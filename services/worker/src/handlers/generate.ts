@@ -18,6 +18,7 @@ import {
 } from '@aimm/queue';
 import { type AccountedCall, accountForCall } from '../account-for-call.ts';
 import { createCallLog } from '../call-log.ts';
+import type { CallMetrics } from '../call-metrics.ts';
 import { cutOff, notConfigured, tooLate, toCancelled } from '../generation-errors.ts';
 import { type ProviderKey, toKeyFault } from '../key-ring.ts';
 import { toLedgerRow } from '../ledger-rows.ts';
@@ -35,6 +36,7 @@ export interface GenerateDependencies {
   ledger: LedgerWriter;
   cache: ResponseCache;
   producer: Pick<Producer, 'addGeneration'>;
+  metrics: CallMetrics;
 }
 
 /**
@@ -48,6 +50,8 @@ export function createGenerate(dependencies: GenerateDependencies): Handler<'gen
   return async (payload, context) => {
     const run = createGenerationRun(payload, context, dependencies);
     const opened = await run.open();
+    const foundAt = opened.state === 'fresh' ? undefined : opened.checkpoint?.stalledCount;
+    if (foundAt !== undefined && context.stalledCount > foundAt) dependencies.metrics.recovered(payload.provider);
     switch (opened.state) {
       case 'fresh':
         return run.call();
@@ -69,11 +73,11 @@ export function createGenerate(dependencies: GenerateDependencies): Handler<'gen
 type Answered = Handled<'generate'>;
 
 function createGenerationRun(payload: GeneratePayload, context: JobContext, dependencies: GenerateDependencies) {
-  const { providers, catalog, ledger, cache, producer } = dependencies;
+  const { providers, catalog, ledger, cache, producer, metrics } = dependencies;
   const model = `${payload.provider}/${payload.request.model}`;
   const ring = providers.find(payload.provider);
   const demo = providers.isDemo();
-  const log = createCallLog(payload, { stalledCount: context.stalledCount, demo });
+  const log = createCallLog(payload, { stalledCount: context.stalledCount, demo, onEnd: (row) => metrics.ended(row) });
   /** Keys that the provider refused in this run. */
   const refused = new Set<ProviderKey>();
   let sentText = false;
@@ -133,6 +137,7 @@ function createGenerationRun(payload: GeneratePayload, context: JobContext, depe
     const attempt = log.current().number;
     if (sentText) context.reply(attempt, { type: 'reset', reason: error.toShape() });
     if (decision.action === 'pause') {
+      metrics.paused(payload.provider, error.code);
       context.reply(attempt, { type: 'waiting', untilMs: Date.now() + decision.delayMs, reason: error.toShape() });
     }
     await ledger.record(log.rows);
@@ -202,6 +207,7 @@ function createGenerationRun(payload: GeneratePayload, context: JobContext, depe
     if (obstacle !== undefined) return fail(obstacle);
     const wasHidden = log.endHidden();
     if (wasHidden && payload.onUnknownOutcome === 'fail') return fail(cutOff(model, payload.provider));
+    if (wasHidden) metrics.repeated(payload.provider);
     const { number } = log.start();
     await context.save(log.checkpoint());
     // Whoever waits may have text of the call that was cut off; its worker cannot take it back any more.
