@@ -164,4 +164,25 @@ test('a comparison is cancelled with what of it runs, what waits, and what was p
   expect(await redis.zcard('{aimm}:mistral:prioritized')).toBe(0);
   upstream.release();
   await front.cancelJob(caller, blocking.requestId);
+  await expectInvariants(stack);
+});
+
+test('a request that is cancelled while somebody looks at it is never taken for lost', async () => {
+  const stack = await createFaultStack();
+  const [front, other] = await Promise.all([stack.openFront(), stack.openFront()]);
+  const seen = new Set<string>();
+  for (let index = 0; index < 20; index += 1) {
+    const asked = await stack.generate(front, `nobody works, ${index}`);
+    asked.result.catch(() => undefined);
+    const cancelling = front.cancelJob(caller, asked.requestId);
+    const look = async () => {
+      for (;;) {
+        const { status, error } = await other.getJob(caller, asked.requestId);
+        seen.add(`${status} ${error?.code ?? ''}`.trim());
+        if (status !== 'queued') return;
+      }
+    };
+    await Promise.all([cancelling, look(), look(), look()]);
+  }
+  expect([...seen].toSorted()).toEqual(['cancelled cancelled', 'queued']);
 });

@@ -3,6 +3,7 @@ import { caller } from '../support/asker.ts';
 import { createFaultStack, type FaultStack } from '../support/fault-stack.ts';
 import type { FrontMessage } from '../support/front-process.ts';
 import { expectInvariants } from '../support/invariants.ts';
+import { requireRecovery } from '../support/measured.ts';
 import { startProcess } from '../support/processes.ts';
 
 /** A front that asks and streams in a process of its own. */
@@ -54,9 +55,15 @@ test('a front killed while its request waits leaves it to be run and read', asyn
   const asking = await startAskingFront(stack, 'nobody works yet');
   await asking.front.end('SIGKILL');
   await stack.startWorker();
+  const answered = { status: 'succeeded', generation: { text: `echo: ${asking.prompt}` } };
   const next = await stack.openFront();
-  const view = await next.getJob(caller, asking.requestId, { waitMs: 20_000 });
-  expect(view).toMatchObject({ status: 'succeeded', generation: { text: `echo: ${asking.prompt}` } });
+  expect(await next.getJob(caller, asking.requestId, { waitMs: 20_000 })).toMatchObject(answered);
+
+  const openedAt = performance.now();
+  const another = await stack.openFront();
+  expect(await another.getJob(caller, asking.requestId)).toMatchObject(answered);
+  const readMs = performance.now() - openedAt;
+  requireRecovery('front killed: a new front read the result by its id', readMs, 1_000);
   await expectInvariants(stack);
 });
 

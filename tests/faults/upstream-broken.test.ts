@@ -31,6 +31,10 @@ const stall: Behaviour = (_call, { write, held }) => {
   write('half an answer');
   return held;
 };
+const garbage: Behaviour = (_call, { write, response }) => {
+  write('half an answer');
+  response.end('data: {"choices": [{"de\u0000\ufffd\n\ndata: <html>\n\n');
+};
 const refuseConnection: Behaviour = (_call, { response }) => void response.socket?.resetAndDestroy();
 const fail500: Behaviour = (_call, { fail }) => fail(500, { message: 'broken' });
 const askToWait: Behaviour = (_call, { fail }) => fail(429, { message: 'slow down' }, { 'retry-after': '1' });
@@ -42,6 +46,7 @@ test.each([
   { name: 'cut off in the middle', turn: truncate, errorCode: 'network' },
   { name: 'reset in the middle', turn: reset, errorCode: 'network' },
   { name: 'silent in the middle', turn: stall, errorCode: 'timeout' },
+  { name: 'garbage from the middle on', turn: garbage, errorCode: expect.stringMatching(/network|server_error/) },
 ])(
   'an answer that is $name is asked for again where it may begin again, and what came is in the ledger as partial',
   async ({ turn, errorCode }) => {
@@ -124,4 +129,26 @@ test('a 429 is waited out, costs no attempt and holds the others back too', asyn
     { status: 'failed', errorCode: 'rate_limited' },
     whole,
   ]);
+});
+
+test('a 429 that asks to wait for nonsense, for no time or for a year is waited out, or ends the request in time', async () => {
+  const waits = ['0', '-5', 'soon', 'Wed, 21 Oct 2015 07:28:00 GMT', '1e99', '31536000'];
+  const { stack, front } = await createBrokenStack([
+    (call, { fail }) => {
+      const wait = waits.find((each) => call.prompt.includes(`"${each}"`));
+      fail(429, { message: 'slow down' }, { 'retry-after': wait ?? '0' });
+    },
+    echo,
+  ]);
+  const asked = await Promise.all(waits.map((wait) => stack.generate(front, `"${wait}"`, { timeoutMs: 30_000 })));
+  const ends = asked.map(({ result, prompt }) =>
+    result.then(
+      ({ text }) => text === `echo: ${prompt}`,
+      ({ code }: { code: string }) => code === 'rate_limited',
+    ),
+  );
+  expect(await Promise.all(ends)).toEqual(waits.map(() => true));
+  const rows = await expectInvariants(stack);
+  for (const { requestId } of asked)
+    expect(rows.get(requestId)?.[0]).toMatchObject({ status: 'failed', errorCode: 'rate_limited' });
 });

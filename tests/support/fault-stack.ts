@@ -8,7 +8,7 @@ import { createManager, type Manager } from '@aimm/manager';
 import { createLogger } from '@aimm/runtime';
 import { onTestFailed, onTestFinished } from 'vitest';
 import { createAsker, type Asker } from './asker.ts';
-import { launchWorkerProcess, type OwnProcess, ready } from './processes.ts';
+import { launchWorkerProcess, type OwnProcess, type ProcessLimits, ready } from './processes.ts';
 import { createRedisServer, type RedisServer } from './redis-server.ts';
 import { startUpstream, type Upstream } from './upstream.ts';
 
@@ -22,9 +22,9 @@ export interface FaultStack extends Asker {
   readonly env: Readonly<Record<string, string>>;
   readonly workers: readonly OwnProcess[];
   /** Starts a worker and waits until it works. */
-  startWorker(env?: Record<string, string>): Promise<OwnProcess>;
+  startWorker(env?: Record<string, string>, limits?: ProcessLimits): Promise<OwnProcess>;
   /** Starts a worker that may be unable to work yet. */
-  launchWorker(env?: Record<string, string>): OwnProcess;
+  launchWorker(env?: Record<string, string>, limits?: ProcessLimits): OwnProcess;
   openFront(): Promise<Manager>;
   /** The database as the test reads it. */
   database(): Promise<Database>;
@@ -61,6 +61,7 @@ export async function createFaultStack(options: FaultStackOptions = {}): Promise
   const env: Record<string, string> = {
     REDIS_URL: redis.url,
     DATABASE_URL: databaseUrl,
+    AIMM_DATA_DIR: join(dir, 'data'),
     MISTRAL_API_KEY: 'test-key-of-mistral',
     MISTRAL_BASE_URL: upstream.url,
     MISTRAL_RPM: '10000000',
@@ -76,8 +77,8 @@ export async function createFaultStack(options: FaultStackOptions = {}): Promise
   let database: Promise<Database> | undefined;
   const logger = await createLogger({ name: 'front', level: 'silent', format: 'json' });
 
-  const launchWorker = (more: Record<string, string> = {}) => {
-    const worker = launchWorkerProcess({ ...env, ...more });
+  const launchWorker = (more: Record<string, string> = {}, limits: ProcessLimits = {}) => {
+    const worker = launchWorkerProcess({ ...env, ...more }, limits);
     workers.push(worker);
     return worker;
   };
@@ -102,8 +103,8 @@ export async function createFaultStack(options: FaultStackOptions = {}): Promise
     env,
     workers,
     launchWorker,
-    async startWorker(more = {}) {
-      const worker = launchWorker(more);
+    async startWorker(more = {}, limits = {}) {
+      const worker = launchWorker(more, limits);
       await ready(worker);
       return worker;
     },

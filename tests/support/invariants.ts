@@ -1,9 +1,22 @@
 import type { LedgerRow } from '@aimm/contracts';
-import type { JobView } from '@aimm/manager';
+import type { Caller, JobView, Manager } from '@aimm/manager';
 import type { Redis } from 'ioredis';
 import { expect } from 'vitest';
 import { type AskedGeneration, caller } from './asker.ts';
 import type { FaultStack } from './fault-stack.ts';
+import type { UpstreamCall } from './upstream.ts';
+
+/** Whatever can be asked what became of its requests. */
+export interface Witness {
+  readonly generations: readonly (Omit<AskedGeneration, 'result' | 'events'> & {
+    result?: Promise<{ text: string }>;
+  })[];
+  readonly comparisons: readonly { requestId: string }[];
+  readonly redis: { client(): Redis };
+  readonly upstream: { readonly calls: readonly UpstreamCall[] };
+  openFront(): Promise<Pick<Manager, 'getJob'>>;
+  database: FaultStack['database'];
+}
 
 export interface InvariantOptions {
   /**
@@ -11,6 +24,12 @@ export interface InvariantOptions {
    * Such a call stands in the ledger as `outcome_unknown`; with this it need not have arrived.
    */
   hiddenCallsMayBeUnmade?: boolean;
+  /** A connection can break, and a call be given up, before the vendor sees it: such a call is a row all the same. */
+  brokenCallsMayBeUnseen?: boolean;
+  /** Who reads the requests; default: who asks in tests. */
+  reader?: Caller;
+  /** Calls that began before this (epoch milliseconds) are others'. */
+  since?: number;
 }
 
 /** Rows that a database refused are brought again after pauses of up to half a minute. */
@@ -23,14 +42,14 @@ const ended = ['succeeded', 'failed', 'cancelled'];
  * Returns the ledger's rows by request.
  */
 export async function expectInvariants(
-  stack: FaultStack,
+  stack: Witness,
   options: InvariantOptions = {},
 ): Promise<Map<string, LedgerRow[]>> {
   const front = await stack.openFront();
   const views = new Map<string, JobView>();
   await Promise.all(
     [...stack.generations, ...stack.comparisons].map(async ({ requestId }) => {
-      views.set(requestId, await front.getJob(caller, requestId, { waitMs: 45_000 }));
+      views.set(requestId, await front.getJob(options.reader ?? caller, requestId, { waitMs: 45_000 }));
     }),
   );
   expect([...views.values()].filter(({ status }) => !ended.includes(status))).toEqual([]);
@@ -49,7 +68,11 @@ export async function expectInvariants(
 
   const redis = stack.redis.client();
   // A job that was settled just before its worker or Redis went away is taken up once more, to be completed.
-  const places = () => Promise.all([...views].map(async ([requestId, view]) => findPlaces(redis, requestId, view)));
+  const places = async () => {
+    const [completed, failed] = await Promise.all(['completed', 'failed'].map((name) => findQueueKeys(redis, name)));
+    const sets = { completed: completed ?? [], failed: failed ?? [] };
+    return Promise.all([...views].map(async ([requestId, view]) => findPlaces(redis, sets, requestId, view)));
+  };
   await expect
     .poll(places, patience)
     .toEqual([...views].map(([requestId, { status }]) => ({ requestId, status, places: [toPlace(status)] })));
@@ -57,7 +80,13 @@ export async function expectInvariants(
   return expectAccounts(stack, options);
 }
 
-async function expectAccounts(stack: FaultStack, { hiddenCallsMayBeUnmade = false }: InvariantOptions) {
+const brokenOnTheWay: readonly (string | undefined)[] = ['network', 'timeout', 'cancelled'];
+
+async function expectAccounts(stack: Witness, options: InvariantOptions) {
+  const { hiddenCallsMayBeUnmade = false, brokenCallsMayBeUnseen = false, since = 0 } = options;
+  const mayBeUnseen = ({ status, errorCode }: LedgerRow) =>
+    (hiddenCallsMayBeUnmade && status === 'outcome_unknown') ||
+    (brokenCallsMayBeUnseen && brokenOnTheWay.includes(errorCode));
   const { ledger } = await stack.database();
   const rows = new Map<string, LedgerRow[]>();
   const readRows = async () => {
@@ -70,10 +99,8 @@ async function expectAccounts(stack: FaultStack, { hiddenCallsMayBeUnmade = fals
       const calls = stack.upstream.calls.filter((call) => call.prompt === prompt && call.model === model).length;
       // An answer that took no call is a row of its own kind.
       const own = (rows.get(requestId) ?? []).filter(({ cached }) => !cached);
-      const unknown = own.filter(({ status }) => status === 'outcome_unknown').length;
-      const balanced = hiddenCallsMayBeUnmade
-        ? own.length >= calls && own.length - unknown <= calls
-        : own.length === calls;
+      const unseen = own.filter(mayBeUnseen).length;
+      const balanced = own.length >= calls && own.length - unseen <= calls;
       return balanced
         ? 'balanced'
         : { requestId, calls, rows: own.map(({ callNumber, status }) => [callNumber, status]) };
@@ -85,13 +112,13 @@ async function expectAccounts(stack: FaultStack, { hiddenCallsMayBeUnmade = fals
     expect(own.map(({ callNumber }) => callNumber)).toEqual(own.map((_, index) => index + 1));
   const asked = new Set(stack.generations.map(({ prompt }) => prompt));
   expect(stack.upstream.calls.filter(({ prompt }) => !asked.has(prompt))).toEqual([]);
-  const { totals } = await ledger.summarize({ from: 0, to: Date.now() + 60_000 });
+  const { totals } = await ledger.summarize({ from: since, to: Date.now() + 60_000 });
   expect(totals.calls).toBe([...rows.values()].flat().filter(({ cached }) => !cached).length);
   return rows;
 }
 
 /** How a client was answered. */
-async function toTold(result: NonNullable<AskedGeneration['result']>) {
+async function toTold(result: Promise<{ text: string }>) {
   return result.then(
     ({ text }) => ({ status: 'succeeded', text }),
     ({ code }: { code: string }) => ({ status: code === 'cancelled' ? 'cancelled' : 'failed', code }),
@@ -104,7 +131,7 @@ function toShown(view: JobView | undefined) {
     : { status: view?.status, code: view?.error?.code };
 }
 
-function findForeignText({ prompt, requestId }: AskedGeneration, text: string) {
+function findForeignText({ prompt, requestId }: { prompt: string; requestId: string }, text: string) {
   const prompts = text.match(/<<\d+: [^>]*>>/g) ?? [];
   return prompts.filter((found) => found !== prompt).map((found) => ({ requestId, prompt, found }));
 }
@@ -123,10 +150,15 @@ async function countActive(redis: Redis): Promise<number> {
 const toPlace = (status: JobView['status']) => (status === 'succeeded' ? 'completed' : 'failed');
 
 /** Which of BullMQ's sets of ended jobs hold the job. */
-async function findPlaces(redis: Redis, jobId: string, { status }: JobView) {
+async function findPlaces(
+  redis: Redis,
+  sets: Readonly<Record<'completed' | 'failed', readonly string[]>>,
+  jobId: string,
+  { status }: JobView,
+) {
   const places: string[] = [];
-  for (const place of ['completed', 'failed']) {
-    for (const set of await findQueueKeys(redis, place)) {
+  for (const place of ['completed', 'failed'] as const) {
+    for (const set of sets[place]) {
       if ((await redis.zscore(set, jobId)) !== null) places.push(place);
     }
   }

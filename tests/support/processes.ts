@@ -16,10 +16,23 @@ export interface OwnProcess {
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
+export interface ProcessLimits {
+  /** No file of the process grows past so many blocks of 512 bytes: a disk that is full. */
+  fileBlocks?: number;
+}
+
 /** Starts a service's main file with this environment and nothing of the test's own but PATH and HOME. */
-export function startProcess(main: string, env: Record<string, string>, args: string[] = []): OwnProcess {
+export function startProcess(
+  main: string,
+  env: Record<string, string>,
+  args: string[] = [],
+  { fileBlocks }: ProcessLimits = {},
+): OwnProcess {
   const { PATH = '', HOME = '' } = process.env;
-  const child = spawn(process.execPath, [`${root}${main}`, ...args], {
+  const command = [process.execPath, `${root}${main}`, ...args];
+  const limited = ['sh', '-c', `ulimit -f ${fileBlocks} && exec "$@"`, 'sh', ...command];
+  const [file = '', ...rest] = fileBlocks === undefined ? command : limited;
+  const child = spawn(file, rest, {
     env: { PATH, HOME, ...env },
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   });
@@ -64,8 +77,8 @@ export async function startWorkerProcess(env: Record<string, string>): Promise<O
 }
 
 /** The same, not waited for: it may be unable to work yet. */
-export function launchWorkerProcess(env: Record<string, string>): OwnProcess {
-  const worker = startProcess('services/worker/src/main.ts', { LOG_LEVEL: 'debug', ...env });
+export function launchWorkerProcess(env: Record<string, string>, limits: ProcessLimits = {}): OwnProcess {
+  const worker = startProcess('services/worker/src/main.ts', { LOG_LEVEL: 'debug', ...env }, [], limits);
   worker.child.send({ type: 'environment', environment: {} });
   return worker;
 }

@@ -1,7 +1,7 @@
-/** Random numbers that come again for the same seed; the seed is printed, and `AIMM_TEST_SEED` sets it. */
+/** Random numbers that come again for the same seed; the seed is printed, and `FAULT_SEED` sets it. */
 export function createRandom(): { between(low: number, high: number): number } {
-  const seed = Number(process.env['AIMM_TEST_SEED'] ?? Date.now() % 1_000_000);
-  process.stderr.write(`seed: AIMM_TEST_SEED=${seed}\n`);
+  const seed = Number(process.env['FAULT_SEED'] ?? Date.now() % 1_000_000);
+  process.stderr.write(`seed: FAULT_SEED=${seed}\n`);
   let state = seed >>> 0;
   /** Mulberry32. */
   const next = () => {

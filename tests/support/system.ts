@@ -27,6 +27,7 @@ export async function startSystem(given: Record<string, string> = {}): Promise<S
   const env = {
     REDIS_URL: redis.url,
     DATABASE_URL: `file:${join(dir, 'aimm.db')}`,
+    AIMM_DATA_DIR: join(dir, 'data'),
     MISTRAL_API_KEY: 'a-key-for-tests-0123456789',
     MISTRAL_BASE_URL: upstream.url,
     // The shipped limits are careful: a test would wait a second for each call.

@@ -8,6 +8,9 @@ import type { Resources } from './resources.ts';
 import { toWaitView } from './wait.ts';
 
 const lookEveryMs = 200;
+/** A job that is not there is looked for as often, so far apart, before it counts as lost. */
+const missingLooks = 10;
+const missingLookEveryMs = 100;
 /** How long a cancel waits to see the running call end. */
 const cancelPatienceMs = 2_000;
 
@@ -49,12 +52,18 @@ async function requireRecord({ queue }: Resources, caller: Caller, requestId: st
   });
 }
 
-async function readView(resources: Resources, record: RequestRecord): Promise<View> {
+async function readView(resources: Resources, record: RequestRecord, looks = 1): Promise<View> {
   const base = { requestId: record.requestId, kind: record.kind, model: record.model, createdAt: record.createdAt };
   if (record.ended !== undefined) {
     return { ...base, ...record.ended };
   }
   const state = await resources.queue.requests.readState(record);
+  if (state.status === 'missing' && looks < missingLooks) {
+    // Whoever cancels it removes the job and then says so in its record: a look in between is no loss.
+    await delay(missingLookEveryMs);
+    const now = await resources.queue.requests.find(record.requestId);
+    return readView(resources, now ?? record, looks + 1);
+  }
   if (isOverdue(record, state, resources.now())) {
     await giveUpWaiting(resources, record.requestId);
     const { startBy: _startBy, ...after } = (await resources.queue.requests.find(record.requestId)) ?? record;

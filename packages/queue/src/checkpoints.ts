@@ -10,7 +10,8 @@ import {
   toSettledScopes,
 } from './admission.ts';
 import { admitLua, keysPerScope, settleLua } from './admission-scripts.ts';
-import { fields, keys } from './names.ts';
+import { isOutOfMemory, redisFull } from './connection.ts';
+import { fields, keys, toMember } from './names.ts';
 
 /**
  * A job's memory across crashes, kept in fields of its own hash. Every write is fenced: it happens only while the
@@ -22,10 +23,18 @@ const ownedLua = `if redis.call('GET', KEYS[2]) ~= ARGV[1] then return {'lost'} 
 const admitCallLua = `
 local function admitCall()
   if ARGV[8] == '0' then return nil end
-  local refused = admit(4, 8, ARGV[3], ARGV[4] == '1', tonumber(ARGV[5]), KEYS[3])
+  local refused = admit(5, 8, ARGV[3], ARGV[4] == '1', tonumber(ARGV[5]), KEYS[3])
   if refused then return {'refused', unpack(refused)} end
   if ARGV[6] == '1' then redis.call('HSET', KEYS[1], '${fields.reserved}', ARGV[5]) end
 end`;
+
+/**
+ * From the first word of a call until its row is in the ledger the job stands in a sorted set, by the time since when: the
+ * reconciler looks through that set, and never through all jobs.
+ */
+const unsettledLua = (member: string) => `
+local since = redis.call('TIME')
+redis.call('ZADD', KEYS[4], 'NX', string.format('%.0f', since[1] * 1000 + math.floor(since[2] / 1000)), ${member})`;
 
 const openScript = `${ownedLua}
 ${admitLua}
@@ -38,6 +47,7 @@ if seen[3] then return seen[3] == ARGV[2] and {'fresh'} or {'resumed', seen[3]} 
 local refused = admitCall()
 if refused then return refused end
 redis.call('HSET', KEYS[1], '${fields.checkpoint}', ARGV[2])
+${unsettledLua('ARGV[3]')}
 return {'fresh'}`;
 
 /** A further call: as `open` for the first, and as `save` for what the one before left. */
@@ -46,36 +56,47 @@ ${admitLua}
 ${settleLua}
 ${admitCallLua}
 if redis.call('HGET', KEYS[1], '${fields.checkpoint}') == ARGV[2] then return {'fresh'} end
-if ARGV[8] ~= '0' then settle(KEYS[1], 4, 8, ARGV[3], ARGV[7], false) end
+if ARGV[8] ~= '0' then settle(KEYS[1], 5, 8, ARGV[3], ARGV[7], false) end
 local refused = admitCall()
 if refused then return refused end
 redis.call('HSET', KEYS[1], '${fields.checkpoint}', ARGV[2])
 redis.call('HDEL', KEYS[1], '${fields.outcome}', '${fields.partial}')
+${unsettledLua('ARGV[3]')}
 return {'fresh'}`;
 
 /**
- * KEYS: job, lock, reply stream, scopes. ARGV: token, checkpoint ('' keeps), outcome ('' removes it and the partial text),
- * reply ('' sends none), stream length, member, tokens used, scopes.
+ * KEYS: job, lock, reply stream, unsettled jobs, scopes. ARGV: token, checkpoint ('' keeps), outcome ('' removes it and the
+ * partial text), reply ('' sends none), stream length, member, tokens used, scopes. A Redis that is out of memory takes this
+ * all the same: the call is paid for, and there are no more of them than calls at once.
  */
-const saveScript = `
+const saveScript = `#!lua flags=allow-oom
 if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
-if ARGV[2] ~= '' then redis.call('HSET', KEYS[1], '${fields.checkpoint}', ARGV[2]) end
+if ARGV[2] ~= '' then
+  redis.call('HSET', KEYS[1], '${fields.checkpoint}', ARGV[2])
+  ${unsettledLua('ARGV[6]')}
+end
 if ARGV[3] ~= '' then redis.call('HSET', KEYS[1], '${fields.outcome}', ARGV[3]) else redis.call('HDEL', KEYS[1], '${fields.outcome}', '${fields.partial}') end
 if ARGV[4] ~= '' then redis.call('XADD', KEYS[3], 'NOMKSTREAM', 'MAXLEN', '~', ARGV[5], '*', 'r', ARGV[4]) end
 if ARGV[8] ~= '0' then
   ${settleLua}
-  settle(KEYS[1], 4, 8, ARGV[6], ARGV[7], true)
+  settle(KEYS[1], 5, 8, ARGV[6], ARGV[7], true)
 end
 return 1`;
 
 const partialScript = `
 if redis.call('GET', KEYS[2]) == ARGV[1] then redis.call('HSET', KEYS[1], '${fields.partial}', ARGV[2]) end`;
 
+/** Fenced like the writes: a late word of a worker that lost the job must not hide its successor's calls. */
+const accountScript = `#!lua flags=allow-oom
+if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('ZREM', KEYS[2], ARGV[2]) end
+return 0`;
+
 type Scripted = Redis & {
   aimmPartial(job: string, lock: string, token: string, text: string): Promise<null>;
   aimmOpen(...given: (string | number)[]): Promise<[string, string?, string?]>;
   aimmStart(...given: (string | number)[]): Promise<[string, ...unknown[]]>;
   aimmSave(...given: (string | number)[]): Promise<number>;
+  aimmAccount(lock: string, unsettled: string, token: string, member: string): Promise<number>;
 };
 
 /** This worker does not own the job any more: another took it over. Nothing of it may be written. */
@@ -132,6 +153,11 @@ export interface Checkpoints {
       ended?: EndedCall | undefined;
     },
   ): Promise<void>;
+  /**
+   * Every call of the last checkpoint is in the ledger, or on its way there. Until then the job stands in the set that
+   * the reconciler looks through; where this write is lost, rows are brought once more, which does no harm.
+   */
+  account(job: JobHandle): Promise<void>;
   /** Keeps the text so far beside the job; nothing is written once another worker owns it. */
   keepPartialText(job: JobHandle, text: string): Promise<void>;
 }
@@ -143,12 +169,13 @@ export function createCheckpoints(redis: Redis): Checkpoints {
   redis.defineCommand('aimmOpen', { lua: openScript });
   redis.defineCommand('aimmStart', { lua: startScript });
   redis.defineCommand('aimmSave', { lua: saveScript });
+  redis.defineCommand('aimmAccount', { numberOfKeys: 2, lua: accountScript });
   redis.defineCommand('aimmPartial', { numberOfKeys: 2, lua: partialScript });
   const scripted = redis as Scripted;
 
   return {
     async open(handle, fresh, need) {
-      const answer = await scripted.aimmOpen(...toStartArguments(handle, JSON.stringify(fresh), need));
+      const answer = await scripted.aimmOpen(...toStartArguments(handle, JSON.stringify(fresh), need)).catch(throwFull);
       const [state, first, second] = answer;
       switch (state) {
         case 'refused':
@@ -167,7 +194,9 @@ export function createCheckpoints(redis: Redis): Checkpoints {
     },
 
     async start(handle, checkpoint, need, spent) {
-      const answer = await scripted.aimmStart(...toStartArguments(handle, JSON.stringify(checkpoint), need, spent));
+      const answer = await scripted
+        .aimmStart(...toStartArguments(handle, JSON.stringify(checkpoint), need, spent))
+        .catch(throwFull);
       if (answer[0] === 'lost') throw new LockLostError();
       return answer[0] === 'refused' ? toRefusal(answer.slice(1), need?.scopes ?? []) : undefined;
     },
@@ -176,21 +205,26 @@ export function createCheckpoints(redis: Redis): Checkpoints {
       const job = keys.job(queue, jobId);
       const scopes = toSettledScopes(ended?.scopes ?? []);
       const written = await scripted.aimmSave(
-        3 + scopes.length * keysPerScope,
+        fixedKeys + scopes.length * keysPerScope,
         job,
         keys.jobLock(queue, jobId),
         reply?.stream ?? job,
+        keys.unsettled,
         ...toScopeKeys(scopes),
         token,
         checkpoint === undefined ? '' : JSON.stringify(checkpoint),
         outcome === undefined ? '' : JSON.stringify(outcome),
         reply?.json ?? '',
         replyStreamLength,
-        `${queue}:${jobId}`,
+        toMember({ queue, jobId }),
         ended?.tokens ?? '',
         ...toScopeArguments(scopes, 0),
       );
       if (written === 0) throw new LockLostError();
+    },
+
+    async account({ queue, jobId, token }) {
+      await scripted.aimmAccount(keys.jobLock(queue, jobId), keys.unsettled, token, toMember({ queue, jobId }));
     },
 
     async keepPartialText({ queue, jobId, token }, text) {
@@ -203,7 +237,15 @@ function parseOptional(json: string | undefined): Checkpoint | undefined {
   return json === undefined || json === '' ? undefined : Checkpoint.parse(JSON.parse(json));
 }
 
-/** For `open` and `start`. KEYS: job, lock, limiter, scopes. ARGV: token, checkpoint, member, batch, tokens, reserve, spent, scopes. */
+/** A Redis that is out of memory takes no new calls. */
+function throwFull(error: unknown): never {
+  throw isOutOfMemory(error) ? redisFull(error) : error;
+}
+
+/** Ahead of those of the scopes. */
+const fixedKeys = 4;
+
+/** For `open` and `start`. KEYS: job, lock, limiter, unsettled jobs, scopes. ARGV: token, checkpoint, member, batch, tokens, reserve, spent, scopes. */
 function toStartArguments(
   { queue, jobId, token }: JobHandle,
   checkpoint: string,
@@ -213,14 +255,15 @@ function toStartArguments(
   const { scopes, tokens, lane } = need ?? { scopes: [], tokens: 0, lane: 'interactive' };
   const reserves = scopes.some(({ tokensPerMinute }) => tokensPerMinute !== undefined);
   return [
-    3 + scopes.length * keysPerScope,
+    fixedKeys + scopes.length * keysPerScope,
     keys.job(queue, jobId),
     keys.jobLock(queue, jobId),
     keys.limiter(queue),
+    keys.unsettled,
     ...toScopeKeys(scopes),
     token,
     checkpoint,
-    `${queue}:${jobId}`,
+    toMember({ queue, jobId }),
     lane === 'batch' ? 1 : 0,
     tokens,
     reserves ? 1 : 0,

@@ -115,6 +115,19 @@ export function redisUnavailable(cause?: unknown): ModelManagerError {
   });
 }
 
+/** Redis's own word for a write that `maxmemory` forbids. */
+export function isOutOfMemory(error: unknown): boolean {
+  return error instanceof Error && error.message.includes('OOM ');
+}
+
+export function redisFull(cause: unknown): ModelManagerError {
+  return new ModelManagerError('unavailable', 'The queue (Redis) is out of memory and takes no new jobs.', {
+    hint: 'Give Redis more memory (maxmemory), then ask again.',
+    retryable: true,
+    cause,
+  });
+}
+
 /** Runs commands against Redis; whatever the connection throws becomes `unavailable`, and 2 s is the limit. */
 export async function withRedis<T>(redis: Redis, work: () => Promise<T>): Promise<T> {
   await requireRedis(redis);
@@ -125,6 +138,7 @@ export async function withRedis<T>(redis: Redis, work: () => Promise<T>): Promis
   try {
     return await Promise.race([work(), late]);
   } catch (error) {
+    if (isOutOfMemory(error)) throw redisFull(error);
     throw error instanceof ModelManagerError ? error : redisUnavailable(error);
   } finally {
     clearTimeout(timer);

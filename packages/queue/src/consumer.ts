@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { ModelManagerError } from '@aimm/contracts';
-import type { Logger } from '@aimm/runtime';
+import type { Logger, Tally } from '@aimm/runtime';
 import { Queue, UnrecoverableError, Worker, type Job } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { listenForCancels } from './cancel-listener.ts';
@@ -13,6 +13,7 @@ import type { Handlers } from './job-context.ts';
 import { toLimiter } from './limits.ts';
 import { keyPrefix } from './names.ts';
 import { createPaceMeter } from './pace.ts';
+import { isGivenUp } from './reasons.ts';
 import { runJob, type RunningJobs } from './run-job.ts';
 import { createSameModelFirst } from './same-model-first.ts';
 import type { Settlement } from './settlement.ts';
@@ -46,8 +47,9 @@ export interface ConsumerOptions {
    * Redis; recovery takes what is left of it and the interval above.
    */
   lockMs: number;
+  tally?: Tally;
   /** Called when a job was given up because it stalled too often, so that its started call can be settled. */
-  onPoisoned?: (job: { queue: string; jobId: string; payload: unknown }) => Promise<void>;
+  onPoisoned?: (job: { queue: string; jobId: string; payload: unknown; failedReason: string }) => Promise<void>;
 }
 
 export interface Consumer {
@@ -60,7 +62,7 @@ export interface Consumer {
 }
 
 export function createConsumer(options: ConsumerOptions): Consumer {
-  const { redis, handlers, logger } = options;
+  const { redis, handlers, logger, tally } = options;
   const workers = new Map<string, Worker>();
   const queues = new Map<string, Queue>();
   const running: RunningJobs = new Map();
@@ -127,15 +129,23 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     });
     const onError = createErrorLog(logger.child({ queue: name }), 'Consuming a queue failed');
     worker.on('error', onError);
-    worker.on('stalled', (jobId) => logger.warn({ queue: name, jobId }, 'A job stalled and is taken up again'));
-    worker.on('lockRenewalFailed', (jobIds) => jobIds.forEach((jobId) => running.get(jobId)?.loseLock()));
+    worker.on('stalled', (jobId) => {
+      logger.warn({ queue: name, jobId }, 'A job stalled and is taken up again');
+      tally?.count('stalledJobs', { queue: name });
+    });
+    worker.on('lockRenewalFailed', (jobIds) => {
+      tally?.count('lostLocks', { queue: name }, jobIds.length);
+      jobIds.forEach((jobId) => running.get(jobId)?.loseLock());
+    });
     worker.on('failed', (job, error) => {
-      if (job === undefined || !(error instanceof UnrecoverableError) || !isGivenUp(error)) return;
+      if (job === undefined || !(error instanceof UnrecoverableError) || !isGivenUp(error.message)) return;
       logger.error(
         { queue: name, jobId: job.id, starts: job.attemptsStarted },
         'A job was given up: it kept stopping its workers',
       );
-      void options.onPoisoned?.({ queue: name, jobId: job.id ?? '', payload: job.data }).catch((failure: unknown) => {
+      tally?.count('givenUpJobs', { queue: name });
+      const given = { queue: name, jobId: job.id ?? '', payload: job.data as unknown, failedReason: error.message };
+      void options.onPoisoned?.(given).catch((failure: unknown) => {
         logger.error({ err: failure, jobId: job.id }, 'Settling a poisoned job failed');
       });
     });
@@ -170,10 +180,6 @@ export function createConsumer(options: ConsumerOptions): Consumer {
       await cancels.close();
     },
   };
-}
-
-function isGivenUp(error: Error): boolean {
-  return error.message.includes('stalled more than') || error.message.includes('started more than');
 }
 
 function delayOf(error: unknown): number | undefined {

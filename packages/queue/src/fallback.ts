@@ -1,4 +1,5 @@
-import type { ErrorCode, ErrorShape, GeneratePayload, Warning } from '@aimm/contracts';
+import type { ErrorCode, ErrorShape, GeneratePayload, LedgerRow, Outcome, Warning } from '@aimm/contracts';
+import { withBudgetCosts } from './budgets.ts';
 import { modelOf } from './names.ts';
 
 type Fallback = NonNullable<GeneratePayload['fallbacks']>[number];
@@ -79,6 +80,21 @@ export function toPoolMove(payload: GeneratePayload, to: string): GeneratePayloa
     hop: (payload.hop ?? 0) + 1,
     warnings: [...payload.warnings, ...next.warnings],
   };
+}
+
+/**
+ * The job that a request goes on as, by what its last one left behind: the same one however often it is made. Undefined
+ * where the request ended with it.
+ */
+export function toSuccessor(
+  payload: GeneratePayload,
+  { error, continues, next, moved }: Extract<Outcome, { status: 'failed' }>,
+  { calls, rows }: { calls: readonly unknown[]; rows: readonly LedgerRow[] },
+  now = Date.now(),
+): GeneratePayload | undefined {
+  if (continues !== true) return undefined;
+  if (moved === true) return toPoolMove(payload, next ?? '');
+  return toNextHop(withBudgetCosts(payload, rows), error, calls.length, now, { to: next });
 }
 
 /** Whether a fallback that is not set aside could have the request now. */

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Logger } from '@aimm/runtime';
+import { createTally, type Logger } from '@aimm/runtime';
 import type { Redis } from 'ioredis';
 import { type Budgets, createBudgets } from './budgets.ts';
 import { connectFront, connectWorker, disconnect, withRedis } from './connection.ts';
@@ -7,6 +7,7 @@ import { createQueueDirectory, type QueueCounts, type QueueDirectory } from './d
 import { createFlights, type Flights } from './flights.ts';
 import { createHandOver, type HandOver } from './hand-over.ts';
 import { createListingCache, type ListingCache } from './listing-cache.ts';
+import { createMetricSums } from './metric-sums.ts';
 import { createPoolPicker, type PoolPicker } from './pools.ts';
 import { listWorkers, type WorkerPresence } from './presence.ts';
 import { createProducer, type Producer } from './producer.ts';
@@ -52,7 +53,9 @@ export function openFrontQueue({ redisUrl, frontId, providers, logger }: FrontQu
   const requests = createRequests(redis);
   const budgets = createBudgets(redis);
   const flights = createFlights({ redis, budgets, producer });
-  const waiters = createWaiters({ replies, requests, revive: (flight) => flights.revive(flight), logger });
+  const tally = createTally();
+  const sums = createMetricSums(redis, tally);
+  const waiters = createWaiters({ replies, requests, revive: (flight) => flights.revive(flight), logger, tally });
   // Opened when first asked for: BullMQ talks to Redis as soon as a queue is made.
   let directory: QueueDirectory | undefined;
 
@@ -82,6 +85,7 @@ export function openFrontQueue({ redisUrl, frontId, providers, logger }: FrontQu
     },
     async close() {
       waiters.close();
+      await sums.close();
       await replies.close();
       // With Redis away BullMQ's close would wait for it to come back; there is nothing left to save.
       await Promise.race([Promise.all([producer.close(), directory?.close()]), delay(closeWithinMs)]);

@@ -1,7 +1,7 @@
 import { GeneratePayload, type Outcome, type RequestRecord } from '@aimm/contracts';
 import type { Redis } from 'ioredis';
 import { withRedis } from './connection.ts';
-import { keys, modelOf, queueOf } from './names.ts';
+import { keys, modelOf, queueOf, toMember } from './names.ts';
 import { discardScript, handOverScript } from './pool-scripts.ts';
 import { generationJobId, type Producer } from './producer.ts';
 import { requestTtlMs } from './requests.ts';
@@ -21,12 +21,19 @@ export interface HandOver {
 export type HandOverOutcome = Pick<Extract<Outcome, { status: 'failed' }>, 'error' | 'moved'>;
 
 type Scripted = Redis & {
-  aimmHandOver(job: string, lock: string, outcome: string, calls: number): Promise<number>;
+  aimmHandOver(
+    job: string,
+    lock: string,
+    unsettled: string,
+    outcome: string,
+    calls: number,
+    member: string,
+  ): Promise<number>;
   aimmDiscard(...given: (string | number)[]): Promise<number>;
 };
 
 export function createHandOver(redis: Redis, producer: Pick<Producer, 'addGeneration'>): HandOver {
-  redis.defineCommand('aimmHandOver', { numberOfKeys: 2, lua: handOverScript });
+  redis.defineCommand('aimmHandOver', { numberOfKeys: 3, lua: handOverScript });
   redis.defineCommand('aimmDiscard', { numberOfKeys: 5, lua: discardScript });
   const scripted = redis as Scripted;
   return {
@@ -47,8 +54,10 @@ export function createHandOver(redis: Redis, producer: Pick<Producer, 'addGenera
         scripted.aimmHandOver(
           keys.job(queue, jobId),
           keys.jobLock(queue, jobId),
+          keys.unsettled,
           JSON.stringify(outcome),
           (next.callsBefore ?? 0) - (from.callsBefore ?? 0),
+          toMember({ queue, jobId }),
         ),
       );
       if (done === 0) return false;

@@ -26,22 +26,25 @@ export {
   toCooldownError,
 } from './cooldown.ts';
 export { createErrorLog } from './error-log.ts';
-export { hasFreeHop, toNextHop, toPoolMove } from './fallback.ts';
+export { hasFreeHop, toNextHop, toPoolMove, toSuccessor } from './fallback.ts';
 export { type Flights, type Joined, type Shareable } from './flights.ts';
 export { type FrontQueue, type FrontQueueOptions, openFrontQueue } from './front-queue.ts';
 export { createHandOver, type HandOver } from './hand-over.ts';
 export { CallFailedError, type Handled, type Handler, type Handlers, type JobContext } from './job-context.ts';
 export { createListingCache, type ListingCache } from './listing-cache.ts';
 export { toLimiter } from './limits.ts';
+export { createMetricSums, type MetricSums, readMetricSums } from './metric-sums.ts';
 export { keyPrefix, modelOf, queueOf, systemQueues } from './names.ts';
 export { createPoolBalancer, type PoolBalancer, type PoolMember, type PoolPicker } from './pools.ts';
 export { createPresence, listWorkers, WorkerPresence } from './presence.ts';
 export { createProducer, generationJobId, type Producer } from './producer.ts';
 export { type Cooldown, findCooldown, readCooldowns } from './read-cooldowns.ts';
-export { fromReason } from './reasons.ts';
+export { fromReason, toGivenUp } from './reasons.ts';
+export { type QueueAges, readQueueAges } from './queue-ages.ts';
 export { createReplyReader, type ReplyBody, type ReplyReader } from './replies.ts';
 export { createRequests, type JobState, type Requests } from './requests.ts';
 export { createSameModelFirst, type SameModelFirst } from './same-model-first.ts';
 export { createSettlement, type Settlement } from './settlement.ts';
 export { toCachedRow, toSharedResult } from './shared-answer.ts';
+export { createUnsettledJobs, type UnsettledJob, type UnsettledJobs } from './unsettled.ts';
 export { createWaiters, type Waiter, type Waiters } from './waiters.ts';

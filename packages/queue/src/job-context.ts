@@ -39,7 +39,10 @@ export interface JobContext {
   isCancelled(): Promise<boolean>;
 }
 
-/** The value is sent to whoever waits and kept as the outcome; the receipt, where given, is what BullMQ keeps. */
+/**
+ * The value is sent to whoever waits and kept as the outcome; the receipt, where given, is what BullMQ keeps.
+ * A handler that returns, or throws `CallFailedError`, has brought the rows of its checkpoint to the ledger.
+ */
 export type Handled<N extends JobName> = { value: JobResult<N>; receipt?: object };
 
 export type Handler<N extends JobName> = (payload: JobPayload<N>, context: JobContext) => Promise<Handled<N>>;
@@ -47,7 +50,7 @@ export type Handler<N extends JobName> = (payload: JobPayload<N>, context: JobCo
 /** One handler per job: a missing one does not compile. */
 export type Handlers = { [N in JobName]: Handler<N> };
 
-/** Thrown by a handler that has already settled what there was to settle: tells BullMQ what to do with the job. */
+/** Thrown by a handler that has already settled and accounted for what there was: tells BullMQ what to do with the job. */
 export class CallFailedError extends Error {
   readonly decision: Decision;
   constructor(decision: Decision) {

@@ -30,6 +30,11 @@ export function modelOf({ provider, request }: Pick<GeneratePayload, 'provider' 
   return `${provider}/${request.model}`;
 }
 
+/** A job of any queue in one word: as scripts keep it in sets. A queue's name holds no colon. */
+export function toMember({ queue, jobId }: { queue: string; jobId: string }): string {
+  return `${queue}:${jobId}`;
+}
+
 export const keys = {
   job: (queue: string, jobId: string) => `${keyPrefix}:${queue}:${jobId}`,
   jobLock: (queue: string, jobId: string) => `${keyPrefix}:${queue}:${jobId}:lock`,
@@ -46,6 +51,11 @@ export const keys = {
   limit: (scope: string) => `${keyPrefix}:limit:${scope}`,
   leases: (scope: string) => `${keyPrefix}:leases:${scope}`,
   turns: (scope: string) => `${keyPrefix}:turns:${scope}`,
+  failed: (queue: string) => `${keyPrefix}:${queue}:failed`,
+  /** Where BullMQ keeps jobs, but for those that completed. */
+  sortedPlaces: (queue: string) =>
+    ['prioritized', 'delayed', 'waiting-children', 'failed'].map((place) => `${keyPrefix}:${queue}:${place}`),
+  listedPlaces: (queue: string) => ['active', 'paused', 'wait'].map((place) => `${keyPrefix}:${queue}:${place}`),
   request: (requestId: string) => `${keyPrefix}:request:${requestId}`,
   replies: (frontId: string) => `${keyPrefix}:replies:${frontId}`,
   cancelChannel: `${keyPrefix}:cancel`,
@@ -60,6 +70,12 @@ export const keys = {
   calls: (provider: string) => `${keyPrefix}:calls:${provider}`,
   picks: (provider: string) => `${keyPrefix}:picks:${provider}`,
   poolTurn: (pool: string) => `${keyPrefix}:pool-turn:${pool}`,
+  metrics: `${keyPrefix}:metrics`,
+  metricsBatch: (processId: string) => `${keyPrefix}:metrics-batch:${processId}`,
+  /** Sorted set of the jobs whose calls are not known to be in the ledger, by the time since when. */
+  unsettled: `${keyPrefix}:unsettled`,
+  reconciler: `${keyPrefix}:reconciler`,
+  failuresSeen: (queue: string) => `${keyPrefix}:failures-seen:${queue}`,
 };
 
 /** Fields of ours in BullMQ's job hash: they live and are removed with the job. */

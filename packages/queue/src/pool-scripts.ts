@@ -37,10 +37,11 @@ return best + 1`;
 
 /**
  * Ends a job that waits in favour of another that is added next; a worker that meets it before it is removed adds that other
- * again. KEYS: job, lock. ARGV: outcome, calls that it made. Returns 0 where it runs, has ended or was cancelled.
+ * again. KEYS: job, lock, unsettled jobs. ARGV: outcome, calls that it made, the job in that set. Returns 0 where it runs, has
+ * ended or was cancelled, and where a crash cut off a call of it: only a worker can account for that.
  */
 export const handOverScript = `
-if redis.call('EXISTS', KEYS[2]) == 1 then return 0 end
+if redis.call('EXISTS', KEYS[2]) == 1 or redis.call('ZSCORE', KEYS[3], ARGV[3]) then return 0 end
 local seen = redis.call('HMGET', KEYS[1], 'data', '${fields.outcome}', '${fields.cancel}', 'finishedOn', '${fields.checkpoint}')
 -- Its successor's calls count on from those that were made.
 local calls = seen[5] and #cjson.decode(seen[5])['calls'] or 0

@@ -9,6 +9,10 @@ export const WorkerPresence = z.object({
   pid: z.number(),
   startedAt: z.number(),
   seenAt: z.number(),
+  /** How the process fares. */
+  process: z.object({ residentBytes: z.number(), heapUsedBytes: z.number() }).optional(),
+  /** Ledger rows on its machine's disk: neither the database nor Redis took them. */
+  spoolBytes: z.number().optional(),
   providers: z.array(
     z.object({
       id: z.string(),

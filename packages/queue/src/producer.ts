@@ -173,14 +173,16 @@ export function createProducer({ redis, logger, recallsFailedAdds = false }: Pro
 
     async cancel(queueName, jobId) {
       const marked = await mark(queueName, jobId);
-      if (marked !== 'marked') return marked;
-      const removed = await run(() =>
-        queue(queueName)
-          .remove(jobId)
-          .then((count) => count === 1)
-          // Locked: a worker has it.
-          .catch(() => false),
-      );
+      if (marked === 'missing' || marked === 'ended') return marked;
+      const removed =
+        marked === 'marked' &&
+        (await run(() =>
+          queue(queueName)
+            .remove(jobId)
+            .then((count) => count === 1)
+            // Locked: a worker has it.
+            .catch(() => false),
+        ));
       if (removed) return 'removed';
       await withRedis(redis, () => redis.publish(keys.cancelChannel, jobId));
       return 'signalled';

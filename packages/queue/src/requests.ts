@@ -1,7 +1,7 @@
 import { Checkpoint, GenerationResult, Outcome, RequestRecord, type RequestStatus } from '@aimm/contracts';
 import type { Redis } from 'ioredis';
 import { withRedis } from './connection.ts';
-import { fields, keys } from './names.ts';
+import { fields, keys, toMember } from './names.ts';
 import { askWaiting, toWaiting, type Waiting, waitingReads } from './waiting.ts';
 import { toSharedOutcome, toSharedResult } from './shared-answer.ts';
 
@@ -34,11 +34,15 @@ export interface Requests {
   readState(record: RequestRecord): Promise<JobState>;
 }
 
-/** 0: not there. 2: marked; a worker that runs it must be told. 3: it had ended. */
+/**
+ * 0: not there. 2: marked; a worker that runs it must be told. 3: it had ended. 4: marked, and it must not be removed:
+ * its hash is all that is known of a call that a crash cut off.
+ */
 const markScript = `
 if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
 if redis.call('HEXISTS', KEYS[1], 'finishedOn') == 1 or redis.call('HEXISTS', KEYS[1], '${fields.outcome}') == 1 then return 3 end
 redis.call('HSET', KEYS[1], '${fields.cancel}', ARGV[1])
+if redis.call('ZSCORE', KEYS[2], ARGV[2]) then return 4 end
 return 2`;
 
 export function createRequests(redis: Redis): Requests {
@@ -125,15 +129,17 @@ async function readJob(redis: Redis, queue: string, jobId: string): Promise<JobS
   return { status: 'queued', ...position, ...(waiting !== undefined && { waiting }), ...text };
 }
 
-type Scripted = Redis & { aimmMark(job: string, now: number): Promise<number> };
+type Scripted = Redis & { aimmMark(job: string, unsettled: string, now: number, member: string): Promise<number> };
 
 /** Marks a job as cancelled, so that no worker starts it any more. */
 export function createCancelMark(
   redis: Redis,
-): (queue: string, jobId: string) => Promise<'missing' | 'marked' | 'ended'> {
-  redis.defineCommand('aimmMark', { numberOfKeys: 1, lua: markScript });
+): (queue: string, jobId: string) => Promise<'missing' | 'marked' | 'begun' | 'ended'> {
+  redis.defineCommand('aimmMark', { numberOfKeys: 2, lua: markScript });
   return async (queue, jobId) => {
-    const code = await withRedis(redis, () => (redis as Scripted).aimmMark(keys.job(queue, jobId), Date.now()));
-    return code === 0 ? 'missing' : code === 3 ? 'ended' : 'marked';
+    const code = await withRedis(redis, () =>
+      (redis as Scripted).aimmMark(keys.job(queue, jobId), keys.unsettled, Date.now(), toMember({ queue, jobId })),
+    );
+    return code === 0 ? 'missing' : code === 3 ? 'ended' : code === 4 ? 'begun' : 'marked';
   };
 }

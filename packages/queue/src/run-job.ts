@@ -65,8 +65,10 @@ export async function runJob(
     const handler = options.handlers[name] as Handler<JobName>;
     const { value, receipt } = await handler(payload as never, run.context);
     if (!run.settled()) await run.context.settle({ status: 'succeeded', value: value as never });
+    run.account();
     return receipt ?? value;
   } catch (thrown) {
+    if (thrown instanceof CallFailedError) run.account();
     throw await afterFailure(thrown, job, token, run, options);
   } finally {
     run.end();
@@ -104,6 +106,7 @@ function createRun(job: Job, token: string, signal: AbortSignal | undefined, pay
   let settled = false;
   /** The call of this run that its limits let start. */
   let admitted: EndedCall | undefined;
+  let checkpointed = false;
   let partialText = '';
   let partialTimer: NodeJS.Timeout | undefined;
 
@@ -138,6 +141,7 @@ function createRun(job: Job, token: string, signal: AbortSignal | undefined, pay
     signal: controller.signal,
     stalledCount: job.stalledCounter,
     async open(fresh, need) {
+      checkpointed = true;
       const opened = await checkpoints.open(handle, fresh, need);
       if (opened.state === 'fresh' && need !== undefined) admitted = { scopes: need.scopes };
       return opened;
@@ -209,6 +213,10 @@ function createRun(job: Job, token: string, signal: AbortSignal | undefined, pay
   return {
     context,
     settled: () => settled,
+    /** Goes out with BullMQ's own word on the job, which comes next. Lost, the reconciler looks after the job once more. */
+    account() {
+      if (checkpointed) checkpoints.account(handle).catch(() => undefined);
+    },
     end() {
       writer.flush();
       clearTimeout(overdue);
@@ -287,6 +295,7 @@ function logFailure(logger: Logger, decision: Decision, thrown: unknown): void {
     provider: error.provider,
     vendorMessage: error.vendorMessage,
   };
+  // What holds a whole queue up is told by whoever found it out, once and not at every try.
   if (decision.action === 'delay' || decision.action === 'requeue') {
     logger.debug({ ...details, delayMs: decision.delayMs, reason: error.message }, 'A job waits for its turn');
   } else if (error.code === 'internal') logger.error({ ...details, err: thrown }, 'A job failed inside');

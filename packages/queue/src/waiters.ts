@@ -1,5 +1,5 @@
 import { type Flight, ModelManagerError, type Outcome, type Reply } from '@aimm/contracts';
-import type { Logger } from '@aimm/runtime';
+import type { Logger, Tally } from '@aimm/runtime';
 import { fromReason } from './reasons.ts';
 import type { ReplyReader } from './replies.ts';
 import type { Requests } from './requests.ts';
@@ -27,6 +27,7 @@ export interface WaitersOptions {
   replies: ReplyReader;
   requests: Requests;
   logger: Logger;
+  tally?: Tally;
   sweepEveryMs?: number;
 }
 
@@ -42,10 +43,17 @@ interface Entry {
 }
 
 /** Waits for requests to end: by their replies, and by looking after those that have gone silent. */
-export function createWaiters({ replies, requests, revive, logger, sweepEveryMs = 2_000 }: WaitersOptions): Waiters {
+export function createWaiters({
+  replies,
+  requests,
+  revive,
+  logger,
+  tally,
+  sweepEveryMs = 2_000,
+}: WaitersOptions): Waiters {
   const entries = new Map<string, Entry>();
 
-  const lookAfter = async (requestId: string, entry: Entry) => {
+  const lookAfter = async (requestId: string, entry: Entry, { told }: { told: boolean }) => {
     const record = await requests.find(requestId);
     if (record?.ended !== undefined) {
       entry.settle({ status: 'failed', error: record.ended.error });
@@ -53,13 +61,18 @@ export function createWaiters({ replies, requests, revive, logger, sweepEveryMs 
     }
     const state = record === undefined ? undefined : await requests.readState(record);
     if (state?.outcome !== undefined) {
-      logger.info({ requestId }, 'Found the end of a request whose reply was lost');
+      if (!told) {
+        logger.info({ requestId }, 'Found the end of a request whose reply was lost');
+        tally?.count('sweptReplies', {});
+      }
       entry.settle(state.outcome);
     } else if (state?.status === 'failed' || state?.status === 'cancelled') {
       entry.settle({ status: 'failed', error: fromReason(state.failedReason) });
     } else if (state === undefined || state.status === 'missing') {
       entry.missed += 1;
-      if (entry.missed >= 2) entry.settle(lost());
+      if (entry.missed < 2) return;
+      tally?.count('lostRequests', {});
+      entry.settle(lost());
     } else {
       entry.missed = state.needsLeader === true ? entry.missed + 1 : 0;
       if (entry.missed >= 2 && record?.flight !== undefined) {
@@ -76,7 +89,7 @@ export function createWaiters({ replies, requests, revive, logger, sweepEveryMs 
     for (const [requestId, entry] of entries) {
       if (!entry.isAdded || entry.heardAt > silentSince) continue;
       try {
-        await lookAfter(requestId, entry);
+        await lookAfter(requestId, entry, { told: false });
       } catch {
         // Redis is away: the next sweep looks again.
         return;
@@ -110,7 +123,7 @@ export function createWaiters({ replies, requests, revive, logger, sweepEveryMs 
         if (reply.type === 'failed') settle({ status: 'failed', error: reply.error });
         else if (reply.type === 'done' && reply.value !== null) settle({ status: 'succeeded', value: reply.value });
         // Too large to send: read it by id.
-        else if (reply.type === 'done') void lookAfter(requestId, entry).catch(() => undefined);
+        else if (reply.type === 'done') void lookAfter(requestId, entry, { told: true }).catch(() => undefined);
         else if (isNewer(reply, at)) {
           at = { attempt: reply.attempt, seq: reply.seq };
           onPart?.(reply);

@@ -6,3 +6,5 @@ export { isLoopbackName } from './loopback.ts';
 export { ensureMasterKey, findMasterKey, masterKeyFile } from './master-key.ts';
 export { isProviderKey, secretsOf, withoutProviderKeys } from './secrets.ts';
 export { createShutdown, exitOnUncaught, type Shutdown, type ShutdownOptions } from './shutdown.ts';
+export { createMetrics, type Metrics, metricDefinitions } from './metrics.ts';
+export { createTally, type Tally } from './metrics/tally.ts';

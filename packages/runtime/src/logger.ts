@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import { type Logger, pino, stdTimeFunctions } from 'pino';
+import { createFloodGate } from './flood-gate.ts';
 
 export type { Logger } from 'pino';
 
@@ -12,19 +13,40 @@ export interface LoggerOptions {
   secrets?: () => readonly string[];
 }
 
-/** A logger that writes to stderr (stdout belongs to the protocol) and blots out every known secret. */
+/** Below this, lines are for whoever looks for something, and all of them are wanted. */
+const floodLevel = 30;
+const fatalLevel = 60;
+const leftOutMessage = 'Left out lines that repeat';
+
+/**
+ * A logger that writes to stderr (stdout belongs to the protocol) and blots out every known secret. Of one message it
+ * writes a few lines in ten seconds and then says how many it left out: an outage makes thousands.
+ */
 export async function createLogger(options: LoggerOptions): Promise<Logger> {
   const destination = options.format === 'pretty' ? await prettyStream() : pino.destination({ dest: 2, sync: true });
-  return pino(
+  const gate = createFloodGate({
+    onLeftOut: (message, leftOut, sinceMs) => {
+      logger.warn({ leftOut, sinceMs, of: message }, leftOutMessage);
+    },
+  });
+  const logger = pino(
     {
       name: options.name,
       level: options.level,
       base: { pid: process.pid, host: hostname() },
       timestamp: stdTimeFunctions.isoTime,
-      hooks: { streamWrite: (line) => redactSecrets(line, options.secrets?.() ?? []) },
+      hooks: {
+        streamWrite: (line) => redactSecrets(line, options.secrets?.() ?? []),
+        logMethod(args, write, level) {
+          const message = args.find((arg): arg is string => typeof arg === 'string') ?? '';
+          const isLimited = level >= floodLevel && level < fatalLevel && message !== leftOutMessage;
+          if (!isLimited || gate.passes(message)) write.apply(this, args);
+        },
+      },
     },
     destination,
   );
+  return logger;
 }
 
 /** Loaded only where wanted: the pretty printer costs a start 40 ms. */

@@ -7,6 +7,7 @@ import { createAccess } from './access.ts';
 import { requireLocalHost, requireSameOrigin, setSecurityHeaders } from './guards.ts';
 import { serveHealth } from './health.ts';
 import { loginPages, requireLogin } from './login.ts';
+import { metricsPage } from './metrics-page.ts';
 import { overviewPage } from './overview/overview-page.ts';
 import type { QueueBoard } from './queue-board.ts';
 import { sendProblem } from './send-problem.ts';
@@ -35,6 +36,7 @@ export function createApp({ token, manager, redis, board, logger, now }: AppOpti
   app.get('/healthz', serveHealth({ manager, redis, access, now }));
   if (access.demanded) app.use(loginPages(access), requireLogin(access));
   app.get('/', overviewPage({ manager, redis, board, signedIn: access.demanded, now }));
+  app.get('/metrics', metricsPage({ manager, redis, board, logger, now }));
   app.use('/queues', board.handler);
   app.use(notFound, answerFault(logger));
   return app;

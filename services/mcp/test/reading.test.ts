@@ -109,7 +109,7 @@ describe('get_usage_stats', () => {
 
   it('gives sums in dollars, and says which calls have no price', async () => {
     const { text, structured } = await usageOf({ period: '7d', group_by: 'model' });
-    expect(text[0]).toContain('- by model: 2 requests · 3 calls · 24 in, 6 out tokens · $0.000018');
+    expect(text[0]).toContain('- by model: 2 requests · 3 calls · 1 failed · 24 in, 6 out tokens · $0.000018');
     expect(text[0]).toContain('1 call of unknown price');
     expect(structured).toMatchObject({
       totals: { cost_usd: 0.000018, unpriced_calls: 1 },

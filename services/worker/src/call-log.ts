@@ -24,7 +24,7 @@ export interface CallLog {
 
 export function createCallLog(
   payload: GeneratePayload,
-  { stalledCount, demo }: { stalledCount: number; demo: boolean },
+  { stalledCount, demo, onEnd }: { stalledCount: number; demo: boolean; onEnd: (row: LedgerRow) => void },
 ): CallLog {
   let calls: CallRecord[] = [];
   let rows: LedgerRow[] = [];
@@ -61,6 +61,7 @@ export function createCallLog(
     end(state, row) {
       calls = [...calls.slice(0, -1), { ...log.current(), state }];
       rows = [...rows, row];
+      onEnd(row);
     },
     endHidden() {
       if (calls.at(-1)?.state !== 'started') return false;

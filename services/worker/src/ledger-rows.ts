@@ -1,4 +1,4 @@
-import type { GeneratePayload, LedgerRow, Usage } from '@aimm/contracts';
+import type { Checkpoint, GeneratePayload, LedgerRow, Usage } from '@aimm/contracts';
 import type { AccountedCall } from './account-for-call.ts';
 
 interface CallFacts {
@@ -35,6 +35,24 @@ export function toUnknownRow(payload: GeneratePayload, call: CallFacts): LedgerR
     estimated: false,
     costNanoUsd: null,
   };
+}
+
+/**
+ * What a job that nobody runs any more owes the ledger: the rows of its checkpoint, and one for each call without an
+ * end, which `onHidden` is told of.
+ */
+export function toOwedRows(
+  payload: GeneratePayload,
+  checkpoint: Checkpoint | undefined,
+  demo: boolean,
+  onHidden?: (row: LedgerRow) => void,
+): LedgerRow[] {
+  if (checkpoint === undefined) return [];
+  const { calls, rows } = checkpoint;
+  const started = calls.filter(({ state }) => state === 'started');
+  const hidden = started.map((call) => toUnknownRow(payload, { ...call, demo }));
+  if (onHidden !== undefined) hidden.forEach(onHidden);
+  return [...rows, ...hidden];
 }
 
 function common(payload: GeneratePayload, { number, startedAt, demo }: CallFacts) {

@@ -3,17 +3,27 @@ import { type LedgerRow, ModelManagerError } from '@aimm/contracts';
 import type { Database } from '@aimm/database';
 import type { Producer } from '@aimm/queue';
 import type { Logger } from '@aimm/runtime';
+import type { UsageSpool } from './usage-spool.ts';
 
-/** Writes ledger rows; resolves once they are safe: in the database, or in the queue that brings them there later. */
+/**
+ * Writes ledger rows; resolves once they are safe: in the database, or in the queue that brings them there later, or, where
+ * Redis is away too, on the local disk.
+ */
 export interface LedgerWriter {
+  /** @throws ModelManagerError `unavailable` where nothing takes them: they stay in the checkpoint of their job */
   record(rows: readonly LedgerRow[]): Promise<void>;
   /** Straight to the database. @throws unavailable */
   recordNow(rows: readonly LedgerRow[]): Promise<number>;
+  /** Rows that are held in memory. There are never more than jobs that run, since each waits for its own. */
+  pendingRows(): number;
+  /** Writes no more than it was given. */
+  close(): Promise<void>;
 }
 
 export interface LedgerWriterOptions {
   database: () => Promise<Database>;
   producer: Pick<Producer, 'addUsage'>;
+  spool: UsageSpool;
   logger: Logger;
   /** Past this the database counts as down; a late success does no harm, rows being idempotent. */
   patienceMs?: number;
@@ -24,18 +34,30 @@ const maxBatch = 200;
  * Nobody waits for these rows but their own job's place at its provider: a write each would take time from the calls of the
  * moment. Where rows come one by one a place is worth more than a write; where they come in numbers it is the other way.
  */
-const gatherMs = { few: 10, many: 25 };
+const gatherMs = { few: 10, many: 25, down: 100 };
 const isMany = (rows: number) => rows > 4;
+/**
+ * A database that took no rows is not asked again for so long, lest every call's place waits for its silence; the queue's own
+ * attempts tell sooner that it is back.
+ */
+const downForMs = 10_000;
+/** What lies on the disk is tried again as often. */
+const replayEveryMs = 5_000;
 
 /** Rows that arrive while a write is under way go together in the next one. */
 export function createLedgerWriter({
   database,
   producer,
+  spool,
   logger,
   patienceMs = 5_000,
 }: LedgerWriterOptions): LedgerWriter {
   let pending: { rows: readonly LedgerRow[]; resolve: () => void; reject: (error: unknown) => void }[] = [];
   let writing = false;
+
+  let pendingRows = 0;
+  let downUntil = 0;
+  let hasSpooled = true;
 
   const recordNow = async (rows: readonly LedgerRow[]) => {
     let timer: NodeJS.Timeout | undefined;
@@ -46,29 +68,73 @@ export function createLedgerWriter({
       );
     });
     try {
-      return await Promise.race([database().then(({ ledger }) => ledger.record(rows)), late]);
+      const written = await Promise.race([database().then(({ ledger }) => ledger.record(rows)), late]);
+      if (downUntil > 0) logger.info('The database takes usage rows again');
+      downUntil = 0;
+      return written;
+    } catch (error) {
+      downUntil = Date.now() + downForMs;
+      throw error;
     } finally {
       clearTimeout(timer);
     }
   };
 
+  const writeOrQueue = async (rows: readonly LedgerRow[]) => {
+    if (Date.now() >= downUntil) {
+      try {
+        await recordNow(rows);
+        return;
+      } catch (error) {
+        logger.warn(
+          { rows: rows.length, reason: (error as Error).message },
+          'The database takes no usage rows; queueing them',
+        );
+      }
+    }
+    await producer.addUsage(rows);
+  };
+
   const persist = async (rows: readonly LedgerRow[]) => {
     try {
-      await recordNow(rows);
+      await writeOrQueue(rows);
     } catch (error) {
+      await spool.append(rows);
+      hasSpooled = true;
       logger.warn(
         { rows: rows.length, reason: (error as Error).message },
-        'The database takes no usage rows; queueing them',
+        'Neither the database nor Redis takes usage rows; wrote them to the local disk',
       );
-      await producer.addUsage(rows);
     }
   };
+
+  let replaying: Promise<void> | undefined;
+  /** At the start too: another process may have died with rows on this disk. */
+  const replay = async () => {
+    if (!hasSpooled) return;
+    hasSpooled = false;
+    try {
+      const rows = await spool.replay(writeOrQueue);
+      if (rows > 0) logger.info({ rows }, 'Brought usage rows from the local disk to where they belong');
+      if ((await spool.size()) > 0) hasSpooled = true;
+    } catch {
+      // Whoever does not answer yet has said so in the log by other means.
+      hasSpooled = true;
+    }
+  };
+  const startReplay = () => {
+    replaying ??= replay().finally(() => (replaying = undefined));
+  };
+  const replayTimer = setInterval(startReplay, replayEveryMs).unref();
+  startReplay();
 
   const drain = async () => {
     writing = true;
     let last = 0;
     while (pending.length > 0) {
-      if (pending.length < maxBatch) await delay(isMany(Math.max(last, pending.length)) ? gatherMs.many : gatherMs.few);
+      const isDown = Date.now() < downUntil;
+      const few = isMany(Math.max(last, pending.length)) ? gatherMs.many : gatherMs.few;
+      if (pending.length < maxBatch) await delay(isDown ? gatherMs.down : few);
       const batch = pending.slice(0, maxBatch);
       pending = pending.slice(maxBatch);
       last = batch.length;
@@ -78,6 +144,7 @@ export function createLedgerWriter({
       } catch (error) {
         for (const { reject } of batch) reject(error);
       }
+      pendingRows -= batch.reduce((sum, { rows }) => sum + rows.length, 0);
     }
     // In the same breath as the look at what is pending: a row that came in between would lie there.
     writing = false;
@@ -85,10 +152,16 @@ export function createLedgerWriter({
 
   return {
     recordNow,
+    pendingRows: () => pendingRows,
+    async close() {
+      clearInterval(replayTimer);
+      await replaying;
+    },
     record(rows) {
       if (rows.length === 0) return Promise.resolve();
       const { promise, resolve, reject } = Promise.withResolvers<void>();
       pending.push({ rows, resolve, reject });
+      pendingRows += rows.length;
       if (!writing) void drain();
       return promise;
     },

@@ -1,3 +1,5 @@
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import {
   createLiveCatalog,
@@ -115,6 +117,7 @@ async function main(): Promise<void> {
     tokens,
     database: () => database.get(),
     lockMs: env.AIMM_LOCK_SECONDS * 1_000,
+    spoolDirs: [join(env.dataDir, 'spool'), join(tmpdir(), `ai-model-manager-${process.getuid?.() ?? 0}`, 'spool')],
     logger,
   });
   shutdown.add('worker', () => worker?.close(finishWithinMs));

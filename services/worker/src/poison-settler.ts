@@ -1,50 +1,75 @@
-import { Checkpoint, GeneratePayload, ModelManagerError } from '@aimm/contracts';
-import { type Redis, settleAbandonedJob, type Settlement } from '@aimm/queue';
+import { Checkpoint, ComparePayload, GeneratePayload, type LedgerRow } from '@aimm/contracts';
+import {
+  fromReason,
+  type Redis,
+  settleAbandonedJob,
+  type Settlement,
+  toGivenUp,
+  type UnsettledJobs,
+} from '@aimm/queue';
 import type { Logger } from '@aimm/runtime';
-import { toUnknownRow } from './ledger-rows.ts';
+import { toOwedRows } from './ledger-rows.ts';
 import type { LedgerWriter } from './ledger-writer.ts';
 
-/** Settles a job that was given up because it kept stopping its workers: the client is told, and its calls are in the ledger. */
+/** A job that ended without its handler. */
+export interface PoisonedJob {
+  queue: string;
+  jobId: string;
+  payload: unknown;
+  /** BullMQ's word for it. */
+  failedReason: string;
+}
+
+export type PoisonSettler = (job: PoisonedJob, options?: { isInNoList?: boolean }) => Promise<void>;
+
+/**
+ * Settles a job that BullMQ failed by itself, mostly because it kept stopping its workers: the client is told, its budgets
+ * are settled, and its calls are in the ledger. Harmless where that was done before.
+ */
 export function createPoisonSettler({
   redis,
+  unsettled,
   ledger,
   settlement,
+  isDemo,
+  onHidden,
   logger,
 }: {
   redis: Redis;
-  ledger: LedgerWriter;
+  unsettled: Pick<UnsettledJobs, 'forget'>;
+  ledger: Pick<LedgerWriter, 'record'>;
   settlement: Settlement;
+  isDemo: () => boolean;
+  /** Told, once, of each call that nobody will ever know the end of. */
+  onHidden?: (row: LedgerRow) => void;
   logger: Logger;
-}) {
-  return async ({ queue, jobId, payload }: { queue: string; jobId: string; payload: unknown }): Promise<void> => {
+}): PoisonSettler {
+  return async ({ queue, jobId, payload, failedReason }, options) => {
     const generation = GeneratePayload.safeParse(payload).data;
-    const error = new ModelManagerError(
-      'outcome_unknown',
-      'The request was given up: its workers stopped again and again while they ran it.',
+    const asked = generation ?? ComparePayload.safeParse(payload).data;
+    const { wasFresh, inForce, checkpoint } = await settleAbandonedJob(
+      redis,
       {
-        hint: 'The worker logs say why. Usage shows the calls that were made.',
+        queue,
+        jobId,
+        error: options?.isInNoList === true ? toGivenUp() : fromReason(failedReason),
+        replyTo: asked?.replyTo,
+        requestId: asked?.requestId ?? jobId,
       },
+      options,
     );
-    const checkpointJson = await settleAbandonedJob(redis, {
-      queue,
-      jobId,
-      error: error.toShape(),
-      replyTo: generation?.replyTo,
-      requestId: generation?.requestId ?? jobId,
-    });
-    if (generation === undefined) return;
-    const checkpoint = checkpointJson === undefined ? undefined : Checkpoint.parse(JSON.parse(checkpointJson));
-    const { calls, rows } = checkpoint ?? { calls: [], rows: [] };
-    const hidden = calls
-      .filter(({ state }) => state === 'started')
-      .map((call) => toUnknownRow(generation, { ...call, demo: false }));
-    const all = [...rows, ...hidden];
-    await settlement(generation, {
-      outcome: { status: 'failed', error: error.toShape() },
-      ...(checkpoint !== undefined && { checkpoint: { ...checkpoint, rows: all } }),
-      maxReplyBytes: 0,
-    });
-    await ledger.record(all);
-    logger.warn({ jobId, calls: calls.length }, 'Settled a job that was given up');
+    const left = checkpoint === undefined ? undefined : Checkpoint.parse(JSON.parse(checkpoint));
+    const rows =
+      generation === undefined ? [] : toOwedRows(generation, left, isDemo(), wasFresh ? onHidden : undefined);
+    if (asked !== undefined) {
+      await settlement(asked, {
+        outcome: inForce,
+        ...(left !== undefined && { checkpoint: { ...left, rows } }),
+        maxReplyBytes: 0,
+      });
+    }
+    await ledger.record(rows);
+    await unsettled.forget({ queue, jobId, checkpoint });
+    if (wasFresh) logger.warn({ queue, jobId, rows: rows.length }, 'Settled a job that was given up');
   };
 }

@@ -10,7 +10,9 @@ import {
   createCooldowns,
   createPresence,
   createProducer,
+  createRequests,
   createSettlement,
+  createUnsettledJobs,
   type Handlers,
   queueOf,
 } from '@aimm/queue';
@@ -27,6 +29,9 @@ import { createLedgerWriter } from './ledger-writer.ts';
 import { createPaceKeeper } from './pace-keeper.ts';
 import { createPoisonSettler } from './poison-settler.ts';
 import type { ProviderSet } from './provider-set.ts';
+import { createReconciler } from './reconciler.ts';
+import { createUsageSpool } from './usage-spool.ts';
+import { createWorkerMetrics } from './worker-metrics.ts';
 
 export interface WorkerOptions {
   redisUrl: string;
@@ -37,6 +42,8 @@ export interface WorkerOptions {
   logger: Logger;
   /** How long a worker that went silent keeps its jobs. */
   lockMs: number;
+  /** Where usage rows go that neither the database nor Redis takes; the first that can be written to. */
+  spoolDirs: readonly string[];
 }
 
 export interface WorkerProcess {
@@ -53,13 +60,40 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerProcess
   const { redisUrl, catalog, providers, tokens, database, logger } = options;
   const redis = connectWorker(redisUrl, logger);
   const producer = createProducer({ redis, logger });
-  const ledger = createLedgerWriter({ database, producer, logger });
+  const metrics = createWorkerMetrics({ redis, catalog });
+  const ledger = createLedgerWriter({
+    database: metrics.watchDatabase(database),
+    producer: metrics.watchProducer(producer),
+    spool: metrics.watchSpool(createUsageSpool({ dirs: options.spoolDirs, logger })),
+    logger,
+  });
   const settlement = createSettlement(redis, producer);
+  const unsettled = createUnsettledJobs(redis);
+  const isDemo = () => providers.isDemo();
+  const settlePoisoned = createPoisonSettler({
+    redis,
+    unsettled,
+    ledger,
+    settlement,
+    isDemo,
+    onHidden: (row) => metrics.calls.ended(row),
+    logger,
+  });
   const cooldowns = createCooldowns({ redis, rules: toCooldownRules(catalog) });
   const needs = createAdmissionNeeds({ catalog, tokens });
   const pace = createPaceKeeper({ admission: createAdmission(redis), logger });
   const pools = balancePools({ redis, producer, catalog, providers, cooldowns, logger });
-  const generate = createGenerate({ providers, catalog, ledger, producer, cooldowns, needs, pace, tokens });
+  const generate = createGenerate({
+    providers,
+    catalog,
+    ledger,
+    producer,
+    cooldowns,
+    needs,
+    pace,
+    tokens,
+    metrics: metrics.calls,
+  });
   const handlers: Handlers = {
     // The place of a call that has ended may be for a job that waits at an equal provider.
     generate: (payload, context) => generate(payload, context).finally(() => pools.freed(payload.provider)),
@@ -73,7 +107,8 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerProcess
     handlers,
     settlement,
     logger,
-    onPoisoned: createPoisonSettler({ redis, ledger, settlement, logger }),
+    tally: metrics.tally,
+    onPoisoned: settlePoisoned,
     lockMs: options.lockMs,
   });
   await consumeAll(consumer, providers);
@@ -85,9 +120,21 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerProcess
     host: hostname(),
     pid: process.pid,
     startedAt,
+    ...metrics.describe(),
     providers: providers.describe(),
   }));
   await presence.announce();
+  const reconciler = createReconciler({
+    unsettled,
+    requests: createRequests(redis),
+    queues: () => [...providers.configs().map(({ id }) => queueOf('generate', id)), queueOf('compare')],
+    ledger,
+    producer,
+    settlePoisoned,
+    isDemo,
+    logger,
+    onReconciled: (counts) => metrics.reconciled(counts),
+  });
 
   return {
     announce: () => presence.announce(),
@@ -96,7 +143,10 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerProcess
       await presence.close();
       // What waits elsewhere is no more of its business.
       pools.close();
+      await reconciler.close();
       await consumer.close(graceMs);
+      await ledger.close();
+      await metrics.close();
       await producer.close();
       cooldowns.close();
       redis.disconnect();
@@ -124,6 +174,12 @@ async function consumeAll(consumer: Consumer, providers: ProviderSet): Promise<v
       consumer.consume({ name: queueOf('check-health', id), concurrency: checksAtOnce }),
     ]),
     consumer.consume({ name: queueOf('compare'), concurrency: comparisonsAtOnce }),
-    consumer.consume({ name: queueOf('persist-usage'), concurrency: 1, maxStalledCount: neverGivenUp }),
+    // The global limit is what makes a pause of this queue hold all workers.
+    consumer.consume({
+      name: queueOf('persist-usage'),
+      concurrency: 1,
+      globalConcurrency: 4,
+      maxStalledCount: neverGivenUp,
+    }),
   ]);
 }

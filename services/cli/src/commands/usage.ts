@@ -26,9 +26,23 @@ async function showUsage(options: { period: number; by: UsageGroupBy; json?: boo
   if (options.json === true) return printJson(report);
   const rows = [...report.groups.map((group) => toRow(group.key, group)), toRow('Total', report.totals)];
   print(formatTable([options.by, 'Requests', 'Calls', 'Tokens in', 'out', 'Cost', 'Errors', 'p50', 'p95'], rows));
+  const ends = formatEnds(report.totals);
+  if (ends !== '') print(`Calls that did not succeed: ${ends}.`);
   if (report.totals.unpricedCalls > 0) {
     print(`The cost is without ${formatCount(report.totals.unpricedCalls)} calls whose price is unknown.`);
   }
+}
+
+function formatEnds({ failed, cancelled, partial, outcomeUnknown }: UsageTotals): string {
+  const ends = {
+    failed,
+    cancelled,
+    'broken off (their usage is estimated)': partial,
+    'of unknown outcome': outcomeUnknown,
+  };
+  return Object.entries(ends)
+    .flatMap(([name, count]) => (count === 0 ? [] : `${formatCount(count)} ${name}`))
+    .join(', ');
 }
 
 function toRow(key: string, totals: UsageTotals): string[] {

@@ -79,6 +79,7 @@ function formatTotals(name: string, totals: UsageTotals): string {
     formatPlural(totals.requests, 'request'),
     formatPlural(totals.calls, 'call'),
     totals.cached === 0 ? '' : `${formatCount(totals.cached)} from the cache`,
+    formatEnds(totals),
     `${formatCount(totals.inputTokens)} in, ${formatCount(totals.outputTokens)} out tokens`,
     formatUsd(toUsd(totals.costNanoUsd)),
     totals.unpricedCalls === 0 ? '' : `${formatPlural(totals.unpricedCalls, 'call')} of unknown price`,
@@ -87,4 +88,12 @@ function formatTotals(name: string, totals: UsageTotals): string {
     totals.latencyP95Ms === undefined ? '' : `p95 ${formatSeconds(totals.latencyP95Ms)}`,
   ];
   return `${name}: ${facts.filter((fact) => fact !== '').join(' · ')}`;
+}
+
+/** How the calls ended that did not succeed. A repeated call is one of its own. */
+function formatEnds({ failed, cancelled, partial, outcomeUnknown }: UsageTotals): string {
+  const ends = { failed, cancelled, partial, 'of unknown outcome': outcomeUnknown };
+  return Object.entries(ends)
+    .flatMap(([name, count]) => (count === 0 ? [] : `${formatCount(count)} ${name}`))
+    .join(', ');
 }

@@ -26,12 +26,12 @@ import {
   toCachedRow,
   toCooldownError,
   toNextHop,
-  toPoolMove,
-  withBudgetCosts,
+  toSuccessor,
 } from '@aimm/queue';
 import { type AccountedCall, accountForCall } from '../account-for-call.ts';
 import type { AdmissionNeeds } from '../admission-need.ts';
 import { createCallLog } from '../call-log.ts';
+import type { CallMetrics } from '../call-metrics.ts';
 import { cutOff, notConfigured, toBrokenOff, toCancelled, tooLate } from '../generation-errors.ts';
 import { type ProviderKey, toKeyFault } from '../key-ring.ts';
 import { toLedgerRow } from '../ledger-rows.ts';
@@ -53,6 +53,7 @@ export interface GenerateDependencies {
   cooldowns: Cooldowns;
   needs: AdmissionNeeds;
   pace: PaceKeeper;
+  metrics: CallMetrics;
 }
 
 /**
@@ -66,14 +67,20 @@ export function createGenerate(dependencies: GenerateDependencies): Handler<'gen
   return async (payload, context) => {
     const run = createGenerationRun(payload, context, dependencies);
     try {
-      return await start(run, context);
+      return await start(run, payload, context);
     } finally {
       run.leave();
     }
   };
 
-  async function start(run: ReturnType<typeof createGenerationRun>, context: JobContext): Promise<Answered> {
+  async function start(
+    run: ReturnType<typeof createGenerationRun>,
+    { provider }: GeneratePayload,
+    context: JobContext,
+  ): Promise<Answered> {
     const opened = await run.open();
+    const foundAt = opened.state === 'fresh' ? undefined : opened.checkpoint?.stalledCount;
+    if (foundAt !== undefined && context.stalledCount > foundAt) dependencies.metrics.recovered(provider);
     switch (opened.state) {
       case 'fresh':
         return run.call();
@@ -97,13 +104,13 @@ type Answered = Handled<'generate'>;
 type WaitingReason = Extract<Reply, { type: 'waiting' }>['why'];
 
 function createGenerationRun(payload: GeneratePayload, context: JobContext, dependencies: GenerateDependencies) {
-  const { providers, catalog, ledger, producer, cooldowns, needs, pace } = dependencies;
+  const { providers, catalog, ledger, producer, cooldowns, needs, pace, metrics } = dependencies;
   const model = modelOf(payload);
   /** No call starts later. */
   const latest = Math.min(payload.deadlineAt, payload.startBy ?? Number.POSITIVE_INFINITY);
   const ring = providers.find(payload.provider);
   const demo = providers.isDemo();
-  const log = createCallLog(payload, { stalledCount: context.stalledCount, demo });
+  const log = createCallLog(payload, { stalledCount: context.stalledCount, demo, onEnd: (row) => metrics.ended(row) });
   /** Keys that the provider refused in this run. */
   const refused = new Set<ProviderKey>();
   let sentText = false;
@@ -205,17 +212,10 @@ function createGenerationRun(payload: GeneratePayload, context: JobContext, depe
   /** Settled before the fallback is queued, which can be repeated: a crash between the two leads back here, to no other call. */
   async function end(outcome: Extract<Outcome, { status: 'failed' }>, error: ModelManagerError): Promise<never> {
     await context.settle(outcome, log.checkpoint());
-    const next = outcome.continues === true ? toSuccessor(outcome) : undefined;
+    const next = toSuccessor(payload, outcome, log);
     if (next !== undefined) await producer.addGeneration(next);
     await ledger.record(log.rows);
     throw new CallFailedError({ action: 'stop', error });
-  }
-
-  /** The job that the request goes on as: the same one however often it is made. */
-  function toSuccessor({ error, next, moved }: Extract<Outcome, { status: 'failed' }>): GeneratePayload | undefined {
-    if (moved === true) return toPoolMove(payload, next ?? '');
-    const paid = withBudgetCosts(payload, log.rows);
-    return toNextHop(paid, error, log.calls.length, Date.now(), { to: next });
   }
 
   async function failCall(report: AccountedCall, error: ModelManagerError): Promise<Answered> {
@@ -234,6 +234,7 @@ function createGenerationRun(payload: GeneratePayload, context: JobContext, depe
     await context.save(log.checkpoint());
     if (sentText) context.reply(log.current().number, { type: 'reset', reason: error.toShape() });
     if (decision.action === 'hand_back') return putBack(decision);
+    if (decision.action === 'pause') metrics.paused(payload.provider, error.code);
     const why = decision.action === 'retry' ? 'retry' : 'provider';
     return putBack(decision, { untilMs: Date.now() + decision.delayMs, why });
   }
@@ -314,9 +315,11 @@ function createGenerationRun(payload: GeneratePayload, context: JobContext, depe
     if (aside !== undefined) return stepAside(aside);
     const wasHidden = log.endHidden();
     if (wasHidden && payload.onUnknownOutcome === 'fail') return fail(cutOff(model, payload.provider));
-    // Whoever waits may have text of the call that was cut off; its worker cannot take it back any more.
-    if (wasHidden)
+    if (wasHidden) {
+      metrics.repeated(payload.provider);
+      // Whoever waits may have text of the call that was cut off; its worker cannot take it back any more.
       context.reply(log.current().number, { type: 'reset', reason: cutOff(model, payload.provider).toShape() });
+    }
     log.start();
     const refusal = await context.start(log.checkpoint(), need());
     if (refusal === undefined) return call();

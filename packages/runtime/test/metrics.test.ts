@@ -1,0 +1,86 @@
+import { readFile } from 'node:fs/promises';
+import { expect, test } from 'vitest';
+import { createMetrics, createTally, metricDefinitions } from '../src/index.ts';
+
+const labels = { provider: 'openai', model: 'gpt-5-mini' };
+
+async function show(fill: (metrics: Awaited<ReturnType<typeof createMetrics>>) => void) {
+  const metrics = await createMetrics();
+  fill(metrics);
+  const text = await metrics.text();
+  metrics.close();
+  return text.split('\n').filter((line) => line.startsWith('aimm_'));
+}
+
+test('what is counted is shown in the unit of its name', async () => {
+  const tally = createTally();
+  tally.count('calls', { ...labels, status: 'succeeded' });
+  tally.count('calls', { ...labels, status: 'succeeded' });
+  tally.count('cost', labels, 1_500_000);
+  tally.count('tokens', { ...labels, kind: 'input' }, 0);
+
+  const lines = await show((metrics) => metrics.load(tally.take()));
+  expect(lines).toContain('aimm_calls_total{provider="openai",model="gpt-5-mini",status="succeeded"} 2');
+  expect(lines).toContain('aimm_cost_usd_total{provider="openai",model="gpt-5-mini"} 0.0015');
+  expect(lines.filter((line) => line.startsWith('aimm_tokens_total'))).toEqual([]);
+});
+
+test('a duration counts in every bucket that holds it, and in sum and count', async () => {
+  const tally = createTally();
+  for (const ms of [90, 300, 300, 900_000])
+    tally.observe('callSeconds', { provider: 'openai', status: 'succeeded' }, ms);
+
+  const lines = await show((metrics) => metrics.load(tally.take()));
+  const own = Object.fromEntries(
+    lines.flatMap((line) => {
+      const [, name, le = ''] = /^aimm_call_duration_seconds_(\w+)\{.*?(?:le="(.*?)")?\}/.exec(line) ?? [];
+      return name === undefined ? [] : [[`${name} ${le}`.trim(), Number(line.split(' ').at(-1))]];
+    }),
+  );
+  expect(own).toMatchObject({ 'bucket 0.1': 1, 'bucket 0.25': 1, 'bucket 0.5': 3, 'bucket 640': 3, 'bucket +Inf': 4 });
+  expect(own).toMatchObject({ count: 4, sum: 900.69 });
+});
+
+test('a tally that was taken begins at nothing, and sums of two tallies add up field by field', () => {
+  const tally = createTally();
+  tally.count('lostRequests', {});
+  const [[field, count] = []] = tally.take();
+  expect(count).toBe(1);
+  expect(tally.take().size).toBe(0);
+  tally.count('lostRequests', {}, 3);
+  expect([...tally.take()]).toEqual([[field, 3]]);
+});
+
+test('what could not be read is absent rather than 0, and what an older or newer release counted does no harm', async () => {
+  expect(await show((metrics) => metrics.set('redisUp', {}, 0))).toEqual(['aimm_redis_up 0']);
+
+  const others = new Map([
+    ['["aimm_from_tomorrow_total","x"]', 4],
+    ['no field of ours', 1],
+    ['["aimm_first_token_seconds","openai","0.3"]', 2],
+  ]);
+  const lines = await show((metrics) => metrics.load(others));
+  expect(lines.join('\n')).not.toContain('tomorrow');
+  expect(lines).toContain('aimm_first_token_seconds_bucket{provider="openai",le="0.5"} 2');
+  expect(lines).toContain('aimm_lost_requests_total 0');
+});
+
+test('docs/metrics.md explains every metric there is, and no other', async () => {
+  const page = await readFile(new URL('../../../docs/metrics.md', import.meta.url), 'utf8');
+  const explained = [...page.matchAll(/^\| `(aimm_\w+)`/gm)].map(([, name = '']) => name);
+  expect(explained.toSorted()).toEqual(metricDefinitions.map(({ name }) => name).toSorted());
+  for (const { type, name, labels: names } of metricDefinitions) {
+    expect(name).toMatch(type === 'counter' ? /^aimm_[a-z_]+_total$/ : /^aimm_[a-z_]+(?<!_total)$/);
+    const [line = ''] = page.split('\n').filter((row) => row.startsWith(`| \`${name}\``));
+    expect(names.filter((label) => !line.includes(`\`${label}\``)).map((label) => `${name}: ${label}`)).toEqual([]);
+  }
+});
+
+test('alert rules and queries in docs/metrics.md name metrics and labels that there are', async () => {
+  const page = await readFile(new URL('../../../docs/metrics.md', import.meta.url), 'utf8');
+  const known = metricDefinitions.flatMap(({ type, name }) =>
+    type === 'histogram' ? [name, `${name}_bucket`, `${name}_sum`, `${name}_count`] : [name],
+  );
+  const used = new Set(page.match(/aimm_[a-z_]+/g));
+  expect([...used].filter((name) => !known.includes(name))).toEqual([]);
+});

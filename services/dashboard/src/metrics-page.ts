@@ -1,0 +1,106 @@
+import type { Manager } from '@aimm/manager';
+import { listWorkers, type QueueAges, readMetricSums, readQueueAges, type Redis, withRedis } from '@aimm/queue';
+import { createMetrics, type Logger, type Metrics } from '@aimm/runtime';
+import type { RequestHandler } from 'express';
+import type { QueueBoard } from './queue-board.ts';
+import { within } from './within.ts';
+
+export interface MetricsPageOptions {
+  manager: Pick<Manager, 'usage'>;
+  board: Pick<QueueBoard, 'counts'>;
+  redis: Redis;
+  logger: Logger;
+  now: () => number;
+}
+
+const databaseWithinMs = 3_000;
+const freshForMs = 1_000;
+
+/**
+ * `/metrics` for Prometheus: the whole system's, as Redis has them, however many workers and fronts there are. Always 200:
+ * what cannot be read is absent, and `aimm_redis_up` or `aimm_database_up` says why.
+ */
+export function metricsPage(options: MetricsPageOptions): RequestHandler {
+  const { now } = options;
+  let metrics: Promise<Metrics> | undefined;
+  let last: { text: Promise<string>; at: number } | undefined;
+  return async (_req, res) => {
+    metrics ??= createMetrics();
+    const ready = await metrics;
+    // Several may scrape; the sums are read once.
+    if (last === undefined || now() - last.at > freshForMs) last = { text: render(ready, options), at: now() };
+    res.set('Content-Type', ready.contentType);
+    res.send(await last.text);
+  };
+}
+
+async function render(metrics: Metrics, { manager, board, redis, logger, now }: MetricsPageOptions): Promise<string> {
+  const at = now();
+  const read = async () => {
+    const counts = await board.counts();
+    const names = counts.map(({ name }) => name);
+    return withRedis(redis, async () => {
+      const [sums, workers, ages] = await Promise.all([
+        readMetricSums(redis),
+        listWorkers(redis),
+        readQueueAges(redis, names, at),
+      ]);
+      return { counts, sums, workers, ages };
+    });
+  };
+  const found = await read().catch((error: unknown) => {
+    logger.debug({ err: error }, 'The queue could not be read for its metrics');
+    return undefined;
+  });
+  // Afterwards: opening SQLite holds up the process, and what waits for Redis would think that it is down.
+  const noTime = { from: at, to: at };
+  const usage = within(databaseWithinMs, 'The database', manager.usage({ client: 'dashboard', admin: true }, noTime));
+  const databaseUp = await usage.then(
+    () => true,
+    () => false,
+  );
+
+  metrics.clear();
+  metrics.set('redisUp', {}, found === undefined ? 0 : 1);
+  metrics.set('databaseUp', {}, databaseUp ? 1 : 0);
+  if (found !== undefined) {
+    metrics.load(found.sums);
+    setQueues(metrics, found.counts);
+    setAges(metrics, found.ages);
+    setWorkers(metrics, found.workers);
+  }
+  return metrics.text();
+}
+
+function setQueues(metrics: Metrics, counts: Awaited<ReturnType<QueueBoard['counts']>>): void {
+  for (const { name: queue, waiting, active, delayed, failed, pausedForMs = 0 } of counts) {
+    for (const [state, jobs] of Object.entries({ waiting, active, delayed, failed }))
+      metrics.set('queueJobs', { queue, state }, jobs);
+    metrics.set('queuePaused', { queue }, pausedForMs / 1_000);
+  }
+}
+
+function setAges(metrics: Metrics, { oldestWaitingMs, persistBacklog, unsettled, memory }: QueueAges): void {
+  for (const { queue, ageMs } of oldestWaitingMs) metrics.set('queueOldest', { queue }, ageMs / 1_000);
+  metrics.set('persistJobs', {}, persistBacklog.jobs);
+  metrics.set('persistOldest', {}, (persistBacklog.oldestMs ?? 0) / 1_000);
+  metrics.set('unsettledJobs', {}, unsettled.jobs);
+  metrics.set('unsettledOldest', {}, (unsettled.oldestMs ?? 0) / 1_000);
+  metrics.set('redisMemory', {}, memory.usedBytes);
+  if (memory.limitBytes !== undefined) metrics.set('redisMemoryLimit', {}, memory.limitBytes);
+}
+
+function setWorkers(metrics: Metrics, workers: Awaited<ReturnType<typeof listWorkers>>): void {
+  // Workers of one machine share its disk.
+  const spools = new Map<string, number>();
+  metrics.set('workers', {}, workers.length);
+  for (const { host, pid, process, spoolBytes } of workers) {
+    const worker = `${host}:${pid}`;
+    if (process !== undefined) {
+      metrics.set('workerMemory', { worker }, process.residentBytes);
+      metrics.set('workerHeap', { worker }, process.heapUsedBytes);
+    }
+    if (spoolBytes !== undefined) spools.set(host, spoolBytes);
+  }
+  for (const [host, bytes] of spools) metrics.set('spoolBytes', { host }, bytes);
+}

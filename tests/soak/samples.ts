@@ -1,0 +1,63 @@
+import { readdir, readFile } from 'node:fs/promises';
+import type { Redis } from 'ioredis';
+import type { OwnProcess } from '../support/processes.ts';
+import type { Probed } from './heap-probe.ts';
+import { fitSlope } from './slope.ts';
+
+/** What must not grow, and how much a minute still counts as standing still: a leak of 1 KB a request is 240 KB a minute. */
+export const bounds = {
+  heapKb: 400,
+  externalKb: 300,
+  residentKb: 3_000,
+  descriptors: 0.5,
+  resources: 0.5,
+  redisKb: 200,
+} as const;
+export type Measure = keyof typeof bounds;
+
+export interface Series {
+  what: string;
+  measure: Measure;
+  samples: { at: number; value: number }[];
+}
+
+const kb = 1_024;
+
+/** What is left in a process after garbage collection. */
+export async function measureProcess(own: OwnProcess): Promise<Record<Exclude<Measure, 'redisKb'>, number>> {
+  const probed = await new Promise<Probed>((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error(`process ${own.pid} does not answer its probe`)), 20_000);
+    const listen = (message: { type?: string }) => {
+      if (message.type !== 'probed') return;
+      clearTimeout(timer);
+      own.child.off('message', listen);
+      resolve(message as Probed); // by its type
+    };
+    own.child.on('message', listen);
+    own.child.send({ type: 'probe' });
+  });
+  const status = await readFile(`/proc/${own.pid}/status`, 'utf8');
+  return {
+    heapKb: probed.heapUsed / kb,
+    externalKb: probed.external / kb,
+    resources: probed.resources,
+    residentKb: Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1]),
+    descriptors: (await readdir(`/proc/${own.pid}/fd`)).length,
+  };
+}
+
+/** Redis' data without the streams, which are trimmed at lengths of their own: replies at 10,000 entries, events at 1,000. */
+export async function measureRedis(redis: Redis): Promise<{ dataKb: number; streamsKb: number; keys: number }> {
+  const streams = await redis.keys('{aimm}:replies:*');
+  const events = (await redis.keys('{aimm}:*:events')).filter((key) => key.split(':').length === 3);
+  const sizes = await Promise.all([...streams, ...events].map((key) => redis.memory('USAGE', key, 'SAMPLES', 0)));
+  const streamsBytes = sizes.reduce<number>((sum, size) => sum + (size ?? 0), 0);
+  const dataset = Number(/^used_memory_dataset:(\d+)/m.exec(await redis.info('memory'))?.[1]);
+  return { dataKb: (dataset - streamsBytes) / kb, streamsKb: streamsBytes / kb, keys: await redis.dbsize() };
+}
+
+/** Growth per minute over the second half of a run: in the first caches fill and code is compiled. */
+export function growthOf({ samples }: Series): number {
+  const half = samples.slice(Math.floor(samples.length / 2));
+  return fitSlope(half.map(({ at, value }) => ({ at: at / 60_000, value })));
+}

@@ -1,0 +1,201 @@
+import { writeFile } from 'node:fs/promises';
+import { setTimeout as delay } from 'node:timers/promises';
+import { expect, onTestFailed, onTestFinished, test } from 'vitest';
+import { type HttpFront, startHttpFront } from '../support/deployment.ts';
+import { createFaultStack } from '../support/fault-stack.ts';
+import { expectInvariants } from '../support/invariants.ts';
+import { createRandom } from '../support/seeded-random.ts';
+import { createTcpProxy } from '../support/tcp-proxy.ts';
+import { createEmptyDatabase } from '../support/test-databases.ts';
+import { loadSoakSettings } from './env.ts';
+import { ageOut, countUnwritten, findRequests, reader } from './find-requests.ts';
+import { createMischief } from './mischief.ts';
+import { createReport } from './report.ts';
+import { measureProcess, measureRedis } from './samples.ts';
+import { ask, type Asked, cancel, connectTo, type SoakFront } from './soak-client.ts';
+import { createMoodyVendor } from './vendor-moods.ts';
+
+const settings = loadSoakSettings();
+const probe = `--import ${new URL('heap-probe.ts', import.meta.url).href}`;
+/** Calls that stall are tried again, each until its time-out; a queue may have been paused meanwhile. */
+const drainWithinMs = 90_000;
+const models = ['mistral/mistral-small-latest', 'mistral/mistral-medium-3-5', 'mistral/brand-new'];
+
+test('everything at once for a while: every promise holds, and nothing grows', async () => {
+  const random = createRandom();
+  const oneOf = <T>(list: readonly [T, ...T[]] | readonly T[]): T => {
+    const found = list[Math.floor(random.between(0, list.length))];
+    if (found === undefined) throw new Error('there is nothing to choose from');
+    return found;
+  };
+  const { databaseUrl, proxy, direct } = await openDatabase();
+  const stack = await createFaultStack({
+    ...(direct !== undefined && { databaseUrl: direct }),
+    env: {
+      ...(databaseUrl !== undefined && { DATABASE_URL: databaseUrl }),
+      NODE_OPTIONS: probe,
+      AIMM_LOCK_SECONDS: '5',
+      MISTRAL_CONCURRENCY: '20',
+      LOG_LEVEL: 'info',
+    },
+  });
+  stack.upstream.behave(createMoodyVendor(random));
+  const report = createReport(settings, process.env['FAULT_SEED'] ?? 'printed above');
+
+  const [steadyWorker, firstWorker] = await Promise.all([stack.startWorker(), stack.startWorker()]);
+  let mortalWorker = firstWorker;
+  const launchFront = () => startHttpFront({ ...stack.env, HTTP_PORT: '0' });
+  const fronts: HttpFront[] = await Promise.all([launchFront(), launchFront()]);
+  onTestFinished(() => Promise.all(fronts.map((front) => front.process.end('SIGKILL'))).then(() => undefined));
+  const [steadyFront] = fronts;
+  if (steadyFront === undefined) throw new Error('no front');
+  let connected: SoakFront[] = [];
+  const reconnect = async () => {
+    const old = connected;
+    connected = await Promise.all(fronts.map(connectTo));
+    await Promise.allSettled(old.map(({ client }) => client.close()));
+  };
+  const mischief = createMischief({
+    stack,
+    random,
+    proxy,
+    steady: [steadyWorker, steadyFront.process],
+    mortal: { worker: () => mortalWorker, front: () => (fronts[1] ?? steadyFront).process },
+    replace: {
+      async worker() {
+        mortalWorker = await stack.startWorker();
+      },
+      async front() {
+        // The SDK's client waits for a broken stream to come back until its time-out: it is told that nobody is there.
+        const [first, dead] = connected;
+        await dead?.client.close().catch(() => undefined);
+        fronts[1] = await launchFront();
+        connected = [...(first === undefined ? [] : [first]), await connectTo(fronts[1])];
+      },
+    },
+  });
+  onTestFailed(() => {
+    process.stderr.write(`--- front ${steadyFront.process.pid}\n${steadyFront.process.log().slice(-3_000)}\n`);
+  });
+  const manager = await stack.openFront();
+  const { ledger } = await stack.database();
+  const redis = stack.redis.client();
+  let asks = 0;
+
+  const askOne = async (asked: Asked[], until: number) => {
+    const kind = random.between(0, 1) < 0.15 ? 'comparison' : 'generation';
+    const number = (asks += 1);
+    const one: Asked = {
+      kind,
+      prompt: `<<${number}: soak>>`,
+      tag: `soak-${number}`,
+      refused: false,
+      heard: '',
+      now: '',
+      isDone: false,
+    };
+    asked.push(one);
+    const args = {
+      ...(kind === 'comparison' ? { models: models.slice(0, 2) } : { model: oneOf(models) }),
+      timeout_seconds: 4,
+      max_wait_seconds: 120,
+    };
+    const background = random.between(0, 1) < 0.4;
+    const fate = random.between(0, 1);
+    // Whoever listens for progress is streamed to; a client that goes away takes its request with it.
+    const signal = !background && fate < 0.08 ? AbortSignal.timeout(Math.round(random.between(10, 1_500))) : undefined;
+    const asking = ask(one, () => oneOf(connected), { background, args, ...(signal && { signal }) });
+    if (background && fate < 0.12) {
+      await delay(Math.min(random.between(0, 1_500), Math.max(0, until - Date.now())));
+      await cancel(one, () => oneOf(connected));
+    }
+    await asking;
+    one.isDone = true;
+  };
+
+  const runRound = async (roundMs: number) => {
+    const startedAt = Date.now();
+    const until = startedAt + roundMs;
+    const firstCall = stack.upstream.calls.length;
+    const asked: Asked[] = [];
+    const underWay: Promise<void>[] = [];
+    const stirUp = async () => {
+      while (Date.now() < until) {
+        await delay(random.between(1_500, 5_000));
+        const name = oneOf(Object.keys(mischief));
+        report.fault(name);
+        await mischief[name]?.();
+      }
+    };
+    const keepAsking = async () => {
+      while (Date.now() < until) {
+        underWay.push(askOne(asked, until));
+        await delay((2_000 / settings.rate) * random.between(0, 1));
+      }
+    };
+    await Promise.all([stirUp(), keepAsking()]);
+    await endWithin(Promise.all(underWay), () => asked.filter(({ isDone }) => !isDone));
+
+    // Some requests are known by their rows only, so those must have arrived.
+    const open = async () => [await redis.zcard('{aimm}:unsettled'), await countUnwritten(redis)];
+    await expect.poll(open, { timeout: 120_000, interval: 250 }).toEqual([0, 0]);
+    const { ranThoughRefused, ...requests } = await findRequests(asked, { redis, manager, ledger });
+    const calls = stack.upstream.calls.slice(firstCall);
+    const rows = await expectInvariants(
+      {
+        ...requests,
+        redis: { client: () => redis },
+        upstream: { calls },
+        openFront: () => Promise.resolve(manager),
+        database: () => stack.database(),
+      },
+      { hiddenCallsMayBeUnmade: true, brokenCallsMayBeUnseen: true, reader, since: startedAt },
+    );
+    report.round({ asked, calls: calls.length, rows: [...rows.values()].flat(), ranThoughRefused });
+  };
+
+  const measure = async () => {
+    await reconnect();
+    report.sample('worker', await measureProcess(steadyWorker));
+    report.sample('front', await measureProcess(steadyFront.process));
+    const { dataKb, streamsKb, keys } = await measureRedis(redis);
+    report.sample('Redis', { redisKb: dataKb });
+    report.redis({ streamsKb, keys });
+  };
+
+  await reconnect();
+  const endAt = Date.now() + settings.minutes * 60_000;
+  while (Date.now() < endAt) {
+    await runRound(settings.roundSeconds * 1_000);
+    await ageOut(redis);
+    await measure();
+    process.stderr.write(`${report.line()}\n`);
+  }
+  process.stderr.write(`\n${report.table()}\n`);
+  const json = JSON.stringify(report.figures());
+  process.stdout.write(`${json}\n`);
+  const file = process.env['SOAK_REPORT'];
+  if (file !== undefined) await writeFile(file, `${json}\n`);
+  expect(report.grown()).toEqual([]);
+});
+
+/** Every request has an end, at the latest a while after the faults have. @throws with those that have none */
+async function endWithin(work: Promise<unknown>, findOpen: () => readonly Asked[]): Promise<void> {
+  const controller = new AbortController();
+  const late = delay(drainWithinMs, 'late', { signal: controller.signal });
+  const first = await Promise.race([work, late]);
+  controller.abort();
+  late.catch(() => undefined);
+  if (first === 'late') throw new Error(`requests without an end: ${JSON.stringify(findOpen())}`);
+}
+
+/** PostgreSQL is reached through a proxy, so that it can be taken away; SQLite is locked. */
+async function openDatabase() {
+  if (settings.database === 'sqlite') return {};
+  const direct = await createEmptyDatabase('postgresql');
+  const proxied = new URL(direct);
+  const proxy = await createTcpProxy(Number(proxied.port));
+  onTestFinished(() => proxy.close());
+  proxied.port = String(proxy.port);
+  return { direct, proxy, databaseUrl: proxied.href };
+}
