@@ -130,6 +130,28 @@ test('rows that wait for the database show as a backlog with its age, and a Redi
   expect((await fetch(address)).status).toBe(401);
 });
 
+test('a model that is set aside shows for how long, and no more once it is well again', async () => {
+  const stack = await createFaultStack();
+  const { scrape } = await startDashboard(stack);
+  const { upstream } = stack;
+  const [front] = await Promise.all([stack.openFront(), stack.startWorker()]);
+  const setAside = async () => find(await scrape(), 'aimm_set_aside_seconds', {});
+  expect(await setAside()).toEqual([]);
+  upstream.behave((_call, { fail }) => fail(500, { message: 'broken' }));
+  const known = { model: 'mistral/mistral-medium-3-5' };
+  const failing = await Promise.all([1, 2].map((number) => stack.generate(front, `fails ${number}`, known)));
+  await expect
+    .poll(async () => (await setAside()).map(({ labels }) => labels), patience)
+    .toEqual([{ provider: 'mistral', model: 'mistral-medium-3-5' }]);
+  upstream.behave(echo);
+  await Promise.all(failing.map(({ result }) => result.catch(() => undefined)));
+  await (
+    await stack.generate(front, 'finds it well', known)
+  ).result;
+  await expect.poll(setAside, patience).toEqual([]);
+  await expectInvariants(stack);
+});
+
 function sumOf(samples: Samples, name: string, labels: Record<string, string> = {}): number {
   return find(samples, name, labels).reduce((sum, { value }) => sum + value, 0);
 }

@@ -1,5 +1,14 @@
 import type { Manager } from '@aimm/manager';
-import { listWorkers, type QueueAges, readMetricSums, readQueueAges, type Redis, withRedis } from '@aimm/queue';
+import {
+  type Cooldown,
+  listWorkers,
+  type QueueAges,
+  readCooldowns,
+  readMetricSums,
+  readQueueAges,
+  type Redis,
+  withRedis,
+} from '@aimm/queue';
 import { createMetrics, type Logger, type Metrics } from '@aimm/runtime';
 import type { RequestHandler } from 'express';
 import type { QueueBoard } from './queue-board.ts';
@@ -40,12 +49,13 @@ async function render(metrics: Metrics, { manager, board, redis, logger, now }: 
     const counts = await board.counts();
     const names = counts.map(({ name }) => name);
     return withRedis(redis, async () => {
-      const [sums, workers, ages] = await Promise.all([
+      const [sums, workers, ages, cooldowns] = await Promise.all([
         readMetricSums(redis),
         listWorkers(redis),
         readQueueAges(redis, names, at),
+        readCooldowns(redis, now),
       ]);
-      return { counts, sums, workers, ages };
+      return { counts, sums, workers, ages, cooldowns };
     });
   };
   const found = await read().catch((error: unknown) => {
@@ -68,6 +78,7 @@ async function render(metrics: Metrics, { manager, board, redis, logger, now }: 
     setQueues(metrics, found.counts);
     setAges(metrics, found.ages);
     setWorkers(metrics, found.workers);
+    setCooldowns(metrics, found.cooldowns, at);
   }
   return metrics.text();
 }
@@ -88,6 +99,11 @@ function setAges(metrics: Metrics, { oldestWaitingMs, persistBacklog, unsettled,
   metrics.set('unsettledOldest', {}, (unsettled.oldestMs ?? 0) / 1_000);
   metrics.set('redisMemory', {}, memory.usedBytes);
   if (memory.limitBytes !== undefined) metrics.set('redisMemoryLimit', {}, memory.limitBytes);
+}
+
+function setCooldowns(metrics: Metrics, cooldowns: readonly Cooldown[], now: number): void {
+  for (const { provider, model = '', until } of cooldowns)
+    metrics.set('setAside', { provider, model }, Math.max(0, until - now) / 1_000);
 }
 
 function setWorkers(metrics: Metrics, workers: Awaited<ReturnType<typeof listWorkers>>): void {

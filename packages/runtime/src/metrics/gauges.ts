@@ -17,6 +17,11 @@ export const gauges = {
   queueJobs: gauge('aimm_queue_jobs', ['queue', 'state'], 'Jobs of a queue by state.'),
   queueOldest: gauge('aimm_queue_oldest_waiting_seconds', ['queue'], 'Age of the oldest job that waits to be run.'),
   queuePaused: gauge('aimm_queue_paused_seconds', ['queue'], 'How long a provider still wants us to wait.'),
+  setAside: gauge(
+    'aimm_set_aside_seconds',
+    ['provider', 'model'],
+    'Time to the next probe of a provider (model empty) or model that is set aside; 0 once it is due.',
+  ),
   persistJobs: gauge(
     'aimm_persist_backlog_jobs',
     [],
