@@ -12,7 +12,7 @@ const minuteMs = 60_000;
 /** Puts a waiting job where a fault may have left it, with a call that was started and never ended. */
 function createPlanter(redis: Redis) {
   const takeOut = async ({ requestId }: AskedGeneration) => {
-    expect(await redis.lrem(`${queue}:wait`, 0, requestId)).toBe(1);
+    expect(await redis.zrem(`${queue}:prioritized`, requestId)).toBe(1);
   };
   const start = async ({ requestId }: AskedGeneration, call: Partial<CallRecord> = {}) => {
     const startedAt = Date.now() - minuteMs;
@@ -22,7 +22,7 @@ function createPlanter(redis: Redis) {
       stalledCount: 0,
     };
     await redis.hset(`${queue}:${requestId}`, 'aimm:checkpoint', JSON.stringify(checkpoint));
-    await redis.zadd('{aimm}:unsettled', startedAt, `mistral ${requestId}`);
+    await redis.zadd('{aimm}:unsettled', startedAt, `mistral:${requestId}`);
   };
   return {
     takeOut,
@@ -102,7 +102,7 @@ test('rows that never reached the database although the job ended are brought by
   const database = new Sqlite(stack.databaseUrl.slice('file:'.length));
   database.exec('DELETE FROM usage_stats');
   database.close();
-  await redis.zadd('{aimm}:unsettled', Date.now() - minuteMs, `mistral ${asked.requestId}`);
+  await redis.zadd('{aimm}:unsettled', Date.now() - minuteMs, `mistral:${asked.requestId}`);
   await stack.startWorker();
   const rows = await expectInvariants(stack);
   expect(rows.get(asked.requestId)).toMatchObject([{ status: 'succeeded', inputTokens: 10 }]);
