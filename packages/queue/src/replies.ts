@@ -96,7 +96,7 @@ export function createReplyReader({ redis, blocking, frontId, logger }: ReplyRea
   const listeners = new Map<string, (reply: Reply) => void>();
   let lastId = '0-0';
   let closed = false;
-  const closing = Promise.withResolvers<null>();
+  let stopReading = () => {};
 
   // The stream must exist before a worker writes (NOMKSTREAM), also after Redis came back empty.
   const keepAlive = async () => {
@@ -121,13 +121,20 @@ export function createReplyReader({ redis, blocking, frontId, logger }: ReplyRea
     listeners.get(parsed.data.requestId)?.(parsed.data);
   };
 
+  /**
+   * A connection that is closed while it reconnects never settles its commands: then null. Each read has a promise of its own;
+   * one that lasted would keep every answer that it was raced with.
+   */
+  const read = () =>
+    new Promise<Awaited<ReturnType<Redis['xread']>>>((resolve, reject) => {
+      stopReading = () => resolve(null);
+      blocking.xread('COUNT', 500, 'BLOCK', 2_000, 'STREAMS', stream, lastId).then(resolve, reject);
+    });
+
   const readOn = async () => {
     while (!closed) {
       try {
-        const asked = blocking.xread('COUNT', 500, 'BLOCK', 2_000, 'STREAMS', stream, lastId);
-        // A connection that is closed while it reconnects never settles its commands.
-        const answer = await Promise.race([asked, closing.promise]);
-        for (const [, entries] of answer ?? []) {
+        for (const [, entries] of (await read()) ?? []) {
           for (const [id, [field, value]] of entries) {
             lastId = id;
             if (field === 'r' && value !== undefined) dispatch(value);
@@ -150,7 +157,7 @@ export function createReplyReader({ redis, blocking, frontId, logger }: ReplyRea
     },
     async close() {
       closed = true;
-      closing.resolve(null);
+      stopReading();
       clearInterval(heartbeat);
       redis.off('ready', beat);
       disconnect(blocking);
