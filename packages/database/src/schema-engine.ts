@@ -7,12 +7,20 @@ import {
   type SqlMigrationAwareDriverAdapterFactory,
 } from '@prisma/driver-adapter-utils';
 import * as bindings from '@prisma/schema-engine-wasm/schema_engine_bg';
+import type { DatabaseKind } from './database-url.ts';
 import type { SchemaFile } from './schema-files.ts';
 
 export type SchemaEngine = bindings.SchemaEngine;
 
-/** The engine looks at every table: none is managed by somebody else. */
-export const everyTable = { externalTables: [], externalEnums: [] };
+/**
+ * The engine looks at every table but those of the search, which no model can describe: migrations make them in SQL of
+ * their own.
+ */
+export function toTableFilter(kind: DatabaseKind) {
+  const parts = kind === 'sqlite' ? ['', '_data', '_idx', '_content', '_docsize', '_config'] : [''];
+  const schema = kind === 'sqlite' ? '' : 'public.';
+  return { externalTables: parts.map((part) => `${schema}message_search${part}`), externalEnums: [] };
+}
 
 /** The part of lib.dom's `WebAssembly` that is used here; Node has it, its types do not name it. */
 interface WebAssemblyApi {
