@@ -22,11 +22,13 @@ import { createCheckHealth } from './handlers/check-health.ts';
 import { compare } from './handlers/compare.ts';
 import { createGenerate } from './handlers/generate.ts';
 import { createListModels } from './handlers/list-models.ts';
+import { createPersistTurn } from './handlers/persist-turn.ts';
 import { createPersistUsage } from './handlers/persist-usage.ts';
 import { createLedgerWriter } from './ledger-writer.ts';
 import { createPaceKeeper } from './pace-keeper.ts';
 import { createPoisonSettler } from './poison-settler.ts';
 import type { ProviderSet } from './provider-set.ts';
+import { createTurnWriter } from './turn-writer.ts';
 
 export interface WorkerOptions {
   redisUrl: string;
@@ -54,12 +56,13 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerProcess
   const redis = connectWorker(redisUrl, logger);
   const producer = createProducer({ redis, logger });
   const ledger = createLedgerWriter({ database, producer, logger });
+  const turns = createTurnWriter({ database, producer, logger });
   const settlement = createSettlement(redis, producer);
   const cooldowns = createCooldowns({ redis, rules: toCooldownRules(catalog) });
   const needs = createAdmissionNeeds({ catalog, tokens });
   const pace = createPaceKeeper({ admission: createAdmission(redis), logger });
   const pools = balancePools({ redis, producer, catalog, providers, cooldowns, logger });
-  const generate = createGenerate({ providers, catalog, ledger, producer, cooldowns, needs, pace, tokens });
+  const generate = createGenerate({ providers, catalog, ledger, turns, producer, cooldowns, needs, pace, tokens });
   const handlers: Handlers = {
     // The place of a call that has ended may be for a job that waits at an equal provider.
     generate: (payload, context) => generate(payload, context).finally(() => pools.freed(payload.provider)),
@@ -67,6 +70,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerProcess
     'list-models': createListModels(providers),
     'check-health': createCheckHealth(providers),
     'persist-usage': createPersistUsage(ledger),
+    'persist-turn': createPersistTurn(turns),
   };
   const consumer = createConsumer({
     redis,
@@ -108,7 +112,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerProcess
 const checksAtOnce = 4;
 /** Joining a comparison takes milliseconds; waiting for its models takes no slot. */
 const comparisonsAtOnce = 16;
-/** Rows for the ledger are all that is known of a paid call: what takes a worker down is something else. */
+/** Rows for the ledger and turns are all that is known of a paid call: what takes a worker down is something else. */
 const neverGivenUp = 1_000_000;
 
 async function consumeAll(consumer: Consumer, providers: ProviderSet): Promise<void> {
@@ -125,5 +129,6 @@ async function consumeAll(consumer: Consumer, providers: ProviderSet): Promise<v
     ]),
     consumer.consume({ name: queueOf('compare'), concurrency: comparisonsAtOnce }),
     consumer.consume({ name: queueOf('persist-usage'), concurrency: 1, maxStalledCount: neverGivenUp }),
+    consumer.consume({ name: queueOf('persist-turn'), concurrency: 1, maxStalledCount: neverGivenUp }),
   ]);
 }
