@@ -63,7 +63,7 @@ async function readView(resources: Resources, record: RequestRecord): Promise<Vi
   if (record.kind === 'generation') {
     const { requestsPerMinute } = resources.catalog.findProvider(record.queue) ?? {};
     const wait = toWaitView(state, requestsPerMinute, resources.now());
-    return { ...base, ...toStatus(state), ...(wait !== undefined && { wait }), ...toGeneration(state) };
+    return { ...base, ...toStatus(state), ...(wait !== undefined && { wait }), ...toGeneration(state, record) };
   }
 
   const children = await Promise.all(
@@ -106,8 +106,11 @@ function toStatus(state: JobState): Pick<JobView, 'status' | 'position' | 'parti
   };
 }
 
-function toGeneration(state: JobState): Pick<JobView, 'generation'> {
-  return state.outcome?.status === 'succeeded' ? { generation: GenerationResult.parse(state.outcome.value) } : {};
+function toGeneration({ outcome }: JobState, { conversationId }: RequestRecord): Pick<JobView, 'generation'> {
+  if (outcome?.status !== 'succeeded') return {};
+  return {
+    generation: { ...GenerationResult.parse(outcome.value), ...(conversationId !== undefined && { conversationId }) },
+  };
 }
 
 function hasEnded({ status }: View): boolean {
