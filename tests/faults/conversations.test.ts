@@ -69,6 +69,7 @@ test('a turn whose front is killed is in the conversation all the same, and the 
   });
   stack.upstream.release();
   await expect.poll(() => textsOf(stack, conversationId), { timeout: 10_000 }).toHaveLength(4);
+  stack.upstream.behave(echo);
   const next = await stack.generate(front, 'next', { conversationId });
   await next.result;
   expect(await textsOf(stack, conversationId)).toEqual(turnsOf(first.prompt, killed.prompt, next.prompt));
@@ -107,6 +108,7 @@ test('a turn that no worker is left to add is added for whoever goes on with the
     .toBe('succeeded');
   await worker.end('SIGKILL');
   lock.release();
+  stack.upstream.behave(echo);
   const next = await stack.generate(front, 'next', { conversationId });
   expect(await textsOf(stack, conversationId)).toEqual(turnsOf(first.prompt, killed.prompt));
   await stack.startWorker();
