@@ -77,10 +77,11 @@ describe.each(databaseKinds)('finding conversations on %s', (kind) => {
     expect(await search('hören')).toEqual([1]);
   });
 
-  it('finds a last word that is only begun', async () => {
-    expect(await search('plu')).toEqual([3, 2]);
-    expect(await search('deep sno')).toEqual([1]);
-    expect(await search('sno deep')).toEqual([]);
+  it('finds words that only begin so where a star says it', async () => {
+    expect(await search('plu*')).toEqual([3, 2]);
+    expect(await search('deep sno*')).toEqual([1]);
+    expect(await search('sno* deep')).toEqual([1]);
+    expect([await search('plu'), await search('pl*')]).toEqual([[], []]);
   });
 
   it('shows where the words are', async () => {

@@ -38,7 +38,7 @@ export type TurnClaim =
 export interface ConversationRepository {
   find(id: string): Promise<Conversation | undefined>;
   /**
-   * By their last turn, newest first. `search`: with a message that has all of these words, the last one perhaps only begun;
+   * By their last turn, newest first. `search`: with a message that has all of these words, or one that begins so for `fox*`;
    * `snippet` shows where, with the words between `**`. `after`: goes on behind this one.
    */
   list(query: {

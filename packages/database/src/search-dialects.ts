@@ -2,15 +2,26 @@ import { type Sql, sqltag as sql } from '@prisma/client/runtime/client';
 import type { Client } from './client.ts';
 import type { DatabaseKind } from './database-url.ts';
 
-/**
- * How each database finds messages by their words. `words` are never empty and come from a user: each is quoted, so that none
- * is an operator. The last one may be the beginning of a word.
- */
+/** A word that is looked for, or the beginning of one. Comes from a user, and is never empty. */
+export interface SearchedWord {
+  text: string;
+  isBeginning: boolean;
+}
+
+/** How each database finds messages by their words. Each word is quoted, so that none is an operator. */
 export interface SearchDialect {
-  /** Rows of `conversations` in this scope that have such a message, newest first. */
-  find<Row>(client: Client, words: readonly string[], scope: Sql, limit: number): Promise<Row[]>;
+  /**
+   * Rows of `conversations` in this scope that have such a message, newest first. `hasSnippets`: showing where costs little
+   * more than finding them.
+   */
+  find<Row>(
+    client: Client,
+    words: readonly SearchedWord[],
+    scope: Sql,
+    limit: number,
+  ): Promise<{ rows: Row[]; hasSnippets: boolean }>;
   /** A query for `id` and `snippet`: the newest such message of each conversation, around the words. */
-  snippets(words: readonly string[], ids: readonly string[]): Sql;
+  snippets(words: readonly SearchedWord[], ids: readonly string[]): Sql;
 }
 
 const columns = sql`id, client, title, version, created_at, updated_at`;
@@ -20,31 +31,32 @@ const newestFirst = sql`ORDER BY updated_at DESC, id DESC`;
 const fewMatches = 5_000;
 /** Where more match, the newest conversations are asked one by one, so many of them: each takes some 50 µs. */
 const askedOneByOne = 300;
-/** SQLite keeps an index of beginnings of this length; shorter ones would read most of the words there are. */
-const shortestBeginning = 3;
-
 /** The id of a conversation as the one word that stands for it in the index. */
 const wordOf = (id: Sql) => sql`replace(substr(${id}, 6), '-', '')`;
 
 const sqlite: SearchDialect = {
-  async find<Row>(client: Client, words: readonly string[], scope: Sql, limit: number) {
+  async find<Row>(client: Client, words: readonly SearchedWord[], scope: Sql, limit: number) {
     const match = toMatch(words);
     const [count] = await client.$queryRaw<{ matches: bigint | number }[]>(sql`
       SELECT count(*) AS matches FROM
         (SELECT 1 FROM message_search WHERE message_search MATCH ${match} LIMIT ${fewMatches + 1})`);
-    if (Number(count?.matches ?? 0) > fewMatches) {
+    const isMany = Number(count?.matches ?? 0) > fewMatches;
+    // All that begins so is put together anew for every conversation that is asked.
+    const canAskEach = !words.some(({ isBeginning }) => isBeginning);
+    if (isMany && canAskEach) {
       const newest = await client.$queryRaw<Row[]>(sql`
         SELECT ${columns} FROM
           (SELECT ${columns} FROM conversations WHERE ${scope} ${newestFirst} LIMIT ${askedOneByOne}) AS newest
         WHERE EXISTS (SELECT 1 FROM message_search
           WHERE message_search MATCH 'conversation : "' || ${wordOf(sql`newest.id`)} || '" AND ' || ${match})
         ${newestFirst} LIMIT ${limit}`);
-      if (newest.length === limit) return newest;
+      if (newest.length === limit) return { rows: newest, hasSnippets: true };
     }
-    return client.$queryRaw<Row[]>(sql`
+    const rows = await client.$queryRaw<Row[]>(sql`
       SELECT ${columns} FROM conversations
       WHERE ${scope} AND id IN (SELECT conversation_id FROM message_search WHERE message_search MATCH ${match})
       ${newestFirst} LIMIT ${limit}`);
+    return { rows, hasSnippets: canAskEach || !isMany };
   },
   snippets: (words, ids) => sql`
     SELECT value AS id, (SELECT snippet(message_search, 3, '**', '**', '…', 16) FROM message_search
@@ -54,19 +66,20 @@ const sqlite: SearchDialect = {
 };
 
 /** FTS5: a word in quotation marks is a text to be found, whatever is in it. */
-function toMatch(words: readonly string[]): string {
-  const quoted = words.map((word) => `"${word.replaceAll('"', '""')}"`);
-  const isBeginning = [...(words.at(-1) ?? '')].length >= shortestBeginning;
-  return `text : (${quoted.join(' AND ')}${isBeginning ? ' *' : ''})`;
+function toMatch(words: readonly SearchedWord[]): string {
+  const quoted = words.map(({ text, isBeginning }) => `"${text.replaceAll('"', '""')}"${isBeginning ? ' *' : ''}`);
+  return `text : (${quoted.join(' AND ')})`;
 }
 
 const postgresql: SearchDialect = {
-  find: <Row>(client: Client, words: readonly string[], scope: Sql, limit: number) =>
-    client.$queryRaw<Row[]>(sql`
+  async find<Row>(client: Client, words: readonly SearchedWord[], scope: Sql, limit: number) {
+    const rows = await client.$queryRaw<Row[]>(sql`
       SELECT ${columns} FROM conversations
       WHERE ${scope} AND EXISTS (SELECT 1 FROM message_search AS found
         WHERE found.conversation_id = conversations.id AND found.words @@ to_tsquery('simple', ${toTsQuery(words)}))
-      ${newestFirst} LIMIT ${limit}`),
+      ${newestFirst} LIMIT ${limit}`);
+    return { rows, hasSnippets: true };
+  },
   snippets: (words, ids) => sql`
     SELECT asked.id, (SELECT ts_headline('simple', found.text, to_tsquery('simple', ${toTsQuery(words)}),
         'StartSel=**, StopSel=**, MaxWords=16, MinWords=8')
@@ -77,9 +90,11 @@ const postgresql: SearchDialect = {
 };
 
 /** A word between apostrophes is text to `to_tsquery`, with apostrophes and backslashes doubled. */
-function toTsQuery(words: readonly string[]): string {
-  const quoted = words.map((word) => `'${word.replaceAll(/['\\]/g, '$&$&')}'`);
-  return `${quoted.join(' & ')}:*`;
+function toTsQuery(words: readonly SearchedWord[]): string {
+  const quoted = words.map(
+    ({ text, isBeginning }) => `'${text.replaceAll(/['\\]/g, '$&$&')}'${isBeginning ? ':*' : ''}`,
+  );
+  return quoted.join(' & ');
 }
 
 /** The few places where the search's SQL is not the same on both databases. */

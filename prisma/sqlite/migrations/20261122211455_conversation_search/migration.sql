@@ -21,7 +21,7 @@ CREATE INDEX "conversations_updated_at_id_idx" ON "conversations"("updated_at", 
 -- "conversation" is the conversation's id as one word, so that a search can be of one conversation.
 CREATE VIRTUAL TABLE "message_search" USING fts5(
     "conversation_id" UNINDEXED, "position" UNINDEXED, "conversation", "text",
-    tokenize = 'unicode61 remove_diacritics 2', prefix = '3'
+    tokenize = 'unicode61 remove_diacritics 2'
 );
 
 CREATE TRIGGER "message_search_add" AFTER INSERT ON "messages" BEGIN

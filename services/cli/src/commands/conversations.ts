@@ -14,7 +14,7 @@ export function addConversationsCommand(program: Command): void {
   conversations
     .command('list')
     .description('List conversations, the last written to first')
-    .option('-s, --search <words>', 'only those with a message that has all of these words')
+    .option('-s, --search <words>', 'only those with a message that has all of these words; fox* begins one')
     .option('-n, --limit <count>', 'how many, up to 100', parseCount(1), 20)
     .option('--cursor <cursor>', 'go on behind the page before, which names it')
     .option('--json', 'print JSON')

@@ -8,7 +8,12 @@ export const listConversations = defineTool({
   description:
     'Lists the saved conversations, the last written to first, or those with a message that has certain words.',
   input: z.strictObject({
-    search: z.string().min(1).max(500).optional().describe('Words that one message has, all of them.'),
+    search: z
+      .string()
+      .min(1)
+      .max(500)
+      .optional()
+      .describe('Words that one message has, all of them; fox* for the beginning of one.'),
     limit: z.int().min(1).max(100).optional().describe('Default 20.'),
     cursor: z.string().min(1).max(200).optional(),
   }),
