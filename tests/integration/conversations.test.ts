@@ -151,7 +151,7 @@ describe.each(databaseKinds)('conversations kept in %s', (kind) => {
     await database.close();
     await expect(say(other, 'too early', { conversationId: id })).rejects.toMatchObject({ code: 'invalid_request' });
     await expect
-      .poll(() => say(other, 'now', { conversationId: id }).catch((error: Error) => error.message), { timeout: 5_000 })
+      .poll(() => say(other, 'now', { conversationId: id }).catch(({ message }: Error) => message), { timeout: 5_000 })
       .toMatchObject({ text: 'echo: now' });
   });
 
@@ -183,7 +183,7 @@ describe.each(databaseKinds)('conversations kept in %s', (kind) => {
     await expect.poll(() => system.upstream.calls.filter(({ prompt }) => prompt === 'asked at once').length).toBe(1);
     system.upstream.release();
     const answers = await Promise.all(accepted.map(({ result }) => result));
-    expect(answers.map(({ cached }) => cached).toSorted()).toEqual([false, true]);
+    expect(answers.filter(({ cached }) => cached)).toHaveLength(1);
     for (const { conversationId = '' } of answers) {
       expect((await readAll(conversationId)).map(textOf)).toEqual(['asked at once', 'echo: asked at once']);
     }
@@ -322,12 +322,14 @@ describe.each(databaseKinds)('conversations kept in %s', (kind) => {
     const none = 'conv_0198c0de-0000-7000-8000-00000000aaaa';
     const refusals = await Promise.all(
       [id, none].flatMap((one) => [
-        other.getConversation(thief, one).catch((error: Error) => error.message),
-        other.deleteConversation(thief, one).catch((error: Error) => error.message),
-        other.generate(thief, { ...ask('x'), model: any, conversationId: one }).catch((error: Error) => error.message),
+        other.getConversation(thief, one).catch(({ message }: Error) => ({ message: message.replace(id, none) })),
+        other.deleteConversation(thief, one).catch(({ message }: Error) => ({ message: message.replace(id, none) })),
+        other
+          .generate(thief, { ...ask('x'), model: any, conversationId: one })
+          .catch(({ message }: Error) => ({ message: message.replace(id, none) })),
       ]),
     );
-    expect(refusals.slice(0, 3).map((message) => String(message).replace(id, none))).toEqual(refusals.slice(3));
+    expect(refusals.slice(0, 3)).toEqual(refusals.slice(3));
     expect((await other.deleteConversation(me, id)).title).toBe('private matters');
     await expect(other.getConversation(me, id)).rejects.toMatchObject({ code: 'invalid_request' });
     expect((await other.listConversations(admin, { search: 'private matters' })).conversations).toEqual([]);

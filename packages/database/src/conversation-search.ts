@@ -55,7 +55,7 @@ function toWords(search: string): SearchedWord[] {
   const spoken = words.filter((word) => /[\p{L}\p{N}]/u.test(word));
   return spoken.slice(0, mostWords).map((word) => {
     const [, text = '', star] = /^(.*?)(\**)$/su.exec(word) ?? [];
-    const letters = [...text].slice(0, longestWord);
+    const letters = Array.from(text).slice(0, longestWord);
     return { text: letters.join(''), isBeginning: star !== '' && letters.length >= shortestBeginning };
   });
 }

@@ -17,9 +17,9 @@ export type SchemaEngine = bindings.SchemaEngine;
  * their own.
  */
 export function toTableFilter(kind: DatabaseKind) {
-  const parts = kind === 'sqlite' ? ['', '_data', '_idx', '_content', '_docsize', '_config'] : [''];
-  const schema = kind === 'sqlite' ? '' : 'public.';
-  return { externalTables: parts.map((part) => `${schema}message_search${part}`), externalEnums: [] };
+  if (kind === 'postgresql') return { externalTables: ['public.message_search'], externalEnums: [] };
+  const parts = ['', '_data', '_idx', '_content', '_docsize', '_config'].map((part) => `message_search${part}`);
+  return { externalTables: ['conversation_numbers', ...parts], externalEnums: [] };
 }
 
 /** The part of lib.dom's `WebAssembly` that is used here; Node has it, its types do not name it. */

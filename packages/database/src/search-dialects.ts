@@ -1,4 +1,4 @@
-import { type Sql, sqltag as sql } from '@prisma/client/runtime/client';
+import { raw, type Sql, sqltag as sql } from '@prisma/client/runtime/client';
 import type { Client } from './client.ts';
 import type { DatabaseKind } from './database-url.ts';
 
@@ -28,11 +28,16 @@ const columns = sql`id, client, title, version, created_at, updated_at`;
 const newestFirst = sql`ORDER BY updated_at DESC, id DESC`;
 
 /** So many messages are joined with their conversations and sorted within milliseconds. */
-const fewMatches = 5_000;
-/** Where more match, the newest conversations are asked one by one, so many of them: each takes some 50 µs. */
-const askedOneByOne = 300;
-/** The id of a conversation as the one word that stands for it in the index. */
-const wordOf = (id: Sql) => sql`replace(substr(${id}, 6), '-', '')`;
+const fewMatches = 10_000;
+/** Where more match, the newest conversations are asked one by one, first so many and then so many: each takes some 100 µs. */
+const askedOneByOne = [50, 250];
+/** A row of the search is its conversation's number times this, plus the message's position. A parameter would not be whole. */
+const positions = raw('1048576');
+/** The rows of one conversation that match. `id`: what names it in the query around. */
+const inConversation = (id: Sql, match: string) => sql`
+  message_search MATCH ${match} AND rowid BETWEEN
+    (SELECT number FROM conversation_numbers WHERE conversation_id = ${id}) * ${positions} AND
+    (SELECT number FROM conversation_numbers WHERE conversation_id = ${id}) * ${positions} + ${positions} - 1`;
 
 const sqlite: SearchDialect = {
   async find<Row>(client: Client, words: readonly SearchedWord[], scope: Sql, limit: number) {
@@ -41,34 +46,33 @@ const sqlite: SearchDialect = {
       SELECT count(*) AS matches FROM
         (SELECT 1 FROM message_search WHERE message_search MATCH ${match} LIMIT ${fewMatches + 1})`);
     const isMany = Number(count?.matches ?? 0) > fewMatches;
-    // All that begins so is put together anew for every conversation that is asked.
+    // All that begins so would be put together anew for every conversation that is asked.
     const canAskEach = !words.some(({ isBeginning }) => isBeginning);
-    if (isMany && canAskEach) {
+    for (const asked of isMany && canAskEach ? askedOneByOne : []) {
       const newest = await client.$queryRaw<Row[]>(sql`
         SELECT ${columns} FROM
-          (SELECT ${columns} FROM conversations WHERE ${scope} ${newestFirst} LIMIT ${askedOneByOne}) AS newest
-        WHERE EXISTS (SELECT 1 FROM message_search
-          WHERE message_search MATCH 'conversation : "' || ${wordOf(sql`newest.id`)} || '" AND ' || ${match})
+          (SELECT ${columns} FROM conversations WHERE ${scope} ${newestFirst} LIMIT ${asked}) AS newest
+        WHERE EXISTS (SELECT 1 FROM message_search WHERE ${inConversation(sql`newest.id`, match)})
         ${newestFirst} LIMIT ${limit}`);
       if (newest.length === limit) return { rows: newest, hasSnippets: true };
     }
     const rows = await client.$queryRaw<Row[]>(sql`
       SELECT ${columns} FROM conversations
-      WHERE ${scope} AND id IN (SELECT conversation_id FROM message_search WHERE message_search MATCH ${match})
+      WHERE ${scope} AND id IN (SELECT conversation_id FROM conversation_numbers
+        WHERE number IN (SELECT DISTINCT rowid / ${positions} FROM message_search WHERE message_search MATCH ${match}))
       ${newestFirst} LIMIT ${limit}`);
     return { rows, hasSnippets: canAskEach || !isMany };
   },
   snippets: (words, ids) => sql`
-    SELECT value AS id, (SELECT snippet(message_search, 3, '**', '**', '…', 16) FROM message_search
-      WHERE message_search MATCH 'conversation : "' || ${wordOf(sql`value`)} || '" AND ' || ${toMatch(words)}
-      ORDER BY rowid DESC LIMIT 1) AS snippet
+    SELECT value AS id, (SELECT snippet(message_search, 0, '**', '**', '…', 16) FROM message_search
+      WHERE ${inConversation(sql`value`, toMatch(words))} ORDER BY rowid DESC LIMIT 1) AS snippet
     FROM json_each(${JSON.stringify(ids)})`,
 };
 
 /** FTS5: a word in quotation marks is a text to be found, whatever is in it. */
 function toMatch(words: readonly SearchedWord[]): string {
   const quoted = words.map(({ text, isBeginning }) => `"${text.replaceAll('"', '""')}"${isBeginning ? ' *' : ''}`);
-  return `text : (${quoted.join(' AND ')})`;
+  return quoted.join(' AND ');
 }
 
 const postgresql: SearchDialect = {

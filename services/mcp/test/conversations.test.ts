@@ -107,12 +107,9 @@ describe('conversations', () => {
   });
 
   it('begun in the background are named at once', async () => {
-    const manager = createReadyManager();
-    const { generate } = manager;
+    const ready = createReadyManager();
     const client = await open(
-      Object.assign(manager, {
-        generate: async (...args: Parameters<typeof generate>) => ({ ...(await generate(...args)), conversationId }),
-      }),
+      createReadyManager({ generate: async (...asked) => ({ ...(await ready.generate(...asked)), conversationId }) }),
     );
     const answer = await client.callTool({
       name: 'generate',

@@ -60,7 +60,7 @@ export function createTurnWriter({ database, producer, logger, patienceMs = 5_00
         toConversationTurn({ ...follower, request }, toSharedResult(result, follower.requestId), at),
       );
       const turns = [toConversationTurn(payload, result, at), ...others];
-      await Promise.all(turns.map((turn) => turn && persist(turn)));
+      await Promise.all(turns.flatMap((turn) => (turn === undefined ? [] : [persist(turn)])));
     },
   };
 }

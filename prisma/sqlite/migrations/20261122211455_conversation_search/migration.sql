@@ -18,29 +18,37 @@ CREATE INDEX "conversations_updated_at_id_idx" ON "conversations"("updated_at", 
 
 -- What is searched: one row per message that says anything, kept by triggers, with a text of its own
 -- since the row ids of "messages" are no stable reference (VACUUM numbers them anew).
--- "conversation" is the conversation's id as one word, so that a search can be of one conversation.
-CREATE VIRTUAL TABLE "message_search" USING fts5(
-    "conversation_id" UNINDEXED, "position" UNINDEXED, "conversation", "text",
-    tokenize = 'unicode61 remove_diacritics 2'
+-- Its row id is the conversation's number times 2^20 plus the message's position: whose a match is takes no reading of it,
+-- and a conversation's messages are a range.
+CREATE VIRTUAL TABLE "message_search" USING fts5("text", tokenize = 'unicode61 remove_diacritics 2');
+
+CREATE TABLE "conversation_numbers" (
+    "number" INTEGER NOT NULL PRIMARY KEY,
+    "conversation_id" TEXT NOT NULL UNIQUE
 );
 
-CREATE TRIGGER "message_search_add" AFTER INSERT ON "messages" BEGIN
-    INSERT INTO "message_search" ("conversation_id", "position", "conversation", "text")
-    SELECT new."conversation_id", new."position", replace(substr(new."conversation_id", 6), '-', ''),
+INSERT INTO "conversation_numbers" ("conversation_id") SELECT "id" FROM "conversations";
+
+CREATE TRIGGER "conversation_numbers_add" AFTER INSERT ON "conversations" BEGIN
+    INSERT INTO "conversation_numbers" ("conversation_id") VALUES (new."id");
+END;
+
+CREATE TRIGGER "message_search_add" AFTER INSERT ON "messages" WHEN new."position" < 1048576 BEGIN
+    INSERT INTO "message_search" (rowid, "text")
+    SELECT (SELECT "number" FROM "conversation_numbers" WHERE "conversation_id" = new."conversation_id") * 1048576 + new."position",
         substr(group_concat(json_extract("value", '$.text'), char(10)), 1, 100000)
     FROM json_each(new."content") WHERE json_extract("value", '$.type') = 'text' HAVING count(*) > 0;
 END;
 
 CREATE TRIGGER "message_search_remove" AFTER DELETE ON "conversations" BEGIN
-    DELETE FROM "message_search" WHERE rowid IN (
-        SELECT rowid FROM "message_search"
-        WHERE "message_search" MATCH 'conversation : "' || replace(substr(old."id", 6), '-', '') || '"'
-            AND "conversation_id" = old."id"
-    );
+    DELETE FROM "message_search" WHERE rowid BETWEEN
+        (SELECT "number" FROM "conversation_numbers" WHERE "conversation_id" = old."id") * 1048576 AND
+        (SELECT "number" FROM "conversation_numbers" WHERE "conversation_id" = old."id") * 1048576 + 1048575;
+    DELETE FROM "conversation_numbers" WHERE "conversation_id" = old."id";
 END;
 
-INSERT INTO "message_search" ("conversation_id", "position", "conversation", "text")
-SELECT "conversation_id", "position", replace(substr("conversation_id", 6), '-', ''),
-    substr(group_concat(json_extract("value", '$.text'), char(10)), 1, 100000)
-FROM "messages", json_each("content") WHERE json_extract("value", '$.type') = 'text'
-GROUP BY "conversation_id", "position";
+INSERT INTO "message_search" (rowid, "text")
+SELECT "number" * 1048576 + "position", substr(group_concat(json_extract("value", '$.text'), char(10)), 1, 100000)
+FROM "messages" JOIN "conversation_numbers" USING ("conversation_id"), json_each("content")
+WHERE json_extract("value", '$.type') = 'text'
+GROUP BY "number", "position";
