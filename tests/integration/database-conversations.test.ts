@@ -115,7 +115,11 @@ describe.each(databaseKinds)('conversations on %s', (kind) => {
 
   it('take the turn of a request once, however often it comes and whatever came after it', async () => {
     const turn = (requestId: string, version: number) => ({
-      ...{ id: 'conv_again', client: 'tests', title: 'On foxes', version, requestId },
+      id: 'conv_again',
+      client: 'tests',
+      title: 'On foxes',
+      version,
+      requestId,
       messages: [question('asked'), { ...answer('answered'), requestId }],
     });
     for (let time = 0; time < 2; time += 1) await database.conversations.appendTurn(turn('gen_a', 0));

@@ -152,7 +152,10 @@ function createConflict(id: string): ModelManagerError {
 function toConversation(stored: StoredConversation): Conversation {
   const { id, client, title, version, summary, summaryUntil: until } = stored;
   return Conversation.parse({
-    ...{ id, client, title, version },
+    id,
+    client,
+    title,
+    version,
     createdAt: Number(stored.createdAt),
     updatedAt: Number(stored.updatedAt),
     ...(summary !== null && until !== null && { summary: { text: summary, until } }),

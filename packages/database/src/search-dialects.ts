@@ -35,9 +35,8 @@ const askedOneByOne = [50, 250];
 const positions = raw('1048576');
 /** The rows of one conversation that match. `id`: what names it in the query around. */
 const inConversation = (id: Sql, match: string) => sql`
-  message_search MATCH ${match} AND rowid BETWEEN
-    (SELECT number FROM conversation_numbers WHERE conversation_id = ${id}) * ${positions} AND
-    (SELECT number FROM conversation_numbers WHERE conversation_id = ${id}) * ${positions} + ${positions} - 1`;
+  message_search MATCH 'conversation : ' ||
+    (SELECT number FROM conversation_numbers WHERE conversation_id = ${id}) || ' AND ' || ${match}`;
 
 const sqlite: SearchDialect = {
   async find<Row>(client: Client, words: readonly SearchedWord[], scope: Sql, limit: number) {
@@ -61,10 +60,10 @@ const sqlite: SearchDialect = {
       WHERE ${scope} AND id IN (SELECT conversation_id FROM conversation_numbers
         WHERE number IN (SELECT DISTINCT rowid / ${positions} FROM message_search WHERE message_search MATCH ${match}))
       ${newestFirst} LIMIT ${limit}`);
-    return { rows, hasSnippets: canAskEach || !isMany };
+    return { rows, hasSnippets: canAskEach };
   },
   snippets: (words, ids) => sql`
-    SELECT value AS id, (SELECT snippet(message_search, 0, '**', '**', '…', 16) FROM message_search
+    SELECT value AS id, (SELECT snippet(message_search, 1, '**', '**', '…', 16) FROM message_search
       WHERE ${inConversation(sql`value`, toMatch(words))} ORDER BY rowid DESC LIMIT 1) AS snippet
     FROM json_each(${JSON.stringify(ids)})`,
 };
@@ -72,7 +71,7 @@ const sqlite: SearchDialect = {
 /** FTS5: a word in quotation marks is a text to be found, whatever is in it. */
 function toMatch(words: readonly SearchedWord[]): string {
   const quoted = words.map(({ text, isBeginning }) => `"${text.replaceAll('"', '""')}"${isBeginning ? ' *' : ''}`);
-  return quoted.join(' AND ');
+  return `text : (${quoted.join(' AND ')})`;
 }
 
 const postgresql: SearchDialect = {

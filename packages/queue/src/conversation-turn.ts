@@ -17,7 +17,11 @@ export function toConversationTurn(
   if (conversation === undefined) return undefined;
   const { id, client, title, version, history } = conversation;
   return {
-    ...{ id, client, title, version, requestId },
+    id,
+    client,
+    title,
+    version,
+    requestId,
     messages: [
       ...request.messages.slice(history).map((message) => ({ message, createdAt: enqueuedAt })),
       {

@@ -6,7 +6,10 @@ import type { WholeConversation } from './read-conversation.ts';
 export function toJsonExport({ conversation, messages }: WholeConversation) {
   const { id, title, client, version, createdAt, updatedAt, summary } = conversation;
   return {
-    ...{ id, title, client, turns: version },
+    id,
+    title,
+    client,
+    turns: version,
     created_at: new Date(createdAt).toISOString(),
     updated_at: new Date(updatedAt).toISOString(),
     ...(summary !== undefined && { summary: { text: summary.text, of_messages_before: summary.until } }),
