@@ -17,9 +17,7 @@ interface Figure {
 export async function measureConversations(path: string): Promise<Figure[]> {
   const url = `file:${path}`;
   const database = await createDatabase({ url });
-  const startedAt = performance.now();
   fill(path);
-  process.stderr.write(`filled in ${performance.now() - startedAt}\n`);
   try {
     return await measure(database);
   } finally {
@@ -96,7 +94,6 @@ async function measure({ conversations: kept }: Database): Promise<Figure[]> {
       if (found.length === 0) throw new Error(`${name}: nothing was found`);
     }
     took.sort((a, b) => a - b);
-    process.stderr.write(`${name} ${percentile(took, 0.95)}\n`);
     figures.push({ name, p50: percentile(took, 0.5), p95: percentile(took, 0.95), slowest: took.at(-1) ?? 0 });
   };
   const limit = 21;

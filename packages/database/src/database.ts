@@ -39,7 +39,7 @@ export interface ConversationRepository {
   find(id: string): Promise<Conversation | undefined>;
   /**
    * By their last turn, newest first. `search`: with a message that has all of these words, or one that begins so for `fox*`;
-   * `snippet` shows where, with the words between `**`. `after`: goes on behind this one.
+   * `snippet` shows where, with the words between `**`; SQLite has none for beginnings. `after`: goes on behind this one.
    */
   list(query: {
     client?: string | undefined;

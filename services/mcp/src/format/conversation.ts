@@ -4,7 +4,7 @@ import * as z from 'zod';
 import { formatPlural, toIsoTime, toUsd } from './units.ts';
 
 /** A conversation without its messages. */
-export const conversationFields = {
+const conversationFields = {
   conversation_id: z.string(),
   title: z.string(),
   client: z.string(),
@@ -42,7 +42,7 @@ export const ConversationPageSchema = z.object({
   next_cursor: z.string().optional().describe('There are more messages: ask with this.'),
 });
 
-export function toConversationOutput(conversation: Conversation) {
+function toConversationOutput(conversation: Conversation) {
   return {
     conversation_id: conversation.id,
     title: conversation.title,
@@ -129,7 +129,7 @@ export function formatConversationList({ conversations, nextCursor }: Conversati
   return [...lines, ...(nextCursor === undefined ? [] : [`There are more: cursor ${nextCursor}.`])].join('\n');
 }
 
-export function formatConversation({ id, title, version, updatedAt }: Conversation): string {
+function formatConversation({ id, title, version, updatedAt }: Conversation): string {
   return `${id}: ${title} (${formatPlural(version, 'turn')}, last ${toIsoTime(updatedAt)})`;
 }
 
