@@ -41,13 +41,9 @@ const inConversation = (id: Sql, match: string) => sql`
 const sqlite: SearchDialect = {
   async find<Row>(client: Client, words: readonly SearchedWord[], scope: Sql, limit: number) {
     const match = toMatch(words);
-    const [count] = await client.$queryRaw<{ matches: bigint | number }[]>(sql`
-      SELECT count(*) AS matches FROM
-        (SELECT 1 FROM message_search WHERE message_search MATCH ${match} LIMIT ${fewMatches + 1})`);
-    const isMany = Number(count?.matches ?? 0) > fewMatches;
     // All that begins so would be put together anew for every conversation that is asked.
     const canAskEach = !words.some(({ isBeginning }) => isBeginning);
-    for (const asked of isMany && canAskEach ? askedOneByOne : []) {
+    for (const asked of canAskEach && (await isMany(client, match)) ? askedOneByOne : []) {
       const newest = await client.$queryRaw<Row[]>(sql`
         SELECT ${columns} FROM
           (SELECT ${columns} FROM conversations WHERE ${scope} ${newestFirst} LIMIT ${asked}) AS newest
@@ -67,6 +63,13 @@ const sqlite: SearchDialect = {
       WHERE ${inConversation(sql`value`, toMatch(words))} ORDER BY rowid DESC LIMIT 1) AS snippet
     FROM json_each(${JSON.stringify(ids)})`,
 };
+
+async function isMany(client: Client, match: string): Promise<boolean> {
+  const [count] = await client.$queryRaw<{ matches: bigint | number }[]>(sql`
+    SELECT count(*) AS matches FROM
+      (SELECT 1 FROM message_search WHERE message_search MATCH ${match} LIMIT ${fewMatches + 1})`);
+  return Number(count?.matches ?? 0) > fewMatches;
+}
 
 /** FTS5: a word in quotation marks is a text to be found, whatever is in it. */
 function toMatch(words: readonly SearchedWord[]): string {
