@@ -202,6 +202,7 @@ describe('a conversation', () => {
     await expect.poll(() => promptsOf('left side').length).toBe(1);
     system.upstream.release();
     expect((await left.result).text).toContain('left side');
+    system.upstream.behave(echo);
     const right = await system.manager.generate(me, { ...ask('right side'), model: small, conversationId });
     await right.result;
     expect(promptsOf('right side')).toHaveLength(1);
