@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import OpenAI from 'openai';
 import { formatAdmission, measureAdmission } from './admission.ts';
 import { openBareBullmq } from './bare-bullmq.ts';
+import { formatConversations, measureConversations } from './conversations.ts';
 import { type LoadResult, percentile, runLoad } from './load.ts';
 import { measureStart, openHttp, openStdio } from './mcp.ts';
 import { awaitMessage, endProcess, startRedis, startScript } from './processes.ts';
@@ -69,6 +70,7 @@ try {
   const starts = (await measureStart(frontEnv, 7)).toSorted((a, b) => a - b);
   report(starts);
   console.log(`\n${formatAdmission(await measureAdmission(redis.url.slice('unix:'.length)))}`);
+  console.log(`\n${formatConversations(await measureConversations(join(dir, 'conversations.db')))}`);
 } finally {
   await endProcess(worker);
   await endProcess(redis.child);

@@ -36,6 +36,9 @@ describe.each(faces)('a client of version $era over $transport', (face) => {
       'check_health',
       'get_job',
       'cancel_job',
+      'list_conversations',
+      'get_conversation',
+      'delete_conversation',
     ]);
     for (const tool of tools) {
       expect(tool.title).not.toBe('');

@@ -104,4 +104,79 @@ describe.each(databaseKinds)('conversations on %s', (kind) => {
     expect(stored?.message.content.slice(0, 2)).toEqual(message.content.slice(0, 2));
     expect(stored?.message.content[2]).toEqual({ type: 'text', text: 'cut off \ufffd' });
   });
+
+  it('keep what an answer used', async () => {
+    const usage = { inputTokens: 12, outputTokens: 3, totalTokens: 15 };
+    await append('conv_usage', 0, [question('one'), { ...answer('two'), usage }]);
+    const [asked, answered] = await database.conversations.messages('conv_usage');
+    expect(asked).not.toHaveProperty('usage');
+    expect(answered?.usage).toEqual(usage);
+  });
+
+  it('take the turn of a request once, however often it comes and whatever came after it', async () => {
+    const turn = (requestId: string, version: number) => ({
+      id: 'conv_again',
+      client: 'tests',
+      title: 'On foxes',
+      version,
+      requestId,
+      messages: [question('asked'), { ...answer('answered'), requestId }],
+    });
+    for (let time = 0; time < 2; time += 1) await database.conversations.appendTurn(turn('gen_a', 0));
+    await database.conversations.appendTurn(turn('gen_b', 1));
+    const known = await database.conversations.appendTurn(turn('gen_a', 0));
+    expect(known.version).toBe(2);
+    await Promise.all([1, 2, 3].map(() => database.conversations.appendTurn(turn('gen_c', 2))));
+    expect(await database.conversations.messages('conv_again')).toHaveLength(6);
+    await expect(database.conversations.appendTurn(turn('gen_d', 2))).rejects.toMatchObject({
+      code: 'invalid_request',
+    });
+  });
+
+  it('give their next turn to one of many who want it, until it is added or given back', async () => {
+    const { conversations } = database;
+    const claim = (requestId: string, version: number, from?: string) =>
+      conversations.claimTurn({ id: 'conv_claim', version, requestId, from });
+    expect(await claim('gen_0', 1)).toEqual({ state: 'missing' });
+    await append('conv_claim', 0, [question('one')]);
+    clock = 50_000;
+    const claims = await Promise.all(['gen_1', 'gen_2', 'gen_3', 'gen_4'].map((id) => claim(id, 1)));
+    const winners = claims.flatMap(({ state }, index) => (state === 'claimed' ? [`gen_${index + 1}`] : []));
+    expect(winners).toHaveLength(1);
+    const [winner = ''] = winners;
+    expect(await claim('gen_5', 1)).toEqual({ state: 'held', by: winner, since: 50_000 });
+    expect(await claim('gen_5', 1, 'gen_other')).toEqual({ state: 'held', by: winner, since: 50_000 });
+    expect(await claim('gen_5', 1, winner)).toEqual({ state: 'claimed' });
+    await conversations.releaseTurn('conv_claim', winner);
+    expect(await claim('gen_6', 1)).toMatchObject({ state: 'held', by: 'gen_5' });
+    await conversations.releaseTurn('conv_claim', 'gen_5');
+    expect(await claim('gen_6', 1)).toEqual({ state: 'claimed' });
+    await append('conv_claim', 1, [question('two')]);
+    expect(await claim('gen_7', 1)).toEqual({ state: 'moved' });
+    expect(await claim('gen_7', 2)).toEqual({ state: 'claimed' });
+  });
+
+  it('are read back as far as wanted, with every system message', async () => {
+    const system = {
+      message: { role: 'system' as const, content: [{ type: 'text' as const, text: 'Be brief' }] },
+      createdAt: 1,
+    };
+    await append('conv_recent', 0, [system, ...Array.from({ length: 1_200 }, (_, index) => question(`q ${index}`))]);
+    const some = await database.conversations.recent('conv_recent', { from: 0, maxChars: 10 });
+    expect(some.system.map(({ position }) => position)).toEqual([0]);
+    expect([some.messages.length, some.messages.at(-1)?.position, some.leftOut]).toEqual([500, 1_200, 700]);
+    const all = await database.conversations.recent('conv_recent', { from: 0, maxChars: 1e9 });
+    expect([all.system.length, all.messages.length, all.leftOut]).toEqual([0, 1_201, 0]);
+    const tail = await database.conversations.recent('conv_recent', { from: 1_190, maxChars: 1e9 });
+    expect([tail.system.length, tail.messages.length, tail.leftOut]).toEqual([1, 11, 0]);
+  });
+
+  it('keep the summary that reaches furthest', async () => {
+    const { conversations } = database;
+    await append('conv_summary', 0, [question('one')]);
+    expect(await conversations.find('conv_summary')).not.toHaveProperty('summary');
+    await conversations.keepSummary('conv_summary', { text: 'long', until: 8 });
+    await conversations.keepSummary('conv_summary', { text: 'short', until: 4 });
+    expect(await conversations.find('conv_summary')).toMatchObject({ summary: { text: 'long', until: 8 } });
+  });
 });

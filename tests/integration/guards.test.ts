@@ -33,7 +33,7 @@ test('no provider can take the name of a queue that is not its own', () => {
 
 test('every handler of a job has a file named after it', () => {
   const files = readdirSync(new URL('../../services/worker/src/handlers', import.meta.url));
-  for (const job of ['generate', 'compare', 'list-models', 'check-health', 'persist-usage']) {
+  for (const job of ['generate', 'compare', 'list-models', 'check-health', 'persist-usage', 'persist-turn']) {
     expect(files).toContain(`${job}.ts`);
   }
 });

@@ -187,19 +187,25 @@ describe('a conversation', () => {
     ).rejects.toMatchObject({ code: 'invalid_request' });
   });
 
-  test('that two clients continue at once keeps one turn whole and tells the other', async () => {
+  test('takes one turn at a time: the second client is told at once whose turn it is, and nothing is asked for it', async () => {
     const { conversationId } = await (
       await system.manager.generate(me, { ...ask('start'), model: small, saveConversation: true })
     ).result;
-    const both = await Promise.all(
-      ['left', 'right'].map(
-        async (side) => (await system.manager.generate(me, { ...ask(side), model: small, conversationId })).result,
-      ),
-    );
-    const refused = both.filter(({ warnings }) =>
-      warnings.some(({ message }) => message.includes('was not added to conversation')),
-    );
-    expect(refused).toHaveLength(1);
+    system.upstream.behave(async (call, tools) => {
+      await tools.held;
+      await echo(call, tools);
+    });
+    const left = await system.manager.generate(me, { ...ask('left side'), model: small, conversationId });
+    await expect(
+      system.manager.generate(me, { ...ask('right side'), model: small, conversationId }),
+    ).rejects.toMatchObject({ code: 'invalid_request', hint: expect.stringContaining(`job_id ${left.requestId}`) });
+    await expect.poll(() => promptsOf('left side').length).toBe(1);
+    system.upstream.release();
+    expect((await left.result).text).toContain('left side');
+    system.upstream.behave(echo);
+    const right = await system.manager.generate(me, { ...ask('right side'), model: small, conversationId });
+    await right.result;
+    expect(promptsOf('right side')).toHaveLength(1);
   });
 });
 

@@ -50,6 +50,7 @@ export async function createQueueFixture(): Promise<QueueFixture> {
         'list-models': notHere,
         'check-health': notHere,
         'persist-usage': notHere,
+        'persist-turn': notHere,
         ...others,
       };
       const consumer = createConsumer({ redis: connection, handlers, logger, lockMs });

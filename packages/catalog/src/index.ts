@@ -10,6 +10,7 @@ export type {
   Routing,
 } from './catalog.ts';
 export { type Countable, estimateTokens } from './estimate-tokens.ts';
+export { findTurns, fitHistory, type FittedHistory, toPromptBudget } from './fit-history.ts';
 export { findUnknownProviders } from './check-references.ts';
 export { type ConfigFollower, followConfig, type FollowConfigOptions } from './follow-config.ts';
 export { createLiveCatalog, type LiveCatalog } from './live-catalog.ts';

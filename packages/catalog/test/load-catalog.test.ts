@@ -85,9 +85,12 @@ describe('mistakes are told all at once, with where they stand and what is expec
     ]);
   });
 
-  test.each(['compare', 'persist-usage', 'openai-checks'])('a provider called %s, as a queue has that name', (id) => {
-    expect(faultsOf({ providers: { providers: [provider(id)] } })).toMatchObject([{ path: 'providers[0].id' }]);
-  });
+  test.each(['compare', 'persist-usage', 'persist-turn', 'openai-checks'])(
+    'a provider called %s, as a queue has that name',
+    (id) => {
+      expect(faultsOf({ providers: { providers: [provider(id)] } })).toMatchObject([{ path: 'providers[0].id' }]);
+    },
+  );
 
   test('an OpenAI-compatible server without an address, unless the environment has it', () => {
     const providers = { providers: [provider('my-server', { kind: 'openai-compatible' })] };

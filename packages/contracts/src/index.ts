@@ -12,7 +12,13 @@
  */
 export { CallRecord, CallStatus, Checkpoint, LedgerRow, Outcome, UnfitAnswer } from './calls.ts';
 export { ComparisonEntry, ComparisonResult, ComparisonSummary, Judgement } from './comparison.ts';
-export { Conversation, ConversationId, ConversationMessage } from './conversations.ts';
+export {
+  Conversation,
+  ConversationId,
+  ConversationMessage,
+  ConversationPlace,
+  ConversationTurn,
+} from './conversations.ts';
 export { ErrorCode, type ErrorDetails, ErrorShape, ModelManagerError, toModelManagerError } from './errors.ts';
 export {
   FinishReason,

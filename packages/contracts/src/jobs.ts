@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { LedgerRow } from './calls.ts';
+import { ConversationPlace, ConversationTurn } from './conversations.ts';
 import { ErrorShape } from './errors.ts';
 import { GenerationRequest, GenerationResult, Usage, Warning } from './generation.ts';
 import { Message } from './messages.ts';
@@ -80,6 +81,8 @@ export const GeneratePayload = RequestEnvelope.extend({
   /** Others wait for this request's answer. */
   flight: Flight.optional(),
   budget: z.array(BudgetShare).optional(),
+  /** The conversation that its answer is a turn of. */
+  conversation: ConversationPlace.optional(),
   /** The comparison or batch this generation belongs to. */
   parentId: z.string().optional(),
   /** No call starts past this: the end of `max_wait_seconds`. */
@@ -160,6 +163,7 @@ export const jobs = {
     payload: z.object({ rows: z.array(LedgerRow).min(1) }),
     result: z.object({ written: z.number().int() }),
   },
+  'persist-turn': { payload: z.object({ turn: ConversationTurn }), result: z.object({ added: z.boolean() }) },
 } as const satisfies Record<string, { payload: z.ZodType; result: z.ZodType }>;
 
 export type JobName = keyof typeof jobs;
@@ -193,6 +197,8 @@ export const RequestRecord = z.object({
   follows: z.boolean().optional(),
   /** It was answered from the cache, under this key. */
   cached: z.string().optional(),
+  /** The conversation that its answer is a turn of. */
+  conversationId: z.string().optional(),
   /** Set when the job was removed before it ran. */
   ended: z.object({ status: RequestStatus, error: ErrorShape }).optional(),
 });

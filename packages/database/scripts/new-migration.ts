@@ -12,7 +12,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ColumnTypeEnum, mockAdapter, type SqlDriverAdapter } from '@prisma/driver-adapter-utils';
 import type { DatabaseKind } from '../src/database-url.ts';
-import { everyTable, withSchemaEngine } from '../src/schema-engine.ts';
+import { toTableFilter, withSchemaEngine } from '../src/schema-engine.ts';
 import { loadSchemaFiles, prismaDir, type SchemaFile } from '../src/schema-files.ts';
 
 const kinds: DatabaseKind[] = ['sqlite', 'postgresql'];
@@ -49,7 +49,7 @@ async function diffModels(kind: DatabaseKind): Promise<string | undefined> {
     : { tag: 'empty' as const };
   const after = { tag: 'schemaDatamodel' as const, files: [base, ...models] };
   const { exitCode, stdout } = await withSchemaEngine([base, ...models], createOfflineFactory(kind), (engine) =>
-    engine.diff({ from: before, to: after, script: true, exitCode: true, filters: everyTable }),
+    engine.diff({ from: before, to: after, script: true, exitCode: true, filters: toTableFilter(kind) }),
   );
   return exitCode === 0 ? undefined : (stdout ?? undefined);
 }

@@ -1,6 +1,6 @@
 import type { SqlDriverAdapter, SqlMigrationAwareDriverAdapterFactory, SqlQuery } from '@prisma/driver-adapter-utils';
 import type { DatabaseKind } from './database-url.ts';
-import { everyTable, withSchemaEngine } from './schema-engine.ts';
+import { toTableFilter, withSchemaEngine } from './schema-engine.ts';
 import { loadMigrations, loadSchemaFiles } from './schema-files.ts';
 
 /** How one kind of database keeps other processes from migrating at the same time. */
@@ -53,7 +53,7 @@ async function runEngine(kind: DatabaseKind, adapter: SqlDriverAdapter, lock: Mi
   const lender = { provider, adapterName, connect, connectToShadowDb: connect };
   try {
     const { appliedMigrationNames } = await withSchemaEngine(loadSchemaFiles(kind), lender, (engine) =>
-      engine.applyMigrations({ migrationsList: loadMigrations(kind), filters: everyTable }),
+      engine.applyMigrations({ migrationsList: loadMigrations(kind), filters: toTableFilter(kind) }),
     );
     return appliedMigrationNames;
   } catch (error) {

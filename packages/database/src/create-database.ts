@@ -10,6 +10,7 @@ import { createLedger } from './ledger.ts';
 import { ledgerDialects } from './ledger-dialects.ts';
 import { migrateDatabase } from './migrate.ts';
 import { pingDatabase } from './ping.ts';
+import { searchDialects } from './search-dialects.ts';
 
 export interface DatabaseOptions {
   /** `file:/path/to/aimm.db` (SQLite) or `postgresql://…`. */
@@ -28,7 +29,8 @@ export async function createDatabase({ url, logger, now = Date.now }: DatabaseOp
   const kind = parseDatabaseKind(url);
   await migrateDatabase({ url, logger });
   const { client, close } = await guardDatabase(kind, () => connect(kind, url, logger));
-  const [ledger, conversations] = [createLedger(client, ledgerDialects[kind]), createConversations(client, now)];
+  const ledger = createLedger(client, ledgerDialects[kind]);
+  const conversations = createConversations(client, searchDialects[kind], now);
   const apiKeys = createApiKeys(client, now);
 
   let closed = false;
@@ -48,8 +50,14 @@ export async function createDatabase({ url, logger, now = Date.now }: DatabaseOp
     },
     conversations: {
       find: (id) => guard(() => conversations.find(id)),
+      list: (query) => guard(() => conversations.list(query)),
       messages: (id, page) => guard(() => conversations.messages(id, page)),
+      recent: (id, options) => guard(() => conversations.recent(id, options)),
       appendTurn: (turn) => guard(() => conversations.appendTurn(turn)),
+      claimTurn: (claim) => guard(() => conversations.claimTurn(claim)),
+      releaseTurn: (id, requestId) => guard(() => conversations.releaseTurn(id, requestId)),
+      keepSummary: (id, summary) => guard(() => conversations.keepSummary(id, summary)),
+      remove: (id) => guard(() => conversations.remove(id)),
     },
     apiKeys: {
       list: () => guard(() => apiKeys.list()),

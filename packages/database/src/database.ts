@@ -1,4 +1,11 @@
-import type { Conversation, ConversationMessage, LedgerRow, UsageQuery, UsageReport } from '@aimm/contracts';
+import type {
+  Conversation,
+  ConversationMessage,
+  ConversationTurn,
+  LedgerRow,
+  UsageQuery,
+  UsageReport,
+} from '@aimm/contracts';
 import type { ModelSpeed } from './ledger-speed.ts';
 
 export interface LedgerRepository {
@@ -21,21 +28,49 @@ export interface LedgerRepository {
   measureSpeed(from: number): Promise<ModelSpeed[]>;
 }
 
+/** Who may write the next turn. `held`: the request `by` has had it since then. `moved`: look again; `missing`: nothing is there. */
+export type TurnClaim =
+  | { state: 'claimed' }
+  | { state: 'held'; by: string; since: number }
+  | { state: 'moved' }
+  | { state: 'missing' };
+
 export interface ConversationRepository {
   find(id: string): Promise<Conversation | undefined>;
+  /**
+   * By their last turn, newest first. `search`: with a message that has all of these words, or one that begins so for `fox*`;
+   * `snippet` shows where, with the words between `**`; SQLite has none for beginnings. `after`: goes on behind this one.
+   */
+  list(query: {
+    client?: string | undefined;
+    search?: string | undefined;
+    limit: number;
+    after?: Pick<Conversation, 'updatedAt' | 'id'> | undefined;
+  }): Promise<(Conversation & { snippet?: string | undefined })[]>;
   /** Messages by position, oldest first. */
   messages(id: string, page?: { after?: number; limit?: number }): Promise<ConversationMessage[]>;
   /**
-   * Appends a turn (one or more messages) in one transaction; creates the conversation where `version` is 0.
+   * The newest messages from the position `from` on, until they have some `maxChars` of JSON; `system` are the system messages
+   * before those, `leftOut` the questions from `from` on that were not read.
+   */
+  recent(
+    id: string,
+    options: { from: number; maxChars: number },
+  ): Promise<{ system: ConversationMessage[]; messages: ConversationMessage[]; leftOut: number }>;
+  /**
+   * Appends a turn (one or more messages) in one transaction; creates the conversation where `version` is 0. Ends the claim on it.
+   * One with a `requestId` can be repeated: what was added stays as it is.
    * @throws ModelManagerError `invalid_request` when the conversation's version is not `version` any more
    */
-  appendTurn(turn: {
-    id: string;
-    client: string;
-    title: string;
-    version: number;
-    messages: Omit<ConversationMessage, 'position'>[];
-  }): Promise<Conversation>;
+  appendTurn(turn: ConversationTurn): Promise<Conversation>;
+  /** Takes the turn after `version` for a request, where nobody has it or the request `from`, which is known to have ended. */
+  claimTurn(claim: { id: string; version: number; requestId: string; from?: string | undefined }): Promise<TurnClaim>;
+  /** Gives back what the request has claimed, if it has. */
+  releaseTurn(id: string, requestId: string): Promise<void>;
+  /** Keeps a summary of the messages before `until`, unless there is one that reaches as far. */
+  keepSummary(id: string, summary: NonNullable<Conversation['summary']>): Promise<void>;
+  /** Deletes a conversation with all that is kept of it; false where there is none. */
+  remove(id: string): Promise<boolean>;
 }
 
 /** A provider's key as the database shows it: never the key itself. Times are epoch milliseconds. */

@@ -6,7 +6,7 @@ import { loadSchemaFiles, prismaDir } from './schema-files.ts';
 /** The SQL that would make the database what the models say; undefined when it is that already. */
 export async function findDrift({ url }: { url: string }): Promise<string | undefined> {
   const kind = parseDatabaseKind(url);
-  const { everyTable, withSchemaEngine } = await import('./schema-engine.ts');
+  const { toTableFilter, withSchemaEngine } = await import('./schema-engine.ts');
   const files = loadSchemaFiles(kind);
   return guardDatabase(kind, async () => {
     const factory = await createReadingFactory(kind, url);
@@ -16,7 +16,7 @@ export async function findDrift({ url }: { url: string }): Promise<string | unde
         to: { tag: 'schemaDatamodel', files },
         script: true,
         exitCode: true,
-        filters: everyTable,
+        filters: toTableFilter(kind),
       }),
     );
     return exitCode === 0 ? undefined : (stdout ?? '');

@@ -7,12 +7,20 @@ import {
   type SqlMigrationAwareDriverAdapterFactory,
 } from '@prisma/driver-adapter-utils';
 import * as bindings from '@prisma/schema-engine-wasm/schema_engine_bg';
+import type { DatabaseKind } from './database-url.ts';
 import type { SchemaFile } from './schema-files.ts';
 
 export type SchemaEngine = bindings.SchemaEngine;
 
-/** The engine looks at every table: none is managed by somebody else. */
-export const everyTable = { externalTables: [], externalEnums: [] };
+/**
+ * The engine looks at every table but those of the search, which no model can describe: migrations make them in SQL of
+ * their own.
+ */
+export function toTableFilter(kind: DatabaseKind) {
+  if (kind === 'postgresql') return { externalTables: ['public.message_search'], externalEnums: [] };
+  const parts = ['', '_data', '_idx', '_content', '_docsize', '_config'].map((part) => `message_search${part}`);
+  return { externalTables: ['conversation_numbers', ...parts], externalEnums: [] };
+}
 
 /** The part of lib.dom's `WebAssembly` that is used here; Node has it, its types do not name it. */
 interface WebAssemblyApi {

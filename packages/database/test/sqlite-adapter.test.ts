@@ -54,7 +54,8 @@ describe('two connections to one SQLite file', () => {
   it('keep what is written beside a transaction that is rolled back', async () => {
     const adapter = await createSqliteFactory(path).connect();
     const run = (to: SqlQueryable, sql: string) => to.executeRaw({ sql, args: [], argTypes: [] });
-    const insert = (id: string) => `INSERT INTO conversations VALUES ('${id}', 'c', '', 1, 0, 0)`;
+    const insert = (id: string) =>
+      `INSERT INTO conversations (id, client, title, version, created_at, updated_at) VALUES ('${id}', 'c', '', 1, 0, 0)`;
 
     const transaction = await adapter.startTransaction();
     await run(transaction, insert('inside'));

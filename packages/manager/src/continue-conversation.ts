@@ -1,83 +1,104 @@
-import { type Conversation, type GenerationResult, type Message, ModelManagerError } from '@aimm/contracts';
+import {
+  type Conversation,
+  type ConversationMessage,
+  type GeneratePayload,
+  type GenerationResult,
+  type Message,
+  ModelManagerError,
+  type Warning,
+} from '@aimm/contracts';
+import { toConversationTurn } from '@aimm/queue';
+import { within } from './ask-ledger.ts';
+import { claimTurn } from './claim-turn.ts';
 import type { Caller, GenerateAsk, GenerationAnswer } from './manager.ts';
 import type { Resources } from './resources.ts';
 
-interface OpenConversation {
-  /** The whole history with what is asked now. */
-  messages: Message[];
-  /** Appends the turn, where the conversation is kept. A conflict or a database that is away becomes a warning: the answer is paid for. */
-  save(result: GenerationResult): Promise<GenerationAnswer>;
+/** A conversation whose next turn a request has. */
+export interface OpenConversation extends Pick<Conversation, 'id' | 'client' | 'title' | 'version' | 'summary'> {
+  /** System messages older than what is in `said`. */
+  system: Message[];
+  /** What was said, oldest first; turns that are older still are counted in `leftOut`. */
+  said: ConversationMessage[];
+  leftOut: number;
 }
 
 const titleChars = 80;
+/** More than any model takes: some two million tokens. What is older stays in the database. */
+const mostChars = 8_000_000;
+/** An answer does not wait longer for the database. */
+const patienceMs = 2_000;
 
-/** @throws invalid_request when there is no such conversation for this caller */
-export async function continueConversation(
-  { database, uuid, now }: Resources,
+/**
+ * Opens the conversation that a request goes on with, or begins; undefined where it is none's. From here the request has its
+ * next turn. @throws invalid_request when there is no such conversation for this caller, or another request has the turn
+ */
+export async function openConversation(
+  resources: Resources,
   caller: Caller,
   ask: GenerateAsk,
-): Promise<OpenConversation> {
+  requestId: string,
+): Promise<OpenConversation | undefined> {
   const { conversationId, saveConversation, messages } = ask;
-  if (conversationId === undefined && saveConversation !== true) {
-    return { messages, save: (result) => Promise.resolve(result) };
+  if (conversationId === undefined) {
+    if (saveConversation !== true) return undefined;
+    const id = `conv_${resources.uuid()}`;
+    const born = { id, client: caller.client, title: toTitle(messages), version: 0 };
+    return { ...born, system: [], said: [], leftOut: 0 };
   }
-  const { conversations } = await database.get();
-  const existing = conversationId === undefined ? undefined : await conversations.find(conversationId);
-  if (conversationId !== undefined && !isVisible(existing, caller)) {
-    throw new ModelManagerError('invalid_request', `There is no conversation "${conversationId}".`, {
-      hint: 'Start one with save_conversation: true; the answer names its conversation_id.',
-    });
-  }
-  const history =
-    existing === undefined ? [] : (await conversations.messages(existing.id)).map(({ message }) => message);
-  const id = existing?.id ?? `conv_${uuid()}`;
-
+  const found = await claimTurn(resources, caller, conversationId, requestId);
+  const { conversations } = await resources.database.get();
+  const recent = await conversations.recent(found.id, { from: 0, maxChars: mostChars });
   return {
-    messages: [...history, ...messages],
-    async save(result) {
-      const answer: Message = {
-        role: 'assistant',
-        content: [{ type: 'text', text: result.text }, ...(result.toolCalls ?? [])],
-      };
-      const createdAt = now();
-      try {
-        await conversations.appendTurn({
-          id,
-          client: existing?.client ?? caller.client,
-          title: existing?.title ?? toTitle(messages),
-          version: existing?.version ?? 0,
-          messages: [
-            ...messages.map((message) => ({ message, createdAt })),
-            {
-              message: answer,
-              model: `${result.provider}/${result.model}`,
-              requestId: result.requestId,
-              costNanoUsd: result.costNanoUsd,
-              createdAt,
-            },
-          ],
-        });
-        return { ...result, conversationId: id };
-      } catch (error) {
-        const reason = error instanceof ModelManagerError ? error.message : 'the database did not take it';
-        return {
-          ...result,
-          warnings: [
-            ...result.warnings,
-            { code: 'other', message: `The turn was not added to conversation ${id}: ${reason}` },
-          ],
-        };
-      }
-    },
+    ...found,
+    system: recent.system.map(({ message }) => message),
+    said: recent.messages,
+    leftOut: recent.leftOut,
   };
 }
 
-function isVisible(conversation: Conversation | undefined, caller: Caller): boolean {
-  return conversation !== undefined && (caller.admin || conversation.client === caller.client);
+/** Gives the turn back of a request that was not queued; where that fails, it is free again within seconds. */
+export function releaseTurn({ database, logger }: Resources, open: OpenConversation, requestId: string): void {
+  database
+    .get()
+    .then(({ conversations }) => conversations.releaseTurn(open.id, requestId))
+    .catch((error: unknown) => logger.warn({ err: error, requestId }, 'A turn could not be given back'));
+}
+
+/**
+ * The answer with its conversation. The worker writes the turn; written here as well, whoever is answered finds it, and answers
+ * that took no worker are written at all. What goes wrong becomes a warning: the answer is paid for.
+ */
+export async function recordTurn(
+  { database, queue, now }: Resources,
+  payload: GeneratePayload,
+  result: GenerationResult,
+): Promise<GenerationAnswer> {
+  const turn = toConversationTurn(payload, result, now());
+  if (turn === undefined) return result;
+  const warn = (message: string): Warning[] => [...result.warnings, { code: 'other', message }];
+  const append = () => database.get().then(({ conversations }) => conversations.appendTurn(turn));
+  try {
+    await within(patienceMs, append);
+    return { ...result, conversationId: turn.id };
+  } catch (error) {
+    if (error instanceof ModelManagerError && error.code === 'invalid_request')
+      return { ...result, warnings: warn(`The turn was not added to conversation ${turn.id}: ${error.message}`) };
+  }
+  const isQueued = await queue.producer.addTurn(turn).then(
+    () => true,
+    () => false,
+  );
+  const when = isQueued ? 'once the database takes it' : 'if its worker can reach the database';
+  return {
+    ...result,
+    conversationId: turn.id,
+    warnings: warn(`The turn is added to conversation ${turn.id} ${when}: it did not answer in time.`),
+  };
 }
 
 function toTitle(messages: readonly Message[]): string {
   const text = messages.find(({ role }) => role === 'user')?.content.find((part) => part.type === 'text');
   const line = (text?.text ?? 'Conversation').replaceAll(/\s+/g, ' ').trim();
-  return line.length <= titleChars ? line : `${line.slice(0, titleChars - 1)}…`;
+  const chars = Array.from(line);
+  return chars.length <= titleChars ? line : `${chars.slice(0, titleChars - 1).join('')}…`;
 }

@@ -6,6 +6,7 @@ import { type Logger, type RawEnvironment, requireNoFaults } from '@aimm/runtime
 import { createUuid } from './uuid.ts';
 import { createCachedRows } from './cached-rows.ts';
 import { compare } from './compare.ts';
+import { deleteConversation, getConversation, listConversations } from './conversations.ts';
 import { generate } from './generate.ts';
 import { checkHealth } from './health.ts';
 import { cancelJob, getJob } from './jobs.ts';
@@ -86,6 +87,9 @@ export function createManager(options: ManagerOptions): Promise<Manager> {
         const { ledger } = await database.get();
         return ledger.summarize({ ...query, ...(!caller.admin && { client: caller.client }) });
       }),
+    listConversations: (caller, query) => ours(() => listConversations(resources, caller, query)),
+    getConversation: (caller, id, page) => ours(() => getConversation(resources, caller, id, page)),
+    deleteConversation: (caller, id) => ours(() => deleteConversation(resources, caller, id)),
     health: (query) => ours(() => checkHealth(resources, query)),
     listProviders: () => ours(() => providers.list()),
     async close() {

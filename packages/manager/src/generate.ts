@@ -6,8 +6,10 @@ import { withBudget } from './budgets.ts';
 import { isCacheable } from './cache-key.ts';
 import { cancelGeneration } from './cancel-job.ts';
 import { avoidCooldown, chooseFallbacks } from './choose-fallbacks.ts';
-import { chooseModel } from './choose-model.ts';
-import { continueConversation } from './continue-conversation.ts';
+import { type Choice, chooseModel } from './choose-model.ts';
+import { composePrompt, toWholePrompt } from './compose-prompt.ts';
+import { type OpenConversation, openConversation, recordTurn, releaseTurn } from './continue-conversation.ts';
+import { createSummarise } from './create-summarise.ts';
 import { enter } from './enter.ts';
 import { follow, unwrap } from './follow.ts';
 import { giveUpWaiting } from './give-up-waiting.ts';
@@ -26,22 +28,48 @@ export async function generate(
 ): Promise<Accepted<GenerationAnswer>> {
   requireNotAborted(options.signal);
   await requireUsableSchema(ask.settings);
-  const { catalog, uuid, now } = resources;
-  const conversation = await continueConversation(resources, caller, ask);
-  const choice = await chooseModel(resources, { ...ask, messages: conversation.messages });
+  const requestId = `gen_${resources.uuid()}`;
+  const conversation = await openConversation(resources, caller, ask, requestId);
+  try {
+    return await enqueue(resources, caller, ask, options, { requestId, conversation });
+  } catch (error) {
+    if (conversation !== undefined) releaseTurn(resources, conversation, requestId);
+    throw error;
+  }
+}
+
+async function enqueue(
+  resources: Resources,
+  caller: Caller,
+  ask: GenerateAsk,
+  options: AskOptions,
+  { requestId, conversation }: { requestId: string; conversation: OpenConversation | undefined },
+): Promise<Accepted<GenerationAnswer>> {
+  const { catalog, now } = resources;
+  const choice = await chooseForPrompt(resources, ask, conversation);
   const { resolved } = choice;
   const fallbacks = await chooseFallbacks(resources, ask, choice);
   await requireConfigured(resources, [resolved, ...fallbacks.models]);
-  const complete = { ...ask, messages: conversation.messages, settings: choice.settings };
-  const requestId = `gen_${uuid()}`;
+  const prompt = await composePrompt(
+    ask,
+    choice.settings,
+    conversation,
+    [resolved, ...fallbacks.models],
+    createSummarise(resources, ask, { requestId, conversation }, (summary) =>
+      generate(resources, caller, summary, { signal: options.signal }),
+    ),
+  );
+  const complete = { ...ask, messages: prompt.messages, settings: choice.settings };
+  const answering = { ...resolved, warnings: [...resolved.warnings, ...prompt.warnings] };
 
   const first: GeneratePayload = {
-    ...toGeneratePayload(requestId, toEnvelope(resources, caller, ask), complete, resolved, {
+    ...toGeneratePayload(requestId, toEnvelope(resources, caller, ask), complete, answering, {
       stream: options.onProgress !== undefined,
       quiet: options.onProgress === undefined,
     }),
     ...(ask.allowRestart === true && { allowRestart: true }),
     ...fallbacks.payload,
+    ...(prompt.place !== undefined && { conversation: prompt.place }),
   };
   const asked = await avoidCooldown(resources, first);
   const model = modelOf(asked);
@@ -49,6 +77,11 @@ export async function generate(
     ? toSharing(first, asked, resolved, catalog)
     : undefined;
   const payload = withBudget(resources, { ...asked, ...sharing?.payload });
+  const accepted = {
+    requestId,
+    models: [model],
+    ...(prompt.place !== undefined && { conversationId: prompt.place.id }),
+  };
   const followed = follow(resources, {
     requestId,
     provider: payload.provider,
@@ -65,8 +98,9 @@ export async function generate(
   if (entered.state === 'cached') {
     followed.stop();
     resources.cachedRows.record(toCachedRow(payload, entered.result, now()));
-    const answer = await conversation.save(toOwnAnswer(payload, toSharedResult(entered.result, requestId), now()));
-    return { requestId, models: [model], result: Promise.resolve(answer), partialText: () => answer.text };
+    const own = toOwnAnswer(payload, toSharedResult(entered.result, requestId), now());
+    const answer = await recordTurn(resources, payload, own);
+    return { ...accepted, result: Promise.resolve(answer), partialText: () => answer.text };
   }
   followed.added();
   choice.added();
@@ -75,12 +109,31 @@ export async function generate(
 
   const result = followed.outcome
     .then((outcome) =>
-      conversation.save(unwrap(outcome, (value) => toOwnAnswer(payload, GenerationResult.parse(value), now()))),
+      recordTurn(
+        resources,
+        payload,
+        unwrap(outcome, (value) => toOwnAnswer(payload, GenerationResult.parse(value), now())),
+      ),
     )
     .finally(detach);
   // Whoever drops the promise finds the answer by its id: a rejection nobody waits for must not end the process.
   result.catch(() => undefined);
-  return { requestId, models: [model], result, partialText: () => followed.text() };
+  return { ...accepted, result, partialText: () => followed.text() };
+}
+
+/** A model that takes the whole conversation where one is to be chosen; where none does, one for what is asked now. */
+async function chooseForPrompt(
+  resources: Resources,
+  ask: GenerateAsk,
+  conversation: OpenConversation | undefined,
+): Promise<Choice> {
+  try {
+    return await chooseModel(resources, { ...ask, messages: toWholePrompt(ask, conversation) });
+  } catch (error) {
+    if (conversation === undefined || !(error instanceof ModelManagerError) || error.code !== 'invalid_request')
+      throw error;
+    return chooseModel(resources, ask);
+  }
 }
 
 /** Says so at once where every worker that reports lacks the key; where none reports, the job waits for one. */

@@ -6,6 +6,8 @@ export type {
   BudgetView,
   Caller,
   CompareAsk,
+  ConversationList,
+  ConversationPage,
   GenerateAsk,
   GenerationAnswer,
   HealthReport,

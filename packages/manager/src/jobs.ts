@@ -72,7 +72,7 @@ async function readView(resources: Resources, record: RequestRecord, looks = 1):
   if (record.kind === 'generation') {
     const { requestsPerMinute } = resources.catalog.findProvider(record.queue) ?? {};
     const wait = toWaitView(state, requestsPerMinute, resources.now());
-    return { ...base, ...toStatus(state), ...(wait !== undefined && { wait }), ...toGeneration(state) };
+    return { ...base, ...toStatus(state), ...(wait !== undefined && { wait }), ...toGeneration(state, record) };
   }
 
   const children = await Promise.all(
@@ -115,8 +115,11 @@ function toStatus(state: JobState): Pick<JobView, 'status' | 'position' | 'parti
   };
 }
 
-function toGeneration(state: JobState): Pick<JobView, 'generation'> {
-  return state.outcome?.status === 'succeeded' ? { generation: GenerationResult.parse(state.outcome.value) } : {};
+function toGeneration({ outcome }: JobState, { conversationId }: RequestRecord): Pick<JobView, 'generation'> {
+  if (outcome?.status !== 'succeeded') return {};
+  return {
+    generation: { ...GenerationResult.parse(outcome.value), ...(conversationId !== undefined && { conversationId }) },
+  };
 }
 
 function hasEnded({ status }: View): boolean {

@@ -1,6 +1,8 @@
 import type {
   Capability,
   ComparisonResult,
+  Conversation,
+  ConversationMessage,
   ErrorShape,
   GenerationResult,
   GenerationSettings,
@@ -43,6 +45,8 @@ export interface GenerateAsk extends Ask {
   cache?: boolean | undefined;
   conversationId?: string | undefined;
   saveConversation?: boolean | undefined;
+  /** What becomes of a conversation's oldest turns where it is longer than the model takes; default `drop`. */
+  history?: 'drop' | 'summarise' | undefined;
 }
 
 export interface CompareAsk extends Ask {
@@ -100,6 +104,8 @@ export interface Accepted<T> {
   requestId: string;
   /** `provider/model` of each job. */
   models: string[];
+  /** The conversation that the answer is a turn of; a new one is there once the answer is. */
+  conversationId?: string | undefined;
   /** Settles when the request ends. Rejects with ModelManagerError. A dropped promise loses nothing: read the job by id. */
   result: Promise<T>;
   /** Text so far, for an answer given before the end. */
@@ -191,6 +197,19 @@ export interface HealthReport {
   };
 }
 
+/** A page of conversations, the last written to first. `snippet`: where a search found its words. */
+export interface ConversationList {
+  conversations: (Conversation & { snippet?: string | undefined })[];
+  nextCursor?: string | undefined;
+}
+
+/** A page of one conversation, oldest message first. */
+export interface ConversationPage {
+  conversation: Conversation;
+  messages: ConversationMessage[];
+  nextCursor?: string | undefined;
+}
+
 /** The use cases, once for every face. Every method throws ModelManagerError and nothing else. */
 export interface Manager {
   /** Resolves once the job is durable. @throws invalid_request, unknown_model, authentication, unavailable */
@@ -221,6 +240,19 @@ export interface Manager {
       tag?: string | undefined;
     },
   ): Promise<UsageReport>;
+  /** The caller's own, or all for `admin`. `limit`: 1 to 100, default 20. @throws invalid_request when the cursor is none of ours */
+  listConversations(
+    caller: Caller,
+    query?: { search?: string | undefined; limit?: number | undefined; cursor?: string | undefined },
+  ): Promise<ConversationList>;
+  /** `limit`: 1 to 1,000 messages, default 50. @throws invalid_request when there is no such conversation for this caller */
+  getConversation(
+    caller: Caller,
+    id: string,
+    page?: { limit?: number | undefined; cursor?: string | undefined },
+  ): Promise<ConversationPage>;
+  /** Gives what was deleted. @throws invalid_request when there is no such conversation for this caller */
+  deleteConversation(caller: Caller, id: string): Promise<Conversation>;
   health(query?: { provider?: string | undefined; deep?: boolean | undefined }): Promise<HealthReport>;
   listProviders(): Promise<ProviderView[]>;
   close(): Promise<void>;

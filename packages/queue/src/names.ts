@@ -4,7 +4,7 @@ import type { GeneratePayload, JobName } from '@aimm/contracts';
 export const keyPrefix = '{aimm}';
 
 /** Queues that belong to no provider; a provider may not be called so. */
-export const systemQueues = ['compare', 'persist-usage'] as const;
+export const systemQueues = ['compare', 'persist-usage', 'persist-turn'] as const;
 
 /** The queue of a job: generations wait in their provider's, questions about a provider beside it, outside its limits. */
 export function queueOf(name: JobName, provider?: string): string {
@@ -16,6 +16,7 @@ export function queueOf(name: JobName, provider?: string): string {
       return `${required(provider)}-checks`;
     case 'compare':
     case 'persist-usage':
+    case 'persist-turn':
       return name;
   }
 }

@@ -1,5 +1,13 @@
 import { createHash } from 'node:crypto';
-import type { ComparePayload, GeneratePayload, JobName, JobPayload, LedgerRow, RequestRecord } from '@aimm/contracts';
+import type {
+  ComparePayload,
+  ConversationTurn,
+  GeneratePayload,
+  JobName,
+  JobPayload,
+  LedgerRow,
+  RequestRecord,
+} from '@aimm/contracts';
 import type { Logger } from '@aimm/runtime';
 import { FlowProducer, type JobsOptions, Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
@@ -31,6 +39,8 @@ export interface Producer {
   addProbe(name: 'list-models' | 'check-health', payload: JobPayload<'check-health'>): Promise<void>;
   /** Ledger rows that the database would not take now. */
   addUsage(rows: readonly LedgerRow[]): Promise<void>;
+  /** A conversation's turn that the database would not take now. */
+  addTurn(turn: ConversationTurn): Promise<void>;
   /**
    * Ends a job that waits, and says so; a job that runs is marked, and its worker told to abort the call.
    * `missing`: no such job. `ended`: it had ended before.
@@ -157,19 +167,9 @@ export function createProducer({ redis, logger, recallsFailedAdds = false }: Pro
         payload.provider,
       ),
 
-    addUsage: (rows) =>
-      add(
-        'persist-usage',
-        { rows: [...rows] },
-        {
-          jobId: usageJobId(rows),
-          // The database may be down for hours: never give up; the pauses grow to half a minute.
-          attempts: 1_000_000,
-          backoff: { type: 'custom' },
-          removeOnComplete: true,
-          stackTraceLimit: 0,
-        },
-      ),
+    addUsage: (rows) => add('persist-usage', { rows: [...rows] }, { jobId: usageJobId(rows), ...untilTaken }),
+
+    addTurn: (turn) => add('persist-turn', { turn }, { jobId: `turn_${turn.requestId ?? turn.id}`, ...untilTaken }),
 
     async cancel(queueName, jobId) {
       const marked = await mark(queueName, jobId);
@@ -191,6 +191,14 @@ export function createProducer({ redis, logger, recallsFailedAdds = false }: Pro
     close: closeAll,
   };
 }
+
+/** The database may be down for hours: never give up; the pauses grow to half a minute. */
+const untilTaken: JobsOptions = {
+  attempts: 1_000_000,
+  backoff: { type: 'custom' },
+  removeOnComplete: true,
+  stackTraceLimit: 0,
+};
 
 function common(): JobsOptions {
   return { removeOnComplete: keepCompleted, removeOnFail: keepFailed, stackTraceLimit: 0 };
@@ -246,6 +254,7 @@ export function generationRecord(payload: GeneratePayload): RequestRecord {
     ...(payload.pool !== undefined && { pool: payload.pool }),
     ...(payload.budget !== undefined && { budget: payload.budget }),
     ...(payload.flight !== undefined && { flight: payload.flight }),
+    ...(payload.conversation !== undefined && { conversationId: payload.conversation.id }),
   };
 }
 

@@ -1,6 +1,7 @@
 import { version } from '@aimm/local-stack';
 import { Command } from 'commander';
 import { addCompareCommand } from './commands/compare.ts';
+import { addConversationsCommand } from './commands/conversations.ts';
 import { addDemoCommand } from './commands/demo.ts';
 import { addDoctorCommand } from './commands/doctor.ts';
 import { addDownCommand } from './commands/down.ts';
@@ -37,6 +38,7 @@ export function createProgram(): Command {
   addGenerateCommand(program);
   addCompareCommand(program);
   addModelsCommand(program);
+  addConversationsCommand(program);
   addUsageCommand(program);
   addKeysCommand(program);
   addDoctorCommand(program);

@@ -4,4 +4,5 @@ export const instructions = `AI Model Manager asks language models of several pr
 - generate asks one model, compare_models several at once. Name models as provider/model-id; list_models shows which there are, with prices.
 - Both wait for the answer. If a result has status queued or running, it holds a job_id: call get_job with that job_id and wait_seconds until status is succeeded. Do not ask the same question again; the job goes on.
 - Answers carry token counts and cost_usd; get_usage_stats adds them up. A cost of null means that the price is unknown.
+- generate with save_conversation: true keeps what was said; conversation_id goes on with it, with any model. list_conversations finds it again.
 - An error says what to do. check_health shows which provider, key, worker or database is at fault.`;

@@ -24,6 +24,7 @@ import { createCheckHealth } from './handlers/check-health.ts';
 import { compare } from './handlers/compare.ts';
 import { createGenerate } from './handlers/generate.ts';
 import { createListModels } from './handlers/list-models.ts';
+import { createPersistTurn } from './handlers/persist-turn.ts';
 import { createPersistUsage } from './handlers/persist-usage.ts';
 import { createLedgerWriter } from './ledger-writer.ts';
 import { createPaceKeeper } from './pace-keeper.ts';
@@ -32,6 +33,7 @@ import type { ProviderSet } from './provider-set.ts';
 import { createReconciler } from './reconciler.ts';
 import { createUsageSpool } from './usage-spool.ts';
 import { createWorkerMetrics } from './worker-metrics.ts';
+import { createTurnWriter } from './turn-writer.ts';
 
 export interface WorkerOptions {
   redisUrl: string;
@@ -67,6 +69,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerProcess
     spool: metrics.watchSpool(createUsageSpool({ dirs: options.spoolDirs, logger })),
     logger,
   });
+  const turns = createTurnWriter({ database, producer, logger });
   const settlement = createSettlement(redis, producer);
   const unsettled = createUnsettledJobs(redis);
   const isDemo = () => providers.isDemo();
@@ -87,6 +90,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerProcess
     providers,
     catalog,
     ledger,
+    turns,
     producer,
     cooldowns,
     needs,
@@ -101,6 +105,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerProcess
     'list-models': createListModels(providers),
     'check-health': createCheckHealth(providers),
     'persist-usage': createPersistUsage(ledger),
+    'persist-turn': createPersistTurn(turns),
   };
   const consumer = createConsumer({
     redis,
@@ -158,7 +163,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerProcess
 const checksAtOnce = 4;
 /** Joining a comparison takes milliseconds; waiting for its models takes no slot. */
 const comparisonsAtOnce = 16;
-/** Rows for the ledger are all that is known of a paid call: what takes a worker down is something else. */
+/** Rows for the ledger and turns are all that is known of a paid call: what takes a worker down is something else. */
 const neverGivenUp = 1_000_000;
 
 async function consumeAll(consumer: Consumer, providers: ProviderSet): Promise<void> {
@@ -177,6 +182,12 @@ async function consumeAll(consumer: Consumer, providers: ProviderSet): Promise<v
     // The global limit is what makes a pause of this queue hold all workers.
     consumer.consume({
       name: queueOf('persist-usage'),
+      concurrency: 1,
+      globalConcurrency: 4,
+      maxStalledCount: neverGivenUp,
+    }),
+    consumer.consume({
+      name: queueOf('persist-turn'),
       concurrency: 1,
       globalConcurrency: 4,
       maxStalledCount: neverGivenUp,

@@ -20,10 +20,16 @@ export function addGenerateCommand(program: Command): void {
   addAskOptions(program.command('generate').description('Ask a model; the answer streams to the terminal'))
     .option('-m, --model <model>', 'provider/model-id, a bare id, or auto')
     .option('--fallbacks <models>', 'models to ask in turn when it fails, separated by commas', parseList)
+    .option('--save', 'begin a conversation with this; its id is told at the end')
+    .option('-c, --conversation <id>', 'go on with a saved conversation')
+    .option(
+      '--summarise',
+      'sum up its oldest turns where it is longer than the model takes; otherwise they are left out',
+    )
     .option('--allow-restart', 'let the answer begin again when a call breaks after text was shown')
     .addHelpText(
       'after',
-      '\nExamples:\n  $ aimm generate "Why is the sky blue?"\n  $ git diff | aimm generate - --system "Review this change" -m openai/gpt-5-mini\n',
+      '\nExamples:\n  $ aimm generate "Why is the sky blue?"\n  $ git diff | aimm generate - --system "Review this change" -m openai/gpt-5-mini\n  $ aimm generate "A story about foxes" --save\n',
     )
     .action(generate);
 }
@@ -42,10 +48,19 @@ export function addAskOptions(command: Command): Command {
 
 async function generate(
   prompt: string | undefined,
-  options: AskOptions & { model?: string; fallbacks?: string[]; allowRestart?: boolean },
+  options: AskOptions & {
+    model?: string;
+    fallbacks?: string[];
+    allowRestart?: boolean;
+    save?: boolean;
+    conversation?: string;
+    summarise?: boolean;
+  },
 ): Promise<void> {
-  const { model, fallbacks, allowRestart } = options;
-  const ask = { ...(await toAsk(prompt, options)), model, fallbacks, allowRestart };
+  const { model, fallbacks, allowRestart, save: saveConversation, conversation: conversationId } = options;
+  const history = options.summarise === true ? ('summarise' as const) : undefined;
+  const going = { saveConversation, conversationId, history };
+  const ask = { ...(await toAsk(prompt, options)), ...going, model, fallbacks, allowRestart };
   const answer = await withSession(async ({ manager, caller }) => {
     const onProgress = options.json === true ? undefined : showProgress;
     const { result } = await manager.generate(caller, ask, { onProgress, signal: abortOnInterrupt() });
@@ -117,6 +132,7 @@ function formatFooter(answer: GenerationAnswer): string {
     `${formatCount(usage.inputTokens)} in, ${formatCount(usage.outputTokens)} out tokens`,
     `cost ${formatCost(answer.costNanoUsd)}`,
     formatDuration(latency.totalMs),
+    ...(answer.conversationId === undefined ? [] : [answer.conversationId]),
     ...(answer.finishReason.unified === 'stop' ? [] : [`ended: ${answer.finishReason.unified}`]),
   ];
   return [facts.join(' · '), ...answer.warnings.map((warning) => `Warning: ${warning.message}`)].join('\n');

@@ -25,6 +25,10 @@ const Input = z
     ...settingFields,
     conversation_id: ConversationId.optional().describe('Continue this saved conversation.'),
     save_conversation: z.boolean().optional().describe('Save this turn; the answer names the conversation_id.'),
+    history: z
+      .enum(['drop', 'summarise'])
+      .optional()
+      .describe('What to do with its oldest turns when it is longer than the model takes; default drop.'),
     route: z.string().max(64).optional().describe('How auto chooses: cheapest, fastest, balanced, or a rule of yours.'),
     fallbacks: z
       .array(ModelNameInput)
@@ -38,7 +42,11 @@ const Input = z
     ...restartField,
     ...rareFields,
   })
-  .superRefine((input, ctx) => requireOneQuestion(input, ctx));
+  .superRefine((input, ctx) => {
+    requireOneQuestion(input, ctx);
+    if (input.history !== undefined && input.conversation_id === undefined)
+      ctx.addIssue({ code: 'custom', path: ['history'], message: 'needs conversation_id' });
+  });
 
 export const generate = defineTool({
   name: 'generate',
@@ -60,6 +68,7 @@ export const generate = defineTool({
       allowRestart: input.allow_restart ?? context.progress === undefined,
       conversationId: input.conversation_id,
       saveConversation: input.save_conversation,
+      history: input.history,
     };
     const manager = await context.manager();
     if (context.cancelled.aborted) throw cancelledByClient();
@@ -82,5 +91,10 @@ export const generate = defineTool({
 });
 
 function withoutAnswer(accepted: Accepted<GenerationAnswer>, status: 'queued' | 'running'): GenerationOutput {
-  return { job_id: accepted.requestId, status, model: accepted.models[0] };
+  return {
+    job_id: accepted.requestId,
+    status,
+    model: accepted.models[0],
+    conversation_id: accepted.conversationId,
+  };
 }

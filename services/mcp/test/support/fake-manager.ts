@@ -11,6 +11,8 @@ import type {
 import {
   comparison,
   comparisonId,
+  conversation,
+  conversationMessages,
   generationId,
   answer,
   health,
@@ -93,6 +95,18 @@ export function createFakeManager(overrides: Partial<Manager> = {}): FakeManager
     async usage(caller, query) {
       record('usage', caller, query);
       return { from: query.from, to: query.to, totals, groups: [{ key: `by ${query.groupBy}`, ...totals }] };
+    },
+    async listConversations(caller, query) {
+      record('listConversations', caller, query);
+      return { conversations: [{ ...conversation, snippet: 'a **fox** in snow' }], nextCursor: 'bmV4dA' };
+    },
+    async getConversation(caller, id, page) {
+      record('getConversation', caller, id, page);
+      return { conversation, messages: conversationMessages, nextCursor: '1' };
+    },
+    async deleteConversation(caller, id) {
+      record('deleteConversation', caller, id);
+      return conversation;
     },
     async health(query) {
       record('health', query);

@@ -1,4 +1,4 @@
-import type { ComparisonResult, UsageTotals } from '@aimm/contracts';
+import type { ComparisonResult, Conversation, ConversationMessage, UsageTotals } from '@aimm/contracts';
 import type { GenerationAnswer, HealthReport, JobView, ModelList, ProviderView } from '@aimm/manager';
 
 export const generationId = 'gen_0198c0de-0000-7000-8000-000000000001';
@@ -133,3 +133,41 @@ export const queuedJob: JobView = {
   createdAt: 1_764_000_000_000,
   position: 3,
 };
+
+export const conversation: Conversation = {
+  id: conversationId,
+  client: 'me',
+  title: 'How do foxes hunt?',
+  version: 1,
+  createdAt: 1_764_000_000_000,
+  updatedAt: 1_764_000_060_000,
+};
+
+export const conversationMessages: ConversationMessage[] = [
+  {
+    position: 0,
+    message: {
+      role: 'user',
+      content: [
+        { type: 'image', data: 'cGxhbnRlZA==', mediaType: 'image/png' },
+        { type: 'text', text: 'How do foxes hunt?' },
+      ],
+    },
+    createdAt: 1_764_000_000_000,
+  },
+  {
+    position: 1,
+    message: {
+      role: 'assistant',
+      content: [
+        { type: 'reasoning', text: 'Foxes…', signature: 'c2ln' },
+        { type: 'text', text: 'By ear.' },
+      ],
+    },
+    model: 'openai/gpt-5-mini',
+    requestId: generationId,
+    costNanoUsd: 9_000,
+    usage: { inputTokens: 12, outputTokens: 3 },
+    createdAt: 1_764_000_060_000,
+  },
+];

@@ -32,6 +32,7 @@ import { type AccountedCall, accountForCall } from '../account-for-call.ts';
 import type { AdmissionNeeds } from '../admission-need.ts';
 import { createCallLog } from '../call-log.ts';
 import type { CallMetrics } from '../call-metrics.ts';
+import { fitConversation } from '../fit-conversation.ts';
 import { cutOff, notConfigured, toBrokenOff, toCancelled, tooLate } from '../generation-errors.ts';
 import { type ProviderKey, toKeyFault } from '../key-ring.ts';
 import { toLedgerRow } from '../ledger-rows.ts';
@@ -42,6 +43,7 @@ import type { PaceKeeper } from '../pace-keeper.ts';
 import type { ProviderSet } from '../provider-set.ts';
 import { checkAnswer, isMended, stillUnfit, toRepairRequest } from '../structured-output.ts';
 import { toGenerationReceipt, toGenerationResult } from '../to-generation-result.ts';
+import type { TurnWriter } from '../turn-writer.ts';
 import { waitForTurn } from '../wait-for-turn.ts';
 
 export interface GenerateDependencies {
@@ -49,6 +51,7 @@ export interface GenerateDependencies {
   catalog: Catalog;
   tokens: TokenEstimator;
   ledger: LedgerWriter;
+  turns: TurnWriter;
   producer: Pick<Producer, 'addGeneration'>;
   cooldowns: Cooldowns;
   needs: AdmissionNeeds;
@@ -104,8 +107,10 @@ type Answered = Handled<'generate'>;
 type WaitingReason = Extract<Reply, { type: 'waiting' }>['why'];
 
 function createGenerationRun(payload: GeneratePayload, context: JobContext, dependencies: GenerateDependencies) {
-  const { providers, catalog, ledger, producer, cooldowns, needs, pace, metrics } = dependencies;
+  const { providers, catalog, ledger, turns, producer, cooldowns, needs, pace, metrics } = dependencies;
   const model = modelOf(payload);
+  /** What this model is asked of it. */
+  const fitted = fitConversation(payload, dependencies);
   /** No call starts later. */
   const latest = Math.min(payload.deadlineAt, payload.startBy ?? Number.POSITIVE_INFINITY);
   const ring = providers.find(payload.provider);
@@ -147,7 +152,7 @@ function createGenerationRun(payload: GeneratePayload, context: JobContext, depe
   }
 
   let needed: AdmissionNeed | undefined;
-  const need = () => (needed ??= needs.toNeed(payload));
+  const need = () => (needed ??= needs.toNeed(fitted));
 
   /** Returns when it is the call's turn to ask its limits again; a job whose turn is far gives up its slot. */
   async function takeTurn(refusal: Refusal): Promise<void> {
@@ -245,9 +250,9 @@ function createGenerationRun(payload: GeneratePayload, context: JobContext, depe
     if (checked.state === 'hopeless') return fail(checked.error);
     if (checked.state === 'unfit') return mend(checked.unfit);
     const { calls, rows } = log;
-    const result = toGenerationResult(payload, report, { calls, rows, demo, structured: checked.structured });
+    const result = toGenerationResult(fitted, report, { calls, rows, demo, structured: checked.structured });
     const followers = await context.settle({ status: 'succeeded', value: result }, log.checkpoint());
-    await ledger.record([...log.rows, ...toCachedRows(followers, result)]);
+    await account(followers, result);
     return { value: result, receipt: toGenerationReceipt(result) };
   }
 
@@ -262,7 +267,7 @@ function createGenerationRun(payload: GeneratePayload, context: JobContext, depe
 
   async function call(): Promise<Answered> {
     const { unfit } = log;
-    const request = unfit === undefined ? payload.request : toRepairRequest(payload.request, unfit);
+    const request = unfit === undefined ? fitted.request : toRepairRequest(fitted.request, unfit);
     const { number: attempt, startedAt } = log.current();
     if (payload.quiet !== true) context.reply(attempt, { type: 'started' });
     // Another job may have had the last good key set aside since this one looked: then any will do.
@@ -331,8 +336,16 @@ function createGenerationRun(payload: GeneratePayload, context: JobContext, depe
   async function answerAgain(outcome: Extract<Outcome, { status: 'succeeded' }>): Promise<Answered> {
     const result = GenerationResult.parse(outcome.value);
     const followers = await context.settle(outcome, log.checkpoint());
-    await ledger.record([...log.rows, ...toCachedRows(followers, result)]);
+    await account(followers, result);
     return { value: result, receipt: toGenerationReceipt(result) };
+  }
+
+  async function account(
+    followers: Awaited<ReturnType<JobContext['settle']>>,
+    result: GenerationResult,
+  ): Promise<void> {
+    const rows = [...log.rows, ...toCachedRows(followers, result)];
+    await Promise.all([ledger.record(rows), turns.record(payload, result, followers)]);
   }
 
   const toRow = (report: AccountedCall) => toLedgerRow(payload, { ...log.current(), demo }, report);

@@ -1,0 +1,62 @@
+import type { Message } from '@aimm/contracts';
+
+export interface HistoryToFit {
+  /** The whole prompt; the first `history` of it were said before. */
+  messages: readonly Message[];
+  history: number;
+  /** What the prompt may come to, in tokens. */
+  budgetTokens: number;
+  /** Tokens of a prompt with these messages. */
+  estimate: (messages: readonly Message[]) => number;
+}
+
+export interface FittedHistory {
+  messages: Message[];
+  /** How many turns of the history are not in it. */
+  droppedTurns: number;
+}
+
+/**
+ * Leaves out as many of the oldest turns of a history as it takes for the prompt to fit. Turns go as a whole, a question with all
+ * that answers it; system messages and what is new stay, whether it fits or not. Pure.
+ */
+export function fitHistory({ messages, history, budgetTokens, estimate }: HistoryToFit): FittedHistory {
+  const starts = findTurns(messages.slice(0, history));
+  const without = (turns: number) => {
+    // The history ends where its last turn does.
+    const from = starts[turns] ?? history;
+    return messages.filter(({ role }, index) => index >= from || role === 'system');
+  };
+  if (starts.length === 0 || estimate(messages) <= budgetTokens) return { messages: [...messages], droppedTurns: 0 };
+  // The more is left out the shorter it is: so many at least.
+  let [low, high] = [1, starts.length];
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2);
+    if (estimate(without(middle)) <= budgetTokens) high = middle;
+    else low = middle + 1;
+  }
+  return { messages: without(low), droppedTurns: low };
+}
+
+/** Where each turn begins: at what a user said that is no result of a tool. What stands before the first belongs to it. */
+export function findTurns(messages: readonly Message[]): number[] {
+  const starts = messages.flatMap(({ role, content }, index) =>
+    role === 'user' && !content.some(({ type }) => type === 'tool_result') && messages[index - 1]?.role !== 'user'
+      ? [index]
+      : [],
+  );
+  const first = messages.findIndex(({ role }) => role !== 'system');
+  return first === -1 ? [] : [first, ...starts.slice(1)];
+}
+
+/** Of a window, so much is for the answer where neither the request nor the catalog says how long it may be. */
+const usualAnswerTokens = 4_096;
+
+/** What of a model's window is left for the prompt. `longestAnswer`: the model's own limit, which most answers stay far from. */
+export function toPromptBudget(
+  contextWindow: number,
+  { maxOutputTokens, longestAnswer }: { maxOutputTokens?: number | undefined; longestAnswer?: number | undefined },
+): number {
+  const answer = maxOutputTokens ?? Math.min(longestAnswer ?? usualAnswerTokens, contextWindow / 4);
+  return Math.max(0, Math.floor(contextWindow - answer));
+}

@@ -1,0 +1,65 @@
+import type { Conversation } from '@aimm/contracts';
+import { join, type Sql, sqltag as sql } from '@prisma/client/runtime/client';
+import type { Client } from './client.ts';
+import type { ConversationRepository } from './database.ts';
+import type { SearchDialect, SearchedWord } from './search-dialects.ts';
+
+type Query = Parameters<ConversationRepository['list']>[0];
+type Found = Awaited<ReturnType<ConversationRepository['list']>>[number];
+
+interface Row {
+  id: string;
+  client: string;
+  title: string;
+  version: number;
+  created_at: bigint | number;
+  updated_at: bigint | number;
+}
+
+/** Who types a whole page into a search box gets what its first words find. */
+const mostWords = 16;
+const longestWord = 64;
+/** What is shorter begins too many. */
+const shortestBeginning = 3;
+
+/** Conversations, the one that was written to last first; of a search those with a message that has every word of it. */
+export async function listConversations(client: Client, dialect: SearchDialect, query: Query): Promise<Found[]> {
+  const words = query.search === undefined ? undefined : toWords(query.search);
+  if (words?.length === 0) return [];
+  const conditions = [sql`true`];
+  if (query.client !== undefined) conditions.push(sql`client = ${query.client}`);
+  if (query.after !== undefined) {
+    conditions.push(sql`(updated_at, id) < (${BigInt(query.after.updatedAt)}, ${query.after.id})`);
+  }
+  const scope = join(conditions, ' AND ');
+  if (words === undefined) {
+    const rows = await client.$queryRaw<Row[]>(sql`
+      SELECT id, client, title, version, created_at, updated_at FROM conversations
+      WHERE ${scope} ORDER BY updated_at DESC, id DESC LIMIT ${query.limit}`);
+    return rows.map(toConversation);
+  }
+  const { rows, hasSnippets } = await dialect.find<Row>(client, words, scope, query.limit);
+  const ids = hasSnippets ? rows.map(({ id }) => id) : [];
+  const snippets = await readSnippets(client, dialect.snippets(words, ids));
+  return rows.map((row) => ({ ...toConversation(row), snippet: snippets.get(row.id) }));
+}
+
+async function readSnippets(client: Client, query: Sql): Promise<Map<string, string>> {
+  const rows = await client.$queryRaw<{ id: string; snippet: string | null }[]>(query);
+  return new Map(rows.flatMap(({ id, snippet }) => (snippet === null ? [] : [[id, snippet]])));
+}
+
+/** What a search is for: its words, without what no message is found by. `fox*` is the beginning of a word. */
+function toWords(search: string): SearchedWord[] {
+  const words = search.toWellFormed().replaceAll('\0', ' ').split(/\s+/u);
+  const spoken = words.filter((word) => /[\p{L}\p{N}]/u.test(word));
+  return spoken.slice(0, mostWords).map((word) => {
+    const [, text = '', star] = /^(.*?)(\**)$/su.exec(word) ?? [];
+    const letters = Array.from(text).slice(0, longestWord);
+    return { text: letters.join(''), isBeginning: star !== '' && letters.length >= shortestBeginning };
+  });
+}
+
+function toConversation({ created_at: createdAt, updated_at: updatedAt, ...row }: Row): Conversation {
+  return { ...row, createdAt: Number(createdAt), updatedAt: Number(updatedAt) };
+}

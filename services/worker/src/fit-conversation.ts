@@ -1,0 +1,45 @@
+import { type Catalog, fitHistory, type TokenEstimator, toPromptBudget } from '@aimm/catalog';
+import type { GeneratePayload, Warning } from '@aimm/contracts';
+import { modelOf } from '@aimm/queue';
+
+/**
+ * The request as its model is asked: of a conversation that is longer than the model's window the oldest turns are left out, and a
+ * warning says how many. A fallback begins with the whole of it again, so this is for the call alone and never for the job.
+ */
+export function fitConversation(
+  payload: GeneratePayload,
+  { catalog, tokens }: { catalog: Catalog; tokens: TokenEstimator },
+): GeneratePayload {
+  const { conversation, provider, request } = payload;
+  if (conversation === undefined) return payload;
+  const info = catalog.findModel(provider, request.model);
+  const contextWindow = payload.contextWindow ?? info?.contextWindow;
+  const kind = catalog.findProvider(provider)?.kind ?? provider;
+  const { settings } = request;
+  const { messages, droppedTurns } = fitHistory({
+    messages: request.messages,
+    history: conversation.history,
+    budgetTokens:
+      contextWindow === undefined
+        ? Number.POSITIVE_INFINITY
+        : toPromptBudget(contextWindow, {
+            maxOutputTokens: settings.maxOutputTokens,
+            longestAnswer: info?.maxOutputTokens,
+          }),
+    estimate: (some) => tokens.estimate({ messages: [...some], settings }, kind),
+  });
+  const leftOut = droppedTurns + (conversation.leftOut ?? 0);
+  if (leftOut === 0) return payload;
+  return {
+    ...payload,
+    request: { ...request, messages },
+    warnings: [...payload.warnings, toWarning(leftOut, modelOf(payload), contextWindow)],
+  };
+}
+
+function toWarning(turns: number, model: string, contextWindow: number | undefined): Warning {
+  const what =
+    turns === 1 ? 'The oldest turn of the conversation was' : `The ${turns} oldest turns of the conversation were`;
+  const window = contextWindow === undefined ? 'one prompt' : `the ${contextWindow} tokens that ${model} takes`;
+  return { code: 'other', message: `${what} not sent: the whole of it is longer than ${window}.` };
+}

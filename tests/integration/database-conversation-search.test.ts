@@ -1,0 +1,177 @@
+import { createDatabase, type Database } from '@aimm/database';
+import Sqlite from 'better-sqlite3';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createEmptyDatabase, databaseKinds } from '../support/test-databases.ts';
+
+describe.each(databaseKinds)('finding conversations on %s', (kind) => {
+  let database: Database;
+  let url = '';
+  let clock = 1_000;
+  beforeAll(async () => {
+    url = await createEmptyDatabase(kind);
+    database = await createDatabase({ url, now: () => (clock += 1_000) });
+    await say(
+      'conv_0198c0de-0000-7000-8000-000000000001',
+      'ada',
+      'How do foxes hunt in deep snow?',
+      'By ear: Füchse hören gut.',
+    );
+    await say(
+      'conv_0198c0de-0000-7000-8000-000000000002',
+      'ada',
+      'A recipe for plum cake, please',
+      "Grandma's: butter and plums",
+    );
+    await say('conv_0198c0de-0000-7000-8000-000000000003', 'bob', 'Do foxes eat plums?', 'Gladly.');
+  });
+  afterAll(() => database.close());
+
+  const text = (words: string) => [{ type: 'text' as const, text: words }];
+  async function say(id: string, client: string, question: string, answer: string, version = 0) {
+    await database.conversations.appendTurn({
+      id,
+      client,
+      title: question,
+      version,
+      messages: [
+        { message: { role: 'user', content: text(question) }, createdAt: 1 },
+        { message: { role: 'assistant', content: text(answer) }, model: 'a/b', requestId: 'gen_1', createdAt: 2 },
+      ],
+    });
+  }
+  const last = (found: { id: string }[]) => found.map(({ id }) => Number(id.at(-1)));
+  const search = async (words: string, client?: string) =>
+    last(await database.conversations.list({ search: words, client, limit: 10 }));
+
+  it('lists the newest first, of one client or of all', async () => {
+    expect(last(await database.conversations.list({ limit: 10 }))).toEqual([3, 2, 1]);
+    expect(last(await database.conversations.list({ client: 'ada', limit: 10 }))).toEqual([2, 1]);
+    expect(last(await database.conversations.list({ client: 'nobody', limit: 10 }))).toEqual([]);
+  });
+
+  it('goes on behind the last one of a page, also among those of one moment', async () => {
+    const [first] = await database.conversations.list({ limit: 1 });
+    expect(last(await database.conversations.list({ limit: 1, after: first }))).toEqual([2]);
+    clock = 500_000;
+    const still = await createDatabase({ url, now: () => 600_000 });
+    const ids = ['a', 'b', 'c'].map((letter) => `conv_0198c0de-0000-7000-8000-00000000000${letter}`);
+    for (const id of ids) {
+      await still.conversations.appendTurn({ id, client: 'tie', title: id, version: 0, messages: [] });
+    }
+    await still.close();
+    const seen: string[] = [];
+    for (let after: Awaited<ReturnType<Database['conversations']['list']>>[number] | undefined; ;) {
+      [after] = await database.conversations.list({ client: 'tie', limit: 1, after });
+      if (after === undefined) break;
+      seen.push(after.id);
+    }
+    expect(seen).toEqual(ids.toReversed());
+  });
+
+  it('finds what was asked and what was answered, whatever the case, with all of the words', async () => {
+    expect(await search('foxes')).toEqual([3, 1]);
+    expect(await search('SNOW deep')).toEqual([1]);
+    expect(await search('foxes cake')).toEqual([]);
+    expect(await search('foxes', 'ada')).toEqual([1]);
+    expect(await search('gladly')).toEqual([3]);
+    expect(await search('hören')).toEqual([1]);
+  });
+
+  it('finds words that only begin so where a star says it', async () => {
+    expect(await search('plu*')).toEqual([3, 2]);
+    expect(await search('deep sno*')).toEqual([1]);
+    expect(await search('sno* deep')).toEqual([1]);
+    expect([await search('plu'), await search('pl*')]).toEqual([[], []]);
+  });
+
+  it('shows where the words are', async () => {
+    const [found] = await database.conversations.list({ search: 'butter', limit: 1 });
+    expect(found?.snippet).toContain('**butter** and plums');
+  });
+
+  it.each([
+    '"',
+    "'",
+    '*',
+    '(',
+    'AND',
+    'NOT foxes',
+    '"foxes',
+    'a:b',
+    '\\',
+    "it's",
+    '!!!',
+    '^x',
+    'NEAR(',
+    ':*',
+    '& |',
+    '\0',
+    '\ud83d',
+    '-',
+    'x'.repeat(9_999),
+  ])('takes %j as text', async (odd) => {
+    expect(Array.isArray(await search(odd))).toBe(true);
+  });
+
+  it('finds words with apostrophes in them as they stand', async () => {
+    expect(await search("grandma's")).toEqual([2]);
+    expect(await search('grandma\'s "butter"')).toEqual([2]);
+  });
+
+  it('finds nothing of what was deleted, and keeps the rest', async () => {
+    const id = 'conv_0198c0de-0000-7000-8000-000000000009';
+    await say(id, 'ada', 'About badgers', 'They dig.');
+    await say(id, 'ada', 'And moles?', 'Too.', 1);
+    expect(await search('badgers')).toEqual([9]);
+    expect(await database.conversations.remove(id)).toBe(true);
+    expect(await database.conversations.remove(id)).toBe(false);
+    expect([await search('badgers'), await search('moles'), await search('foxes')]).toEqual([[], [], [3, 1]]);
+    expect(await database.conversations.messages(id)).toEqual([]);
+  });
+
+  it('finds the newest of very many that match, and those of a client whose are far down', async () => {
+    await say('conv_0198c0de-0000-7000-8000-00000000000d', 'carol', 'the common word', 'yes');
+    for (let index = 0; index < 60; index += 1) {
+      const messages = Array.from({ length: 100 }, (_, position) => ({
+        message: { role: 'user' as const, content: text(`common ${index} ${position}`) },
+        createdAt: 1,
+      }));
+      await database.conversations.appendTurn({
+        id: `conv_0198c0de-0000-7000-8000-0000000001${String(index).padStart(2, '0')}`,
+        client: 'many',
+        title: 'many',
+        version: 0,
+        messages,
+      });
+    }
+    const newest = await database.conversations.list({ search: 'common', limit: 3 });
+    expect(newest.map(({ id }) => id.slice(-3))).toEqual(['159', '158', '157']);
+    expect(newest[0]?.snippet).toContain('**common** 59 99');
+    expect(
+      (await database.conversations.list({ search: 'common', client: 'carol', limit: 3 })).map(({ id }) => id.at(-1)),
+    ).toEqual(['d']);
+  });
+});
+
+it('an SQLite file is searched as before after VACUUM', async () => {
+  const url = await createEmptyDatabase('sqlite');
+  const database = await createDatabase({ url });
+  const add = (id: string, words: string) =>
+    database.conversations.appendTurn({
+      id,
+      client: 'c',
+      title: 't',
+      version: 0,
+      messages: [{ message: { role: 'user', content: [{ type: 'text', text: words }] }, createdAt: 1 }],
+    });
+  await add('conv_00000000-0000-0000-0000-000000000001', 'first');
+  await add('conv_00000000-0000-0000-0000-000000000002', 'second');
+  await database.conversations.remove('conv_00000000-0000-0000-0000-000000000001');
+  const file = new Sqlite(url.slice('file:'.length));
+  file.exec('VACUUM');
+  file.close();
+  await add('conv_00000000-0000-0000-0000-000000000003', 'third');
+  const found = await database.conversations.list({ search: 'second', limit: 5 });
+  expect(found.map(({ id }) => id.at(-1))).toEqual(['2']);
+  await database.close();
+});
