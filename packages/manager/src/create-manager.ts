@@ -36,7 +36,7 @@ export interface ManagerOptions {
  * @throws ConfigError when config/*.json or the environment's overrides are at fault
  */
 export function createManager(options: ManagerOptions): Promise<Manager> {
-  const { redisUrl, databaseUrl, configDir, raw, logger, now = Date.now, uuid = createUuid() } = options;
+  const { redisUrl, databaseUrl, configDir, raw, logger, uuid = createUuid() } = options;
   const load = () => loadCatalog({ configDir, env: raw });
   const { catalog: first, faults } = load();
   requireNoFaults(faults);
@@ -53,6 +53,7 @@ export function createManager(options: ManagerOptions): Promise<Manager> {
     onUnwatched: (error) => logger.warn({ reason: error.message }, 'The configuration is not watched'),
   });
   const queue = openFrontQueue({ redisUrl, frontId: uuid(), providers: catalog.providers.map(({ id }) => id), logger });
+  const { now = queue.clock.now } = options;
   const database = createDatabaseOnDemand({ url: databaseUrl, logger });
   const cachedRows = createCachedRows({ database, producer: queue.producer, logger });
   const providers = createProviderDirectory(catalog, queue, now);

@@ -47,6 +47,8 @@ export interface ConsumerOptions {
    * Redis; recovery takes what is left of it and the interval above.
    */
   lockMs: number;
+  /** Epoch milliseconds by the clock of deadlines; default: this machine's. */
+  now?: () => number;
   tally?: Tally;
   /** Called when a job was given up because it stalled too often, so that its started call can be settled. */
   onPoisoned?: (job: { queue: string; jobId: string; payload: unknown; failedReason: string }) => Promise<void>;
@@ -62,7 +64,7 @@ export interface Consumer {
 }
 
 export function createConsumer(options: ConsumerOptions): Consumer {
-  const { redis, handlers, logger, tally } = options;
+  const { redis, handlers, logger, tally, now = Date.now } = options;
   const workers = new Map<string, Worker>();
   const queues = new Map<string, Queue>();
   const running: RunningJobs = new Map();
@@ -107,6 +109,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
         running,
         settlement: options.settlement,
         isLeaving: () => leaving,
+        now,
         order,
         sameModelFirst: wanted.sameModelFirst === true ? sameModelFirst : undefined,
       });

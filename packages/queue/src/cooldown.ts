@@ -55,6 +55,8 @@ export interface CooldownsOptions {
   rules: CooldownRules;
   /** 0 ≤ x < 1, for jitter. */
   random?: () => number;
+  /** By the clock of deadlines. */
+  now?: () => number;
 }
 
 const readEveryMs = 500;
@@ -72,7 +74,7 @@ type Scripted = Redis & {
   aimmSettleProbe(cooldowns: string, ...argv: (string | number)[]): Promise<number>;
 };
 
-export function createCooldowns({ redis, rules, random = Math.random }: CooldownsOptions): Cooldowns {
+export function createCooldowns({ redis, rules, random = Math.random, now = Date.now }: CooldownsOptions): Cooldowns {
   redis.defineCommand('aimmNoteCalls', { numberOfKeys: 2, lua: noteCallsScript });
   redis.defineCommand('aimmEnterCooldown', { numberOfKeys: 1, lua: enterScript });
   redis.defineCommand('aimmSettleProbe', { numberOfKeys: 1, lua: settleProbeScript });
@@ -86,7 +88,7 @@ export function createCooldowns({ redis, rules, random = Math.random }: Cooldown
     if (reading) return;
     reading = true;
     try {
-      known = await readCooldowns(redis);
+      known = await readCooldowns(redis, now);
     } catch {
       // What was known stays so.
     } finally {
@@ -205,8 +207,8 @@ export function createCooldowns({ redis, rules, random = Math.random }: Cooldown
       );
       if (state === 'probe') return { pass: openProbe(provider, model, token, rule) };
       if (state === 'clear') return { pass: openPass(provider, model) };
-      const cooldown = toCooldown(scope, CooldownEntry.parse(JSON.parse(json)), Date.now());
-      return { aside: { delayMs: Math.max(1, Number(delayMs)), error: toCooldownError(cooldown) } };
+      const cooldown = toCooldown(scope, CooldownEntry.parse(JSON.parse(json)), now());
+      return { aside: { delayMs: Math.max(1, Number(delayMs)), error: toCooldownError(cooldown, now()) } };
     },
     close() {
       clearInterval(reader);

@@ -90,7 +90,7 @@ export function toSuccessor(
   payload: GeneratePayload,
   { error, continues, next, moved }: Extract<Outcome, { status: 'failed' }>,
   { calls, rows }: { calls: readonly unknown[]; rows: readonly LedgerRow[] },
-  now = Date.now(),
+  now: number,
 ): GeneratePayload | undefined {
   if (continues !== true) return undefined;
   if (moved === true) return toPoolMove(payload, next ?? '');
@@ -98,8 +98,13 @@ export function toSuccessor(
 }
 
 /** Whether a fallback that is not set aside could have the request now. */
-export function hasFreeHop(payload: GeneratePayload, error: ErrorShape, isAside: HopOptions['isAside']): boolean {
-  const next = toNextHop(payload, error, 0, Date.now(), { isAside });
+export function hasFreeHop(
+  payload: GeneratePayload,
+  error: ErrorShape,
+  now: number,
+  isAside: HopOptions['isAside'],
+): boolean {
+  const next = toNextHop(payload, error, 0, now, { isAside });
   return next !== undefined && isAside?.(next.provider, next.request.model) !== true;
 }
 

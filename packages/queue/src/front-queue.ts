@@ -14,10 +14,12 @@ import { createProducer, type Producer } from './producer.ts';
 import { type Cooldown, readCooldowns } from './read-cooldowns.ts';
 import { createReplyReader, type ReplyReader } from './replies.ts';
 import { createRequests, type Requests } from './requests.ts';
+import { createSharedClock, type SharedClock } from './shared-clock.ts';
 import { createWaiters, type Waiters } from './waiters.ts';
 
 /** Everything a front needs of the queue, over two connections. Opening it does not wait for Redis. */
 export interface FrontQueue {
+  readonly clock: SharedClock;
   readonly producer: Producer;
   readonly replies: ReplyReader;
   readonly requests: Requests;
@@ -53,13 +55,22 @@ export function openFrontQueue({ redisUrl, frontId, providers, logger }: FrontQu
   const requests = createRequests(redis);
   const budgets = createBudgets(redis);
   const flights = createFlights({ redis, budgets, producer });
+  const clock = createSharedClock(redis, logger);
   const tally = createTally();
   const sums = createMetricSums(redis, tally);
-  const waiters = createWaiters({ replies, requests, revive: (flight) => flights.revive(flight), logger, tally });
+  const waiters = createWaiters({
+    replies,
+    requests,
+    revive: (flight) => flights.revive(flight),
+    now: clock.now,
+    logger,
+    tally,
+  });
   // Opened when first asked for: BullMQ talks to Redis as soon as a queue is made.
   let directory: QueueDirectory | undefined;
 
   return {
+    clock,
     producer,
     replies,
     requests,
@@ -70,7 +81,7 @@ export function openFrontQueue({ redisUrl, frontId, providers, logger }: FrontQu
     pools: createPoolPicker(redis),
     handOver: createHandOver(redis, producer),
     workers: () => withRedis(redis, () => listWorkers(redis)),
-    cooldowns: () => withRedis(redis, () => readCooldowns(redis)),
+    cooldowns: () => withRedis(redis, () => readCooldowns(redis, clock.now)),
     counts: () =>
       withRedis(redis, () => (directory ??= createQueueDirectory(redis, providers, logger)).counts()).catch(
         (error: unknown) => {
@@ -85,6 +96,7 @@ export function openFrontQueue({ redisUrl, frontId, providers, logger }: FrontQu
     },
     async close() {
       waiters.close();
+      clock.close();
       await sums.close();
       await replies.close();
       // With Redis away BullMQ's close would wait for it to come back; there is nothing left to save.

@@ -46,6 +46,7 @@ export { createReplyReader, type ReplyBody, type ReplyReader } from './replies.t
 export { createRequests, type JobState, type Requests } from './requests.ts';
 export { createSameModelFirst, type SameModelFirst } from './same-model-first.ts';
 export { createSettlement, type Settlement } from './settlement.ts';
+export { createSharedClock, type SharedClock } from './shared-clock.ts';
 export { toCachedRow, toSharedResult } from './shared-answer.ts';
 export { createUnsettledJobs, type UnsettledJob, type UnsettledJobs } from './unsettled.ts';
 export { createWaiters, type Waiter, type Waiters } from './waiters.ts';

@@ -11,6 +11,8 @@ export interface JobContext {
   readonly logger: Logger;
   /** Aborts when the request is cancelled, past its deadline, handed back or taken over; `signal.reason` is a ModelManagerError or LockLostError. */
   readonly signal: AbortSignal;
+  /** Epoch milliseconds by the clock that all processes go by: what deadlines are held against. */
+  readonly now: () => number;
   /** Times this job stalled and was taken up again. */
   readonly stalledCount: number;
   /** Reads what an earlier run left; where there is nothing, writes `fresh` once its limits admit the call. @throws LockLostError */

@@ -13,6 +13,8 @@ export const WorkerPresence = z.object({
   process: z.object({ residentBytes: z.number(), heapUsedBytes: z.number() }).optional(),
   /** Ledger rows on its machine's disk: neither the database nor Redis took them. */
   spoolBytes: z.number().optional(),
+  /** By how much its machine's clock is ahead of Redis', in milliseconds. */
+  skewMs: z.number().optional(),
   providers: z.array(
     z.object({
       id: z.string(),
@@ -28,19 +30,28 @@ export type WorkerPresence = z.infer<typeof WorkerPresence>;
 const ttlMs = 15_000;
 const renewMs = 4_000;
 
+/** By Redis' clock: a worker whose own is wrong must not hide the others. KEYS: the worker, workers. ARGV: JSON, id, time to live. */
+const announceScript = `
+local clock = redis.call('TIME')
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[3])
+redis.call('ZADD', KEYS[2], string.format('%.0f', now), ARGV[2])
+redis.call('ZREMRANGEBYSCORE', KEYS[2], 0, string.format('%.0f', now - ARGV[3]))`;
+
+type Scripted = Redis & {
+  aimmAnnounce(worker: string, workers: string, json: string, id: string, ttlMs: number): Promise<null>;
+};
+
 /** Announces a worker until closed. `announce` sends what has changed at once. */
 export function createPresence(
   redis: Redis,
   describe: () => Omit<WorkerPresence, 'seenAt'>,
 ): { announce(): Promise<void>; close(): Promise<void> } {
+  redis.defineCommand('aimmAnnounce', { numberOfKeys: 2, lua: announceScript });
   const announce = async () => {
     const presence: WorkerPresence = { ...describe(), seenAt: Date.now() };
-    await redis
-      .multi()
-      .set(keys.worker(presence.id), JSON.stringify(presence), 'PX', ttlMs)
-      .zadd(keys.workers, presence.seenAt, presence.id)
-      .zremrangebyscore(keys.workers, 0, presence.seenAt - ttlMs)
-      .exec();
+    const json = JSON.stringify(presence);
+    await (redis as Scripted).aimmAnnounce(keys.worker(presence.id), keys.workers, json, presence.id, ttlMs);
   };
   const timer = setInterval(() => void announce().catch(() => undefined), renewMs).unref();
   return {
@@ -55,7 +66,8 @@ export function createPresence(
 
 /** Workers that reported within the last 15 s. */
 export async function listWorkers(redis: Redis): Promise<WorkerPresence[]> {
-  const ids = await redis.zrangebyscore(keys.workers, Date.now() - ttlMs, '+inf');
+  const [seconds] = await redis.time();
+  const ids = await redis.zrangebyscore(keys.workers, Number(seconds) * 1_000 - ttlMs, '+inf');
   if (ids.length === 0) return [];
   const found = await redis.mget(ids.map((id) => keys.worker(id)));
   return found.flatMap((json) => (json === null ? [] : [WorkerPresence.parse(JSON.parse(json))]));

@@ -38,6 +38,8 @@ export interface RunOptions {
   running: RunningJobs;
   settlement?: Settlement | undefined;
   isLeaving: () => boolean;
+  /** By the clock of deadlines. */
+  now: () => number;
   order: FairOrder;
   /** For queues whose host loads one model at a time. */
   sameModelFirst?: SameModelFirst | undefined;
@@ -95,7 +97,7 @@ type AnyPayload = {
 };
 
 function createRun(job: Job, token: string, signal: AbortSignal | undefined, payload: AnyPayload, options: RunOptions) {
-  const { redis, queue, checkpoints, running } = options;
+  const { redis, queue, checkpoints, running, now } = options;
   const jobId = job.id ?? '';
   const requestId = payload.requestId ?? jobId;
   const handle = { queue: queue.name, jobId, token };
@@ -122,7 +124,7 @@ function createRun(job: Job, token: string, signal: AbortSignal | undefined, pay
   const overdue =
     payload.deadlineAt === undefined
       ? undefined
-      : setTimeout(() => abort(pastDeadline()), Math.min(2 ** 31 - 1, Math.max(0, payload.deadlineAt - Date.now())));
+      : setTimeout(() => abort(pastDeadline()), Math.min(2 ** 31 - 1, Math.max(0, payload.deadlineAt - now())));
 
   const terminalReply = (outcome: Outcome) => {
     if (payload.replyTo === undefined || (outcome.status === 'failed' && outcome.continues === true)) return {};
@@ -139,6 +141,7 @@ function createRun(job: Job, token: string, signal: AbortSignal | undefined, pay
   const context: JobContext = {
     logger,
     signal: controller.signal,
+    now,
     stalledCount: job.stalledCounter,
     async open(fresh, need) {
       checkpointed = true;
@@ -186,7 +189,7 @@ function createRun(job: Job, token: string, signal: AbortSignal | undefined, pay
         attempts: job.opts.attempts ?? 1,
         deadlineAt: payload.deadlineAt ?? Number.POSITIVE_INFINITY,
         startBy: payload.startBy,
-        now: Date.now(),
+        now: now(),
         leaving: options.isLeaving() && controller.signal.aborted,
         random: Math.random(),
       });

@@ -28,6 +28,8 @@ export interface WaitersOptions {
   requests: Requests;
   logger: Logger;
   tally?: Tally;
+  /** By the clock of deadlines. */
+  now?: () => number;
   sweepEveryMs?: number;
 }
 
@@ -49,6 +51,7 @@ export function createWaiters({
   revive,
   logger,
   tally,
+  now = Date.now,
   sweepEveryMs = 2_000,
 }: WaitersOptions): Waiters {
   const entries = new Map<string, Entry>();
@@ -79,7 +82,7 @@ export function createWaiters({
         entry.missed = 0;
         await revive?.(record.flight);
       }
-      if (Date.now() > entry.deadlineAt + deadlineGraceMs)
+      if (now() > entry.deadlineAt + deadlineGraceMs)
         entry.settle(failed('timeout', 'The request ran past its deadline before it was done.'));
     }
   };

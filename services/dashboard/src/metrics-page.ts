@@ -110,12 +110,13 @@ function setWorkers(metrics: Metrics, workers: Awaited<ReturnType<typeof listWor
   // Workers of one machine share its disk.
   const spools = new Map<string, number>();
   metrics.set('workers', {}, workers.length);
-  for (const { host, pid, process, spoolBytes } of workers) {
+  for (const { host, pid, process, spoolBytes, skewMs } of workers) {
     const worker = `${host}:${pid}`;
     if (process !== undefined) {
       metrics.set('workerMemory', { worker }, process.residentBytes);
       metrics.set('workerHeap', { worker }, process.heapUsedBytes);
     }
+    if (skewMs !== undefined) metrics.set('workerSkew', { worker }, skewMs / 1_000);
     if (spoolBytes !== undefined) spools.set(host, spoolBytes);
   }
   for (const [host, bytes] of spools) metrics.set('spoolBytes', { host }, bytes);

@@ -24,7 +24,12 @@ export interface CallLog {
 
 export function createCallLog(
   payload: GeneratePayload,
-  { stalledCount, demo, onEnd }: { stalledCount: number; demo: boolean; onEnd: (row: LedgerRow) => void },
+  {
+    stalledCount,
+    demo,
+    now,
+    onEnd,
+  }: { stalledCount: number; demo: boolean; now: () => number; onEnd: (row: LedgerRow) => void },
 ): CallLog {
   let calls: CallRecord[] = [];
   let rows: LedgerRow[] = [];
@@ -48,7 +53,7 @@ export function createCallLog(
     },
     start() {
       const number = (payload.callsBefore ?? 0) + calls.length + 1;
-      const call: CallRecord = { number, startedAt: Date.now(), state: 'started' };
+      const call: CallRecord = { number, startedAt: now(), state: 'started' };
       calls = [...calls, call];
       return call;
     },

@@ -43,6 +43,8 @@ export interface ReconcilerOptions {
   producer: Pick<Producer, 'addGeneration'>;
   settlePoisoned: PoisonSettler;
   isDemo: () => boolean;
+  /** By the clock of deadlines. */
+  now: () => number;
   logger: Logger;
   onReconciled?: ((counts: ReconciledCounts) => void) | undefined;
   everyMs?: number;
@@ -68,7 +70,18 @@ const none = { unaccounted: 0, abandoned: 0, stranded: 0, fallbacks: 0, vanished
 
 /** Begins at once, then every minute, give or take a quarter: workers that started together do not stay together. */
 export function createReconciler(options: ReconcilerOptions): Reconciler {
-  const { unsettled, requests, queues, ledger, producer, settlePoisoned, isDemo, logger, everyMs = 60_000 } = options;
+  const {
+    unsettled,
+    requests,
+    queues,
+    ledger,
+    producer,
+    settlePoisoned,
+    isDemo,
+    logger,
+    now: clock,
+    everyMs = 60_000,
+  } = options;
   const id = randomUUID();
   let offset = 0;
   let closed = false;
@@ -86,7 +99,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     const record = await requests.find(generation.requestId);
     if (record?.jobId !== jobId || record.queue !== queue) return false;
     // Its deadline may have passed since; then the hop says so itself, which ends the request.
-    const at = Math.min(Date.now(), generation.deadlineAt - 1);
+    const at = Math.min(clock(), generation.deadlineAt - 1);
     const next = toSuccessor(generation, outcome, parse(checkpoint) ?? { calls: [], rows: [] }, at);
     if (next === undefined || generationJobId(next) === jobId) return false;
     await producer.addGeneration(next);
@@ -112,7 +125,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
         return resumed ? 'fallbacks' : 'unaccounted';
       }
       case 'open': {
-        const now = Date.now();
+        const now = clock();
         const isOverdue = now > (generation?.deadlineAt ?? job.since) + deadlineGraceMs;
         if (isOverdue && (await unsettled.isStranded(job))) {
           await settlePoisoned({ ...job, payload: job.payload, failedReason: '' }, { isInNoList: true });

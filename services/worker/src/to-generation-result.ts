@@ -10,6 +10,8 @@ import type {
 import type { AccountedCall } from './account-for-call.ts';
 
 interface Facts {
+  /** Epoch milliseconds by the clock of the request's own times. */
+  now: number;
   /** All calls of this job, the one that answered last, and their ledger rows. */
   calls: readonly CallRecord[];
   rows: readonly LedgerRow[];
@@ -37,10 +39,10 @@ export function toGenerationResult(payload: GeneratePayload, report: AccountedCa
     usage: addUsage(report.usage, answers.slice(0, -1)),
     costNanoUsd: addCosts(answers),
     latency: {
-      queueMs: Math.max(0, (facts.calls[0]?.startedAt ?? Date.now()) - payload.enqueuedAt),
+      queueMs: Math.max(0, (facts.calls[0]?.startedAt ?? facts.now) - payload.enqueuedAt),
       ...(report.firstTokenMs !== undefined && { firstTokenMs: report.firstTokenMs }),
       providerMs: report.providerMs,
-      totalMs: Math.max(0, Date.now() - payload.enqueuedAt),
+      totalMs: Math.max(0, facts.now - payload.enqueuedAt),
     },
     calls: (payload.callsBefore ?? 0) + facts.calls.length,
     cached: false,

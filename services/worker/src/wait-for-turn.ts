@@ -18,13 +18,13 @@ const earlyMs = 150;
 /** Another job may need fewer tokens than this one, and calls under way give back what they did not use. */
 const longestTokenPauseMs = 500;
 
-/** Waits where the turn is near. `latest`: epoch milliseconds past which no call starts. Never throws. */
+/** Waits where the turn is near. `latest`: epoch milliseconds past which no call starts; `now`: by the same clock. Never throws. */
 export async function waitForTurn(
   refusal: Refusal,
-  { latest, provider, signal }: { latest: number; provider: string; signal: AbortSignal },
+  { latest, now, provider, signal }: { latest: number; now: number; provider: string; signal: AbortSignal },
 ): Promise<Turn> {
   const { waitMs, scope, reason, inPlace } = refusal;
-  const leftMs = Math.max(1, latest - Date.now());
+  const leftMs = Math.max(1, latest - now);
   const error = toLimitError(refusal, provider);
   if (reason === 'hold' && waitMs >= leftMs) return { state: 'never', error };
   if (inPlace) {
@@ -32,7 +32,7 @@ export async function waitForTurn(
     await delay(Math.min(waitMs, leftMs), undefined, { signal }).catch(() => undefined);
     return { state: 'now' };
   }
-  const untilMs = Date.now() + Math.min(waitMs, leftMs);
+  const untilMs = now + Math.min(waitMs, leftMs);
   if (scope.kind !== 'provider') {
     const delayMs = Math.max(1, Math.min(reason === 'concurrency' ? waitMs : waitMs - earlyMs, leftMs));
     return { state: 'later', untilMs, decision: { action: 'delay', delayMs, error } };

@@ -12,6 +12,7 @@ import {
   createProducer,
   createRequests,
   createSettlement,
+  createSharedClock,
   createUnsettledJobs,
   type Handlers,
   queueOf,
@@ -61,6 +62,7 @@ export interface WorkerProcess {
 export async function startWorker(options: WorkerOptions): Promise<WorkerProcess> {
   const { redisUrl, catalog, providers, tokens, database, logger } = options;
   const redis = connectWorker(redisUrl, logger);
+  const clock = createSharedClock(redis, logger);
   const producer = createProducer({ redis, logger });
   const metrics = createWorkerMetrics({ redis, catalog });
   const ledger = createLedgerWriter({
@@ -82,7 +84,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerProcess
     onHidden: (row) => metrics.calls.ended(row),
     logger,
   });
-  const cooldowns = createCooldowns({ redis, rules: toCooldownRules(catalog) });
+  const cooldowns = createCooldowns({ redis, rules: toCooldownRules(catalog), now: clock.now });
   const needs = createAdmissionNeeds({ catalog, tokens });
   const pace = createPaceKeeper({ admission: createAdmission(redis), logger });
   const pools = balancePools({ redis, producer, catalog, providers, cooldowns, logger });
@@ -115,6 +117,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerProcess
     tally: metrics.tally,
     onPoisoned: settlePoisoned,
     lockMs: options.lockMs,
+    now: clock.now,
   });
   await consumeAll(consumer, providers);
 
@@ -126,6 +129,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerProcess
     pid: process.pid,
     startedAt,
     ...metrics.describe(),
+    skewMs: Math.round(clock.skewMs()),
     providers: providers.describe(),
   }));
   await presence.announce();
@@ -137,6 +141,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerProcess
     producer,
     settlePoisoned,
     isDemo,
+    now: clock.now,
     logger,
     onReconciled: (counts) => metrics.reconciled(counts),
   });
@@ -154,6 +159,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerProcess
       await metrics.close();
       await producer.close();
       cooldowns.close();
+      clock.close();
       redis.disconnect();
     },
   };

@@ -13,6 +13,7 @@ export const gauges = {
   workers: gauge('aimm_workers', [], 'Workers that reported within the last 15 seconds.'),
   workerMemory: gauge('aimm_worker_resident_memory_bytes', ['worker'], "A worker's resident memory."),
   workerHeap: gauge('aimm_worker_heap_used_bytes', ['worker'], "A worker's JavaScript heap in use."),
+  workerSkew: gauge('aimm_worker_clock_skew_seconds', ['worker'], "How far a worker's clock is ahead of Redis'."),
   spoolBytes: gauge('aimm_spool_bytes', ['host'], 'Ledger rows on a local disk: neither database nor Redis took them.'),
   queueJobs: gauge('aimm_queue_jobs', ['queue', 'state'], 'Jobs of a queue by state.'),
   queueOldest: gauge('aimm_queue_oldest_waiting_seconds', ['queue'], 'Age of the oldest job that waits to be run.'),

@@ -115,7 +115,12 @@ function createGenerationRun(payload: GeneratePayload, context: JobContext, depe
   const latest = Math.min(payload.deadlineAt, payload.startBy ?? Number.POSITIVE_INFINITY);
   const ring = providers.find(payload.provider);
   const demo = providers.isDemo();
-  const log = createCallLog(payload, { stalledCount: context.stalledCount, demo, onEnd: (row) => metrics.ended(row) });
+  const log = createCallLog(payload, {
+    stalledCount: context.stalledCount,
+    demo,
+    now: context.now,
+    onEnd: (row) => metrics.ended(row),
+  });
   /** Keys that the provider refused in this run. */
   const refused = new Set<ProviderKey>();
   let sentText = false;
@@ -125,7 +130,7 @@ function createGenerationRun(payload: GeneratePayload, context: JobContext, depe
 
   /** Why no call may be made, where that is so. */
   function findObstacle(): ModelManagerError | undefined {
-    const now = Date.now();
+    const now = context.now();
     if (context.signal.aborted) return toCancelled(context.signal.reason);
     if (now >= payload.deadlineAt) return tooLate('The request waited past its deadline.', payload.provider);
     if (payload.startBy !== undefined && now >= payload.startBy) {
@@ -157,7 +162,12 @@ function createGenerationRun(payload: GeneratePayload, context: JobContext, depe
   /** Returns when it is the call's turn to ask its limits again; a job whose turn is far gives up its slot. */
   async function takeTurn(refusal: Refusal): Promise<void> {
     log.takeBack();
-    const turn = await waitForTurn(refusal, { latest, provider: payload.provider, signal: context.signal });
+    const turn = await waitForTurn(refusal, {
+      latest,
+      now: context.now(),
+      provider: payload.provider,
+      signal: context.signal,
+    });
     if (context.signal.reason instanceof LockLostError) throw context.signal.reason;
     if (turn.state === 'now') {
       const decision = context.signal.aborted ? context.decide(toCancelled(context.signal.reason)) : undefined;
@@ -186,7 +196,9 @@ function createGenerationRun(payload: GeneratePayload, context: JobContext, depe
   async function enter(): Promise<void> {
     const { provider, request } = payload;
     const known = cooldowns.find(provider, request.model);
-    const wait = known === undefined || !hasFreeHop(payload, toCooldownError(known).toShape(), isAside);
+    const wait =
+      known === undefined ||
+      !hasFreeHop(payload, toCooldownError(known, context.now()).toShape(), context.now(), isAside);
     const entrance = await cooldowns.enter(provider, request.model, { wait });
     if ('pass' in entrance) pass = entrance.pass;
     else aside = entrance.aside;
@@ -194,19 +206,19 @@ function createGenerationRun(payload: GeneratePayload, context: JobContext, depe
 
   /** The model is set aside: the next fallback that is not has the request, or it waits its turn, at no attempt's cost. */
   async function stepAside({ delayMs, error }: Aside): Promise<never> {
-    if (hasFreeHop(payload, error.toShape(), isAside)) return fail(error);
-    const leftMs = latest - Date.now();
+    if (hasFreeHop(payload, error.toShape(), context.now(), isAside)) return fail(error);
+    const leftMs = latest - context.now();
     if ((error.retryAfterMs ?? 0) >= leftMs) return fail(error);
     const forMs = Math.max(1, Math.min(delayMs, leftMs));
     log.endHidden();
     await context.save(log.checkpoint());
-    return putBack({ action: 'delay', delayMs: forMs, error }, { untilMs: Date.now() + forMs });
+    return putBack({ action: 'delay', delayMs: forMs, error }, { untilMs: context.now() + forMs });
   }
 
   /** Ends the job for good, or hands the request to its next fallback. */
   async function fail(error: ModelManagerError): Promise<never> {
     log.endHidden();
-    const next = toNextHop(payload, error, log.calls.length, Date.now(), { isAside });
+    const next = toNextHop(payload, error, log.calls.length, context.now(), { isAside });
     if (next !== undefined && sentText) {
       context.reply(log.current().number, { type: 'reset', reason: error.toShape() });
     }
@@ -217,7 +229,7 @@ function createGenerationRun(payload: GeneratePayload, context: JobContext, depe
   /** Settled before the fallback is queued, which can be repeated: a crash between the two leads back here, to no other call. */
   async function end(outcome: Extract<Outcome, { status: 'failed' }>, error: ModelManagerError): Promise<never> {
     await context.settle(outcome, log.checkpoint());
-    const next = toSuccessor(payload, outcome, log);
+    const next = toSuccessor(payload, outcome, log, context.now());
     if (next !== undefined) await producer.addGeneration(next);
     await ledger.record(log.rows);
     throw new CallFailedError({ action: 'stop', error });
@@ -241,7 +253,7 @@ function createGenerationRun(payload: GeneratePayload, context: JobContext, depe
     if (decision.action === 'hand_back') return putBack(decision);
     if (decision.action === 'pause') metrics.paused(payload.provider, error.code);
     const why = decision.action === 'retry' ? 'retry' : 'provider';
-    return putBack(decision, { untilMs: Date.now() + decision.delayMs, why });
+    return putBack(decision, { untilMs: context.now() + decision.delayMs, why });
   }
 
   async function succeed(report: AccountedCall): Promise<Answered> {
@@ -250,7 +262,13 @@ function createGenerationRun(payload: GeneratePayload, context: JobContext, depe
     if (checked.state === 'hopeless') return fail(checked.error);
     if (checked.state === 'unfit') return mend(checked.unfit);
     const { calls, rows } = log;
-    const result = toGenerationResult(fitted, report, { calls, rows, demo, structured: checked.structured });
+    const result = toGenerationResult(fitted, report, {
+      calls,
+      rows,
+      demo,
+      now: context.now(),
+      structured: checked.structured,
+    });
     const followers = await context.settle({ status: 'succeeded', value: result }, log.checkpoint());
     await account(followers, result);
     return { value: result, receipt: toGenerationReceipt(result) };
@@ -279,7 +297,7 @@ function createGenerationRun(payload: GeneratePayload, context: JobContext, depe
         ring?.noteResponse(headers);
         pace.note(payload, headers, ring?.keys.length ?? 1);
       },
-      timeoutMs: Math.min(payload.timeoutMs, Math.max(1, payload.deadlineAt - Date.now())),
+      timeoutMs: Math.min(payload.timeoutMs, Math.max(1, payload.deadlineAt - context.now())),
       onText(text, soFar) {
         sentText = true;
         pass?.answered();
