@@ -7,9 +7,9 @@ import type { Redis } from 'ioredis';
  */
 export interface SharedClock {
   /** Epoch milliseconds. This machine's own, until Redis has answered once. */
-  now(): number;
+  readonly now: () => number;
   /** By how many milliseconds this machine's clock is ahead. */
-  skewMs(): number;
+  readonly skewMs: () => number;
   close(): void;
 }
 
