@@ -11,6 +11,8 @@ const modules = join(root, 'node_modules');
 const stampFile = join(modules, '.aimm-setup.json');
 /** How far apart npm writes its two lock files at most. */
 const writtenTogetherMs = 2_000;
+/** The first with flags for scripts: what is paid for is written down even where its memory is full. */
+const oldestRedis = 7;
 const withTests = process.argv.includes('--with-tests');
 
 class SetupError extends Error {
@@ -73,14 +75,23 @@ function installedAlready(lock) {
 }
 
 function ensureRedisServer() {
-  const found = () => findProgram(['redis-server', 'valkey-server']);
-  if (found()) return;
+  const find = () =>
+    ['redis-server', 'valkey-server'].map((name) => findProgram([name])).filter((file) => file !== undefined);
+  const isNewEnough = (file) => !(redisVersionOf(file) < oldestRedis);
+  if (find().some(isNewEnough)) return;
   step('Installing a Redis server', () => installWith({ apt: ['redis-server'], brew: 'redis' }));
-  if (found()) return;
+  if (find().some(isNewEnough)) return;
+  const old = find().map((file) => `${file} is ${redisVersionOf(file)}`);
   throw new SetupError(
-    'no Redis server: neither redis-server nor valkey-server is on PATH.',
+    `no Redis server of version ${oldestRedis} or newer: ${old.length > 0 ? old.join(', ') : 'neither redis-server nor valkey-server is on PATH'}.`,
     'install one (Debian, Ubuntu: `apt-get install redis-server`; macOS: `brew install redis`; Fedora: `dnf install valkey`), or set REDIS_URL to one that runs.',
   );
+}
+
+/** Major and minor, as a number; what says no version counts as new. */
+function redisVersionOf(file) {
+  const { stdout } = spawnSync(file, ['--version'], { encoding: 'utf8' });
+  return Number.parseFloat(/v=(\d+\.\d+)/.exec(stdout ?? '')?.[1] ?? 'NaN');
 }
 
 function ensureBrowser() {

@@ -42,6 +42,7 @@ export { createProducer, generationJobId, type Producer } from './producer.ts';
 export { type Cooldown, findCooldown, readCooldowns } from './read-cooldowns.ts';
 export { fromReason, toGivenUp } from './reasons.ts';
 export { type QueueAges, readQueueAges } from './queue-ages.ts';
+export { requireRedisVersion } from './redis-version.ts';
 export { createReplyReader, type ReplyBody, type ReplyReader } from './replies.ts';
 export { createRequests, type JobState, type Requests } from './requests.ts';
 export { createSameModelFirst, type SameModelFirst } from './same-model-first.ts';

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -96,6 +96,19 @@ describe('startPrivateRedis', { timeout: 30_000 }, () => {
   it('says what to install when there is no server', async () => {
     await expect(findRedisServer('/nowhere')).rejects.toThrow('apt-get install redis-server');
     expect(await findRedisServer(path)).toBe(execFileSync('which', ['redis-server'], { encoding: 'utf8' }).trim());
+  });
+
+  it('passes over a server that is too old, and says so where there is no other', async () => {
+    const bin = join(paths.dataDir, 'old-bin');
+    mkdirSync(bin);
+    writeFileSync(join(bin, 'redis-server'), '#!/bin/sh\necho "Redis server v=6.0.16 sha=00000000:0"\n', {
+      mode: 0o755,
+    });
+    await expect(findRedisServer(bin)).rejects.toThrow('Redis 7 or newer is needed, and ');
+    writeFileSync(join(bin, 'valkey-server'), '#!/bin/sh\necho "Valkey server v=8.1.1 sha=00000000:0"\n', {
+      mode: 0o755,
+    });
+    expect(await findRedisServer(bin)).toBe(join(bin, 'valkey-server'));
   });
 });
 

@@ -31,11 +31,10 @@ export interface LedgerWriterOptions {
 
 const maxBatch = 200;
 /**
- * Nobody waits for these rows but their own job's place at its provider: a write each would take time from the calls of the
- * moment. Where rows come one by one a place is worth more than a write; where they come in numbers it is the other way.
+ * Nobody waits for these rows but their own job's place at its provider: a write each, and a completion each, would take time
+ * from the calls of the moment.
  */
-const gatherMs = { few: 10, many: 25, down: 100 };
-const isMany = (rows: number) => rows > 4;
+const gatherMs = { up: 25, down: 100 };
 /**
  * A database that took no rows is not asked again for so long, lest every call's place waits for its silence; the queue's own
  * attempts tell sooner that it is back.
@@ -130,14 +129,11 @@ export function createLedgerWriter({
 
   const drain = async () => {
     writing = true;
-    let last = 0;
     while (pending.length > 0) {
       const isDown = Date.now() < downUntil;
-      const few = isMany(Math.max(last, pending.length)) ? gatherMs.many : gatherMs.few;
-      if (pending.length < maxBatch) await delay(isDown ? gatherMs.down : few);
+      if (pending.length < maxBatch) await delay(isDown ? gatherMs.down : gatherMs.up);
       const batch = pending.slice(0, maxBatch);
       pending = pending.slice(maxBatch);
-      last = batch.length;
       try {
         await persist(batch.flatMap(({ rows }) => rows));
         for (const { resolve } of batch) resolve();

@@ -16,6 +16,7 @@ import {
   createUnsettledJobs,
   type Handlers,
   queueOf,
+  requireRedisVersion,
 } from '@aimm/queue';
 import type { Logger } from '@aimm/runtime';
 import { createAdmissionNeeds } from './admission-need.ts';
@@ -119,6 +120,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerProcess
     lockMs: options.lockMs,
     now: clock.now,
   });
+  await requireRedisVersion(redis);
   await consumeAll(consumer, providers);
 
   const id = randomUUID();
