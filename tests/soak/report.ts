@@ -1,6 +1,6 @@
 import type { LedgerRow } from '@aimm/contracts';
 import type { SoakSettings } from './env.ts';
-import { bounds, growthOf, type Measure, type Series } from './samples.ts';
+import { bounds, growthOf, type Measure, residentAtMostKb, type Series } from './samples.ts';
 import type { Asked } from './soak-client.ts';
 
 /** What a run came to, for people and as JSON. */
@@ -38,7 +38,7 @@ export function createReport(settings: SoakSettings, seed: string): Report {
       first: Math.round(each.samples[0]?.value ?? 0),
       last: Math.round(each.samples.at(-1)?.value ?? 0),
       perMinute: Number(growthOf(each).toFixed(2)),
-      bound: bounds[each.measure],
+      ...(each.measure === 'residentKb' ? { atMost: residentAtMostKb } : { bound: bounds[each.measure] }),
     }));
 
   const report: Report = {
@@ -70,11 +70,11 @@ export function createReport(settings: SoakSettings, seed: string): Report {
       return `${(elapsedMs() / 60_000).toFixed(1)} min, round ${sums.rounds}: ${sums.requests} requests, ${sums.calls} calls, ${sums.ledgerRows} rows; ${sizes}`;
     },
     table() {
-      const lines = growths().map(({ what, measure, first, last, perMinute, bound }) =>
+      const lines = growths().map(({ what, measure, first, last, perMinute, bound, atMost }) =>
         [
           what.padEnd(8),
           measure.padEnd(12),
-          ...[first, last, perMinute, bound].map((n) => String(n).padStart(10)),
+          ...[first, last, perMinute, bound ?? `≤ ${atMost}`].map((n) => String(n).padStart(10)),
         ].join(''),
       );
       const head = [
@@ -111,10 +111,11 @@ export function createReport(settings: SoakSettings, seed: string): Report {
       [...series.values()].every(({ samples }) => samples.length < fewestSamples)
         ? []
         : growths()
-            .filter(({ perMinute, bound }) => perMinute > bound)
-            .map(
-              ({ what, measure, perMinute, bound }) =>
-                `${what}: ${measure} grows by ${perMinute} a minute, bound ${bound}`,
+            .filter(({ last, perMinute, bound = Infinity, atMost = Infinity }) => perMinute > bound || last > atMost)
+            .map(({ what, measure, last, perMinute, bound, atMost }) =>
+              bound === undefined
+                ? `${what}: ${measure} is ${last}, more than ${atMost}`
+                : `${what}: ${measure} grows by ${perMinute} a minute, bound ${bound}`,
             ),
   };
   return report;
