@@ -35,25 +35,26 @@ export function selectUsage(
     from_at: Math.ceil(from),
     to_at: Math.ceil(to),
   });
-  const given = (spans: readonly Span[]) => dialect.given(JSON.stringify(spans.map(toRow)), spanColumns);
+  const given = (spans: readonly Span[]) => dialect.given(spans.map(toRow), spanColumns);
   const inSpan = (column: string) => raw(`${column} >= given.from_at AND ${column} < given.to_at`);
+  const ofRollups = sql`usage_rollups.width_minutes = given.width AND ${inSpan('usage_rollups.starts_at')}`;
+  const ofRows = inSpan('usage_stats.started_at');
   const arms: Sql[] = [];
-  // CROSS JOIN: SQLite keeps this order, and finds each span in an index.
   if (pieces.length > 0) {
     arms.push(sql`
-      SELECT ${arm.rolledUp} FROM ${given(pieces)} CROSS JOIN usage_rollups CROSS JOIN usage_series
-      WHERE usage_rollups.width_minutes = given.width AND ${inSpan('usage_rollups.starts_at')}
-        AND usage_series.id = usage_rollups.series_id AND ${arm.ofSeries} ${arm.groupBy}`);
+      SELECT ${arm.rolledUp} FROM ${given(pieces)} ${dialect.besideGiven('usage_rollups', ofRollups)}
+      CROSS JOIN usage_series WHERE usage_series.id = usage_rollups.series_id AND ${arm.ofSeries} ${arm.groupBy}`);
   }
   if (fresh.length > 0) {
     arms.push(sql`
-      SELECT ${arm.single} FROM ${given(fresh)} CROSS JOIN usage_stats
-      WHERE NOT usage_stats.rolled_up AND ${inSpan('usage_stats.started_at')} AND ${isNoCopy} AND ${arm.ofRows} ${arm.groupBy}`);
+      SELECT ${arm.single} FROM ${given(fresh)}
+      ${dialect.besideGiven('usage_stats', sql`NOT usage_stats.rolled_up AND ${ofRows}`)}
+      WHERE ${isNoCopy} AND ${arm.ofRows} ${arm.groupBy}`);
   }
   if (edges.length > 0) {
     arms.push(sql`
-      SELECT ${arm.single} FROM ${given(edges)} CROSS JOIN usage_stats
-      WHERE ${inSpan('usage_stats.started_at')} AND (usage_stats.rolled_up OR ${isNoCopy}) AND ${arm.ofRows} ${arm.groupBy}`);
+      SELECT ${arm.single} FROM ${given(edges)} ${dialect.besideGiven('usage_stats', ofRows)}
+      WHERE (usage_stats.rolled_up OR ${isNoCopy}) AND ${arm.ofRows} ${arm.groupBy}`);
   }
   return arms.length === 0 ? undefined : join(arms, ' UNION ALL ');
 }

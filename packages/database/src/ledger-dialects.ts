@@ -9,8 +9,10 @@ type ColumnType = 'text' | 'integer' | 'bigint' | 'boolean' | 'json';
 export interface LedgerDialect {
   /** A SELECT of every column, in the order of `ledgerColumns.all`, from a JSON array of rows. */
   selectFromJson(rows: string): Sql;
-  /** A JSON array of objects as a table called `given`. Whole numbers may be written as strings. */
-  given(rows: string, columns: Record<string, ColumnType>): Sql;
+  /** Rows as a table called `given`, for a statement that takes any number of them. Whole numbers may be strings. */
+  given(rows: readonly Record<string, unknown>[], columns: Record<string, ColumnType>): Sql;
+  /** The rows of `table` for which the condition on it and `given` holds, beside `given`: looked up for each row of that in an index. */
+  besideGiven(table: 'usage_rollups' | 'usage_stats', condition: Sql): Sql;
   /** A column of tags as a table with the column `tag.value`. */
   tagsOf(column: 'usage_stats.tags' | 'usage_series.tags'): Sql;
   /** At the end of a SELECT inside a transaction: nobody changes what was read before it ends. */
@@ -28,15 +30,18 @@ export const ledgerDialects: Record<DatabaseKind, LedgerDialect> = {
       return sql`SELECT ${raw(values.join(', '))} FROM json_each(${rows}) WHERE true`;
     },
     given: (rows, columns) => {
-      const toValue = (name: string, type: ColumnType) => {
-        if (type === 'json') return `value -> '${name}' AS ${name}`;
-        return type === 'text' || type === 'boolean'
-          ? `value ->> '${name}' AS ${name}`
-          : `CAST(value ->> '${name}' AS INTEGER) AS ${name}`;
-      };
-      const values = Object.entries(columns).map(([name, type]) => toValue(name, type));
-      return sql`(SELECT ${raw(values.join(', '))} FROM json_each(${rows})) AS given`;
+      const names = Object.keys(columns);
+      // By place, which takes half as long as by name.
+      const values = Object.entries(columns).map(([name, type], place) => {
+        if (type === 'json') return `value -> ${place} AS ${name}`;
+        const isWhole = type === 'integer' || type === 'bigint';
+        return `${isWhole ? `CAST(value ->> ${place} AS INTEGER)` : `value ->> ${place}`} AS ${name}`;
+      });
+      const json = JSON.stringify(rows.map((row) => names.map((name) => row[name] ?? null)));
+      return sql`(SELECT ${raw(values.join(', '))} FROM json_each(${json})) AS given`;
     },
+    // CROSS JOIN: the order is kept.
+    besideGiven: (table, condition) => sql`CROSS JOIN ${raw(table)} ON ${condition}`,
     tagsOf: (column) => raw(`json_each(${column}) AS tag`),
     forUpdate: raw(''),
   },
@@ -46,8 +51,11 @@ export const ledgerDialects: Record<DatabaseKind, LedgerDialect> = {
       sql`SELECT ${raw(ledgerColumns.all.join(', '))} FROM jsonb_populate_recordset(CAST(NULL AS usage_stats), CAST(${rows} AS jsonb))`,
     given: (rows, columns) => {
       const named = Object.entries(columns).map(([name, type]) => raw(`${name} ${type === 'json' ? 'jsonb' : type}`));
-      return sql`jsonb_to_recordset(CAST(${rows} AS jsonb)) AS given(${join(named, ', ')})`;
+      return sql`jsonb_to_recordset(CAST(${JSON.stringify(rows)} AS jsonb)) AS given(${join(named, ', ')})`;
     },
+    // OFFSET 0: left to itself the planner reads the whole table once, and compares each row with every one of `given`.
+    besideGiven: (table, condition) =>
+      sql`CROSS JOIN LATERAL (SELECT * FROM ${raw(table)} WHERE ${condition} OFFSET 0) AS ${raw(table)}`,
     tagsOf: (column) => raw(`jsonb_array_elements_text(${column}) AS tag(value)`),
     forUpdate: raw('FOR UPDATE'),
     // Any number that nothing else in this database takes.

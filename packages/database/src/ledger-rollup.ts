@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { raw, sqltag as sql } from '@prisma/client/runtime/client';
 import type { Client } from './client.ts';
 import type { LedgerDialect } from './ledger-dialects.ts';
-import { addToBins, type Bins, readBins, toBin, writeBins } from './usage-bins.ts';
+import { addBins, addToBins, type Bins, readBins, toBin, writeBins } from './usage-bins.ts';
 import {
   binNames,
   errorCode,
@@ -58,7 +58,7 @@ export async function lockRollups(transaction: Transaction, { tryLock }: LedgerD
 
 export function givenNames(dialect: LedgerDialect, rows: readonly { request_id: string; call_number: Whole }[]) {
   const names = rows.map(({ request_id, call_number }) => ({ request_id, call_number: Number(call_number) }));
-  return dialect.given(JSON.stringify(names), { request_id: 'text', call_number: 'integer' });
+  return dialect.given(names, { request_id: 'text', call_number: 'integer' });
 }
 
 /** Whole numbers come as bigint or number, and truth on SQLite as either, depending on whether they were computed. */
@@ -127,7 +127,7 @@ async function findSeries(transaction: Transaction, dialect: LedgerDialect, rows
   const fresh = missing.map(([hash, row]) => ({ hash, ...toSeries(row) }));
   await transaction.$executeRaw(sql`
     INSERT INTO usage_series (hash, provider, model, client, tags, demo)
-    SELECT hash, provider, model, client, tags, demo FROM ${dialect.given(JSON.stringify(fresh), {
+    SELECT hash, provider, model, client, tags, demo FROM ${dialect.given(fresh, {
       hash: 'text',
       provider: 'text',
       model: 'text',
@@ -158,9 +158,11 @@ async function addToRollups(
   series: ReadonlyMap<string, number>,
 ): Promise<void> {
   const additions = addUp(rows, series);
-  const keys = JSON.stringify(
-    [...additions.values()].map(({ width_minutes, starts_at, series_id }) => ({ width_minutes, starts_at, series_id })),
-  );
+  const keys = [...additions.values()].map(({ width_minutes, starts_at, series_id }) => ({
+    width_minutes,
+    starts_at,
+    series_id,
+  }));
   const stored = await transaction.$queryRaw<(Record<string, Whole | string | null> & RollupKey)[]>(sql`
     SELECT width_minutes, starts_at, series_id, ${raw(textNames.map((name) => `usage_rollups.${name}`).join(', '))}
     FROM ${dialect.given(keys, keyTypes)} JOIN usage_rollups USING (width_minutes, starts_at, series_id)`);
@@ -168,7 +170,7 @@ async function addToRollups(
     const addition = additions.get(toRollupKey(row));
     if (addition === undefined) throw new TypeError('what was read was asked for');
     if (row['errors'] != null) readCounts(addition.errors, String(row['errors']));
-    for (const [name, bins] of addition.bins) if (row[name] != null) readBins(bins, String(row[name]));
+    for (const [name, bins] of addition.bins) if (row[name] != null) addBins(bins, readBins(String(row[name])));
   }
   const names = [...Object.keys(keyTypes), ...sumNames, ...textNames];
   const types = Object.fromEntries(names.map((name) => [name, 'bigint' as const]));
@@ -177,7 +179,7 @@ async function addToRollups(
     ...sumNames.map((name) => `${name} = usage_rollups.${name} + excluded.${name}`),
     ...textNames.map((name) => `${name} = excluded.${name}`),
   ];
-  const written = JSON.stringify([...additions.values()].map(toJsonRow));
+  const written = [...additions.values()].map(toJsonRow);
   await transaction.$executeRaw(sql`
     INSERT INTO usage_rollups (${raw(names.join(', '))})
     SELECT ${raw(names.join(', '))} FROM ${dialect.given(written, { ...types, ...keyTypes })} WHERE true

@@ -4,7 +4,7 @@ import type { Client } from './client.ts';
 import { selectUsage } from './ledger-arms.ts';
 import type { LedgerDialect } from './ledger-dialects.ts';
 import { readInSpans } from './ledger-spans.ts';
-import { type Bins, findPercentiles, readBins, readValues } from './usage-bins.ts';
+import { addBins, type Bins, findPercentiles, readBins, readValues } from './usage-bins.ts';
 import {
   binNames,
   errorCode,
@@ -31,11 +31,12 @@ export async function summarizeUsage(client: Client, dialect: LedgerDialect, que
   );
   const [totals, groups] = [createSum(), new Map<string, Sum>()];
   for (const row of rows as SummaryRow[]) {
-    addTo(totals, row);
+    const sum = toSum(row);
+    addTo(totals, sum);
     for (const name of toGroups(groupBy, row.group_key)) {
       const group = groups.get(name) ?? createSum();
       groups.set(name, group);
-      addTo(group, row);
+      addTo(group, sum);
     }
   }
   return {
@@ -127,14 +128,22 @@ function createSum(): Sum {
   return { sums: new Map(), errors: new Map(), bins: new Map(binNames.map((name) => [name, new Map()])) };
 }
 
-function addTo({ sums, errors, bins }: Sum, row: SummaryRow): void {
-  for (const name of sumNames) sums.set(name, (sums.get(name) ?? 0) + Number(row[name] ?? 0));
-  if (row['errors'] != null) readCounts(errors, String(row['errors']));
-  for (const [name, into] of bins) {
+function toSum(row: SummaryRow): Sum {
+  const sum = createSum();
+  for (const name of sumNames) sum.sums.set(name, Number(row[name] ?? 0));
+  if (row['errors'] != null) readCounts(sum.errors, String(row['errors']));
+  for (const [name, bins] of sum.bins) {
     const [joined, values] = [row[name], row[`${name}_values`]];
-    if (joined != null) readBins(into, String(joined));
-    if (values != null) readValues(into, String(values));
+    if (joined != null) addBins(bins, readBins(String(joined)));
+    if (values != null) addBins(bins, readValues(String(values)));
   }
+  return sum;
+}
+
+function addTo({ sums, errors, bins }: Sum, more: Sum): void {
+  for (const [name, value] of more.sums) sums.set(name, (sums.get(name) ?? 0) + value);
+  for (const [code, times] of more.errors) errors.set(code, (errors.get(code) ?? 0) + times);
+  for (const [name, into] of bins) addBins(into, more.bins.get(name) ?? new Map());
 }
 
 function toTotals({ sums, errors, bins }: Sum): UsageTotals {

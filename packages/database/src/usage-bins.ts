@@ -29,6 +29,10 @@ export function addToBins(bins: Bins, bin: number, times = 1): void {
   bins.set(bin, (bins.get(bin) ?? 0) + times);
 }
 
+export function addBins(bins: Bins, more: Bins): void {
+  for (const [bin, times] of more) addToBins(bins, bin, times);
+}
+
 export function writeBins(bins: Bins): string {
   return [...bins]
     .toSorted(([left], [right]) => left - right)
@@ -36,17 +40,30 @@ export function writeBins(bins: Bins): string {
     .join('');
 }
 
-/** Adds what `text` holds. By character codes: a report reads millions of them. */
-export function readBins(bins: Bins, text: string): void {
+export function readBins(text: string): Bins {
+  // Texts of roll-ups are short, those that a report has joined are millions of letters.
+  if (text.length < 256) {
+    const bins: Bins = new Map();
+    forEachBin(text, (bin, times) => addToBins(bins, bin, times));
+    return bins;
+  }
+  const counts = new Float64Array(52 * 52);
+  forEachBin(text, (bin, times) => {
+    counts[bin] = (counts[bin] ?? 0) + times;
+  });
+  return toBins(counts);
+}
+
+function forEachBin(text: string, visit: (bin: number, times: number) => void): void {
   for (let at = 0; at < text.length;) {
     const bin = toPlace(text.charCodeAt(at)) * 52 + toPlace(text.charCodeAt(at + 1));
     at += 2;
     let times = 0;
-    for (let digit = text.charCodeAt(at) - 48; digit >= 0 && digit <= 9; digit = text.charCodeAt(at) - 48) {
-      times = times * 10 + digit;
+    for (let code = text.charCodeAt(at); code >= 48 && code <= 57; code = text.charCodeAt(at)) {
+      times = times * 10 + code - 48;
       at += 1;
     }
-    addToBins(bins, bin, times === 0 ? 1 : times);
+    visit(bin, times === 0 ? 1 : times);
   }
 }
 
@@ -54,9 +71,20 @@ function toPlace(code: number): number {
   return code >= 97 ? code - 71 : code - 65;
 }
 
-/** Adds values that are written one by one, with commas between. */
-export function readValues(bins: Bins, text: string): void {
-  for (const value of text.split(',')) addToBins(bins, toBin(Number(value)));
+/** Of values that are written one by one, with commas between. */
+export function readValues(text: string): Bins {
+  const counts = new Float64Array(52 * 52);
+  for (const value of text.split(',')) {
+    const bin = toBin(Number(value));
+    counts[bin] = (counts[bin] ?? 0) + 1;
+  }
+  return toBins(counts);
+}
+
+function toBins(counts: Float64Array): Bins {
+  const bins: Bins = new Map();
+  counts.forEach((times, bin) => times > 0 && bins.set(bin, times));
+  return bins;
 }
 
 /** By nearest rank: the smallest value that so many per cent of the values do not exceed; undefined where there is none. */
