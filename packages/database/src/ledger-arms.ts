@@ -2,15 +2,20 @@ import { join, raw, type Sql, sqltag as sql } from '@prisma/client/runtime/clien
 import type { LedgerDialect } from './ledger-dialects.ts';
 import type { Span, UsageSpans } from './usage-spans.ts';
 
-/** What is selected of a roll-up and of a single row, the same columns of both, and which of them count. */
-export interface UsageArm {
-  rolledUp: Sql;
-  single: Sql;
-  /** Over `usage_series`. */
-  ofSeries: Sql;
-  /** The same over `usage_stats`. */
-  ofRows: Sql;
-  groupBy: Sql;
+/** What is asked of roll-ups and of single rows: the same values, as SQL aggregates, in the same order. */
+export interface UsageArms {
+  rolledUp: readonly string[];
+  single: readonly string[];
+  /** What they are grouped by; absent: each span is a group, which takes a third of the time. */
+  key?: { ofSeries: string; ofRows: string } | undefined;
+  /** Which of them count; absent: all. */
+  where?: { ofSeries: Sql; ofRows: Sql } | undefined;
+}
+
+/** `sums`: a JSON array of the values. A group may come more than once, and one without rows has nulls. */
+export interface UsageRow {
+  group_key: string;
+  sums: string;
 }
 
 const spanColumns = { day: 'text', width: 'integer', from_at: 'bigint', to_at: 'bigint' } as const;
@@ -21,12 +26,12 @@ const isNoCopy = raw(`NOT EXISTS (SELECT 1 FROM usage_tombstones
 
 /**
  * Everything in the spans, in one statement, which sees the database at one moment: a row that is being rolled up meanwhile is seen
- * in its roll-up or by itself, and never in both. What is selected may name its span `given`.
+ * in its roll-up or by itself, and never in both. Undefined where there is no span.
  */
 export function selectUsage(
   dialect: LedgerDialect,
   { pieces, fresh, edges }: UsageSpans,
-  arm: UsageArm,
+  { rolledUp, single, key, where }: UsageArms,
 ): Sql | undefined {
   // Times are whole in the table: rounding up changes neither an inclusive beginning nor an exclusive end.
   const toRow = ({ day, width, from, to }: Span & { width?: number }) => ({
@@ -39,22 +44,33 @@ export function selectUsage(
   const inSpan = (column: string) => raw(`${column} >= given.from_at AND ${column} < given.to_at`);
   const ofRollups = sql`usage_rollups.width_minutes = given.width AND ${inSpan('usage_rollups.starts_at')}`;
   const ofRows = inSpan('usage_stats.started_at');
+  const rowsWhere = where === undefined ? raw('') : sql`AND ${where.ofRows}`;
+  const rows = sql`SELECT ${raw(key?.ofRows ?? 'given.day')} AS group_key, ${dialect.array(single)} AS sums`;
+
   const arms: Sql[] = [];
   if (pieces.length > 0) {
-    arms.push(sql`
-      SELECT ${arm.rolledUp} FROM ${given(pieces)} ${dialect.besideGiven('usage_rollups', ofRollups)}
-      CROSS JOIN usage_series WHERE usage_series.id = usage_rollups.series_id AND ${arm.ofSeries} ${arm.groupBy}`);
+    const sums = dialect.array(rolledUp);
+    const series = sql`CROSS JOIN usage_series WHERE usage_series.id = usage_rollups.series_id
+      ${where === undefined ? raw('') : sql`AND ${where.ofSeries}`}`;
+    arms.push(
+      key === undefined
+        ? sql`SELECT given.day AS group_key, (
+            SELECT ${sums} FROM usage_rollups ${where === undefined ? raw('WHERE') : sql`${series} AND`} ${ofRollups}
+          ) AS sums FROM ${given(pieces)}`
+        : sql`SELECT ${raw(key.ofSeries)} AS group_key, ${sums} AS sums
+          FROM ${given(pieces)} ${dialect.besideGiven('usage_rollups', ofRollups)} ${series} GROUP BY 1`,
+    );
   }
   if (fresh.length > 0) {
     arms.push(sql`
-      SELECT ${arm.single} FROM ${given(fresh)}
-      ${dialect.besideGiven('usage_stats', sql`NOT usage_stats.rolled_up AND ${ofRows}`)}
-      WHERE ${isNoCopy} AND ${arm.ofRows} ${arm.groupBy}`);
+      ${rows} FROM ${given(fresh)}
+      ${dialect.besideGiven('usage_stats', sql`usage_stats.rolled_up = false AND ${ofRows}`)}
+      WHERE ${isNoCopy} ${rowsWhere} GROUP BY 1`);
   }
   if (edges.length > 0) {
     arms.push(sql`
-      SELECT ${arm.single} FROM ${given(edges)} ${dialect.besideGiven('usage_stats', ofRows)}
-      WHERE (usage_stats.rolled_up OR ${isNoCopy}) AND ${arm.ofRows} ${arm.groupBy}`);
+      ${rows} FROM ${given(edges)} ${dialect.besideGiven('usage_stats', ofRows)}
+      WHERE (usage_stats.rolled_up OR ${isNoCopy}) ${rowsWhere} GROUP BY 1`);
   }
   return arms.length === 0 ? undefined : join(arms, ' UNION ALL ');
 }

@@ -4,6 +4,7 @@ import type { LedgerRepository } from './database.ts';
 import { selectUsage } from './ledger-arms.ts';
 import type { LedgerDialect } from './ledger-dialects.ts';
 import { readInSpans } from './ledger-spans.ts';
+import { toAddend } from './usage-columns.ts';
 
 /** One number: budgets ask it where their counters are gone. */
 export async function sumCosts(
@@ -17,16 +18,13 @@ export async function sumCosts(
     if (asker !== undefined) conditions.push(sql`${raw(table)}.client = ${asker}`);
     return join(conditions, ' AND ');
   };
-  const sum = (column: string) => raw(`CAST(COALESCE(SUM(${column}), 0) AS BIGINT) AS cost`);
   const { rows } = await readInSpans(client, { from, to, byDay: false }, (spans) =>
     selectUsage(dialect, spans, {
-      rolledUp: sum('usage_rollups.cost_nano_usd'),
-      // An answer from the cache costs nothing.
-      single: sum('CASE WHEN NOT usage_stats.cached THEN usage_stats.cost_nano_usd END'),
-      ofSeries: filter('usage_series'),
-      ofRows: filter('usage_stats'),
-      groupBy: raw(''),
+      rolledUp: ['CAST(SUM(usage_rollups.cost_nano_usd) AS BIGINT)'],
+      single: [`CAST(SUM(${toAddend('cost_nano_usd')}) AS BIGINT)`],
+      where: { ofSeries: filter('usage_series'), ofRows: filter('usage_stats') },
     }),
   );
-  return (rows as { cost: bigint | number }[]).reduce((total, { cost }) => total + Number(cost), 0);
+  // Written by the database, as an array of one number or null.
+  return rows.reduce((total, { sums }) => total + ((JSON.parse(sums) as [number | null])[0] ?? 0), 0);
 }

@@ -13,6 +13,8 @@ export interface LedgerDialect {
   given(rows: readonly Record<string, unknown>[], columns: Record<string, ColumnType>): Sql;
   /** The rows of `table` for which the condition on it and `given` holds, beside `given`: looked up for each row of that in an index. */
   besideGiven(table: 'usage_rollups' | 'usage_stats', condition: Sql): Sql;
+  /** SQL values as the text of a JSON array. */
+  array(values: readonly string[]): Sql;
   /** A column of tags as a table with the column `tag.value`. */
   tagsOf(column: 'usage_stats.tags' | 'usage_series.tags'): Sql;
   /** At the end of a SELECT inside a transaction: nobody changes what was read before it ends. */
@@ -42,6 +44,7 @@ export const ledgerDialects: Record<DatabaseKind, LedgerDialect> = {
     },
     // CROSS JOIN: the order is kept.
     besideGiven: (table, condition) => sql`CROSS JOIN ${raw(table)} ON ${condition}`,
+    array: (values) => raw(`json_array(${values.join(', ')})`),
     tagsOf: (column) => raw(`json_each(${column}) AS tag`),
     forUpdate: raw(''),
   },
@@ -56,6 +59,7 @@ export const ledgerDialects: Record<DatabaseKind, LedgerDialect> = {
     // OFFSET 0: left to itself the planner reads the whole table once, and compares each row with every one of `given`.
     besideGiven: (table, condition) =>
       sql`CROSS JOIN LATERAL (SELECT * FROM ${raw(table)} WHERE ${condition} OFFSET 0) AS ${raw(table)}`,
+    array: (values) => raw(`CAST(json_build_array(${values.join(', ')}) AS TEXT)`),
     tagsOf: (column) => raw(`jsonb_array_elements_text(${column}) AS tag(value)`),
     forUpdate: raw('FOR UPDATE'),
     // Any number that nothing else in this database takes.

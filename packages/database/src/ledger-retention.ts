@@ -25,7 +25,7 @@ export async function deleteRolledUp(
         SELECT request_id, call_number FROM usage_tombstones WHERE deleted_at < ${BigInt(now - tombstonesForMs)} LIMIT ${limit})`);
     const rows = await transaction.$queryRaw<{ request_id: string; call_number: bigint | number }[]>(sql`
       SELECT request_id, call_number FROM usage_stats
-      WHERE started_at < ${edge} AND rolled_up ORDER BY started_at LIMIT ${limit}`);
+      WHERE started_at < ${edge} AND rolled_up = true ORDER BY started_at LIMIT ${limit}`);
     if (rows.length === 0) return 0;
     await transaction.$executeRaw(sql`
       INSERT INTO usage_retention (id, deleted_before) VALUES (1, ${edge})

@@ -90,7 +90,7 @@ async function readRows(
            EXISTS (SELECT 1 FROM usage_tombstones WHERE usage_tombstones.request_id = usage_stats.request_id
                    AND usage_tombstones.call_number = usage_stats.call_number) AS is_copy
     FROM usage_stats
-    WHERE NOT rolled_up AND (status <> 'outcome_unknown' OR started_at < ${BigInt(Math.ceil(unknownBefore))})
+    WHERE rolled_up = false AND (status <> 'outcome_unknown' OR started_at < ${BigInt(Math.ceil(unknownBefore))})
     ORDER BY started_at LIMIT ${limit} ${dialect.forUpdate}`);
 }
 

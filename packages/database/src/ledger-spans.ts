@@ -1,5 +1,6 @@
 import { type Sql, sqltag as sql } from '@prisma/client/runtime/client';
 import type { Client } from './client.ts';
+import type { UsageRow } from './ledger-arms.ts';
 import { toRollupEdge, toUsageSpans, type UsageSpans } from './usage-spans.ts';
 
 interface Bounds {
@@ -16,12 +17,12 @@ export async function readInSpans(
   client: Client,
   query: { from: number; to: number; timeZone?: string | undefined; byDay: boolean },
   select: (spans: UsageSpans) => Sql | undefined,
-): Promise<{ rows: unknown[]; from: number; to: number; widened: boolean }> {
+): Promise<{ rows: UsageRow[]; from: number; to: number; widened: boolean }> {
   let bounds = await readBounds(client);
   for (;;) {
     const spans = toUsageSpans(query.byDay ? withinBounds(query, bounds) : query, bounds.deletedBefore);
     const statement = select(spans);
-    const rows = statement === undefined ? [] : await client.$queryRaw<unknown[]>(statement);
+    const rows = statement === undefined ? [] : await client.$queryRaw<UsageRow[]>(statement);
     const now = await readBounds(client);
     const isCut = spans.edges.some(({ from }) => from < now.deletedBefore);
     if (!isCut || now.deletedBefore === bounds.deletedBefore) return { rows, ...toCounted(query, spans) };

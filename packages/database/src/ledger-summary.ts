@@ -1,7 +1,7 @@
 import { type UsageGroupBy, type UsageQuery, type UsageReport, UsageTotals } from '@aimm/contracts';
 import { join, raw, type Sql, sqltag as sql } from '@prisma/client/runtime/client';
 import type { Client } from './client.ts';
-import { selectUsage } from './ledger-arms.ts';
+import { selectUsage, type UsageArms, type UsageRow } from './ledger-arms.ts';
 import type { LedgerDialect } from './ledger-dialects.ts';
 import { readInSpans } from './ledger-spans.ts';
 import { addBins, type Bins, findPercentiles, readBins, readValues } from './usage-bins.ts';
@@ -19,19 +19,18 @@ import {
 /** From the roll-ups of whole quarters of an hour, and from the ledger's rows where there is none yet. */
 export async function summarizeUsage(client: Client, dialect: LedgerDialect, query: UsageQuery): Promise<UsageReport> {
   const { groupBy } = query;
-  const key = toKey(groupBy);
   const { rows, from, to, widened } = await readInSpans(client, { ...query, byDay: groupBy === 'day' }, (spans) =>
     selectUsage(dialect, spans, {
-      rolledUp: raw(rolledUpColumns(key('usage_series'))),
-      single: raw(singleColumns(key('usage_stats'))),
-      ofSeries: toFilter(dialect, 'usage_series', query),
-      ofRows: toFilter(dialect, 'usage_stats', query),
-      groupBy: raw('GROUP BY 1'),
+      rolledUp: rolledUpValues,
+      single: singleValues,
+      key: toKey(groupBy),
+      where: toWhere(dialect, query),
     }),
   );
   const [totals, groups] = [createSum(), new Map<string, Sum>()];
-  for (const row of rows as SummaryRow[]) {
+  for (const row of rows) {
     const sum = toSum(row);
+    if (isEmpty(sum)) continue;
     addTo(totals, sum);
     for (const name of toGroups(groupBy, row.group_key)) {
       const group = groups.get(name) ?? createSum();
@@ -57,20 +56,23 @@ function byWeight(left: Group, right: Group): number {
 
 type Table = 'usage_series' | 'usage_stats';
 
-/** Calls of the same tags go together here: their groups are made of these sums. */
-function toKey(groupBy: UsageGroupBy | undefined): (table: Table) => string {
+/** Calls of the same tags go together here: their groups are made of these sums. Days are spans. */
+function toKey(groupBy: UsageGroupBy | undefined): UsageArms['key'] {
+  const inBoth = (toSql: (table: Table) => string) => ({
+    ofSeries: toSql('usage_series'),
+    ofRows: toSql('usage_stats'),
+  });
   switch (groupBy) {
     case undefined:
-      return () => "CAST('' AS TEXT)";
+    case 'day':
+      return undefined;
     case 'provider':
     case 'client':
-      return (table) => `${table}.${groupBy}`;
+      return inBoth((table) => `${table}.${groupBy}`);
     case 'model':
-      return (table) => `${table}.provider || '/' || ${table}.model`;
-    case 'day':
-      return () => 'given.day';
+      return inBoth((table) => `${table}.provider || '/' || ${table}.model`);
     case 'tag':
-      return (table) => `CAST(${table}.tags AS TEXT)`;
+      return inBoth((table) => `CAST(${table}.tags AS TEXT)`);
   }
 }
 
@@ -81,9 +83,15 @@ function toGroups(groupBy: UsageGroupBy | undefined, key: string): string[] {
   return groupBy === 'tag' ? (JSON.parse(key) as string[]) : [key];
 }
 
+function toWhere(dialect: LedgerDialect, query: UsageQuery): UsageArms['where'] {
+  const { provider, model, client, tag } = query;
+  if ([provider, model, client, tag].every((value) => value === undefined)) return undefined;
+  return { ofSeries: toFilter(dialect, 'usage_series', query), ofRows: toFilter(dialect, 'usage_stats', query) };
+}
+
 function toFilter(dialect: LedgerDialect, table: Table, { provider, model, client, tag }: UsageQuery): Sql {
   const column = (name: string) => raw(`${table}.${name}`);
-  const conditions = [sql`1 = 1`];
+  const conditions: Sql[] = [];
   if (provider !== undefined) conditions.push(sql`${column('provider')} = ${provider}`);
   if (client !== undefined) conditions.push(sql`${column('client')} = ${client}`);
   if (model !== undefined) {
@@ -96,27 +104,17 @@ function toFilter(dialect: LedgerDialect, table: Table, { provider, model, clien
   return join(conditions, ' AND ');
 }
 
-/** Text columns of roll-ups are made to be joined. Of single rows the values come as they are, see `readValues`. */
-function rolledUpColumns(key: string): string {
+/** What is read of a group: sums, texts that were joined, and of single rows their milliseconds as they are. */
+const rolledUpValues = [
   // PostgreSQL adds up whole numbers as decimals; every sum here fits 64 bits.
-  const sums = sumNames.map((name) => `CAST(SUM(usage_rollups.${name}) AS BIGINT) AS ${name}`);
-  const texts = ['errors', ...binNames].map((name) => `string_agg(usage_rollups.${name}, '') AS ${name}`);
-  const values = binNames.map((name) => `CAST(NULL AS TEXT) AS ${name}_values`);
-  return [`${key} AS group_key`, ...sums, ...texts, ...values].join(', ');
-}
-
-function singleColumns(key: string): string {
-  const sums = sumNames.map((name) => `CAST(SUM(${toAddend(name)}) AS BIGINT) AS ${name}`);
-  const errors = `string_agg(${errorCode} || ' 1,', '') AS errors`;
-  const texts = binNames.map((name) => `CAST(NULL AS TEXT) AS ${name}`);
-  const values = binNames.map((name) => `string_agg(CAST(${toMilliseconds(name)} AS TEXT), ',') AS ${name}_values`);
-  return [`${key} AS group_key`, ...sums, errors, ...texts, ...values].join(', ');
-}
-
-/** Whole numbers come as bigint or number, depending on the database and on whether they were computed. */
-interface SummaryRow extends Record<string, string | bigint | number | null> {
-  group_key: string;
-}
+  ...sumNames.map((name) => `CAST(SUM(usage_rollups.${name}) AS BIGINT)`),
+  ...['errors', ...binNames].map((name) => `string_agg(usage_rollups.${name}, '')`),
+];
+const singleValues = [
+  ...sumNames.map((name) => `CAST(SUM(${toAddend(name)}) AS BIGINT)`),
+  `string_agg(${errorCode} || ' 1,', '')`,
+  ...binNames.map((name) => `string_agg(CAST(${toMilliseconds(name)} AS TEXT), ',')`),
+];
 
 interface Sum {
   sums: Map<SumColumn, number>;
@@ -128,16 +126,26 @@ function createSum(): Sum {
   return { sums: new Map(), errors: new Map(), bins: new Map(binNames.map((name) => [name, new Map()])) };
 }
 
-function toSum(row: SummaryRow): Sum {
+function toSum({ sums: json }: UsageRow): Sum {
+  // Written by the database, in the order of the values above.
+  const values = JSON.parse(json) as (number | string | null)[];
+  const texts = values.slice(sumNames.length).map((text) => (text === null ? '' : String(text)));
+  const [errors = '', ...bins] = texts;
   const sum = createSum();
-  for (const name of sumNames) sum.sums.set(name, Number(row[name] ?? 0));
-  if (row['errors'] != null) readCounts(sum.errors, String(row['errors']));
-  for (const [name, bins] of sum.bins) {
-    const [joined, values] = [row[name], row[`${name}_values`]];
-    if (joined != null) addBins(bins, readBins(String(joined)));
-    if (values != null) addBins(bins, readValues(String(values)));
-  }
+  for (const [place, name] of sumNames.entries()) sum.sums.set(name, Number(values[place] ?? 0));
+  readCounts(sum.errors, errors);
+  for (const [place, name] of binNames.entries()) sum.bins.set(name, readMilliseconds(bins[place] ?? ''));
   return sum;
+}
+
+/** Single values begin with a digit, bins with a letter. */
+function readMilliseconds(text: string): Bins {
+  return /^\d/.test(text) ? readValues(text) : readBins(text);
+}
+
+/** A span without rows. */
+function isEmpty({ sums }: Sum): boolean {
+  return [...sums.values()].every((value) => value === 0);
 }
 
 function addTo({ sums, errors, bins }: Sum, more: Sum): void {

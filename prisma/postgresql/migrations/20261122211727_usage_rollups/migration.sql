@@ -71,4 +71,4 @@ CREATE UNIQUE INDEX "usage_series_hash_key" ON "usage_series"("hash");
 CREATE INDEX "usage_tombstones_deleted_at_idx" ON "usage_tombstones"("deleted_at");
 
 -- CreateIndex
-CREATE INDEX "usage_stats_not_rolled_up_idx" ON "usage_stats"("started_at") WHERE (NOT rolled_up);
+CREATE INDEX "usage_stats_rolled_up_started_at_idx" ON "usage_stats"("rolled_up", "started_at");

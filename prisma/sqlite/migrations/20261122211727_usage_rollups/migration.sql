@@ -9,7 +9,7 @@ CREATE TABLE "usage_series" (
     "demo" BOOLEAN NOT NULL
 );
 
--- CreateTable
+-- CreateTable: without a row id its rows lie in the order in which reports read them
 CREATE TABLE "usage_rollups" (
     "width_minutes" INTEGER NOT NULL,
     "starts_at" BIGINT NOT NULL,
@@ -39,7 +39,7 @@ CREATE TABLE "usage_rollups" (
     "queue_bins" TEXT,
 
     PRIMARY KEY ("width_minutes", "starts_at", "series_id")
-);
+) WITHOUT ROWID;
 
 -- CreateTable
 CREATE TABLE "usage_tombstones" (
@@ -61,7 +61,7 @@ ALTER TABLE "usage_stats" ADD COLUMN "saved_nano_usd" BIGINT;
 ALTER TABLE "usage_stats" ADD COLUMN "rolled_up" BOOLEAN NOT NULL DEFAULT false;
 
 -- CreateIndex
-CREATE INDEX "usage_stats_not_rolled_up_idx" ON "usage_stats"("started_at") WHERE NOT rolled_up;
+CREATE INDEX "usage_stats_rolled_up_started_at_idx" ON "usage_stats"("rolled_up", "started_at");
 
 -- CreateIndex
 CREATE UNIQUE INDEX "usage_series_hash_key" ON "usage_series"("hash");
