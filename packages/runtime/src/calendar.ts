@@ -8,21 +8,6 @@ export interface LocalDay {
   endsAt: number;
 }
 
-/** Whether it is the IANA name of a time zone that this machine knows. */
-export function isTimeZone(name: string): boolean {
-  try {
-    // Offsets such as +02:00 are taken as well, and are no zone: they know no summer.
-    return !/^[+-]/.test(name) && new Intl.DateTimeFormat('en', { timeZone: name }).resolvedOptions().timeZone !== '';
-  } catch {
-    return false;
-  }
-}
-
-/** The zone that this machine's clock shows. */
-export function localTimeZone(): string {
-  return new Intl.DateTimeFormat().resolvedOptions().timeZone;
-}
-
 /** When the day began in which `at` lies: its first instant, where midnight comes twice or not at all. */
 export function toStartOfDay(at: number, timeZone: string): number {
   return toZoned(at, timeZone).startOfDay().epochMilliseconds;

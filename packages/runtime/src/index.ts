@@ -6,3 +6,4 @@ export { isLoopbackName } from './loopback.ts';
 export { ensureMasterKey, findMasterKey, masterKeyFile } from './master-key.ts';
 export { isProviderKey, secretsOf, withoutProviderKeys } from './secrets.ts';
 export { createShutdown, exitOnUncaught, type Shutdown, type ShutdownOptions } from './shutdown.ts';
+export { isTimeZone, localTimeZone } from './time-zone.ts';
