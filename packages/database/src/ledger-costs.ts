@@ -20,6 +20,7 @@ export async function sumCosts(
   };
   const { rows } = await readInSpans(client, { from, to, byDay: false }, (spans) =>
     selectUsage(dialect, spans, {
+      scope: 'series',
       rolledUp: ['CAST(SUM(usage_rollups.cost_nano_usd) AS BIGINT)'],
       single: [`CAST(SUM(${toAddend('cost_nano_usd')}) AS BIGINT)`],
       where: { ofSeries: filter('usage_series'), ofRows: filter('usage_stats') },

@@ -7,6 +7,8 @@ import {
   binNames,
   errorCode,
   readCounts,
+  type RollupScope,
+  rollupScopes,
   sumNames,
   type SumColumn,
   toAddend,
@@ -98,22 +100,30 @@ function isCopy(row: Row): boolean {
   return Boolean(row['is_copy']);
 }
 
-/** What a row has in common with others. */
-function toSeries({ provider, model, client, tags, demo }: Row) {
-  // Written by this package, as an array of strings.
-  const sorted = (JSON.parse(tags) as string[]).toSorted();
-  return { provider, model, client, tags: sorted, demo: Boolean(demo) };
+/** What a row has in common with others of its roll-up. */
+function toSeries({ provider, model, client, tags, demo }: Row, scope: RollupScope) {
+  switch (scope) {
+    case 'all':
+      return { provider: '', model: '', client: '', tags: [], demo: false };
+    case 'client':
+      return { provider: '', model: '', client, tags: [], demo: false };
+    case 'series':
+      // Written by this package, as an array of strings.
+      return { provider, model, client, tags: (JSON.parse(tags) as string[]).toSorted(), demo: Boolean(demo) };
+  }
 }
 
-function toHash(row: Row): string {
+function toHash(row: Row, scope: RollupScope): string {
   return createHash('sha256')
-    .update(JSON.stringify(Object.values(toSeries(row))))
+    .update(JSON.stringify([scope, ...Object.values(toSeries(row, scope))]))
     .digest('hex');
 }
 
 /** The ids of the rows' series by their hashes; what is new is made. */
 async function findSeries(transaction: Transaction, dialect: LedgerDialect, rows: readonly Row[]) {
-  const given = new Map(rows.map((row) => [toHash(row), row]));
+  const given = new Map(
+    rows.flatMap((row) => rollupScopes.map((scope) => [toHash(row, scope), toSeries(row, scope)] as const)),
+  );
   const read = async () => {
     const found = await transaction.usageSeries.findMany({
       where: { hash: { in: [...given.keys()] } },
@@ -124,7 +134,7 @@ async function findSeries(transaction: Transaction, dialect: LedgerDialect, rows
   const known = await read();
   const missing = [...given].filter(([hash]) => !known.has(hash));
   if (missing.length === 0) return known;
-  const fresh = missing.map(([hash, row]) => ({ hash, ...toSeries(row) }));
+  const fresh = missing.map(([hash, common]) => ({ hash, ...common }));
   await transaction.$executeRaw(sql`
     INSERT INTO usage_series (hash, provider, model, client, tags, demo)
     SELECT hash, provider, model, client, tags, demo FROM ${dialect.given(fresh, {
@@ -140,6 +150,7 @@ async function findSeries(transaction: Transaction, dialect: LedgerDialect, rows
 
 /** What a batch of rows adds to one roll-up. */
 interface Addition {
+  scope: RollupScope;
   width_minutes: number;
   starts_at: number;
   series_id: number;
@@ -148,7 +159,7 @@ interface Addition {
   bins: Map<string, Bins>;
 }
 
-const keyTypes = { width_minutes: 'integer', starts_at: 'bigint', series_id: 'integer' } as const;
+const keyTypes = { scope: 'text', width_minutes: 'integer', starts_at: 'bigint', series_id: 'integer' } as const;
 const textNames = ['errors', ...binNames] as const;
 
 async function addToRollups(
@@ -158,14 +169,15 @@ async function addToRollups(
   series: ReadonlyMap<string, number>,
 ): Promise<void> {
   const additions = addUp(rows, series);
-  const keys = [...additions.values()].map(({ width_minutes, starts_at, series_id }) => ({
+  const keys = [...additions.values()].map(({ scope, width_minutes, starts_at, series_id }) => ({
+    scope,
     width_minutes,
     starts_at,
     series_id,
   }));
   const stored = await transaction.$queryRaw<(Record<string, Whole | string | null> & RollupKey)[]>(sql`
-    SELECT width_minutes, starts_at, series_id, ${raw(textNames.map((name) => `usage_rollups.${name}`).join(', '))}
-    FROM ${dialect.given(keys, keyTypes)} JOIN usage_rollups USING (width_minutes, starts_at, series_id)`);
+    SELECT scope, width_minutes, starts_at, series_id, ${raw(textNames.map((name) => `usage_rollups.${name}`).join(', '))}
+    FROM ${dialect.given(keys, keyTypes)} JOIN usage_rollups USING (scope, width_minutes, starts_at, series_id)`);
   for (const row of stored) {
     const addition = additions.get(toRollupKey(row));
     if (addition === undefined) throw new TypeError('what was read was asked for');
@@ -183,39 +195,39 @@ async function addToRollups(
   await transaction.$executeRaw(sql`
     INSERT INTO usage_rollups (${raw(names.join(', '))})
     SELECT ${raw(names.join(', '))} FROM ${dialect.given(written, { ...types, ...keyTypes })} WHERE true
-    ON CONFLICT (width_minutes, starts_at, series_id) DO UPDATE SET ${raw(added.join(', '))}`);
+    ON CONFLICT (scope, width_minutes, starts_at, series_id) DO UPDATE SET ${raw(added.join(', '))}`);
 }
 
 interface RollupKey {
+  scope: string;
   width_minutes: Whole;
   starts_at: Whole;
   series_id: Whole;
 }
 
-function toRollupKey({ width_minutes, starts_at, series_id }: RollupKey): string {
-  return `${width_minutes} ${starts_at} ${series_id}`;
+function toRollupKey({ scope, width_minutes, starts_at, series_id }: RollupKey): string {
+  return `${scope} ${width_minutes} ${starts_at} ${series_id}`;
 }
 
 function addUp(rows: readonly Row[], series: ReadonlyMap<string, number>): Map<string, Addition> {
   const additions = new Map<string, Addition>();
   for (const row of rows) {
-    const seriesId = series.get(toHash(row));
-    if (seriesId === undefined) throw new TypeError('every series was made');
-    for (const width of rollupWidths) {
-      const key = {
-        width_minutes: width,
-        starts_at: toRollupStart(Number(row.started_at), width),
-        series_id: seriesId,
-      };
-      const addition = additions.get(toRollupKey(key)) ?? createAddition(key);
-      additions.set(toRollupKey(key), addition);
-      addRow(addition, row);
+    for (const scope of rollupScopes) {
+      const seriesId = series.get(toHash(row, scope));
+      if (seriesId === undefined) throw new TypeError('every series was made');
+      for (const width of rollupWidths) {
+        const starts_at = toRollupStart(Number(row.started_at), width);
+        const key = { scope, width_minutes: width, starts_at, series_id: seriesId };
+        const addition = additions.get(toRollupKey(key)) ?? createAddition(key);
+        additions.set(toRollupKey(key), addition);
+        addRow(addition, row);
+      }
     }
   }
   return additions;
 }
 
-function createAddition(key: Pick<Addition, 'width_minutes' | 'starts_at' | 'series_id'>): Addition {
+function createAddition(key: Pick<Addition, 'scope' | 'width_minutes' | 'starts_at' | 'series_id'>): Addition {
   return { ...key, sums: new Map(), errors: new Map(), bins: new Map(binNames.map((name) => [name, new Map()])) };
 }
 

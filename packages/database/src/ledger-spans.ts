@@ -47,8 +47,8 @@ const dayMs = 86_400_000;
 async function readBounds(client: Client): Promise<Bounds> {
   const [found] = await client.$queryRaw<Record<string, bigint | number | null>[]>(sql`
     SELECT (SELECT MIN(started_at) FROM usage_stats) AS first_row, (SELECT MAX(started_at) FROM usage_stats) AS last_row,
-           (SELECT MIN(starts_at) FROM usage_rollups WHERE width_minutes = 1440) AS first_day,
-           (SELECT MAX(starts_at) FROM usage_rollups WHERE width_minutes = 1440) AS last_day,
+           (SELECT MIN(starts_at) FROM usage_rollups WHERE scope = 'all' AND width_minutes = 1440) AS first_day,
+           (SELECT MAX(starts_at) FROM usage_rollups WHERE scope = 'all' AND width_minutes = 1440) AS last_day,
            (SELECT deleted_before FROM usage_retention WHERE id = 1) AS deleted_before`);
   const read = (name: string, absent: number) => Number(found?.[name] ?? absent);
   const first = Math.min(read('first_row', Number.MAX_SAFE_INTEGER), read('first_day', Number.MAX_SAFE_INTEGER));

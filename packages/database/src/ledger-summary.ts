@@ -9,6 +9,7 @@ import {
   binNames,
   errorCode,
   readCounts,
+  type RollupScope,
   sumColumns,
   sumNames,
   type SumColumn,
@@ -21,6 +22,7 @@ export async function summarizeUsage(client: Client, dialect: LedgerDialect, que
   const { groupBy } = query;
   const { rows, from, to, widened } = await readInSpans(client, { ...query, byDay: groupBy === 'day' }, (spans) =>
     selectUsage(dialect, spans, {
+      scope: toScope(query),
       rolledUp: rolledUpValues,
       single: singleValues,
       key: toKey(groupBy),
@@ -55,6 +57,12 @@ function byWeight(left: Group, right: Group): number {
 }
 
 type Table = 'usage_series' | 'usage_stats';
+
+function toScope({ groupBy, provider, model, client, tag }: UsageQuery): RollupScope {
+  const isOfSeries = groupBy === 'provider' || groupBy === 'model' || groupBy === 'tag';
+  if (isOfSeries || provider !== undefined || model !== undefined || tag !== undefined) return 'series';
+  return groupBy === 'client' || client !== undefined ? 'client' : 'all';
+}
 
 /** Calls of the same tags go together here: their groups are made of these sums. Days are spans. */
 function toKey(groupBy: UsageGroupBy | undefined): UsageArms['key'] {

@@ -35,6 +35,13 @@ export const sumColumns = {
   unpriced_cached: { name: 'unpricedCached', when: 'usage_stats.cached AND usage_stats.saved_nano_usd IS NULL' },
 } as const satisfies Record<string, { name: keyof UsageTotals; when: string; value?: string }>;
 
+/**
+ * What a roll-up is of. Series are many: everything together, and all of one client, are asked for by days of any time zone, which are
+ * many roll-ups, and are therefore kept beside them.
+ */
+export const rollupScopes = ['all', 'client', 'series'] as const;
+export type RollupScope = (typeof rollupScopes)[number];
+
 /** Milliseconds of which a report has percentiles: the column of the roll-up, and which rows have one. */
 export const binColumns = {
   latency_bins: { of: 'usage_stats.provider_ms', when: ended('succeeded') },

@@ -17,6 +17,7 @@ CREATE TABLE "usage_series" (
 
 -- CreateTable
 CREATE TABLE "usage_rollups" (
+    "scope" TEXT NOT NULL,
     "width_minutes" INTEGER NOT NULL,
     "starts_at" BIGINT NOT NULL,
     "series_id" INTEGER NOT NULL,
@@ -44,7 +45,7 @@ CREATE TABLE "usage_rollups" (
     "first_token_bins" TEXT,
     "queue_bins" TEXT,
 
-    CONSTRAINT "usage_rollups_pkey" PRIMARY KEY ("width_minutes","starts_at","series_id")
+    CONSTRAINT "usage_rollups_pkey" PRIMARY KEY ("scope","width_minutes","starts_at","series_id")
 );
 
 -- CreateTable

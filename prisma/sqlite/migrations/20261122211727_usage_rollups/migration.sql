@@ -11,6 +11,7 @@ CREATE TABLE "usage_series" (
 
 -- CreateTable: without a row id its rows lie in the order in which reports read them
 CREATE TABLE "usage_rollups" (
+    "scope" TEXT NOT NULL,
     "width_minutes" INTEGER NOT NULL,
     "starts_at" BIGINT NOT NULL,
     "series_id" INTEGER NOT NULL,
@@ -38,7 +39,7 @@ CREATE TABLE "usage_rollups" (
     "first_token_bins" TEXT,
     "queue_bins" TEXT,
 
-    PRIMARY KEY ("width_minutes", "starts_at", "series_id")
+    PRIMARY KEY ("scope", "width_minutes", "starts_at", "series_id")
 ) WITHOUT ROWID;
 
 -- CreateTable
