@@ -37,7 +37,7 @@ const reports: Record<string, Omit<UsageQuery, 'from' | 'to'>> = {
   'day, Kathmandu, of a tag': { groupBy: 'day', timeZone: 'Asia/Kathmandu', tag: 'eval' },
 };
 
-export async function measureUsage(database: Database, rows: number): Promise<UsageFigures> {
+async function measureUsage(database: Database, rows: number): Promise<UsageFigures> {
   const recordS = await inSeconds(async () => {
     let batch = [];
     // A little more than the span, so that its ends cut.

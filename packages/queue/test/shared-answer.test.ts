@@ -31,7 +31,7 @@ describe('an answer is kept', () => {
 });
 
 describe('an answer that took no call', () => {
-  const asked = { requestId: 'gen_2', client: 'c', tags: [], lane: 'interactive' } as const;
+  const asked = { requestId: 'gen_2', client: 'c', tags: [], lane: 'interactive' as const };
   it('cost nothing, and saved what the call cost', () => {
     expect(toCachedRow(asked, result({ costNanoUsd: 7 }), 1)).toMatchObject({ costNanoUsd: 0, savedNanoUsd: 7 });
   });
