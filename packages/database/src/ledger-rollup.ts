@@ -102,14 +102,20 @@ function isCopy(row: Row): boolean {
 
 /** What a row has in common with others of its roll-up. */
 function toSeries({ provider, model, client, tags, demo }: Row, scope: RollupScope) {
+  const none = { provider: '', model: '', client: '', tags: [], demo: false };
+  // Written by this package, as an array of strings.
+  const toTags = () => (JSON.parse(tags) as string[]).toSorted();
   switch (scope) {
     case 'all':
-      return { provider: '', model: '', client: '', tags: [], demo: false };
+      return none;
+    case 'model':
+      return { ...none, provider, model };
     case 'client':
-      return { provider: '', model: '', client, tags: [], demo: false };
+      return { ...none, client };
+    case 'tags':
+      return { ...none, tags: toTags() };
     case 'series':
-      // Written by this package, as an array of strings.
-      return { provider, model, client, tags: (JSON.parse(tags) as string[]).toSorted(), demo: Boolean(demo) };
+      return { provider, model, client, tags: toTags(), demo: Boolean(demo) };
   }
 }
 

@@ -59,9 +59,13 @@ function byWeight(left: Group, right: Group): number {
 type Table = 'usage_series' | 'usage_stats';
 
 function toScope({ groupBy, provider, model, client, tag }: UsageQuery): RollupScope {
-  const isOfSeries = groupBy === 'provider' || groupBy === 'model' || groupBy === 'tag';
-  if (isOfSeries || provider !== undefined || model !== undefined || tag !== undefined) return 'series';
-  return groupBy === 'client' || client !== undefined ? 'client' : 'all';
+  const scopes = new Set<RollupScope>();
+  if (groupBy === 'provider' || groupBy === 'model' || provider !== undefined || model !== undefined)
+    scopes.add('model');
+  if (groupBy === 'client' || client !== undefined) scopes.add('client');
+  if (groupBy === 'tag' || tag !== undefined) scopes.add('tags');
+  const [only = 'all', ...more] = scopes;
+  return more.length === 0 ? only : 'series';
 }
 
 /** Calls of the same tags go together here: their groups are made of these sums. Days are spans. */

@@ -36,10 +36,10 @@ export const sumColumns = {
 } as const satisfies Record<string, { name: keyof UsageTotals; when: string; value?: string }>;
 
 /**
- * What a roll-up is of. Series are many: everything together, and all of one client, are asked for by days of any time zone, which are
- * many roll-ups, and are therefore kept beside them.
+ * What a roll-up is of. Series (model, client and tags together) are many; what is asked of one of these at most, or of none, is
+ * read from far fewer rows, and is therefore kept beside them.
  */
-export const rollupScopes = ['all', 'client', 'series'] as const;
+export const rollupScopes = ['all', 'model', 'client', 'tags', 'series'] as const;
 export type RollupScope = (typeof rollupScopes)[number];
 
 /** Milliseconds of which a report has percentiles: the column of the roll-up, and which rows have one. */
