@@ -53,26 +53,29 @@ export function selectUsage(
   const arms: Sql[] = [];
   if (pieces.length > 0) {
     const sums = dialect.array(rolledUp);
-    const series = sql`CROSS JOIN usage_series WHERE usage_series.id = usage_rollups.series_id
-      ${where === undefined ? raw('') : sql`AND ${where.ofSeries}`}`;
+    // Found once: joined, SQLite would index the series anew for every span.
+    const isWanted =
+      where === undefined
+        ? raw('')
+        : sql`AND usage_rollups.series_id IN (SELECT usage_series.id FROM usage_series WHERE ${where.ofSeries})`;
     arms.push(
       key === undefined
-        ? sql`SELECT given.day AS group_key, (
-            SELECT ${sums} FROM usage_rollups ${where === undefined ? raw('WHERE') : sql`${series} AND`} ${ofRollups}
-          ) AS sums FROM ${given(pieces)}`
+        ? sql`SELECT given.day AS group_key,
+            (SELECT ${sums} FROM usage_rollups WHERE ${ofRollups} ${isWanted}) AS sums FROM ${given(pieces)}`
         : sql`SELECT ${raw(key.ofSeries)} AS group_key, ${sums} AS sums
-          FROM ${given(pieces)} ${dialect.besideGiven('usage_rollups', ofRollups)} ${series} GROUP BY 1`,
+          FROM ${given(pieces)} ${dialect.besideGiven('usage_rollups', ofRollups)}
+          CROSS JOIN usage_series WHERE usage_series.id = usage_rollups.series_id ${isWanted} GROUP BY 1`,
     );
   }
   if (fresh.length > 0) {
     arms.push(sql`
       ${rows} FROM ${given(fresh)}
-      ${dialect.besideGiven('usage_stats', sql`usage_stats.rolled_up = false AND ${ofRows}`)}
+      ${dialect.besideGiven('usage_stats', sql`usage_stats.rolled_up = false AND ${ofRows}`, 'usage_stats_rolled_up_started_at_idx')}
       WHERE ${isNoCopy} ${rowsWhere} GROUP BY 1`);
   }
   if (edges.length > 0) {
     arms.push(sql`
-      ${rows} FROM ${given(edges)} ${dialect.besideGiven('usage_stats', ofRows)}
+      ${rows} FROM ${given(edges)} ${dialect.besideGiven('usage_stats', ofRows, 'usage_stats_started_at_idx')}
       WHERE (usage_stats.rolled_up OR ${isNoCopy}) ${rowsWhere} GROUP BY 1`);
   }
   return arms.length === 0 ? undefined : join(arms, ' UNION ALL ');

@@ -12,7 +12,7 @@ export interface LedgerDialect {
   /** Rows as a table called `given`, for a statement that takes any number of them. Whole numbers may be strings. */
   given(rows: readonly Record<string, unknown>[], columns: Record<string, ColumnType>): Sql;
   /** The rows of `table` for which the condition on it and `given` holds, beside `given`: looked up for each row of that in an index. */
-  besideGiven(table: 'usage_rollups' | 'usage_stats', condition: Sql): Sql;
+  besideGiven(table: 'usage_rollups' | 'usage_stats', condition: Sql, index?: string): Sql;
   /** SQL values as the text of a JSON array. */
   array(values: readonly string[]): Sql;
   /** A column of tags as a table with the column `tag.value`. */
@@ -42,8 +42,9 @@ export const ledgerDialects: Record<DatabaseKind, LedgerDialect> = {
       const json = JSON.stringify(rows.map((row) => names.map((name) => row[name] ?? null)));
       return sql`(SELECT ${raw(values.join(', '))} FROM json_each(${json})) AS given`;
     },
-    // CROSS JOIN: the order is kept.
-    besideGiven: (table, condition) => sql`CROSS JOIN ${raw(table)} ON ${condition}`,
+    // CROSS JOIN keeps the order. The index is named, as one on a provider, say, seems better than one on time, and is not.
+    besideGiven: (table, condition, index) =>
+      sql`CROSS JOIN ${raw(index === undefined ? table : `${table} INDEXED BY ${index}`)} ON ${condition}`,
     array: (values) => raw(`json_array(${values.join(', ')})`),
     tagsOf: (column) => raw(`json_each(${column}) AS tag`),
     forUpdate: raw(''),

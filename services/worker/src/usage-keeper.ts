@@ -19,8 +19,8 @@ export interface UsageKeeper {
 
 const dayMs = 86_400_000;
 /** SQLite works in this process's own thread, and calls go on meanwhile: a batch takes tens of milliseconds, and so does a pause. */
-const batch = 200;
-const pauseMs = 50;
+const batch = 50;
+const pauseMs = 20;
 /** As long as somebody may know how a call ended that a crash hid. */
 const unknownForDays = 30;
 
