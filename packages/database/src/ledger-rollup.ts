@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { raw, sqltag as sql } from '@prisma/client/runtime/client';
 import type { Client } from './client.ts';
 import type { LedgerDialect } from './ledger-dialects.ts';
@@ -33,10 +34,14 @@ export async function rollUpUsage(
     if (!(await lockRollups(transaction, dialect))) return 0;
     const rows = await readRows(transaction, dialect, limit, unknownBefore);
     if (rows.length === 0) return 0;
+    // SQLite answers before it returns: without a pause between statements nothing else of this process would run meanwhile.
+    await nextTurn();
     const [copies, own] = [rows.filter(isCopy), rows.filter((row) => !isCopy(row))];
     if (own.length > 0) {
       const series = await findSeries(transaction, dialect, own);
+      await nextTurn();
       await addToRollups(transaction, dialect, own, series);
+      await nextTurn();
       const names = givenNames(dialect, own);
       await transaction.$executeRaw(sql`
         UPDATE usage_stats SET rolled_up = true
@@ -197,7 +202,9 @@ async function addToRollups(
     ...sumNames.map((name) => `${name} = usage_rollups.${name} + excluded.${name}`),
     ...textNames.map((name) => `${name} = excluded.${name}`),
   ];
+  await nextTurn();
   const written = [...additions.values()].map(toJsonRow);
+  await nextTurn();
   await transaction.$executeRaw(sql`
     INSERT INTO usage_rollups (${raw(names.join(', '))})
     SELECT ${raw(names.join(', '))} FROM ${dialect.given(written, { ...types, ...keyTypes })} WHERE true
