@@ -34,11 +34,12 @@ export function addBins(bins: Bins, more: Bins): void {
 }
 
 export function writeBins(bins: Bins): string {
-  return [...bins]
-    .toSorted(([left], [right]) => left - right)
-    .map(([bin, times]) => `${letters[Math.floor(bin / 52)]}${letters[bin % 52]}${times === 1 ? '' : times}`)
-    .join('');
+  let text = '';
+  for (const [bin, times] of bins) text += `${pairs[bin]}${times === 1 ? '' : times}`;
+  return text;
 }
+
+const pairs = Array.from({ length: 52 * 52 }, (_, bin) => `${letters[Math.floor(bin / 52)]}${letters[bin % 52]}`);
 
 /** By character codes, without a call for each bin: a report reads millions of letters. */
 export function readBins(text: string): Bins {
@@ -73,7 +74,10 @@ export function readValues(text: string): Bins {
 
 function toBins(counts: Float64Array): Bins {
   const bins: Bins = new Map();
-  counts.forEach((times, bin) => times > 0 && bins.set(bin, times));
+  for (let bin = 0; bin < counts.length; bin += 1) {
+    const times = counts[bin] ?? 0;
+    if (times > 0) bins.set(bin, times);
+  }
   return bins;
 }
 
