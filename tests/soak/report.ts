@@ -38,7 +38,8 @@ export function createReport(settings: SoakSettings, seed: string): Report {
       first: Math.round(each.samples[0]?.value ?? 0),
       last: Math.round(each.samples.at(-1)?.value ?? 0),
       perMinute: Number(growthOf(each).toFixed(2)),
-      ...(each.measure === 'residentKb' ? { atMost: residentAtMostKb } : { bound: bounds[each.measure] }),
+      bound: each.measure === 'residentKb' ? undefined : bounds[each.measure],
+      atMost: each.measure === 'residentKb' ? residentAtMostKb : undefined,
     }));
 
   const report: Report = {

@@ -51,6 +51,8 @@ export const LedgerRow = z.object({
   estimated: z.boolean(),
   costNanoUsd: z.number().int().nullable(),
   priceVersion: z.string().optional(),
+  /** Of a cached answer: what the call would have cost, in nano-dollars. */
+  savedNanoUsd: z.number().int().optional(),
   cached: z.boolean(),
   demo: z.boolean(),
   queueMs: z.number().int().optional(),

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { ErrorCode } from './errors.ts';
 
 export const UsageGroupBy = z.enum(['provider', 'model', 'day', 'client', 'tag']);
 export type UsageGroupBy = z.infer<typeof UsageGroupBy>;
@@ -8,6 +9,8 @@ export const UsageQuery = z.object({
   from: z.number(),
   to: z.number(),
   groupBy: UsageGroupBy.optional(),
+  /** Whose days `groupBy: 'day'` means, as an IANA name; absent: UTC. */
+  timeZone: z.string().optional(),
   provider: z.string().optional(),
   model: z.string().optional(),
   client: z.string().optional(),
@@ -15,12 +18,15 @@ export const UsageQuery = z.object({
 });
 export type UsageQuery = z.infer<typeof UsageQuery>;
 
-/** Sums over ledger rows. Money in integer nano-dollars; latencies in milliseconds over succeeded calls. */
+/**
+ * Sums over ledger rows, exact. Money in integer nano-dollars. Percentiles in milliseconds by nearest rank, at most 0.8 % off
+ * (exact below 128 ms): latency and first token over succeeded calls, the queue over first calls.
+ */
 export const UsageTotals = z.object({
-  /** Distinct requests. */
+  /** Each counts once, where its first call does: under that call's provider, model and day. */
   requests: z.number().int(),
   calls: z.number().int(),
-  /** Requests that were answered without a call of their own: in no other number here but `requests`. */
+  /** Requests that were answered without a call of their own: in no other number here but `requests` and what was saved. */
   cached: z.number().int(),
   succeeded: z.number().int(),
   failed: z.number().int(),
@@ -37,6 +43,16 @@ export const UsageTotals = z.object({
   unpricedCalls: z.number().int(),
   /** (failed + partial + outcome unknown) ÷ calls; 0 without calls. */
   errorRate: z.number(),
+  /** The calls of `errorRate` by what ended them. */
+  errorsByCode: z.partialRecord(ErrorCode, z.number().int()),
+  /** What the calls would have used that `cached` answers took the place of. */
+  savedInputTokens: z.number().int(),
+  savedOutputTokens: z.number().int(),
+  savedNanoUsd: z.number().int(),
+  /** Cached answers whose price is unknown: what they saved is not in the sum. */
+  unpricedCached: z.number().int(),
+  queueP50Ms: z.number().optional(),
+  queueP95Ms: z.number().optional(),
   latencyP50Ms: z.number().optional(),
   latencyP95Ms: z.number().optional(),
   firstTokenP50Ms: z.number().optional(),
@@ -45,8 +61,11 @@ export const UsageTotals = z.object({
 export type UsageTotals = z.infer<typeof UsageTotals>;
 
 export const UsageReport = z.object({
+  /** The span that was counted: the one asked for, but where `widened`. */
   from: z.number(),
   to: z.number(),
+  /** The rows that a quarter of an hour was to be cut by are deleted: the whole of it was counted. */
+  widened: z.boolean().optional(),
   totals: UsageTotals,
   groups: z.array(UsageTotals.extend({ key: z.string() })),
 });

@@ -29,7 +29,7 @@ export async function createDatabase({ url, logger, now = Date.now }: DatabaseOp
   const kind = parseDatabaseKind(url);
   await migrateDatabase({ url, logger });
   const { client, close } = await guardDatabase(kind, () => connect(kind, url, logger));
-  const ledger = createLedger(client, ledgerDialects[kind]);
+  const ledger = createLedger(client, ledgerDialects[kind], now);
   const conversations = createConversations(client, searchDialects[kind], now);
   const apiKeys = createApiKeys(client, now);
 
@@ -47,6 +47,8 @@ export async function createDatabase({ url, logger, now = Date.now }: DatabaseOp
       sumCosts: (query) => guard(() => ledger.sumCosts(query)),
       summarize: (query) => guard(() => ledger.summarize(query)),
       measureSpeed: (from) => guard(() => ledger.measureSpeed(from)),
+      rollUp: (batch) => guard(() => ledger.rollUp(batch)),
+      deleteRolledUp: (batch) => guard(() => ledger.deleteRolledUp(batch)),
     },
     conversations: {
       find: (id) => guard(() => conversations.find(id)),

@@ -11,7 +11,7 @@ import type { ModelSpeed } from './ledger-speed.ts';
 export interface LedgerRepository {
   /**
    * Writes rows idempotently by `(requestId, callNumber)`, in one transaction. A row that is there stays,
-   * unless it says `outcome_unknown` and the new one knows better. Returns how many rows were written or bettered.
+   * unless it says `outcome_unknown`, is not rolled up, and the new one knows better. Returns how many rows were written or bettered.
    */
   record(rows: readonly LedgerRow[]): Promise<number>;
   findByRequest(requestId: string): Promise<LedgerRow[]>;
@@ -22,8 +22,18 @@ export interface LedgerRepository {
     provider?: string | undefined;
     client?: string | undefined;
   }): Promise<number>;
-  /** Sums and percentiles; days are UTC (`YYYY-MM-DD`), model keys are `provider/model`. Groups: most cost, then most calls, first. */
+  /**
+   * Sums and percentiles; days are those of the query's time zone (`YYYY-MM-DD`), model keys are `provider/model`. Groups: most
+   * cost, then most calls, first. A report is the same however much of it is rolled up.
+   */
   summarize(query: UsageQuery): Promise<UsageReport>;
+  /**
+   * Takes up to `limit` rows into the roll-ups, oldest first; those of unknown outcome only where they began before
+   * `unknownBefore` (epoch milliseconds). Returns how many: fewer than `limit`, and nothing is left for now.
+   */
+  rollUp(batch: { limit: number; unknownBefore: number }): Promise<number>;
+  /** Deletes up to `limit` rolled-up rows that began before `before`; reports keep counting them. Returns how many. */
+  deleteRolledUp(batch: { limit: number; before: number }): Promise<number>;
   /** How fast models answered since `from`, by medians over the newest calls. */
   measureSpeed(from: number): Promise<ModelSpeed[]>;
 }

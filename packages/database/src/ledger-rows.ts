@@ -22,6 +22,7 @@ const valueColumns = [
   'estimated',
   'cost_nano_usd',
   'price_version',
+  'saved_nano_usd',
   'cached',
   'demo',
   'queue_ms',
@@ -59,6 +60,7 @@ export function toColumns(row: LedgerRow): Record<Column, unknown> {
     estimated: row.estimated,
     cost_nano_usd: row.costNanoUsd,
     price_version: row.priceVersion,
+    saved_nano_usd: row.savedNanoUsd,
     cached: row.cached,
     demo: row.demo,
     queue_ms: row.queueMs,
@@ -75,6 +77,7 @@ export function toLedgerRow(stored: UsageStat): LedgerRow {
   return LedgerRow.parse({
     ...known,
     costNanoUsd: stored.costNanoUsd === null ? null : Number(stored.costNanoUsd),
+    savedNanoUsd: stored.savedNanoUsd === null ? undefined : Number(stored.savedNanoUsd),
     startedAt: Number(stored.startedAt),
     finishedAt: stored.finishedAt === null ? undefined : Number(stored.finishedAt),
   });

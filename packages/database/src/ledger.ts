@@ -6,10 +6,12 @@ import type { LedgerDialect } from './ledger-dialects.ts';
 import { keyColumns, ledgerColumns, toColumns, toLedgerRow } from './ledger-rows.ts';
 import { measureSpeed } from './ledger-speed.ts';
 import { sumCosts } from './ledger-costs.ts';
+import { deleteRolledUp } from './ledger-retention.ts';
+import { rollUpUsage } from './ledger-rollup.ts';
 import { summarizeUsage } from './ledger-summary.ts';
 import { toStorableJson } from './storable.ts';
 
-export function createLedger(client: Client, dialect: LedgerDialect): LedgerRepository {
+export function createLedger(client: Client, dialect: LedgerDialect, now: () => number): LedgerRepository {
   const betterValues = ledgerColumns.values.map((name) => `${name} = excluded.${name}`).join(', ');
 
   return {
@@ -20,15 +22,17 @@ export function createLedger(client: Client, dialect: LedgerDialect): LedgerRepo
         INSERT INTO usage_stats (${raw(ledgerColumns.all.join(', '))})
         ${dialect.selectFromJson(toStorableJson(toDistinct(rows).map(toColumns)))}
         ON CONFLICT (${raw(keyColumns.join(', '))}) DO UPDATE SET ${raw(betterValues)}
-        WHERE usage_stats.status = 'outcome_unknown' AND excluded.status <> 'outcome_unknown'`);
+        WHERE usage_stats.status = 'outcome_unknown' AND excluded.status <> 'outcome_unknown' AND NOT usage_stats.rolled_up`);
     },
     findByRequest: async (requestId) => {
       const stored = await client.usageStat.findMany({ where: { requestId }, orderBy: { callNumber: 'asc' } });
       return stored.map(toLedgerRow);
     },
-    sumCosts: (query) => sumCosts(client, query),
+    sumCosts: (query) => sumCosts(client, dialect, query),
     summarize: (query) => summarizeUsage(client, dialect, query),
     measureSpeed: (from) => measureSpeed(client, from),
+    rollUp: (batch) => rollUpUsage(client, dialect, batch),
+    deleteRolledUp: (batch) => deleteRolledUp(client, dialect, batch, now()),
   };
 }
 

@@ -234,6 +234,8 @@ export interface Manager {
       from: number;
       to: number;
       groupBy?: UsageGroupBy | undefined;
+      /** Whose days, as an IANA name; default UTC. */
+      timeZone?: string | undefined;
       provider?: string | undefined;
       model?: string | undefined;
       client?: string | undefined;

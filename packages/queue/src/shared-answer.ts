@@ -38,6 +38,7 @@ export function toCachedRow(asked: Asked, result: GenerationResult, at: number):
     ...(reasoningTokens !== undefined && { reasoningTokens }),
     estimated: estimated ?? false,
     costNanoUsd: 0,
+    ...(result.costNanoUsd !== null && { savedNanoUsd: result.costNanoUsd }),
     cached: true,
     demo: result.warnings.some(({ code }) => code === 'demo'),
     startedAt: at,

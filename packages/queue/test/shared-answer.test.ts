@@ -1,7 +1,7 @@
 import type { GenerationResult, LedgerRow, Outcome } from '@aimm/contracts';
 import { describe, expect, it } from 'vitest';
 import { toBudgetCosts } from '../src/budgets.ts';
-import { isOwnFailure, isWorthKeeping } from '../src/shared-answer.ts';
+import { isOwnFailure, isWorthKeeping, toCachedRow } from '../src/shared-answer.ts';
 
 const result = (given: Partial<GenerationResult>): GenerationResult => ({
   requestId: 'gen_1',
@@ -27,6 +27,16 @@ describe('an answer is kept', () => {
   });
   it('never when a stand-in gave it', () => {
     expect(isWorthKeeping(result({ warnings: [{ code: 'demo', message: '' }] }))).toBe(false);
+  });
+});
+
+describe('an answer that took no call', () => {
+  const asked = { requestId: 'gen_2', client: 'c', tags: [], lane: 'interactive' as const };
+  it('cost nothing, and saved what the call cost', () => {
+    expect(toCachedRow(asked, result({ costNanoUsd: 7 }), 1)).toMatchObject({ costNanoUsd: 0, savedNanoUsd: 7 });
+  });
+  it('saved nobody knows what where the price is unknown', () => {
+    expect(toCachedRow(asked, result({ costNanoUsd: null }), 1)).not.toHaveProperty('savedNanoUsd');
   });
 });
 

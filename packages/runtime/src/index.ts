@@ -8,3 +8,4 @@ export { isProviderKey, secretsOf, withoutProviderKeys } from './secrets.ts';
 export { createShutdown, exitOnUncaught, type Shutdown, type ShutdownOptions } from './shutdown.ts';
 export { createMetrics, type Metrics, metricDefinitions } from './metrics.ts';
 export { createTally, type Tally } from './metrics/tally.ts';
+export { isTimeZone, localTimeZone } from './time-zone.ts';

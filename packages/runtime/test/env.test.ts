@@ -31,6 +31,7 @@ describe('the environment', () => {
       WORKER_COUNT: 'many',
       AIMM_AUTH_TOKEN: 'short',
       AIMM_MASTER_KEY: 'short too',
+      USAGE_RETENTION_DAYS: '0',
     });
     expect(Object.fromEntries(faults.map(({ path, expected }) => [path, expected]))).toEqual({
       HTTP_PORT: 'a port from 0 to 65535',
@@ -40,6 +41,7 @@ describe('the environment', () => {
       WORKER_COUNT: 'a whole number',
       AIMM_AUTH_TOKEN: 'at least 16 characters',
       AIMM_MASTER_KEY: 'at least 16 characters',
+      USAGE_RETENTION_DAYS: 'at least 1',
     });
     expect(faults.every(({ source }) => source === 'environment')).toBe(true);
   });

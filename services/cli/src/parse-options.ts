@@ -1,3 +1,4 @@
+import { isTimeZone } from '@aimm/runtime';
 import { InvalidArgumentError } from 'commander';
 
 /** A whole number from `min` on, for commander. */
@@ -30,16 +31,30 @@ export function parseList(value: string): string[] {
 
 const dayMs = 86_400_000;
 
-/** `24h`, `7d`, `4w`, `today`, `month`, `all` → when it began, in epoch milliseconds (UTC). */
-export function parsePeriod(value: string, now = Date.now()): number {
-  const at = new Date(now);
-  if (value === 'all') return 0;
-  if (value === 'today') return now - (now % dayMs);
-  if (value === 'month') return Date.UTC(at.getUTCFullYear(), at.getUTCMonth(), 1);
+/** How far a report goes back: so many milliseconds, from the beginning of the day or month, or everything. */
+export type Period = { backMs: number } | 'today' | 'month' | 'all';
+
+/** `24h`, `7d`, `4w`, `today`, `month`, `all`, for commander. */
+export function parsePeriod(value: string): Period {
+  if (value === 'all' || value === 'today' || value === 'month') return value;
   const [, count, unit] = /^(\d{1,4})([hdw])$/.exec(value) ?? [];
   const unitMs = { h: dayMs / 24, d: dayMs, w: 7 * dayMs }[unit ?? ''];
   if (unitMs === undefined || Number(count) === 0) {
     throw new InvalidArgumentError('expected 24h, 7d, 4w, today, month or all');
   }
-  return now - Number(count) * unitMs;
+  return { backMs: Number(count) * unitMs };
+}
+
+/** When the period began, in epoch milliseconds. */
+export async function toPeriodStart(period: Period, timeZone: string, now = Date.now()): Promise<number> {
+  if (period === 'all') return 0;
+  if (typeof period === 'object') return now - period.backMs;
+  const { toStartOfDay, toStartOfMonth } = await import('@aimm/runtime/calendar');
+  return period === 'today' ? toStartOfDay(now, timeZone) : toStartOfMonth(now, timeZone);
+}
+
+/** The name of a time zone, for commander. */
+export function parseTimeZone(value: string): string {
+  if (!isTimeZone(value)) throw new InvalidArgumentError('expected the name of a time zone like Europe/Berlin');
+  return value;
 }

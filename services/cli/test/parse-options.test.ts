@@ -1,22 +1,29 @@
 import { describe, expect, it } from 'vitest';
-import { parseCount, parseList, parseNumber, parsePeriod } from '../src/parse-options.ts';
+import { parseCount, parseList, parseNumber, parsePeriod, parseTimeZone, toPeriodStart } from '../src/parse-options.ts';
 
 describe('command line values', () => {
   const now = Date.UTC(2026, 10, 22, 15, 30);
 
   it.each([
-    ['24h', Date.UTC(2026, 10, 21, 15, 30)],
-    ['7d', Date.UTC(2026, 10, 15, 15, 30)],
-    ['2w', Date.UTC(2026, 10, 8, 15, 30)],
-    ['today', Date.UTC(2026, 10, 22)],
-    ['month', Date.UTC(2026, 10, 1)],
-    ['all', 0],
-  ])('reads the period %s', (value, expected) => {
-    expect(parsePeriod(value, now)).toBe(expected);
+    ['24h', 'UTC', Date.UTC(2026, 10, 21, 15, 30)],
+    ['7d', 'UTC', Date.UTC(2026, 10, 15, 15, 30)],
+    ['2w', 'Asia/Kathmandu', Date.UTC(2026, 10, 8, 15, 30)],
+    ['today', 'UTC', Date.UTC(2026, 10, 22)],
+    ['today', 'Asia/Kathmandu', Date.UTC(2026, 10, 21, 18, 15)],
+    ['month', 'UTC', Date.UTC(2026, 10, 1)],
+    ['month', 'Europe/Berlin', Date.UTC(2026, 9, 31, 23)],
+    ['all', 'UTC', 0],
+  ])('reads the period %s in %s', async (value, timeZone, expected) => {
+    expect(await toPeriodStart(parsePeriod(value), timeZone, now)).toBe(expected);
+  });
+
+  it('takes the names of time zones only', () => {
+    expect(parseTimeZone('Europe/Berlin')).toBe('Europe/Berlin');
+    expect(() => parseTimeZone('Berlin')).toThrow('like Europe/Berlin');
   });
 
   it.each(['', '0d', '7', 'd', '7x', 'yesterday'])('refuses the period %j', (value) => {
-    expect(() => parsePeriod(value, now)).toThrow('expected 24h');
+    expect(() => parsePeriod(value)).toThrow('expected 24h');
   });
 
   it.each(['', ' ', '1.5', '-1', 'many'])('refuses the count %j', (value) => {

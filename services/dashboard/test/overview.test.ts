@@ -123,6 +123,11 @@ const totals = {
   unpricedCalls: 0,
   cached: 0,
   errorRate: 0,
+  errorsByCode: {},
+  savedInputTokens: 0,
+  savedOutputTokens: 0,
+  savedNanoUsd: 0,
+  unpricedCached: 0,
 };
 
 function toText(markup: string): string {

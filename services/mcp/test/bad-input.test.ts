@@ -77,6 +77,7 @@ const cases: [tool: string, args: Record<string, unknown>, told: string[]][] = [
   ['get_usage_stats', { from: 'yesterday' }, ['from', '2026-11-22']],
   ['get_usage_stats', { from: '2026-02-01', to: '2026-01-01' }, ['from', 'before to']],
   ['get_usage_stats', { to: '2026-01-01' }, ['from', 'required with to']],
+  ['get_usage_stats', { time_zone: 'Berlin' }, ['time_zone', 'Europe/Berlin']],
   ['get_usage_stats', { group_by: 'colour' }, ['group_by', '"provider"']],
   ['check_health', { deep: 'true' }, ['deep', 'without quotes']],
   ['get_job', { job_id: '17' }, ['job_id', 'gen_']],

@@ -103,8 +103,20 @@ describe('get_usage_stats', () => {
       from: Date.UTC(2026, 0, 1),
       to: Date.UTC(2026, 0, 2, 1),
       groupBy: 'day',
+      timeZone: 'UTC',
       ...filters,
     });
+  });
+
+  it('takes dates, today and days as those of time_zone', async () => {
+    const zone = { time_zone: 'Asia/Kathmandu', group_by: 'day' };
+    const { query, structured } = await usageOf({ from: '2026-01-01', to: '2026-01-02T00:00:00Z', ...zone });
+    expect(query).toMatchObject({ from: Date.UTC(2025, 11, 31, 18, 15), to: Date.UTC(2026, 0, 2), groupBy: 'day' });
+    expect(query).toMatchObject({ timeZone: 'Asia/Kathmandu' });
+    expect(structured).toMatchObject({ time_zone: 'Asia/Kathmandu' });
+    const { query: today } = await usageOf({ period: 'today', ...zone });
+    expect((today.from + 5.75 * 3_600_000) % 86_400_000).toBe(0);
+    expect(today.to - today.from).toBeLessThan(86_400_000);
   });
 
   it('gives sums in dollars, and says which calls have no price', async () => {
@@ -112,7 +124,7 @@ describe('get_usage_stats', () => {
     expect(text[0]).toContain('- by model: 2 requests · 3 calls · 1 failed · 24 in, 6 out tokens · $0.000018');
     expect(text[0]).toContain('1 call of unknown price');
     expect(structured).toMatchObject({
-      totals: { cost_usd: 0.000018, unpriced_calls: 1 },
+      totals: { cost_usd: 0.000018, unpriced_calls: 1, errors_by_code: { timeout: 1 }, queue_p95_ms: 40, saved_usd: 0 },
       groups: [{ key: 'by model' }],
     });
   });

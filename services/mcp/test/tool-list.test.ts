@@ -19,7 +19,7 @@ describe.each(eras)('lists in version %s', (era) => {
         "compare_models [openWorldHint] prompt messages models system max_output_tokens temperature top_p stop seed response_format reasoning_effort images tools tool_choice judge criteria background max_wait_seconds timeout_seconds tags top_k presence_penalty frequency_penalty service_tier user prompt_cache",
         "list_models [readOnlyHint idempotentHint openWorldHint] provider capability search refresh",
         "get_model_info [readOnlyHint idempotentHint] model",
-        "get_usage_stats [readOnlyHint idempotentHint] period from to group_by provider model client tag",
+        "get_usage_stats [readOnlyHint idempotentHint] period from to group_by time_zone provider model client tag",
         "check_health [readOnlyHint idempotentHint openWorldHint] provider deep",
         "get_job [readOnlyHint idempotentHint] job_id wait_seconds cursor limit",
         "cancel_job [destructiveHint idempotentHint] job_id",

@@ -26,6 +26,7 @@ import { noteKeyChanges } from './note-key-changes.ts';
 import { createProviderSet } from './provider-set.ts';
 import { requireEndpoints } from './require-endpoints.ts';
 import { followStoredKeys } from './stored-keys.ts';
+import { createUsageKeeper } from './usage-keeper.ts';
 import { startWorker, type WorkerProcess } from './worker.ts';
 
 /** Calls under way when the worker is told to leave may take this long; then they are handed back. */
@@ -121,6 +122,12 @@ async function main(): Promise<void> {
     logger,
   });
   shutdown.add('worker', () => worker?.close(finishWithinMs));
+  const usage = createUsageKeeper({
+    database: () => database.get(),
+    retentionDays: env.USAGE_RETENTION_DAYS,
+    logger,
+  });
+  shutdown.add('usage', () => usage.close());
   const config = followConfig({
     configDir,
     obeysSignal: true,

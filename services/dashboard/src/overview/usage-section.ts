@@ -14,6 +14,7 @@ export function usageSection({ totals, groups }: UsageReport): Html {
       ${tile('Cost', formatCost(totals.costNanoUsd), toUnpriced(totals))}
       ${tile('Errors', formatShare(totals.errorRate), totals.failed > 0 && `${formatCount(totals.failed)} calls failed`)}
       ${tile('Latency', formatLatency(totals.latencyP50Ms), toSlowest(totals))}
+      ${totals.cached > 0 && tile('From the cache', formatCount(totals.cached), `saved ${formatCost(totals.savedNanoUsd)}`)}
     </dl>
     ${groups.length > 0 && modelsTable(groups)}
   </section>`;

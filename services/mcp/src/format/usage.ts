@@ -3,7 +3,7 @@ import * as z from 'zod';
 import { formatCount, formatPlural, formatSeconds, formatUsd, toIsoTime, toUsd } from './units.ts';
 
 const totalsFields = {
-  requests: z.int(),
+  requests: z.int().describe('Each counts once, where its first call does.'),
   calls: z.int(),
   cached: z.int().describe('Requests answered without a call: from the cache, or by another that asked the same.'),
   succeeded: z.int(),
@@ -19,6 +19,13 @@ const totalsFields = {
   cost_usd: z.number().nullable(),
   unpriced_calls: z.int().describe('Succeeded calls of unknown price; cost_usd is without them.'),
   error_rate: z.number(),
+  errors_by_code: z.record(z.string(), z.int()),
+  saved_input_tokens: z.int().describe('Tokens and cost that the cached answers did not take.'),
+  saved_output_tokens: z.int(),
+  saved_usd: z.number().nullable(),
+  unpriced_cached: z.int(),
+  queue_p50_ms: z.number().optional(),
+  queue_p95_ms: z.number().optional(),
   latency_p50_ms: z.number().optional(),
   latency_p95_ms: z.number().optional(),
   first_token_p50_ms: z.number().optional(),
@@ -28,14 +35,22 @@ const totalsFields = {
 export const UsageSchema = z.object({
   from: z.string(),
   to: z.string(),
+  time_zone: z.string().optional(),
+  widened: z
+    .boolean()
+    .optional()
+    .describe('Single calls of that time are deleted: whole quarters of an hour were counted.'),
   totals: z.object(totalsFields),
   groups: z.array(z.object({ key: z.string(), ...totalsFields })),
 });
 
-export function toUsageOutput(report: UsageReport): z.input<typeof UsageSchema> {
+/** `timeZone`: whose days the groups are, where it is told. */
+export function toUsageOutput(report: UsageReport, timeZone?: string): z.input<typeof UsageSchema> {
   return {
     from: toIsoTime(report.from),
     to: toIsoTime(report.to),
+    ...(timeZone !== undefined && { time_zone: timeZone }),
+    ...(report.widened === true && { widened: true }),
     totals: toTotals(report.totals),
     groups: report.groups.map((group) => ({ key: group.key, ...toTotals(group) })),
   };
@@ -59,6 +74,13 @@ function toTotals(totals: UsageTotals) {
     cost_usd: toUsd(totals.costNanoUsd),
     unpriced_calls: totals.unpricedCalls,
     error_rate: totals.errorRate,
+    errors_by_code: totals.errorsByCode,
+    saved_input_tokens: totals.savedInputTokens,
+    saved_output_tokens: totals.savedOutputTokens,
+    saved_usd: toUsd(totals.savedNanoUsd),
+    unpriced_cached: totals.unpricedCached,
+    queue_p50_ms: totals.queueP50Ms,
+    queue_p95_ms: totals.queueP95Ms,
     latency_p50_ms: totals.latencyP50Ms,
     latency_p95_ms: totals.latencyP95Ms,
     first_token_p50_ms: totals.firstTokenP50Ms,
@@ -68,7 +90,7 @@ function toTotals(totals: UsageTotals) {
 
 export function formatUsage(report: UsageReport): string {
   return [
-    `${toIsoTime(report.from)} to ${toIsoTime(report.to)}`,
+    `${toIsoTime(report.from)} to ${toIsoTime(report.to)}${report.widened === true ? ' (widened: single calls of that time are deleted)' : ''}`,
     formatTotals('Total', report.totals),
     ...report.groups.map((group) => `- ${formatTotals(group.key, group)}`),
   ].join('\n');
@@ -78,14 +100,18 @@ function formatTotals(name: string, totals: UsageTotals): string {
   const facts = [
     formatPlural(totals.requests, 'request'),
     formatPlural(totals.calls, 'call'),
-    totals.cached === 0 ? '' : `${formatCount(totals.cached)} from the cache`,
+    totals.cached === 0
+      ? ''
+      : `${formatCount(totals.cached)} from the cache (saved ${formatUsd(toUsd(totals.savedNanoUsd))})`,
     formatEnds(totals),
     `${formatCount(totals.inputTokens)} in, ${formatCount(totals.outputTokens)} out tokens`,
     formatUsd(toUsd(totals.costNanoUsd)),
     totals.unpricedCalls === 0 ? '' : `${formatPlural(totals.unpricedCalls, 'call')} of unknown price`,
-    `${(totals.errorRate * 100).toFixed(1)} % errors`,
+    `${(totals.errorRate * 100).toFixed(1)} % errors${formatCodes(totals)}`,
     totals.latencyP50Ms === undefined ? '' : `p50 ${formatSeconds(totals.latencyP50Ms)}`,
     totals.latencyP95Ms === undefined ? '' : `p95 ${formatSeconds(totals.latencyP95Ms)}`,
+    totals.firstTokenP50Ms === undefined ? '' : `first token p50 ${formatSeconds(totals.firstTokenP50Ms)}`,
+    totals.queueP95Ms === undefined ? '' : `queue p95 ${formatSeconds(totals.queueP95Ms)}`,
   ];
   return `${name}: ${facts.filter((fact) => fact !== '').join(' · ')}`;
 }
@@ -96,4 +122,10 @@ function formatEnds({ failed, cancelled, partial, outcomeUnknown }: UsageTotals)
   return Object.entries(ends)
     .flatMap(([name, count]) => (count === 0 ? [] : `${formatCount(count)} ${name}`))
     .join(', ');
+}
+
+/** ` (timeout 3, rate_limited 1)`, or nothing. */
+function formatCodes({ errorsByCode }: UsageTotals): string {
+  const codes = Object.entries(errorsByCode).map(([code, times]) => `${code} ${formatCount(times)}`);
+  return codes.length === 0 ? '' : ` (${codes.join(', ')})`;
 }

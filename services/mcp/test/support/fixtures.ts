@@ -96,6 +96,13 @@ export const totals: UsageTotals = {
   unpricedCalls: 1,
   cached: 0,
   errorRate: 1 / 3,
+  errorsByCode: { timeout: 1 },
+  savedInputTokens: 0,
+  savedOutputTokens: 0,
+  savedNanoUsd: 0,
+  unpricedCached: 0,
+  queueP50Ms: 10,
+  queueP95Ms: 40,
   latencyP50Ms: 850,
   latencyP95Ms: 1200,
 };
