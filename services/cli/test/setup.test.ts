@@ -54,7 +54,9 @@ describe('scripts/setup.mjs', { timeout: 20_000 }, () => {
       encoding: 'utf8',
     });
     const called = existsSync(calls) ? readFileSync(calls, 'utf8').trim().split('\n') : [];
-    return { status: done.status, stdout: done.stdout, stderr: done.stderr, called };
+    // To ask for a version is to do nothing.
+    const did = called.filter((call) => !call.endsWith(' --version'));
+    return { status: done.status, stdout: done.stdout, stderr: done.stderr, called: did };
   };
   const npmCi = 'npm ci --no-audit --no-fund --loglevel=error';
   const generate = 'npm run generate -w @aimm/database';
@@ -109,6 +111,15 @@ describe('scripts/setup.mjs', { timeout: 20_000 }, () => {
     const { status, stderr } = setUp();
     expect(status).toBe(1);
     expect(stderr).toMatch(/neither redis-server nor valkey-server[\s\S]*brew install redis/);
+  });
+
+  it('says so where the Redis server is too old', () => {
+    install('redis-server', 'echo "Redis server v=6.0.16 sha=00000000:0"');
+    const { status, stderr } = setUp();
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/no Redis server of version 7 or newer: .*redis-server is 6/);
+    install('redis-server', 'echo "Redis server v=7.0.15 sha=00000000:0"');
+    expect(setUp().status).toBe(0);
   });
 
   it('takes a Valkey server as well', () => {
