@@ -10,6 +10,7 @@ import { createLedger } from './ledger.ts';
 import { ledgerDialects } from './ledger-dialects.ts';
 import { migrateDatabase } from './migrate.ts';
 import { pingDatabase } from './ping.ts';
+import { createPreferences } from './preferences.ts';
 
 export interface DatabaseOptions {
   /** `file:/path/to/aimm.db` (SQLite) or `postgresql://…`. */
@@ -30,6 +31,7 @@ export async function createDatabase({ url, logger, now = Date.now }: DatabaseOp
   const { client, close } = await guardDatabase(kind, () => connect(kind, url, logger));
   const [ledger, conversations] = [createLedger(client, ledgerDialects[kind]), createConversations(client, now)];
   const apiKeys = createApiKeys(client, now);
+  const preferences = createPreferences(client, now);
 
   let closed = false;
   const guard = async <Result>(work: () => Promise<Result>): Promise<Result> => {
@@ -57,6 +59,12 @@ export async function createDatabase({ url, logger, now = Date.now }: DatabaseOp
       remove: (provider, labelOrId) => guard(() => apiKeys.remove(provider, labelOrId)),
       reveal: (id, masterKey) => guard(() => apiKeys.reveal(id, masterKey)),
       recordFailure: (id, failure) => guard(() => apiKeys.recordFailure(id, failure)),
+    },
+    preferences: {
+      list: (owner) => guard(() => preferences.list(owner)),
+      count: (owner) => guard(() => preferences.count(owner)),
+      put: (preference) => guard(() => preferences.put(preference)),
+      remove: (owner, name) => guard(() => preferences.remove(owner, name)),
     },
     ping: (timeoutMs) => guard(() => pingDatabase(kind, client, timeoutMs)),
     close: async () => {

@@ -9,6 +9,7 @@ import { compare } from './compare.ts';
 import { generate } from './generate.ts';
 import { checkHealth } from './health.ts';
 import { cancelJob, getJob } from './jobs.ts';
+import { createKnownPreferences } from './known-preferences.ts';
 import { getModelInfo, listModels } from './list-models.ts';
 import type { Manager } from './manager.ts';
 import { createModelSpeeds } from './model-speed.ts';
@@ -57,6 +58,7 @@ export function createManager(options: ManagerOptions): Promise<Manager> {
   const providers = createProviderDirectory(catalog, queue, now);
   const listing = createModelListing({ catalog, queue, providers, now, uuid });
   const speeds = createModelSpeeds(database, now);
+  const preferences = createKnownPreferences({ catalog, database, news: queue.preferenceNews, logger, now });
   const choices = createCounter();
   const databaseKind = databaseUrl.startsWith('file:') ? 'sqlite' : 'postgresql';
   const resources: Resources = {
@@ -66,6 +68,7 @@ export function createManager(options: ManagerOptions): Promise<Manager> {
     databaseKind,
     cachedRows,
     speeds,
+    preferences,
     choices,
     providers,
     listing,

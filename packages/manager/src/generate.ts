@@ -2,6 +2,7 @@ import type { ResolvedModel } from '@aimm/catalog';
 import { type GeneratePayload, GenerationResult, ModelManagerError } from '@aimm/contracts';
 import { modelOf, toCachedRow, toSharedResult } from '@aimm/queue';
 import { cancelOnAbort, requireNotAborted } from './abort.ts';
+import { applyPreferences, namingAlias, toAliasName } from './apply-preferences.ts';
 import { withBudget } from './budgets.ts';
 import { isCacheable } from './cache-key.ts';
 import { cancelGeneration } from './cancel-job.ts';
@@ -21,17 +22,18 @@ import { toOwnAnswer, toSharing } from './share-answer.ts';
 export async function generate(
   resources: Resources,
   caller: Caller,
-  ask: GenerateAsk,
+  given: GenerateAsk,
   options: AskOptions = {},
 ): Promise<Accepted<GenerationAnswer>> {
   requireNotAborted(options.signal);
-  await requireUsableSchema(ask.settings);
+  await requireUsableSchema(given.settings);
+  const ask = await applyPreferences(resources, caller, given);
   const { catalog, uuid, now } = resources;
   const conversation = await continueConversation(resources, caller, ask);
   const choice = await chooseModel(resources, { ...ask, messages: conversation.messages });
   const { resolved } = choice;
   const fallbacks = await chooseFallbacks(resources, ask, choice);
-  await requireConfigured(resources, [resolved, ...fallbacks.models]);
+  await namingAlias(ask.alias, () => requireConfigured(resources, [resolved, ...fallbacks.models]));
   const complete = { ...ask, messages: conversation.messages, settings: choice.settings };
   const requestId = `gen_${uuid()}`;
 
@@ -42,6 +44,7 @@ export async function generate(
     }),
     ...(ask.allowRestart === true && { allowRestart: true }),
     ...fallbacks.payload,
+    ...toAliasName(ask),
   };
   const asked = await avoidCooldown(resources, first);
   const model = modelOf(asked);

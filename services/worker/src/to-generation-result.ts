@@ -46,6 +46,7 @@ export function toGenerationResult(payload: GeneratePayload, report: AccountedCa
     cached: false,
     warnings: [...payload.warnings, ...report.warnings, ...toOwnWarnings(facts)],
     ...(payload.fallbackFrom !== undefined && { fallbackFrom: payload.fallbackFrom }),
+    ...(payload.alias !== undefined && { alias: payload.alias }),
   };
 }
 
