@@ -62,7 +62,6 @@ export async function createDatabase({ url, logger, now = Date.now }: DatabaseOp
     },
     preferences: {
       list: (owner) => guard(() => preferences.list(owner)),
-      count: (owner) => guard(() => preferences.count(owner)),
       put: (preference) => guard(() => preferences.put(preference)),
       remove: (owner, name) => guard(() => preferences.remove(owner, name)),
     },

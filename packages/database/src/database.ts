@@ -84,8 +84,6 @@ export interface ApiKeyRepository {
 export interface PreferenceRepository {
   /** The client's own and everybody's, by owner, then name. */
   list(client: string): Promise<ModelPreference[]>;
-  /** How many are the client's own. */
-  count(client: string): Promise<number>;
   /** Writes it in place of the one of that owner and name. */
   put(preference: Omit<ModelPreference, 'updatedAt'>): Promise<ModelPreference>;
   /** False where there was none. */

@@ -14,7 +14,6 @@ export function createPreferences(client: Client, now: () => number): Preference
       });
       return stored.map(toPreference);
     },
-    count: (owner) => client.modelPreference.count({ where: { client: owner } }),
     put: async ({ client: owner, name, models, settings }) => {
       const data = { models: toStorable(models), settings: toStorable(settings), updatedAt: BigInt(Math.round(now())) };
       const stored = await client.modelPreference.upsert({

@@ -11,3 +11,13 @@ export interface JsonResource {
   /** @throws ModelManagerError */
   read: (manager: Manager, caller: Caller) => Promise<unknown>;
 }
+
+/** Things of one kind to be read as JSON, each by its id. */
+export interface JsonResourceTemplate extends Omit<JsonResource, 'uri' | 'read'> {
+  /** A URI with `{id}` in it. */
+  uriTemplate: string;
+  /** @throws ModelManagerError */
+  read: (manager: Manager, caller: Caller, id: string) => Promise<unknown>;
+  /** Ids that begin so, the likeliest first. @throws ModelManagerError */
+  complete: (manager: Manager, caller: Caller, begun: string) => Promise<string[]>;
+}

@@ -6,18 +6,22 @@ import {
   type McpServerFactory,
   ProtocolError,
   ProtocolErrorCode,
+  type ReadResourceResult,
+  ResourceTemplate,
   type ServerContext,
 } from '@modelcontextprotocol/server';
 import * as z from 'zod';
 import { watchCancellation } from './cancellation.ts';
-import type { JsonResource } from './define-resource.ts';
+import type { JsonResource, JsonResourceTemplate } from './define-resource.ts';
 import { cancelledByClient, type Tool } from './define-tool.ts';
 import { formatError } from './errors.ts';
 import { endWithin } from './follow.ts';
 import { instructions } from './instructions.ts';
 import { createProgressReporter, type ProgressReporter } from './progress.ts';
 import { advertise } from './json-schema.ts';
-import { resources } from './resources/index.ts';
+import { prompts } from './prompts/index.ts';
+import { registerPrompt } from './register-prompt.ts';
+import { resources, resourceTemplates } from './resources/index.ts';
 import { tools } from './tools/index.ts';
 
 /** How patient clients are; tests shorten it. All in milliseconds. */
@@ -60,11 +64,16 @@ export function createMcpServer(options: McpServerOptions): McpServerFactory {
       { name: 'ai-model-manager', title: 'AI Model Manager', version: options.version },
       {
         instructions,
-        capabilities: { tools: { listChanged: false }, resources: { listChanged: false } },
+        capabilities: {
+          tools: { listChanged: false },
+          resources: { listChanged: false },
+          prompts: { listChanged: false },
+        },
         cacheHints: {
           'tools/list': listHint,
           'resources/list': listHint,
           'resources/templates/list': listHint,
+          'prompts/list': listHint,
           'server/discover': listHint,
         },
       },
@@ -76,6 +85,8 @@ export function createMcpServer(options: McpServerOptions): McpServerFactory {
     }
     for (const tool of tools) registerTool(server, tool, era, options, timing);
     for (const resource of resources) registerResource(server, resource, options);
+    for (const template of resourceTemplates) registerTemplate(server, template, options);
+    for (const prompt of prompts) registerPrompt(server, prompt, options);
     return server;
   };
 }
@@ -150,20 +161,45 @@ async function reachManager(
   });
 }
 
-function registerResource(
-  server: McpServer,
-  resource: JsonResource,
-  { manager, caller, logger }: McpServerOptions,
-): void {
+function registerResource(server: McpServer, resource: JsonResource, options: McpServerOptions): void {
   const { name, uri, title, description, cacheHint, read } = resource;
-  server.registerResource(name, uri, { title, description, mimeType: 'application/json', cacheHint }, async () => {
+  server.registerResource(name, uri, { title, description, mimeType: 'application/json', cacheHint }, () =>
+    readAsJson(uri, options, read),
+  );
+}
+
+function registerTemplate(server: McpServer, template: JsonResourceTemplate, options: McpServerOptions): void {
+  const { name, uriTemplate, title, description, cacheHint, read, complete } = template;
+  const { manager, caller, logger } = options;
+  const completeId = async (begun: string) => {
     try {
-      const value = await read(await manager(), caller);
-      return { contents: [{ uri, mimeType: 'application/json', text: JSON.stringify(value, undefined, 2) }] };
-    } catch (thrown) {
-      const error = toModelManagerError(thrown);
-      logger.warn({ err: error, uri }, 'Resource could not be read');
-      throw new ProtocolError(ProtocolErrorCode.InternalError, formatError(error.toShape()));
+      return await complete(await manager(), caller, begun);
+    } catch (error) {
+      logger.warn({ err: error, resource: name }, 'Ids could not be completed');
+      return [];
     }
-  });
+  };
+  const resource = new ResourceTemplate(uriTemplate, { list: undefined, complete: { id: completeId } });
+  server.registerResource(
+    name,
+    resource,
+    { title, description, mimeType: 'application/json', cacheHint },
+    (uri, { id }) => readAsJson(uri.href, options, (opened) => read(opened, caller, String(id))),
+  );
+}
+
+async function readAsJson(
+  uri: string,
+  { manager, caller, logger }: McpServerOptions,
+  read: JsonResource['read'],
+): Promise<ReadResourceResult> {
+  try {
+    const value = await read(await manager(), caller);
+    return { contents: [{ uri, mimeType: 'application/json', text: JSON.stringify(value, undefined, 2) }] };
+  } catch (thrown) {
+    const error = toModelManagerError(thrown);
+    logger.warn({ err: error, uri }, 'Resource could not be read');
+    const code = error.code === 'invalid_request' ? ProtocolErrorCode.InvalidParams : ProtocolErrorCode.InternalError;
+    throw new ProtocolError(code, formatError(error.toShape()));
+  }
 }

@@ -18,12 +18,12 @@ export interface AskOptions {
 
 export function addGenerateCommand(program: Command): void {
   addAskOptions(program.command('generate').description('Ask a model; the answer streams to the terminal'))
-    .option('-m, --model <model>', 'provider/model-id, a bare id, or auto')
+    .option('-m, --model <model>', 'provider/model-id, a bare id, an alias such as fast, or auto')
     .option('--fallbacks <models>', 'models to ask in turn when it fails, separated by commas', parseList)
     .option('--allow-restart', 'let the answer begin again when a call breaks after text was shown')
     .addHelpText(
       'after',
-      '\nExamples:\n  $ aimm generate "Why is the sky blue?"\n  $ git diff | aimm generate - --system "Review this change" -m openai/gpt-5-mini\n',
+      '\nExamples:\n  $ aimm generate "Why is the sky blue?"\n  $ git diff | aimm generate - --system "Review this change" -m openai/gpt-5-mini\n  $ aimm generate "Name a prime" --model fast\n',
     )
     .action(generate);
 }

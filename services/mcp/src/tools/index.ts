@@ -2,11 +2,15 @@ import type { Tool } from '../define-tool.ts';
 import { cancelJob } from './cancel-job.ts';
 import { checkHealth } from './check-health.ts';
 import { compareModels } from './compare-models.ts';
+import { estimateCost } from './estimate-cost.ts';
 import { generate } from './generate.ts';
 import { getJob } from './get-job.ts';
 import { getModelInfo } from './get-model-info.ts';
+import { getPreferences } from './get-preferences.ts';
 import { getUsageStats } from './get-usage-stats.ts';
+import { listJobs } from './list-jobs.ts';
 import { listModels } from './list-models.ts';
+import { setPreference } from './set-preference.ts';
 
 /** Every tool, in the order clients list them. One file here, one line there. */
 export const tools: readonly Tool[] = [
@@ -14,8 +18,12 @@ export const tools: readonly Tool[] = [
   compareModels,
   listModels,
   getModelInfo,
+  estimateCost,
   getUsageStats,
   checkHealth,
   getJob,
   cancelJob,
+  listJobs,
+  getPreferences,
+  setPreference,
 ];
