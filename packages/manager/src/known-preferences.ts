@@ -23,6 +23,8 @@ const answerWithinMs = 1_500;
 /** What does not answer is asked again after so long. */
 const retryAfterMs = 2_000;
 const mostClients = 1_000;
+/** What changes while it is read is read once more; who changes it without end is not waited for. */
+const mostReads = 3;
 
 interface Entry {
   preferences: readonly ModelPreference[] | undefined;
@@ -91,13 +93,13 @@ export function createKnownPreferences(options: KnownPreferencesOptions): KnownP
     async read(client) {
       news.listen(forget);
       const entry = open(client);
-      const at = now();
-      const age = at - entry.readAt;
-      const since = entry.reading?.since;
-      const isWorthAsking = at - failedAt >= retryAfterMs;
-      if (age >= staleAfterMs && (since === undefined ? isWorthAsking : at - since < answerWithinMs)) {
+      for (let asked = 0; asked < mostReads && now() - entry.readAt >= staleAfterMs; asked += 1) {
+        const at = now();
+        const since = entry.reading?.since;
+        if (since === undefined ? at - failedAt < retryAfterMs : at - since >= answerWithinMs) break;
         await within(load(client, entry), answerWithinMs - (since === undefined ? 0 : at - since));
-      } else if (age >= freshForMs && isWorthAsking) void load(client, entry);
+      }
+      if (now() - entry.readAt >= freshForMs && now() - failedAt >= retryAfterMs) void load(client, entry);
       if (entry.set === undefined || entry.set.routing !== catalog.routing) {
         entry.set = { of: toAliasSet(entry.preferences ?? [], catalog), routing: catalog.routing };
       }

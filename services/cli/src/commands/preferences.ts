@@ -1,4 +1,4 @@
-import { everyClient, type PreferenceSettings, ReasoningEffort } from '@aimm/contracts';
+import { everyClient, ModelManagerError, type PreferenceSettings, ReasoningEffort } from '@aimm/contracts';
 import type { PreferenceChange, PreferenceList, PreferenceView } from '@aimm/manager';
 import { type Command, InvalidArgumentError } from 'commander';
 import pc from 'picocolors';
@@ -60,7 +60,9 @@ async function setPreference(name: string, options: SetOptions): Promise<void> {
   const { client, everyone, json, model: models, ...settings } = options;
   // Nothing given would remove it: that has a command of its own.
   if (models === undefined && Object.keys(settings).length === 0) {
-    throw new InvalidArgumentError('Give --model or a setting; `aimm preferences remove` removes a preference.');
+    throw new ModelManagerError('invalid_request', 'There is nothing to set.', {
+      hint: 'Give --model or a setting; `aimm preferences remove` removes a preference.',
+    });
   }
   const owner = toOwner({ client, everyone });
   const change = await withSession(({ manager, caller }) =>
