@@ -16,7 +16,10 @@ describe.each(databaseKinds)('preferences on %s', (kind) => {
     expect(await preferences.put(review)).toEqual({ ...review, updatedAt: 11_000 });
     await preferences.put({ client: '*', name: 'fast', models: ['a/m'], settings: {} });
     await preferences.put({ client: 'other', name: 'fast', models: ['b/n'], settings: {} });
-    expect((await preferences.list('ci')).map(({ client, name }) => `${client} ${name}`)).toEqual(['* fast', 'ci review']);
+    expect((await preferences.list('ci')).map(({ client, name }) => `${client} ${name}`)).toEqual([
+      '* fast',
+      'ci review',
+    ]);
     expect((await preferences.list('*')).map(({ name }) => name)).toEqual(['fast']);
   });
 
@@ -33,7 +36,9 @@ describe.each(databaseKinds)('preferences on %s', (kind) => {
   it('set by two at once leave one of the two', async () => {
     const { preferences } = database;
     const models = Array.from({ length: 8 }, (_, index) => [`a/m${index}`]);
-    await Promise.all(models.map((list) => preferences.put({ client: 'many', name: 'one', models: list, settings: {} })));
+    await Promise.all(
+      models.map((list) => preferences.put({ client: 'many', name: 'one', models: list, settings: {} })),
+    );
     const stored = (await preferences.list('many')).filter(({ client }) => client === 'many');
     expect(stored).toHaveLength(1);
     expect(models).toContainEqual(stored[0]?.models);

@@ -79,6 +79,7 @@ test('requests are found by how they stand, with their place while they wait', a
   expect((await list('queued')).jobs).toMatchObject([{ requestId: waiting.requestId, wait: { position: 1 } }]);
   expect((await list('cancelled')).jobs).toMatchObject([{ requestId: cancelled.requestId, errorCode: 'cancelled' }]);
   expect(await list('failed')).toEqual({ jobs: [] });
+  system.upstream.behave(echo);
   system.upstream.release();
   await Promise.all([running.result, waiting.result, cancelled.result.catch(() => undefined)]);
   system.upstream.behave((_call, { fail }) => fail(400, { message: 'no' }));
@@ -91,7 +92,10 @@ test('answers from the cache, and shared ones, are requests as well', async () =
   const first = await generate(asker, { cache: true });
   const again = await generate(asker, { cache: true });
   const { jobs } = await system.manager.listJobs(asker);
-  expect(jobs.map(({ requestId, status }) => `${requestId} ${status}`)).toEqual([`${again} succeeded`, `${first} succeeded`]);
+  expect(jobs.map(({ requestId, status }) => `${requestId} ${status}`)).toEqual([
+    `${again} succeeded`,
+    `${first} succeeded`,
+  ]);
 });
 
 test('pages are stable while new requests come, and every request is on one of them', async () => {

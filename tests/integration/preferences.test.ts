@@ -31,7 +31,12 @@ describe.each(databaseKinds)('preferences with %s', (kind) => {
           TWO_API_KEY: 'two-key-0123456789',
           DATABASE_URL: await createEmptyDatabase(kind),
         },
-        models: [priced('one', 'small', 2), priced('two', 'small', 1), priced('one', 'large', 8), priced('two', 'large', 9)],
+        models: [
+          priced('one', 'small', 2),
+          priced('two', 'small', 1),
+          priced('one', 'large', 8),
+          priced('two', 'large', 9),
+        ],
         routing: {
           tiers: { small: ['away/m', 'one/small', 'two/small'], large: ['away/n', 'two/large', 'one/large'] },
           pools: { equal: ['one/m', 'two/m'] },
@@ -66,10 +71,20 @@ describe.each(databaseKinds)('preferences with %s', (kind) => {
     expect(await generate({ model: 'smart' })).toEqual({
       model: 'two/large',
       alias: 'smart',
-      said: [expect.stringMatching(/^two\/large was chosen: the first of 2 that can be asked for the alias smart \(built in\), est\./)],
+      said: [
+        expect.stringMatching(
+          /^two\/large was chosen: the first of 2 that can be asked for the alias smart \(built in\), est\./,
+        ),
+      ],
     });
-    expect(await generate({ model: 'fast' })).toMatchObject({ alias: 'fast', model: expect.stringMatching(/\/small$/) });
-    expect(await generate({ model: 'code' })).toMatchObject({ alias: 'code', model: expect.stringMatching(/\/large$/) });
+    expect(await generate({ model: 'fast' })).toMatchObject({
+      alias: 'fast',
+      model: expect.stringMatching(/\/small$/),
+    });
+    expect(await generate({ model: 'code' })).toMatchObject({
+      alias: 'code',
+      model: expect.stringMatching(/\/large$/),
+    });
     const { preferences } = await system.manager.getPreferences(me);
     expect(preferences.map(({ name, scope }) => `${name} ${scope}`)).toEqual(
       expect.arrayContaining(['code built_in', 'fast built_in', 'smart built_in']),
@@ -106,9 +121,9 @@ describe.each(databaseKinds)('preferences with %s', (kind) => {
 
   test('only an admin sets everybody’s, or another client’s', async () => {
     for (const client of ['*', 'other']) {
-      await expect(
-        system.manager.setPreference(me, { name: 'mine', models: ['one/m'], client }),
-      ).rejects.toMatchObject({ code: 'permission' });
+      await expect(system.manager.setPreference(me, { name: 'mine', models: ['one/m'], client })).rejects.toMatchObject(
+        { code: 'permission' },
+      );
     }
     await expect(system.manager.getPreferences(me, 'other')).rejects.toMatchObject({ code: 'permission' });
     await system.manager.setPreference(admin, { name: 'theirs', models: ['one/m'], client: 'other' });
@@ -121,7 +136,9 @@ describe.each(databaseKinds)('preferences with %s', (kind) => {
 
   test('another front knows within a moment, without reading the database for each call', async () => {
     await system.manager.setPreference(me, { name: 'moving', models: ['one/m'] });
-    await expect.poll(() => generate({ model: 'moving' }, me, front).catch(() => undefined)).toMatchObject({ model: 'one/m' });
+    await expect
+      .poll(() => generate({ model: 'moving' }, me, front).catch(() => undefined))
+      .toMatchObject({ model: 'one/m' });
     await system.manager.setPreference(me, { name: 'moving', models: ['two/m'] });
     // Sooner than what is known grows old.
     await expect
@@ -180,14 +197,19 @@ describe.each(databaseKinds)('preferences with %s', (kind) => {
     const refuse = (edit: { name: string; models?: string[]; settings?: object }) =>
       system.manager.setPreference(me, edit).then(
         () => undefined,
-        (error: { code: string; message: string; hint?: string }) => `${error.code}: ${error.message} ${error.hint ?? ''}`,
+        (error: { code: string; message: string; hint?: string }) =>
+          `${error.code}: ${error.message} ${error.hint ?? ''}`,
       );
-    expect(await refuse({ name: 'one/small', models: ['two/small'] })).toMatch(/^invalid_request: "one\/small" is no name.*always means that model/);
+    expect(await refuse({ name: 'one/small', models: ['two/small'] })).toMatch(
+      /^invalid_request: "one\/small" is no name.*always means that model/,
+    );
     expect(await refuse({ name: 'Großer Name', models: ['two/small'] })).toMatch(/^invalid_request: /);
     expect(await refuse({ name: 'small', models: ['two/small'] })).toMatch(/means the model one\/small already/);
     expect(await refuse({ name: 'equal', models: ['two/small'] })).toMatch(/means the pool equal/);
     expect(await refuse({ name: 'one', models: ['two/small'] })).toMatch(/means the provider one already/);
-    expect(await refuse({ name: 'again', models: ['work'] })).toMatch(/"work" is an alias itself.*Name what it stands for: one\/small/);
+    expect(await refuse({ name: 'again', models: ['work'] })).toMatch(
+      /"work" is an alias itself.*Name what it stands for: one\/small/,
+    );
     expect(await refuse({ name: 'again', models: ['smart'] })).toMatch(/"smart" is an alias itself/);
     expect(await refuse({ name: 'again', models: ['auto'] })).toMatch(/"auto" is an alias itself/);
     expect(await refuse({ name: 'again', models: ['nonsense'] })).toMatch(/^unknown_model: /);
@@ -199,7 +221,9 @@ describe.each(databaseKinds)('preferences with %s', (kind) => {
   test('a bare id is kept as its model; what is not configured is told at once, and named when it is asked', async () => {
     const set = await system.manager.setPreference(me, { name: 'gone', models: ['away/m'] });
     expect(set.warnings).toContainEqual(expect.stringContaining('away is not configured'));
-    expect((await system.manager.setPreference(me, { name: 'bare', models: ['large'] })).inForce?.models).toEqual(['one/large']);
+    expect((await system.manager.setPreference(me, { name: 'bare', models: ['large'] })).inForce?.models).toEqual([
+      'one/large',
+    ]);
     await expect(generate({ model: 'gone' })).rejects.toMatchObject({
       code: 'authentication',
       message: expect.stringContaining('It was asked for by the alias gone (yours), which stands for away/m.'),
@@ -215,13 +239,17 @@ describe.each(databaseKinds)('preferences with %s', (kind) => {
       ['small', 'work'],
       ['m', undefined],
     ]);
-    expect(entries[0]?.result?.warnings.map(({ message }) => message)).toContain('The alias work (yours) is one/small.');
+    expect(entries[0]?.result?.warnings.map(({ message }) => message)).toContain(
+      'The alias work (yours) is one/small.',
+    );
     const bodies = system.vendors.one.bodies.slice(-2).map((body) => JSON.parse(body) as Record<string, unknown>);
     expect(bodies.find(({ model }) => model === 'small')).toMatchObject({ temperature: 0.2, max_tokens: 70 });
     expect(bodies.find(({ model }) => model === 'm')).not.toHaveProperty('temperature');
     await expect(
       system.manager.compare(me, { ...ask('Compare'), models: ['work', 'one/small'] }),
-    ).rejects.toMatchObject({ message: 'one/small is in the comparison twice (work and one/small both stand for it).' });
+    ).rejects.toMatchObject({
+      message: 'one/small is in the comparison twice (work and one/small both stand for it).',
+    });
   });
 
   test('fallbacks may be aliases', async () => {
@@ -255,7 +283,11 @@ describe.each(databaseKinds)('preferences with %s', (kind) => {
       priceVersion: expect.stringContaining('2026-11-22'),
     });
     expect(cheapest?.expectedNanoUsd).toBeLessThan(large?.expectedNanoUsd ?? 0);
-    expect(unknown).toMatchObject({ expectedNanoUsd: null, maxNanoUsd: null, unpricedBecause: expect.stringContaining('one/unheard-of') });
+    expect(unknown).toMatchObject({
+      expectedNanoUsd: null,
+      maxNanoUsd: null,
+      unpricedBecause: expect.stringContaining('one/unheard-of'),
+    });
     expect(Object.values(system.vendors).map(({ calls }) => calls.length)).toEqual(before);
   });
 
@@ -266,6 +298,8 @@ describe.each(databaseKinds)('preferences with %s', (kind) => {
     expect(alias).toBe('smart');
     expect(said).toContain('The database did not answer: preferences are not known, only what is built in holds.');
     expect((await generate({ model: 'one/small' }, me, lonely)).said).toEqual([]);
-    await expect(lonely.setPreference(me, { name: 'x', models: ['one/m'] })).rejects.toMatchObject({ code: 'unavailable' });
+    await expect(lonely.setPreference(me, { name: 'x', models: ['one/m'] })).rejects.toMatchObject({
+      code: 'unavailable',
+    });
   });
 });

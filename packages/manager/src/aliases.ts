@@ -92,7 +92,5 @@ const orders: Readonly<Record<Order, string>> = {
 
 /** `the alias work (yours)`. */
 export function nameAlias({ name, scope }: Alias): string {
-  return isSpecial(name)
-    ? `the preference ${name} (${whose[scope]})`
-    : `the alias ${name} (${whose[scope]})`;
+  return isSpecial(name) ? `the preference ${name} (${whose[scope]})` : `the alias ${name} (${whose[scope]})`;
 }

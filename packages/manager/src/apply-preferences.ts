@@ -1,5 +1,11 @@
 import type { Catalog } from '@aimm/catalog';
-import { type GenerationSettings, type Message, ModelManagerError, type PreferenceSettings, type Warning } from '@aimm/contracts';
+import {
+  type GenerationSettings,
+  type Message,
+  ModelManagerError,
+  type PreferenceSettings,
+  type Warning,
+} from '@aimm/contracts';
 import { type Alias, type AliasSet, autoName, isSpecial, nameAlias } from './aliases.ts';
 import type { Caller, CompareAsk, GenerateAsk } from './manager.ts';
 import type { Resources } from './resources.ts';
@@ -63,9 +69,9 @@ export function findUsable(catalog: Catalog, set: AliasSet, name: string): Alias
 }
 
 /** What of the configuration has this name already, in words. */
-export function findRealName({ routing, providers, findModel }: Catalog, name: string): string | undefined {
-  if (Object.hasOwn(routing.pools, name)) return `the pool ${name} of config/routing.json`;
-  const serving = providers.find(({ id }) => findModel(id, name) !== undefined);
+export function findRealName(catalog: Catalog, name: string): string | undefined {
+  if (Object.hasOwn(catalog.routing.pools, name)) return `the pool ${name} of config/routing.json`;
+  const serving = catalog.providers.find(({ id }) => catalog.findModel(id, name) !== undefined);
   return serving === undefined ? undefined : `the model ${serving.id}/${name}`;
 }
 

@@ -36,7 +36,10 @@ export async function chooseFallbacks(resources: Resources, ask: PreparedAsk, ch
       const plan = toPlan(resources, { ...asked, alias });
       if (alias.models !== undefined) return [...(plan.lists[0] ?? [])];
       const { options } = await rankOptions(resources, { ...asked, alias }, plan);
-      return options.map(({ name }) => name).filter((name) => name !== nameOf(resolved)).slice(0, 1);
+      return options
+        .map(({ name }) => name)
+        .filter((name) => name !== nameOf(resolved))
+        .slice(0, 1);
     });
   const equal = pool?.others ?? [];
   const seen = new Set([resolved, ...equal].map(nameOf));

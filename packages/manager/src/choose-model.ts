@@ -76,8 +76,7 @@ async function route(resources: Resources, ask: PreparedAsk): Promise<Choice> {
   const task = plan.isByTask
     ? ` for a ${ranked.complexity.tier} task (score ${ranked.complexity.score}: ${ranked.complexity.reasons.slice(0, 3).join(', ')})`
     : '';
-  const why =
-    untried === undefined ? words[order](timed.length) : 'to measure its speed, which nobody knows yet';
+  const why = untried === undefined ? words[order](timed.length) : 'to measure its speed, which nobody knows yet';
   const known = [
     chosen.costNanoUsd === undefined ? 'price unknown' : `est. $${toDollars(chosen.costNanoUsd)}`,
     expect === undefined || chosen.expectedMs === undefined ? '' : `${(chosen.expectedMs / 1_000).toFixed(1)} s`,
@@ -116,7 +115,8 @@ export function toPlan(resources: Resources, ask: PreparedAsk): Plan {
   // What `auto` chooses from gives way to what a rule says; what somebody calls by its name does not.
   const own = alias?.name === autoName ? undefined : alias;
   const candidates =
-    own?.models ?? (own?.tier === undefined ? (rule?.candidates ?? (rule?.tier ? undefined : alias?.models)) : undefined);
+    own?.models ??
+    (own?.tier === undefined ? (rule?.candidates ?? (rule?.tier ? undefined : alias?.models)) : undefined);
   const tier = own?.tier ?? rule?.tier;
   const order = rule?.prefer ?? (ask.route === undefined ? (alias?.order ?? 'balanced') : toPreference(ask.route));
   const by = [
@@ -126,7 +126,8 @@ export function toPlan(resources: Resources, ask: PreparedAsk): Plan {
   const isByTask = candidates === undefined && tier === undefined;
   const plan = { order, settings, complexity, isByTask, by };
   if (candidates !== undefined) {
-    const { names, left } = candidates === alias?.models ? leaveUnknown(resources, candidates) : { names: candidates, left: [] };
+    const { names, left } =
+      candidates === alias?.models ? leaveUnknown(resources, candidates) : { names: candidates, left: [] };
     return { ...plan, lists: [names], left };
   }
   const sizes = {

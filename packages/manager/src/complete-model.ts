@@ -13,10 +13,20 @@ export async function completeModel(resources: Resources, caller: Caller, begun:
   const models = [...catalog.listModels(), ...listing.known()];
   const names = models.map(({ provider, id }) => `${provider}/${id}`);
   const [ready, rest] = [names.filter((_, at) => !isAway(at)), names.filter((_, at) => isAway(at))];
-  const all = [...set.aliases.map(({ name }) => name), 'auto', ...Object.keys(catalog.routing.pools), ...ready, ...rest];
+  const all = [
+    ...set.aliases.map(({ name }) => name),
+    'auto',
+    ...Object.keys(catalog.routing.pools),
+    ...ready,
+    ...rest,
+  ];
   const wanted = begun.trim().toLowerCase();
   const matches = (name: string) =>
-    name.toLowerCase().startsWith(wanted) || name.slice(name.indexOf('/') + 1).toLowerCase().startsWith(wanted);
+    name.toLowerCase().startsWith(wanted) ||
+    name
+      .slice(name.indexOf('/') + 1)
+      .toLowerCase()
+      .startsWith(wanted);
   return [...new Set(all.filter(matches))].slice(0, most);
 
   function isAway(at: number): boolean {

@@ -51,7 +51,12 @@ export async function setPreference(
     const removed = await preferences.remove(owner, name);
     if (removed) await known.changed(owner);
     const after = await inForce(resources, owner, name);
-    return { change: removed ? 'removed' : 'none', name, ...(after !== undefined && { inForce: toView(after) }), warnings: [] };
+    return {
+      change: removed ? 'removed' : 'none',
+      name,
+      ...(after !== undefined && { inForce: toView(after) }),
+      warnings: [],
+    };
   }
   if (asked.length === 0 && name !== defaultName) {
     throw new ModelManagerError('invalid_request', `"${name}" has settings, and no model that they are for.`, {
@@ -119,16 +124,12 @@ function requireSettings(settings: PreferenceSettings): PreferenceSettings {
 }
 
 /** As `provider/model-id`, whatever it was called; a pool by its name. `default` may also be an alias. */
-async function toStorableModel(
-  resources: Resources,
-  owner: string,
-  name: string,
-  given: string,
-): Promise<string> {
+async function toStorableModel(resources: Resources, owner: string, name: string, given: string): Promise<string> {
   const { catalog, listing } = resources;
   const model = given.trim();
   if (openPool(resources, model) !== undefined) return model;
-  const alias = isSpecial(model) || findRealName(catalog, model) !== undefined ? undefined : await inForce(resources, owner, model);
+  const alias =
+    isSpecial(model) || findRealName(catalog, model) !== undefined ? undefined : await inForce(resources, owner, model);
   const isKnownName = alias !== undefined || isSpecial(model);
   if (name === defaultName && isKnownName && model !== defaultName) return model;
   if (isKnownName) {
@@ -153,7 +154,8 @@ async function findWarnings(resources: Resources, models: readonly string[]): Pr
       if (!name.includes('/') || openPool(resources, name) !== undefined) return [];
       const { provider, warnings } = catalog.resolveModel(name, listing.known());
       const configured = await providers.isConfigured(provider.id).catch(() => undefined);
-      const away = configured === false ? [`The provider ${provider.id} is not configured: ${name} cannot be asked now.`] : [];
+      const away =
+        configured === false ? [`The provider ${provider.id} is not configured: ${name} cannot be asked now.`] : [];
       return [...away, ...warnings.map(({ message }) => message)];
     }),
   );

@@ -51,7 +51,10 @@ async function toCandidates(resources: Resources, ask: PreparedAsk): Promise<Res
   }
   if (callable.length > 0) return callable;
   throw new ModelManagerError('authentication', `No model that ${model} may stand for is configured.`, {
-    hint: alias === undefined ? 'check_health shows what each provider lacks.' : `It is ${nameAlias(alias)}; get_preferences shows what it stands for.`,
+    hint:
+      alias === undefined
+        ? 'check_health shows what each provider lacks.'
+        : `It is ${nameAlias(alias)}; get_preferences shows what it stands for.`,
   });
 }
 
@@ -83,7 +86,9 @@ function estimate(resources: Resources, asked: string, ask: PreparedAsk, resolve
     expectedNanoUsd: price(expectedOutputTokens),
     maxNanoUsd: price(maxOutputTokens),
     ...(costNanoUsd === null
-      ? { unpricedBecause: `Nobody knows the price of ${provider.id}/${model}: neither config/models.json nor the price data has it.` }
+      ? {
+          unpricedBecause: `Nobody knows the price of ${provider.id}/${model}: neither config/models.json nor the price data has it.`,
+        }
       : { priceVersion }),
     warnings:
       window !== undefined && inputTokens + expectedOutputTokens > window

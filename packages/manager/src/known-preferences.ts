@@ -50,7 +50,8 @@ export function createKnownPreferences(options: KnownPreferencesOptions): KnownP
   const forget = (client: string) => {
     const concerned = client === everyClient ? [...entries.values()] : [entries.get(client)];
     // What is being read now may be what was before.
-    for (const entry of concerned) if (entry) Object.assign(entry, { readAt: Number.NEGATIVE_INFINITY, reading: undefined });
+    for (const entry of concerned)
+      if (entry) Object.assign(entry, { readAt: Number.NEGATIVE_INFINITY, reading: undefined });
   };
 
   const load = (client: string, entry: Entry): Promise<void> => {

@@ -85,7 +85,11 @@ function toShared({ cached }: RequestRecord, state: Shared | undefined) {
 }
 
 /** Where it stands in its queue, for the few that wait and are shown. */
-async function withPlace({ queue, catalog, now }: Resources, job: JobSummary, record: RequestRecord): Promise<JobSummary> {
+async function withPlace(
+  { queue, catalog, now }: Resources,
+  job: JobSummary,
+  record: RequestRecord,
+): Promise<JobSummary> {
   if (job.status !== 'queued' || record.kind !== 'generation' || record.follows === true) return job;
   const state = await queue.requests.readJob(record.queue, record.jobId);
   const wait = toWaitView(state, catalog.findProvider(record.queue)?.requestsPerMinute, now());

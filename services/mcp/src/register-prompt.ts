@@ -16,7 +16,8 @@ export function registerPrompt(server: McpServer, prompt: Prompt, context: Promp
   const { name, title, description, write } = prompt;
   const fields = Object.entries(prompt.arguments).map(([argument, { description: says, required, complete }]) => {
     const text = z.string().max(100_000).describe(says);
-    const field = complete === undefined ? text : completable(text, (begun) => completeWith(complete, begun, name, context));
+    const field =
+      complete === undefined ? text : completable(text, (begun) => completeWith(complete, begun, name, context));
     return [argument, required ? field : field.optional()] as const;
   });
   const argsSchema = z.object(Object.fromEntries(fields));

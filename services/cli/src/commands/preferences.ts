@@ -25,7 +25,11 @@ export function addPreferencesCommand(program: Command): void {
     .action(listPreferences);
   addOwnerOptions(preferences.command('set').description('Let a name stand for a model, or for several in turn'))
     .argument('<name>', 'an alias; `default` for requests that name no model; `auto` for what that chooses from')
-    .option('-m, --model <models>', 'a model or a pool; of several, separated by commas, the first that can be asked', parseList)
+    .option(
+      '-m, --model <models>',
+      'a model or a pool; of several, separated by commas, the first that can be asked',
+      parseList,
+    )
     .option('-s, --system <text>', 'instructions for the model')
     .option('--max-output-tokens <count>', 'longest answer, in tokens', parseCount(1))
     .option('--temperature <number>', 'how freely it words its answer, 0 to 2', parseNumber(0, 2))

@@ -46,7 +46,9 @@ function formatEstimate(estimate: CostEstimate): string {
     expectedNanoUsd === null
       ? 'price unknown'
       : `${formatUsd(toUsd(expectedNanoUsd))}, at most ${formatUsd(toUsd(maxNanoUsd))}`;
-  return [`${name}: ${cost} · about ${formatCount(inputTokens)} in, ${range} out tokens`, ...estimate.warnings].join('. ');
+  return [`${name}: ${cost} · about ${formatCount(inputTokens)} in, ${range} out tokens`, ...estimate.warnings].join(
+    '. ',
+  );
 }
 
 export function formatEstimates(estimates: readonly CostEstimate[]): string {

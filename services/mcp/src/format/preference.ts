@@ -7,7 +7,9 @@ export const PreferenceSchema = z.object({
   name: z.string(),
   scope: z.enum(['own', 'everybody', 'built_in']),
   means: z.string().describe('What the name stands for, in words.'),
-  models: z.array(z.string()).describe('In order of preference; empty where it is chosen by size, and for settings alone.'),
+  models: z
+    .array(z.string())
+    .describe('In order of preference; empty where it is chosen by size, and for settings alone.'),
   settings: z.record(z.string(), z.unknown()),
   updated_at: z.string().optional(),
   hides: z.boolean().optional().describe('Another of this name holds once this one is removed.'),
@@ -63,7 +65,7 @@ export function formatPreferences({ preferences }: PreferenceList): string {
 }
 
 export function formatPreferenceChange({ change, name, inForce, warnings }: PreferenceChange): string {
-  const now = inForce === undefined ? `Nothing is called ${name} now.` : `Now ${formatPreference(inForce)}.`;
+  const now = inForce === undefined ? `Nothing is called ${name} now.` : `Now ${formatPreference(inForce)}`;
   const done = { set: 'Set.', removed: 'Removed.', none: 'There was none to remove.' }[change];
   return [`${done} ${now}`, ...warnings.map((warning) => `Warning: ${warning}`)].join('\n');
 }

@@ -20,7 +20,8 @@ export const compareModelsPrompt: Prompt = {
       list.length >= 2
         ? `Use exactly these models: ${list.join(', ')}.`
         : `${list.length === 1 ? `One of the models is ${list[0]}. ` : ''}Choose three that are available and differ in provider and size: call list_models first, and name them as it does.`;
-    const ranks = judge === undefined ? '' : ` with judge "${judge}"${criteria === undefined ? '' : ' and these criteria'}`;
+    const ranks =
+      judge === undefined ? '' : ` with judge "${judge}"${criteria === undefined ? '' : ' and these criteria'}`;
     return [
       'Compare how several models answer the question below.',
       `1. ${which}`,
