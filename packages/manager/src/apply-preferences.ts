@@ -63,7 +63,7 @@ const unread: Warning = {
 };
 
 /** The name of a pool, or of a model that the catalog knows, means that, whatever was preferred before it came to be. */
-export function findUsable(catalog: Catalog, set: AliasSet, name: string): Alias | undefined {
+function findUsable(catalog: Catalog, set: AliasSet, name: string): Alias | undefined {
   const alias = set.find(name.trim());
   return alias === undefined || findRealName(catalog, alias.name) !== undefined ? undefined : alias;
 }
