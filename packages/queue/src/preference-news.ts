@@ -1,6 +1,6 @@
 import type { Logger } from '@aimm/runtime';
 import type { Redis } from 'ioredis';
-import { disconnect } from './connection.ts';
+import { disconnect, withRedis } from './connection.ts';
 import { createErrorLog } from './error-log.ts';
 import { keys } from './names.ts';
 
@@ -17,7 +17,8 @@ export function createPreferenceNews(redis: Redis, logger: Logger): PreferenceNe
   let subscriber: Redis | undefined;
   return {
     async tell(client) {
-      await redis.publish(keys.preferencesChannel, client).catch((error: unknown) => {
+      // A command's process may not be connected yet.
+      await withRedis(redis, () => redis.publish(keys.preferencesChannel, client)).catch((error: unknown) => {
         logger.warn({ err: error }, 'Other fronts could not be told that preferences have changed');
       });
     },
