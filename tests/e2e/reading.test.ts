@@ -101,7 +101,17 @@ describe('with a worker that has every key but one', () => {
 
     test('the resources are listed and read', async () => {
       const { resources } = await mcp.client.listResources();
-      expect(resources.map(({ uri }) => uri).toSorted()).toEqual(['config://providers', 'stats://usage']);
+      expect(resources.map(({ uri }) => uri).toSorted()).toEqual([
+        'config://providers',
+        'health://providers',
+        'models://catalog',
+        'stats://usage',
+      ]);
+      const catalog = await readJson(mcp, 'models://catalog');
+      expect(catalog.models.map(({ model }: Model) => model)).toEqual(
+        expect.arrayContaining(Object.values(vendorModels)),
+      );
+      expect(await readJson(mcp, 'health://providers')).toMatchObject({ healthy: true, queue: { reachable: true } });
       const { providers } = await readJson(mcp, 'config://providers');
       expect(providers.map(({ provider }: { provider: string }) => provider)).toEqual(vendors);
       expect(providers[2]).toMatchObject({ provider: 'google', configured: false });

@@ -126,5 +126,7 @@ export const GenerationResult = z.object({
   warnings: z.array(Warning),
   /** `provider/model` that was asked first, when a fallback answered. */
   fallbackFrom: z.string().optional(),
+  /** The alias that was asked for, where one was. */
+  alias: z.string().optional(),
 });
 export type GenerationResult = z.infer<typeof GenerationResult>;

@@ -70,5 +70,6 @@ export {
   ProviderHealth,
   RateLimits,
 } from './models.ts';
+export { everyClient, ModelPreference, PreferenceName, PreferenceSettings } from './preferences.ts';
 export { Reply } from './replies.ts';
 export { UsageGroupBy, UsageQuery, UsageReport, UsageTotals } from './usage.ts';

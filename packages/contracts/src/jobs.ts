@@ -71,6 +71,8 @@ export const GeneratePayload = RequestEnvelope.extend({
   fallBackOnFilter: z.boolean().optional(),
   /** The pool that was asked for: while it waits, the job may move to another member of it. */
   pool: z.string().optional(),
+  /** The alias that was asked for, where one was. */
+  alias: z.string().optional(),
   /** `provider/model` that was asked first, on a fallback hop; `hop` counts from 1. */
   fallbackFrom: z.string().optional(),
   hop: z.number().int().positive().optional(),

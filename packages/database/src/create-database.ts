@@ -10,6 +10,7 @@ import { createLedger } from './ledger.ts';
 import { ledgerDialects } from './ledger-dialects.ts';
 import { migrateDatabase } from './migrate.ts';
 import { pingDatabase } from './ping.ts';
+import { createPreferences } from './preferences.ts';
 import { searchDialects } from './search-dialects.ts';
 
 export interface DatabaseOptions {
@@ -32,6 +33,7 @@ export async function createDatabase({ url, logger, now = Date.now }: DatabaseOp
   const ledger = createLedger(client, ledgerDialects[kind], now);
   const conversations = createConversations(client, searchDialects[kind], now);
   const apiKeys = createApiKeys(client, now);
+  const preferences = createPreferences(client, now);
 
   let closed = false;
   const guard = async <Result>(work: () => Promise<Result>): Promise<Result> => {
@@ -67,6 +69,11 @@ export async function createDatabase({ url, logger, now = Date.now }: DatabaseOp
       remove: (provider, labelOrId) => guard(() => apiKeys.remove(provider, labelOrId)),
       reveal: (id, masterKey) => guard(() => apiKeys.reveal(id, masterKey)),
       recordFailure: (id, failure) => guard(() => apiKeys.recordFailure(id, failure)),
+    },
+    preferences: {
+      list: (owner) => guard(() => preferences.list(owner)),
+      put: (preference) => guard(() => preferences.put(preference)),
+      remove: (owner, name) => guard(() => preferences.remove(owner, name)),
     },
     ping: (timeoutMs) => guard(() => pingDatabase(kind, client, timeoutMs)),
     close: async () => {

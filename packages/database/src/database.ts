@@ -3,6 +3,7 @@ import type {
   ConversationMessage,
   ConversationTurn,
   LedgerRow,
+  ModelPreference,
   UsageQuery,
   UsageReport,
 } from '@aimm/contracts';
@@ -118,12 +119,23 @@ export interface ApiKeyRepository {
   recordFailure(id: string, failure: { at: number; reason: string } | undefined): Promise<void>;
 }
 
+/** Aliases, what `auto` chooses from, and defaults: by whose they are (`*`: everybody's) and their name. */
+export interface PreferenceRepository {
+  /** The client's own and everybody's, by owner, then name. */
+  list(client: string): Promise<ModelPreference[]>;
+  /** Writes it in place of the one of that owner and name. */
+  put(preference: Omit<ModelPreference, 'updatedAt'>): Promise<ModelPreference>;
+  /** False where there was none. */
+  remove(client: string, name: string): Promise<boolean>;
+}
+
 /** The only door to Prisma. `url`: `file:/…/aimm.db` (SQLite) or `postgresql://…`. */
 export interface Database {
   readonly kind: 'sqlite' | 'postgresql';
   readonly ledger: LedgerRepository;
   readonly conversations: ConversationRepository;
   readonly apiKeys: ApiKeyRepository;
+  readonly preferences: PreferenceRepository;
   /** Round trip in milliseconds. @throws when the database does not answer within `timeoutMs` */
   ping(timeoutMs: number): Promise<number>;
   close(): Promise<void>;

@@ -1,7 +1,9 @@
 import type { ResolvedModel } from '@aimm/catalog';
 import type { GeneratePayload } from '@aimm/contracts';
 import { findCooldown, toCooldownError, toNextHop } from '@aimm/queue';
-import type { Choice } from './choose-model.ts';
+import type { Alias } from './aliases.ts';
+import { namingAlias, type PreparedAsk } from './apply-preferences.ts';
+import { type Choice, rankOptions, toPlan } from './choose-model.ts';
 import type { GenerateAsk } from './manager.ts';
 import { openPool } from './pick-member.ts';
 import type { Resources } from './resources.ts';
@@ -15,10 +17,10 @@ export interface Fallbacks {
 }
 
 /**
- * The other members of the pool, then the request's own fallbacks; where it names none, the chain of config/routing.json,
+ * The other members of the pool, then the request's own fallbacks, aliases as what they stand for (their settings stay behind); where it names none, the chain of config/routing.json,
  * less what no worker can call. @throws unknown_model
  */
-export async function chooseFallbacks(resources: Resources, ask: GenerateAsk, choice: Choice): Promise<Fallbacks> {
+export async function chooseFallbacks(resources: Resources, ask: PreparedAsk, choice: Choice): Promise<Fallbacks> {
   const { catalog, listing, providers } = resources;
   const { resolved, pool } = choice;
   const chains = catalog.routing.fallbacks;
@@ -27,17 +29,37 @@ export async function chooseFallbacks(resources: Resources, ask: GenerateAsk, ch
       ? undefined
       : (own(chains, choice.name) ?? own(chains, nameOf(resolved)) ?? own(chains, '*'));
   const resolve = (name: string) => openPool(resources, name)?.members ?? [catalog.resolveModel(name, listing.known())];
-  const named = (ask.fallbacks ?? chain?.models ?? []).flatMap(resolve);
-  const configured = await Promise.all(
-    named.map(async ({ provider }) => chain === undefined || (await providers.isConfigured(provider.id)) !== false),
-  );
+  /** The models of an alias in turn; of a tier the best one that is another. */
+  const expand = (alias: Alias): Promise<string[]> =>
+    namingAlias(alias, async () => {
+      const { route: _route, ...asked } = ask;
+      const plan = toPlan(resources, { ...asked, alias });
+      if (alias.models !== undefined) return [...(plan.lists[0] ?? [])];
+      const { options } = await rankOptions(resources, { ...asked, alias }, plan);
+      return options
+        .map(({ name }) => name)
+        .filter((name) => name !== nameOf(resolved))
+        .slice(0, 1);
+    });
   const equal = pool?.others ?? [];
   const seen = new Set([resolved, ...equal].map(nameOf));
-  const others = named.filter((model, index) => {
+  const named: { model: ResolvedModel; isOneOfMany: boolean }[] = [];
+  for (const name of ask.fallbacks ?? chain?.models ?? []) {
+    const alias = chain === undefined ? ask.findAlias(name) : undefined;
+    const names = alias === undefined ? [name] : await expand(alias);
+    const isOneOfMany = chain !== undefined || alias !== undefined;
+    named.push(...names.flatMap(resolve).map((model) => ({ model, isOneOfMany })));
+  }
+  const configured = await Promise.all(
+    named.map(
+      async ({ model, isOneOfMany }) => !isOneOfMany || (await providers.isConfigured(model.provider.id)) !== false,
+    ),
+  );
+  const others = named.flatMap(({ model, isOneOfMany }, index) => {
     // What a list of any model's fallbacks says of this one, too; once is enough.
-    const isNew = configured[index] === true && (chain === undefined || !seen.has(nameOf(model)));
+    const isNew = configured[index] === true && (!isOneOfMany || !seen.has(nameOf(model)));
     seen.add(nameOf(model));
-    return isNew;
+    return isNew ? [model] : [];
   });
   const fallbacks = [
     ...equal.map((model): Fallback => ({ ...toFallback(model, ask), equal: true })),

@@ -1,11 +1,13 @@
 import type { Preference, ResolvedModel, RoutingRule } from '@aimm/catalog';
 import { type GenerationSettings, ModelManagerError, type Warning } from '@aimm/contracts';
+import { autoName, nameAlias } from './aliases.ts';
+import { namingAlias, type PreparedAsk, withoutUnset } from './apply-preferences.ts';
 import { type Complexity, estimateComplexity } from './complexity.ts';
 import { findOptions, type ModelOption } from './find-options.ts';
-import type { GenerateAsk } from './manager.ts';
 import { toNeeds } from './model-needs.ts';
+import type { ExpectTime } from './model-speed.ts';
 import { openPool, pickMember } from './pick-member.ts';
-import { findUnmeasured, rankModels } from './rank-models.ts';
+import { findUnmeasured, type Order, rankModels } from './rank-models.ts';
 import type { Resources } from './resources.ts';
 
 /** What a generation is to be asked of. */
@@ -22,18 +24,29 @@ export interface Choice {
 }
 
 /**
- * The model that a generation is to use: the one named, a member of the pool named, or the one that `route` prefers among
- * those that fit. `ask.messages` is the whole conversation. @throws unknown_model, invalid_request, authentication, unavailable
+ * The model that a generation is to use: the one named, what an alias stands for, a member of the pool named, or the one that
+ * `route` prefers among those that fit. `ask.messages` is the whole conversation.
+ * @throws unknown_model, invalid_request, authentication, unavailable
  */
-export async function chooseModel(resources: Resources, ask: GenerateAsk): Promise<Choice> {
+export async function chooseModel(resources: Resources, ask: PreparedAsk): Promise<Choice> {
+  const choice = await namingAlias(ask.alias, () => choose(resources, ask));
+  const { resolved } = choice;
+  return { ...choice, resolved: { ...resolved, warnings: [...resolved.warnings, ...ask.notes] } };
+}
+
+async function choose(resources: Resources, ask: PreparedAsk): Promise<Choice> {
   const { catalog, listing } = resources;
-  const { model } = ask;
-  if (model !== undefined && model !== 'auto') {
-    const pool = openPool(resources, model);
-    if (pool !== undefined) return pickMember(resources, pool, ask.settings, []);
-    return toChoice(catalog.resolveModel(model, listing.known()), ask.settings, []);
+  const { model, alias } = ask;
+  const [only, ...others] = alias?.models ?? [];
+  const named = alias === undefined ? (model === autoName ? undefined : model) : others.length === 0 ? only : undefined;
+  if (named !== undefined) {
+    const told: Warning[] =
+      alias === undefined ? [] : [{ code: 'other', message: `${capitalise(nameAlias(alias))} is ${named}.` }];
+    const pool = openPool(resources, named);
+    if (pool !== undefined) return pickMember(resources, pool, ask.settings, told);
+    return toChoice(resolve(named), ask.settings, told);
   }
-  if (model === undefined && ask.route === undefined) {
+  if (model === undefined && ask.route === undefined && alias === undefined) {
     const defaults = catalog.providers.flatMap(({ id, defaultModel }) =>
       defaultModel === undefined ? [] : [`${id}/${defaultModel}`],
     );
@@ -41,71 +54,152 @@ export async function chooseModel(resources: Resources, ask: GenerateAsk): Promi
     const [best] = options.toSorted((a, b) => Number(a.isAside) - Number(b.isAside));
     return take(resources, required(best), ask.settings, 'the first configured provider');
   }
-  return route(resources, ask, ask.route ?? 'balanced');
-}
+  return route(resources, ask);
 
-async function route(resources: Resources, ask: GenerateAsk, wanted: string): Promise<Choice> {
-  const { catalog } = resources;
-  const rule = findRule(resources, wanted);
-  const settings = { ...rule?.settings, ...withoutUnset(ask.settings) };
-  const prefer = rule?.prefer ?? toPreference(wanted);
-  const complexity = estimateComplexity(ask.messages, settings);
-  const lists = toLists(resources, rule, complexity);
-  const options = await findOptions(resources, lists, toNeeds(ask.messages, settings), settings);
-
-  const expect = prefer === 'cheapest' ? undefined : await resources.speeds.read();
-  const timed = options.map((option) => ({ ...option, expectedMs: expect?.(option.name, option.outputTokens) }));
-  const untried = prefer === 'fastest' ? findUnmeasured(timed, resources.choices.next()) : undefined;
-  const [best] = rankModels(timed, prefer);
-  const chosen = required(untried ?? best);
-  const task =
-    rule === undefined || (rule.candidates === undefined && rule.tier === undefined)
-      ? ` for a ${complexity.tier} task (score ${complexity.score}: ${complexity.reasons.slice(0, 3).join(', ')})`
-      : '';
-  const by = rule === undefined ? '' : ` by the rule ${wanted}`;
-  const why =
-    untried === undefined ? `${words[prefer]} of ${options.length}` : 'to measure its speed, which nobody knows yet';
-  const known = [
-    chosen.costNanoUsd === undefined ? 'price unknown' : `est. $${toDollars(chosen.costNanoUsd)}`,
-    prefer === 'cheapest' || chosen.expectedMs === undefined ? '' : `${(chosen.expectedMs / 1_000).toFixed(1)} s`,
-  ];
-  const chosenBecause = `${why}${task}${by}, ${known.filter((word) => word !== '').join(', ')}`;
-  const away: Warning[] =
-    prefer !== 'cheapest' && expect === undefined
-      ? [{ code: 'other', message: 'The ledger could not be asked how fast the models are: none counts as measured.' }]
-      : [];
-  return take(resources, chosen, settings, chosenBecause, away);
-
-  /** The task's tier, then larger ones, then smaller ones; last everything that `auto` knows. */
-  function toLists({ catalog: { routing, providers } }: Resources, given: RoutingRule | undefined, task: Complexity) {
-    if (given?.candidates !== undefined) return [given.candidates];
-    const tier = given?.tier ?? task.tier;
-    const order = {
-      small: ['small', 'medium', 'large'],
-      medium: ['medium', 'large', 'small'],
-      large: ['large', 'medium', 'small'],
-    } as const;
-    const defaults = providers.flatMap(({ id, defaultModel }) =>
-      defaultModel === undefined ? [] : [`${id}/${defaultModel}`],
-    );
-    const tiers = order[tier].map((name) => catalog.routing.tiers[name] ?? []);
-    return [...tiers.filter((list) => list.length > 0), [...new Set([...routing.autoCandidates, ...defaults])]];
+  function resolve(name: string): ResolvedModel {
+    try {
+      return catalog.resolveModel(name, listing.known());
+    } catch (error) {
+      throw withAliases(error, name, ask.aliasNames);
+    }
   }
 }
 
-const words: Readonly<Record<Preference, string>> = {
-  cheapest: 'the cheapest',
-  fastest: 'the fastest measured',
-  balanced: 'the best balance of cost and speed',
+async function route(resources: Resources, ask: PreparedAsk): Promise<Choice> {
+  const plan = toPlan(resources, ask);
+  const { settings, order, by } = plan;
+  const ranked = await rankOptions(resources, ask, plan);
+  const { timed, expect } = ranked;
+  const untried = order === 'fastest' ? findUnmeasured(timed, resources.choices.next()) : undefined;
+  const [best] = ranked.options;
+  const chosen = required(untried ?? best);
+  const task = plan.isByTask
+    ? ` for a ${ranked.complexity.tier} task (score ${ranked.complexity.score}: ${ranked.complexity.reasons.slice(0, 3).join(', ')})`
+    : '';
+  const why = untried === undefined ? words[order](timed.length) : 'to measure its speed, which nobody knows yet';
+  const known = [
+    chosen.costNanoUsd === undefined ? 'price unknown' : `est. $${toDollars(chosen.costNanoUsd)}`,
+    expect === undefined || chosen.expectedMs === undefined ? '' : `${(chosen.expectedMs / 1_000).toFixed(1)} s`,
+  ];
+  const chosenBecause = `${why}${task}${by}, ${known.filter((word) => word !== '').join(', ')}`;
+  const away: Warning[] =
+    needsSpeed(order) && expect === undefined
+      ? [{ code: 'other', message: 'The ledger could not be asked how fast the models are: none counts as measured.' }]
+      : [];
+  return take(resources, chosen, settings, chosenBecause, [...plan.left, ...away]);
+}
+
+/** Between which models is to be chosen, and how. */
+export interface Plan {
+  /** Those of the first list with one that can be asked. */
+  lists: readonly (readonly string[])[];
+  order: Order;
+  /** The request's own, on top of those of the rule that it named. */
+  settings: GenerationSettings;
+  complexity: Complexity;
+  /** The task decides how large a model is asked. */
+  isByTask: boolean;
+  /** ` by the rule review`. */
+  by: string;
+  /** What of an alias's models cannot be asked at all. */
+  left: Warning[];
+}
+
+/** @throws invalid_request, unknown_model */
+export function toPlan(resources: Resources, ask: PreparedAsk): Plan {
+  const { routing, providers } = resources.catalog;
+  const { alias } = ask;
+  const rule = ask.route === undefined ? undefined : findRule(resources, ask.route);
+  const settings = { ...rule?.settings, ...withoutUnset(ask.settings) };
+  const complexity = estimateComplexity(ask.messages, settings);
+  // What `auto` chooses from gives way to what a rule says; what somebody calls by its name does not.
+  const own = alias?.name === autoName ? undefined : alias;
+  const candidates =
+    own?.models ??
+    (own?.tier === undefined ? (rule?.candidates ?? (rule?.tier ? undefined : alias?.models)) : undefined);
+  const tier = own?.tier ?? rule?.tier;
+  const order = rule?.prefer ?? (ask.route === undefined ? (alias?.order ?? 'balanced') : toPreference(ask.route));
+  const by = [
+    rule === undefined ? '' : ` by the rule ${ask.route ?? ''}`,
+    alias === undefined || (candidates !== alias.models && own === undefined) ? '' : ` for ${nameAlias(alias)}`,
+  ].join('');
+  const isByTask = candidates === undefined && tier === undefined;
+  const plan = { order, settings, complexity, isByTask, by };
+  if (candidates !== undefined) {
+    const { names, left } =
+      candidates === alias?.models ? leaveUnknown(resources, candidates) : { names: candidates, left: [] };
+    return { ...plan, lists: [names], left };
+  }
+  const sizes = {
+    small: ['small', 'medium', 'large'],
+    medium: ['medium', 'large', 'small'],
+    large: ['large', 'medium', 'small'],
+  } as const;
+  const defaults = providers.flatMap(({ id, defaultModel }) =>
+    defaultModel === undefined ? [] : [`${id}/${defaultModel}`],
+  );
+  /** The task's tier, then larger ones, then smaller ones; last everything that `auto` knows. */
+  const tiers = sizes[tier ?? complexity.tier].map((name) => routing.tiers[name] ?? []);
+  const lists = [...tiers.filter((list) => list.length > 0), [...new Set([...routing.autoCandidates, ...defaults])]];
+  return { ...plan, lists, left: [] };
+}
+
+/** The configuration may have changed since an alias was made. @throws unknown_model where none is left */
+function leaveUnknown(resources: Resources, names: readonly string[]): { names: string[]; left: Warning[] } {
+  const { catalog, listing } = resources;
+  const left: Warning[] = [];
+  let failure: unknown;
+  const known = names.filter((name) => {
+    try {
+      return openPool(resources, name) !== undefined || catalog.resolveModel(name, listing.known()).model !== '';
+    } catch (error) {
+      failure = error;
+      left.push({ code: 'unknown_model', message: `There is no model ${name} any more; it was passed over.` });
+      return false;
+    }
+  });
+  if (known.length === 0) throw failure;
+  return { names: known, left };
+}
+
+interface Ranked {
+  /** Best first; never empty. */
+  options: Timed[];
+  /** In the order given. */
+  timed: Timed[];
+  expect: ExpectTime | undefined;
+  complexity: Complexity;
+}
+type Timed = ModelOption & { expectedMs: number | undefined };
+
+/** @throws invalid_request, authentication, unavailable */
+export async function rankOptions(resources: Resources, ask: PreparedAsk, plan: Plan): Promise<Ranked> {
+  const { settings, lists, order, complexity } = plan;
+  const options = await findOptions(resources, lists, toNeeds(ask.messages, settings), settings);
+  const expect = needsSpeed(order) ? await resources.speeds.read() : undefined;
+  const timed = options.map((option) => ({ ...option, expectedMs: expect?.(option.name, option.outputTokens) }));
+  return { options: rankModels(timed, order), timed, expect, complexity };
+}
+
+function needsSpeed(order: Order): boolean {
+  return order === 'fastest' || order === 'balanced';
+}
+
+const words: Readonly<Record<Order, (count: number) => string>> = {
+  cheapest: (count) => `the cheapest of ${count}`,
+  fastest: (count) => `the fastest measured of ${count}`,
+  balanced: (count) => `the best balance of cost and speed of ${count}`,
+  listed: (count) => (count === 1 ? 'the only one that can be asked' : `the first of ${count} that can be asked`),
 };
+const preferences = ['cheapest', 'fastest', 'balanced'] as const;
 
 function findRule({ catalog }: Resources, wanted: string): RoutingRule | undefined {
-  if (Object.hasOwn(words, wanted)) return undefined;
+  if (preferences.some((one) => one === wanted)) return undefined;
   const { rules } = catalog.routing;
   const rule = Object.hasOwn(rules, wanted) ? rules[wanted] : undefined;
   if (rule !== undefined) return rule;
   throw new ModelManagerError('invalid_request', `There is no route "${wanted.slice(0, 64)}".`, {
-    hint: `There are ${[...Object.keys(words), ...Object.keys(rules)].join(', ')}; config/routing.json may name further rules.`,
+    hint: `There are ${[...preferences, ...Object.keys(rules)].join(', ')}; config/routing.json may name further rules.`,
   });
 }
 
@@ -113,9 +207,15 @@ function toPreference(wanted: string): Preference {
   return wanted === 'cheapest' || wanted === 'fastest' ? wanted : 'balanced';
 }
 
-/** What a face leaves out arrives as `undefined`, and must not hide what a rule says. */
-function withoutUnset(settings: GenerationSettings): GenerationSettings {
-  return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined));
+/** Who mistypes an alias is told which there are. */
+function withAliases(error: unknown, name: string, aliases: readonly string[]): unknown {
+  if (!(error instanceof ModelManagerError) || error.code !== 'unknown_model' || name.includes('/')) return error;
+  const { code, message, hint = '' } = error;
+  return new ModelManagerError(code, message, { hint: `${hint} The aliases are ${aliases.join(', ')}.`.trim() });
+}
+
+function capitalise(sentence: string): string {
+  return sentence.charAt(0).toUpperCase() + sentence.slice(1);
 }
 
 function take(

@@ -8,14 +8,15 @@ import {
 } from '@aimm/contracts';
 import { queueOf } from '@aimm/queue';
 import type { ResolvedModel } from '@aimm/catalog';
+import { applyPreferences, toAliasName, toOneOf } from './apply-preferences.ts';
 import { estimateOutput } from './budget-estimate.ts';
 import { planBudget, releaseBudget, reserveBudgets, toClaims, withBudget } from './budgets.ts';
 import { cancelOnAbort, requireNotAborted } from './abort.ts';
 import { cancelComparison, cancelGeneration, toJudgeId } from './cancel-job.ts';
+import { chooseModel } from './choose-model.ts';
 import { follow, unwrap } from './follow.ts';
 import { tooBusy } from './give-up-waiting.ts';
 import type { Accepted, AskOptions, Caller, CompareAsk } from './manager.ts';
-import { resolveOne } from './pick-member.ts';
 import { toEnvelope, toGeneratePayload } from './payloads.ts';
 import { requireUsableSchema } from './require-usable-schema.ts';
 import type { Resources } from './resources.ts';
@@ -29,25 +30,31 @@ export async function compare(
 ): Promise<Accepted<ComparisonResult>> {
   requireNotAborted(options.signal);
   await requireUsableSchema(ask.settings);
-  const { queue, catalog, listing, uuid } = resources;
-  const chosen = await Promise.all(ask.models.map((name) => resolveOne(resources, name)));
-  const resolved = chosen.map((one) => one.resolved);
-  const names = resolved.map(({ provider, model }) => `${provider.id}/${model}`);
-  requireDistinct(names);
-  const judge = ask.judge === undefined ? undefined : catalog.resolveModel(ask.judge, listing.known());
+  const { queue, uuid } = resources;
+  const asks = await Promise.all(
+    ask.models.map((model) => applyPreferences(resources, caller, { ...toOneOf(ask), model })),
+  );
+  const chosen = await Promise.all(asks.map((one) => chooseModel(resources, one)));
+  const names = chosen.map(({ resolved: { provider, model } }) => `${provider.id}/${model}`);
+  requireDistinct(names, ask.models);
+  const judge = ask.judge === undefined ? undefined : await chooseJudge(resources, caller, ask, ask.judge);
 
   const requestId = `cmp_${uuid()}`;
   const { startBy, ...envelope } = toEnvelope(resources, caller, ask);
-  const generations = resolved.map((model): GeneratePayload =>
-    withBudget(
-      resources,
-      toGeneratePayload(`gen_${uuid()}`, { ...envelope, ...(startBy !== undefined && { startBy }) }, ask, model, {
+  const generations = chosen.map(({ resolved, settings }, index): GeneratePayload => {
+    const own = asks[index];
+    const { messages } = own ?? ask;
+    const complete = { ...ask, messages, settings };
+    const started = { ...envelope, ...(startBy !== undefined && { startBy }) };
+    return withBudget(resources, {
+      ...toGeneratePayload(`gen_${uuid()}`, started, complete, resolved, {
         stream: false,
         quiet: options.onProgress === undefined,
         parentId: requestId,
       }),
-    ),
-  );
+      ...(own && toAliasName(own)),
+    });
+  });
   const payload: ComparePayload = {
     ...envelope,
     requestId,
@@ -160,10 +167,27 @@ function toJudgeRecord(
   };
 }
 
-function requireDistinct(names: readonly string[]): void {
-  const twice = names.find((name, index) => names.indexOf(name) !== index);
+/** An alias brings its model only: how a judge is to answer is laid down. */
+async function chooseJudge(
+  resources: Resources,
+  caller: Caller,
+  { messages }: CompareAsk,
+  model: string,
+): Promise<ResolvedModel> {
+  const asked = await applyPreferences(resources, caller, { messages, settings: {}, model });
+  const { resolved, added } = await chooseModel(resources, { ...asked, messages, settings: {} });
+  added();
+  return resolved;
+}
+
+/** `names`: what was asked for stands for, in the same order. */
+function requireDistinct(names: readonly string[], asked: readonly string[]): void {
+  const second = names.findIndex((name, index) => names.indexOf(name) !== index);
+  const twice = names[second];
   if (twice === undefined) return;
-  throw new ModelManagerError('invalid_request', `${twice} is in the comparison twice.`, {
+  const pair = [asked[names.indexOf(twice)], asked[second]];
+  const why = pair.every((name) => name === twice) ? '' : ` (${pair.join(' and ')} both stand for it)`;
+  throw new ModelManagerError('invalid_request', `${twice} is in the comparison twice${why}.`, {
     hint: 'Name each model once.',
   });
 }

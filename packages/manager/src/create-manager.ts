@@ -6,10 +6,15 @@ import { type Logger, type RawEnvironment, requireNoFaults } from '@aimm/runtime
 import { createUuid } from './uuid.ts';
 import { createCachedRows } from './cached-rows.ts';
 import { compare } from './compare.ts';
+import { completeModel } from './complete-model.ts';
+import { getPreferences, setPreference } from './edit-preferences.ts';
+import { estimateRequest } from './estimate-request.ts';
 import { deleteConversation, getConversation, listConversations } from './conversations.ts';
 import { generate } from './generate.ts';
 import { checkHealth } from './health.ts';
 import { cancelJob, getJob } from './jobs.ts';
+import { createKnownPreferences } from './known-preferences.ts';
+import { listJobs } from './list-jobs.ts';
 import { getModelInfo, listModels } from './list-models.ts';
 import type { Manager } from './manager.ts';
 import { createModelSpeeds } from './model-speed.ts';
@@ -59,6 +64,7 @@ export function createManager(options: ManagerOptions): Promise<Manager> {
   const providers = createProviderDirectory(catalog, queue, now);
   const listing = createModelListing({ catalog, queue, providers, now, uuid });
   const speeds = createModelSpeeds(database, now);
+  const preferences = createKnownPreferences({ catalog, database, news: queue.preferenceNews, logger, now });
   const choices = createCounter();
   const databaseKind = databaseUrl.startsWith('file:') ? 'sqlite' : 'postgresql';
   const resources: Resources = {
@@ -68,6 +74,7 @@ export function createManager(options: ManagerOptions): Promise<Manager> {
     databaseKind,
     cachedRows,
     speeds,
+    preferences,
     choices,
     providers,
     listing,
@@ -81,6 +88,11 @@ export function createManager(options: ManagerOptions): Promise<Manager> {
     compare: (caller, ask, asked) => ours(() => compare(resources, caller, ask, asked)),
     getJob: (caller, id, asked) => ours(() => getJob(resources, caller, id, asked)),
     cancelJob: (caller, id) => ours(() => cancelJob(resources, caller, id)),
+    listJobs: (caller, query) => ours(() => listJobs(resources, caller, query)),
+    estimateCost: (caller, ask) => ours(() => estimateRequest(resources, caller, ask)),
+    getPreferences: (caller, owner) => ours(() => getPreferences(resources, caller, owner)),
+    setPreference: (caller, edit) => ours(() => setPreference(resources, caller, edit)),
+    completeModel: (caller, begun) => ours(() => completeModel(resources, caller, begun)),
     listModels: (query) => ours(() => listModels(resources, query)),
     getModelInfo: (name) => ours(() => getModelInfo(resources, name)),
     usage: (caller, query) =>

@@ -18,6 +18,11 @@ export interface ModelOption extends Candidate {
 /** Answers are rarely as long as they may be. */
 const [usualTokens, longestExpected] = [500, 2_000];
 
+/** How long an answer is taken to be where money and time are compared, in tokens. */
+export function expectOutput({ maxOutputTokens }: GenerationSettings): number {
+  return Math.min(maxOutputTokens ?? usualTokens, longestExpected);
+}
+
 /**
  * The models of the first list that has one which is configured, takes what the request needs and is not set aside; where
  * all are set aside, those of the first list with any. Never empty.
@@ -80,7 +85,7 @@ export async function findOptions(
     const isAside = (usable.length > 0 ? usable : members).every(
       (member) => findCooldown(aside, member.provider.id, member.model) !== undefined,
     );
-    const outputTokens = Math.min(settings.maxOutputTokens ?? usualTokens, longestExpected);
+    const outputTokens = expectOutput(settings);
     const { costNanoUsd } = catalog.priceCall({
       provider: provider.id,
       model,

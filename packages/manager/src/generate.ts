@@ -2,6 +2,7 @@ import type { ResolvedModel } from '@aimm/catalog';
 import { type GeneratePayload, GenerationResult, ModelManagerError } from '@aimm/contracts';
 import { modelOf, toCachedRow, toSharedResult } from '@aimm/queue';
 import { cancelOnAbort, requireNotAborted } from './abort.ts';
+import { applyPreferences, namingAlias, type PreparedAsk, toAliasName } from './apply-preferences.ts';
 import { withBudget } from './budgets.ts';
 import { isCacheable } from './cache-key.ts';
 import { cancelGeneration } from './cancel-job.ts';
@@ -23,11 +24,12 @@ import { toOwnAnswer, toSharing } from './share-answer.ts';
 export async function generate(
   resources: Resources,
   caller: Caller,
-  ask: GenerateAsk,
+  given: GenerateAsk,
   options: AskOptions = {},
 ): Promise<Accepted<GenerationAnswer>> {
   requireNotAborted(options.signal);
-  await requireUsableSchema(ask.settings);
+  await requireUsableSchema(given.settings);
+  const ask = await applyPreferences(resources, caller, given);
   const requestId = `gen_${resources.uuid()}`;
   const conversation = await openConversation(resources, caller, ask, requestId);
   try {
@@ -41,7 +43,7 @@ export async function generate(
 async function enqueue(
   resources: Resources,
   caller: Caller,
-  ask: GenerateAsk,
+  ask: PreparedAsk,
   options: AskOptions,
   { requestId, conversation }: { requestId: string; conversation: OpenConversation | undefined },
 ): Promise<Accepted<GenerationAnswer>> {
@@ -49,7 +51,7 @@ async function enqueue(
   const choice = await chooseForPrompt(resources, ask, conversation);
   const { resolved } = choice;
   const fallbacks = await chooseFallbacks(resources, ask, choice);
-  await requireConfigured(resources, [resolved, ...fallbacks.models]);
+  await namingAlias(ask.alias, () => requireConfigured(resources, [resolved, ...fallbacks.models]));
   const prompt = await composePrompt(
     ask,
     choice.settings,
@@ -70,6 +72,7 @@ async function enqueue(
     ...(ask.allowRestart === true && { allowRestart: true }),
     ...fallbacks.payload,
     ...(prompt.place !== undefined && { conversation: prompt.place }),
+    ...toAliasName(ask),
   };
   const asked = await avoidCooldown(resources, first);
   const model = modelOf(asked);
@@ -124,7 +127,7 @@ async function enqueue(
 /** A model that takes the whole conversation where one is to be chosen; where none does, one for what is asked now. */
 async function chooseForPrompt(
   resources: Resources,
-  ask: GenerateAsk,
+  ask: PreparedAsk,
   conversation: OpenConversation | undefined,
 ): Promise<Choice> {
   try {

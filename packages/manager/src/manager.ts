@@ -3,11 +3,13 @@ import type {
   ComparisonResult,
   Conversation,
   ConversationMessage,
+  ErrorCode,
   ErrorShape,
   GenerationResult,
   GenerationSettings,
   Message,
   ModelInfo,
+  PreferenceSettings,
   ProviderHealth,
   RequestStatus,
   UsageGroupBy,
@@ -210,6 +212,104 @@ export interface ConversationPage {
   nextCursor?: string | undefined;
 }
 
+/** Whose requests of the last 24 hours, and which. */
+export interface JobQuery {
+  kind?: JobView['kind'] | undefined;
+  status?: RequestStatus | undefined;
+  /** One client's; only who is `admin` sees any but its own. */
+  client?: string | undefined;
+  /** 1 to 100; default 20. */
+  limit?: number | undefined;
+  /** `nextCursor` of the page before. */
+  cursor?: string | undefined;
+}
+
+/** A request in a list: nothing of what was asked or answered. */
+export interface JobSummary {
+  requestId: string;
+  kind: JobView['kind'];
+  client: string;
+  status: RequestStatus;
+  createdAt: number;
+  ageMs: number;
+  /** `provider/model`; of a comparison those that it compares. */
+  models: string[];
+  /** How it waits; only while queued. */
+  wait?: WaitView | undefined;
+  errorCode?: ErrorCode | undefined;
+}
+
+export interface JobList {
+  jobs: JobSummary[];
+  nextCursor?: string | undefined;
+}
+
+/** What is to be estimated: aliases, pools and `auto` as every model they may come to. */
+export interface EstimateAsk {
+  messages: Message[];
+  settings: GenerationSettings;
+  models: string[];
+}
+
+/** Nano-dollars, `null` where the price is unknown; tokens are estimated as budgets do. */
+export interface CostEstimate {
+  /** As the model was named. */
+  asked: string;
+  alias?: string | undefined;
+  provider: string;
+  /** `provider/model`. */
+  model: string;
+  inputTokens: number;
+  /** Of an ordinary answer. */
+  expectedOutputTokens: number;
+  /** Of the longest that is reckoned with: what budgets reserve. */
+  maxOutputTokens: number;
+  expectedNanoUsd: number | null;
+  maxNanoUsd: number | null;
+  priceVersion?: string | undefined;
+  unpricedBecause?: string | undefined;
+  warnings: string[];
+}
+
+/** A name and what it stands for. */
+export interface PreferenceView {
+  name: string;
+  scope: 'own' | 'everybody' | 'built_in';
+  /** `provider/model`, or a pool; none for settings alone, and where a tier is chosen from. */
+  models: string[];
+  settings: PreferenceSettings;
+  /** The same in words. */
+  means: string;
+  updatedAt?: number | undefined;
+  /** Another of that name holds once this one is removed. */
+  hides?: boolean | undefined;
+  /** What has its name by now, so that it is not used. */
+  hiddenBy?: string | undefined;
+}
+
+export interface PreferenceList {
+  client: string;
+  /** `default` and `auto` first, where there are such; then aliases by name. */
+  preferences: PreferenceView[];
+}
+
+/** Without models and settings the preference is removed. */
+export interface PreferenceEdit {
+  name: string;
+  models?: string[] | undefined;
+  settings?: PreferenceSettings | undefined;
+  /** Whose; default the caller's own. `*` is everybody's; others than its own are for `admin`. */
+  client?: string | undefined;
+}
+
+export interface PreferenceChange {
+  change: 'set' | 'removed' | 'none';
+  name: string;
+  /** What holds under this name now. */
+  inForce?: PreferenceView | undefined;
+  warnings: string[];
+}
+
 /** The use cases, once for every face. Every method throws ModelManagerError and nothing else. */
 export interface Manager {
   /** Resolves once the job is durable. @throws invalid_request, unknown_model, authentication, unavailable */
@@ -219,6 +319,16 @@ export interface Manager {
   getJob(caller: Caller, requestId: string, options?: AskOptions & { waitMs?: number | undefined }): Promise<JobView>;
   /** Idempotent: a request that ended stays as it ended. */
   cancelJob(caller: Caller, requestId: string): Promise<JobView>;
+  /** @throws invalid_request when the cursor is none of ours */
+  listJobs(caller: Caller, query?: JobQuery): Promise<JobList>;
+  /** Cheapest first. Asks nobody, and queues nothing. @throws unknown_model, invalid_request */
+  estimateCost(caller: Caller, ask: EstimateAsk): Promise<CostEstimate[]>;
+  /** `owner`: default the caller. @throws permission, unavailable */
+  getPreferences(caller: Caller, owner?: string): Promise<PreferenceList>;
+  /** @throws invalid_request, unknown_model, permission, unavailable */
+  setPreference(caller: Caller, edit: PreferenceEdit): Promise<PreferenceChange>;
+  /** Names of aliases, pools and models that begin so, at most 100. */
+  completeModel(caller: Caller, begun: string): Promise<string[]>;
   listModels(query?: {
     provider?: string | undefined;
     capability?: Capability | undefined;

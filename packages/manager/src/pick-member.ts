@@ -44,11 +44,3 @@ export async function pickMember(
     added,
   };
 }
-
-/** A model by its name, or the least busy member of a pool; for requests that have no other to go to. @throws unknown_model */
-export async function resolveOne(resources: Resources, name: string): Promise<Pick<Choice, 'resolved' | 'added'>> {
-  const pool = openPool(resources, name);
-  if (pool !== undefined) return pickMember(resources, pool, {}, []);
-  const { catalog, listing } = resources;
-  return { resolved: catalog.resolveModel(name, listing.known()), added: () => undefined };
-}

@@ -1,5 +1,8 @@
 import type { Preference } from '@aimm/catalog';
 
+/** By what one of several models is chosen; `listed`: the order given. */
+export type Order = Preference | 'listed';
+
 /** A model that could answer, and what is known of how it would. */
 export interface Candidate {
   /** `provider/model`. */
@@ -16,13 +19,15 @@ export interface Candidate {
  * The candidates, best first. What is set aside comes last, then what nothing is known of; ties keep the order given.
  * `balanced` adds up cost and time, each as a share of the highest; a model without a time counts as the median. Pure.
  */
-export function rankModels<C extends Candidate>(candidates: readonly C[], prefer: Preference): C[] {
+export function rankModels<C extends Candidate>(candidates: readonly C[], prefer: Order): C[] {
   const measure = toMeasure(candidates, prefer);
   return candidates.toSorted((a, b) => Number(a.isAside) - Number(b.isAside) || compare(measure(a), measure(b)));
 }
 
-function toMeasure(candidates: readonly Candidate[], prefer: Preference): (candidate: Candidate) => number {
+function toMeasure(candidates: readonly Candidate[], prefer: Order): (candidate: Candidate) => number {
   switch (prefer) {
+    case 'listed':
+      return () => 0;
     case 'cheapest':
       return ({ costNanoUsd = Infinity }) => costNanoUsd;
     case 'fastest':

@@ -3,6 +3,7 @@ import type { DatabaseOnDemand } from '@aimm/database';
 import type { FrontQueue } from '@aimm/queue';
 import type { Logger } from '@aimm/runtime';
 import type { CachedRows } from './cached-rows.ts';
+import type { KnownPreferences } from './known-preferences.ts';
 import type { ProviderDirectory } from './provider-directory.ts';
 import type { ModelSpeeds } from './model-speed.ts';
 import type { ModelListing } from './model-listing.ts';
@@ -17,6 +18,7 @@ export interface Resources {
   providers: ProviderDirectory;
   listing: ModelListing;
   speeds: ModelSpeeds;
+  preferences: KnownPreferences;
   /** Counts choices by speed, from 0. */
   choices: { next(): number };
   logger: Logger;

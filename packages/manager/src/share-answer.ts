@@ -34,6 +34,7 @@ export function toOwnAnswer(payload: GeneratePayload, result: GenerationResult, 
   const said = new Set(payload.warnings.map(({ message }) => message));
   return {
     ...result,
+    ...(payload.alias !== undefined && { alias: payload.alias }),
     latency: { queueMs: 0, providerMs: 0, totalMs: Math.max(0, at - payload.enqueuedAt) },
     warnings: [...payload.warnings, ...result.warnings.filter(({ message }) => !said.has(message))],
   };

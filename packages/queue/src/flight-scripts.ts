@@ -1,5 +1,6 @@
 import { reserveLua } from './budget-scripts.ts';
 import { keyPrefix } from './names.ts';
+import { rememberLua } from './request-index.ts';
 
 /**
  * A flight is a hash: `leader` the request that makes the call, `f:<request>` a follower's payload without its `request`, which is
@@ -9,13 +10,14 @@ import { keyPrefix } from './names.ts';
 
 /**
  * Answers from the cache, joins a flight, or leads one, for which the budgets must have room.
- * KEYS: cached answer, slot, the request's record. ARGV: request, slot's life in ms, record's life in ms, the record of one that was
- * answered, the record of a follower (before and after the flight's id), the follower, what is asked, budgets.
+ * KEYS: cached answer, slot, the request's record, index, requesters. ARGV: request, slot's life in ms, record's life in ms, the record of one that was
+ * answered, the record of a follower (before and after the flight's id), the follower, what is asked, budgets,
+ * member of the index, epoch ms, client.
  */
-export const joinScript = `${reserveLua}
+export const joinScript = `${reserveLua}${rememberLua}
 local cached = redis.call('GET', KEYS[1])
 if cached then
-  redis.call('SET', KEYS[3], ARGV[4], 'PX', ARGV[3])
+  remember(KEYS[3], KEYS[4], KEYS[5], ARGV[4], ARGV[3], ARGV[10], ARGV[11], ARGV[12])
   return {'cached', cached}
 end
 local id = redis.call('GET', KEYS[2])
@@ -25,7 +27,7 @@ if id and id ~= ARGV[1] then
     redis.call('HSET', flight, 'f:' .. ARGV[1], ARGV[7])
     redis.call('HSETNX', flight, 'request', ARGV[8])
     redis.call('PEXPIRE', flight, math.max(redis.call('PTTL', flight), tonumber(ARGV[3])))
-    redis.call('SET', KEYS[3], ARGV[5] .. id .. ARGV[6], 'PX', ARGV[3])
+    remember(KEYS[3], KEYS[4], KEYS[5], ARGV[5] .. id .. ARGV[6], ARGV[3], ARGV[10], ARGV[11], ARGV[12])
     return {'following', id}
   end
 end

@@ -23,6 +23,7 @@ import { withRedis } from './connection.ts';
 import { joinScript, landScript, leaveScript, promoteScript } from './flight-scripts.ts';
 import { keys } from './names.ts';
 import { generationRecord, type Producer } from './producer.ts';
+import { toIndexMember } from './request-index.ts';
 import { requestTtlMs } from './requests.ts';
 import { type Follower, isOwnFailure, isWorthKeeping, toSharedResult } from './shared-answer.ts';
 
@@ -126,10 +127,12 @@ export function createFlights({ redis, budgets, producer }: FlightsOptions): Fli
       const counters = claims.map(({ key }) => keys.budget(key));
       const [state, ...values] = await withRedis(redis, () =>
         scripted.aimmJoin(
-          3 + counters.length,
+          5 + counters.length,
           keys.cache(cacheKey),
           keys.slot(flight.slot),
           keys.request(requestId),
+          keys.requestsOf(payload.client),
+          keys.requesters,
           ...counters,
           requestId,
           Math.max(1, Math.ceil(deadlineAt - payload.enqueuedAt)) + slotGraceMs,
@@ -140,6 +143,9 @@ export function createFlights({ redis, budgets, producer }: FlightsOptions): Fli
           JSON.stringify(follower),
           JSON.stringify(request),
           claims.length === 0 ? '' : toBudgetsArgument(claims),
+          toIndexMember(payload),
+          payload.enqueuedAt,
+          payload.client,
         ),
       );
       switch (state) {

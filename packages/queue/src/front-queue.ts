@@ -8,6 +8,7 @@ import { createFlights, type Flights } from './flights.ts';
 import { createHandOver, type HandOver } from './hand-over.ts';
 import { createListingCache, type ListingCache } from './listing-cache.ts';
 import { createMetricSums } from './metric-sums.ts';
+import { createPreferenceNews, type PreferenceNews } from './preference-news.ts';
 import { createPoolPicker, type PoolPicker } from './pools.ts';
 import { listWorkers, type WorkerPresence } from './presence.ts';
 import { createProducer, type Producer } from './producer.ts';
@@ -17,7 +18,7 @@ import { createRequests, type Requests } from './requests.ts';
 import { createSharedClock, type SharedClock } from './shared-clock.ts';
 import { createWaiters, type Waiters } from './waiters.ts';
 
-/** Everything a front needs of the queue, over two connections. Opening it does not wait for Redis. */
+/** Everything a front needs of the queue, over two connections, and a third that only listens once preferences were read. Opening it does not wait for Redis. */
 export interface FrontQueue {
   readonly clock: SharedClock;
   readonly producer: Producer;
@@ -29,6 +30,7 @@ export interface FrontQueue {
   readonly listings: ListingCache;
   readonly pools: PoolPicker;
   readonly handOver: HandOver;
+  readonly preferenceNews: PreferenceNews;
   workers(): Promise<WorkerPresence[]>;
   /** What is set aside now. @throws unavailable */
   cooldowns(): Promise<Cooldown[]>;
@@ -56,6 +58,7 @@ export function openFrontQueue({ redisUrl, frontId, providers, logger }: FrontQu
   const budgets = createBudgets(redis);
   const flights = createFlights({ redis, budgets, producer });
   const clock = createSharedClock(redis, logger);
+  const preferenceNews = createPreferenceNews(redis, logger);
   const tally = createTally();
   const sums = createMetricSums(redis, tally);
   const waiters = createWaiters({
@@ -80,6 +83,7 @@ export function openFrontQueue({ redisUrl, frontId, providers, logger }: FrontQu
     listings: createListingCache(redis),
     pools: createPoolPicker(redis),
     handOver: createHandOver(redis, producer),
+    preferenceNews,
     workers: () => withRedis(redis, () => listWorkers(redis)),
     cooldowns: () => withRedis(redis, () => readCooldowns(redis, clock.now)),
     counts: () =>
@@ -97,6 +101,7 @@ export function openFrontQueue({ redisUrl, frontId, providers, logger }: FrontQu
     async close() {
       waiters.close();
       clock.close();
+      preferenceNews.close();
       await sums.close();
       await replies.close();
       // With Redis away BullMQ's close would wait for it to come back; there is nothing left to save.

@@ -15,6 +15,7 @@ import { withRedis } from './connection.ts';
 import { createErrorLog } from './error-log.ts';
 import { createFairOrder, type RankedJob, unrankedOptions } from './fair-order.ts';
 import { keyPrefix, keys, modelOf, queueOf } from './names.ts';
+import { rememberLua, rememberScript, toIndexMember } from './request-index.ts';
 import { createCancelMark, requestTtlMs } from './requests.ts';
 
 /** How long ended jobs stand in Redis, for `get_job` and Bull Board. Both bounds hold. */
@@ -22,14 +23,17 @@ const keepCompleted = { age: requestTtlMs / 1000, count: 5_000 };
 const keepFailed = { age: (7 * requestTtlMs) / 1000, count: 5_000 };
 
 /** A hop may be added again, by whoever meets the job that it followed: the record must not go back to it from a later one. */
-const rememberHopScript = `
+const rememberHopScript = `${rememberLua}
 local known = redis.call('GET', KEYS[1])
 local hop = known and string.match(cjson.decode(known)['jobId'], '%-hop(%d+)$')
-if hop and tonumber(hop) > tonumber(ARGV[2]) then return 0 end
-redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[3])
+if hop and tonumber(hop) > tonumber(ARGV[6]) then return 0 end
+remember(KEYS[1], KEYS[2], KEYS[3], ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5])
 return 1`;
 
-type Scripted = Redis & { aimmRememberHop(key: string, record: string, hop: number, ttlMs: number): Promise<number> };
+type Scripted = Redis & {
+  aimmRemember(record: string, index: string, requesters: string, ...argv: (string | number)[]): Promise<null>;
+  aimmRememberHop(record: string, index: string, requesters: string, ...argv: (string | number)[]): Promise<number>;
+};
 
 /** Adds jobs. Every add can be repeated with the same id and makes one job; every method fails within 2 s. */
 export interface Producer {
@@ -99,11 +103,23 @@ export function createProducer({ redis, logger, recallsFailedAdds = false }: Pro
     run(async () => {
       await queue(queueOf(name, provider)).add(name, payload, jobOptions);
     });
-  const remember = (record: RequestRecord) =>
-    redis.set(keys.request(record.requestId), JSON.stringify(record), 'PX', requestTtlMs);
-  redis.defineCommand('aimmRememberHop', { numberOfKeys: 1, lua: rememberHopScript });
-  const rememberHop = (record: RequestRecord, hop: number) =>
-    (redis as Scripted).aimmRememberHop(keys.request(record.requestId), JSON.stringify(record), hop, requestTtlMs);
+  redis.defineCommand('aimmRemember', { numberOfKeys: 3, lua: rememberScript });
+  redis.defineCommand('aimmRememberHop', { numberOfKeys: 3, lua: rememberHopScript });
+  const toRemembered = (record: RequestRecord, parentId: string | undefined) =>
+    [
+      keys.request(record.requestId),
+      keys.requestsOf(record.client),
+      keys.requesters,
+      JSON.stringify(record),
+      requestTtlMs,
+      toIndexMember({ requestId: record.requestId, parentId }),
+      record.createdAt,
+      record.client,
+    ] as const;
+  const remember = (record: RequestRecord, parentId?: string) =>
+    (redis as Scripted).aimmRemember(...toRemembered(record, parentId));
+  const rememberHop = (record: RequestRecord, hop: number, parentId?: string) =>
+    (redis as Scripted).aimmRememberHop(...toRemembered(record, parentId), hop);
 
   const recall = (records: readonly RequestRecord[]) => {
     if (!recallsFailedAdds) return;
@@ -116,7 +132,8 @@ export function createProducer({ redis, logger, recallsFailedAdds = false }: Pro
       const record = generationRecord(payload);
       const added = run(async () => {
         // One burst, in this order: whoever sees the job finds its record, and its turn follows before anybody else's add.
-        const remembered = payload.hop === undefined ? remember(record) : rememberHop(record, payload.hop);
+        const { hop, parentId } = payload;
+        const remembered = hop === undefined ? remember(record, parentId) : rememberHop(record, hop, parentId);
         const queued = queue(record.queue).add('generate', payload, generationOptions(payload));
         const [, , rank] = await Promise.all([
           remembered,
@@ -132,7 +149,8 @@ export function createProducer({ redis, logger, recallsFailedAdds = false }: Pro
     },
 
     async addComparison(payload, generations) {
-      const records = [comparisonRecord(payload), ...generations.map(generationRecord)];
+      const whole = comparisonRecord(payload);
+      const records = [whole, ...generations.map(generationRecord)];
       const added = run(async () => {
         const priorities = await Promise.all(generations.map((generation) => order.reserve(toRankedJob(generation))));
         const flow = openFlows().add({
@@ -151,7 +169,10 @@ export function createProducer({ redis, logger, recallsFailedAdds = false }: Pro
             },
           })),
         });
-        await Promise.all([...records.map(remember), flow]);
+        await Promise.all([
+          ...records.map((record) => remember(record, record === whole ? undefined : payload.requestId)),
+          flow,
+        ]);
       });
       await added.catch((error: unknown) => {
         recall(records);

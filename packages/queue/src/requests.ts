@@ -2,6 +2,8 @@ import { Checkpoint, GenerationResult, Outcome, RequestRecord, type RequestStatu
 import type { Redis } from 'ioredis';
 import { withRedis } from './connection.ts';
 import { fields, keys, toMember } from './names.ts';
+import { createListRequestIds, type IndexQuery } from './request-index.ts';
+import { type BriefState, createReadBriefStates } from './request-states.ts';
 import { askWaiting, toWaiting, type Waiting, waitingReads } from './waiting.ts';
 import { toSharedOutcome, toSharedResult } from './shared-answer.ts';
 
@@ -32,6 +34,10 @@ export interface Requests {
   countCalls(record: Pick<RequestRecord, 'queue' | 'jobId'>): Promise<number>;
   /** The job that answers a request: its own, another's whose call it shares, or the cache. */
   readState(record: RequestRecord): Promise<JobState>;
+  /** The newest records first, of those that are still kept; `last` is the id to go on `before`, absent at the end. */
+  list(query: IndexQuery): Promise<{ records: RequestRecord[]; last?: string }>;
+  /** How jobs stand, without their answers; in the order asked. */
+  readBriefStates(places: readonly { queue: string; jobId: string }[]): Promise<BriefState[]>;
 }
 
 /**
@@ -46,7 +52,17 @@ if redis.call('ZSCORE', KEYS[2], ARGV[2]) then return 4 end
 return 2`;
 
 export function createRequests(redis: Redis): Requests {
+  const listIds = createListRequestIds(redis);
   return {
+    readBriefStates: createReadBriefStates(redis),
+    async list(query) {
+      const ids = await listIds(query, Date.now() - requestTtlMs);
+      const [oldest] = ids.slice(-1);
+      if (oldest === undefined) return { records: [] };
+      const found = await withRedis(redis, () => redis.mget(ids.map((id) => keys.request(id))));
+      const records = found.flatMap((json) => (json === null ? [] : [RequestRecord.parse(JSON.parse(json))]));
+      return { records, ...(ids.length === query.limit && { last: oldest }) };
+    },
     async find(requestId) {
       const json = await withRedis(redis, () => redis.get(keys.request(requestId)));
       return json === null ? undefined : RequestRecord.parse(JSON.parse(json));

@@ -2,7 +2,9 @@ import { GenerationResult, type GeneratePayload, type LedgerRow, type Outcome } 
 
 /** What somebody gets who did not make the call: the same answer, for nothing. */
 export function toSharedResult(result: GenerationResult, requestId: string): GenerationResult {
-  return { ...result, requestId, cached: true, calls: 0, costNanoUsd: 0 };
+  // By what name the other asked for it is the other's.
+  const { alias: _alias, ...answer } = result;
+  return { ...answer, requestId, cached: true, calls: 0, costNanoUsd: 0 };
 }
 
 /** How a request ended whose call another made. */

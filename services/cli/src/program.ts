@@ -9,6 +9,7 @@ import { addGenerateCommand } from './commands/generate.ts';
 import { addKeysCommand } from './commands/keys.ts';
 import { addMigrateCommand } from './commands/migrate.ts';
 import { addModelsCommand } from './commands/models.ts';
+import { addPreferencesCommand } from './commands/preferences.ts';
 import { addServiceCommands } from './commands/services.ts';
 import { addStackCommand } from './commands/stack.ts';
 import { addStatusCommand } from './commands/status.ts';
@@ -40,6 +41,7 @@ export function createProgram(): Command {
   addModelsCommand(program);
   addConversationsCommand(program);
   addUsageCommand(program);
+  addPreferencesCommand(program);
   addKeysCommand(program);
   addDoctorCommand(program);
   addMigrateCommand(program);

@@ -19,6 +19,8 @@ import { endWithin } from './follow.ts';
 import { instructions } from './instructions.ts';
 import { createProgressReporter, type ProgressReporter } from './progress.ts';
 import { advertise } from './json-schema.ts';
+import { prompts } from './prompts/index.ts';
+import { registerPrompt } from './register-prompt.ts';
 import { resources, resourceTemplates } from './resources/index.ts';
 import { tools } from './tools/index.ts';
 
@@ -62,11 +64,16 @@ export function createMcpServer(options: McpServerOptions): McpServerFactory {
       { name: 'ai-model-manager', title: 'AI Model Manager', version: options.version },
       {
         instructions,
-        capabilities: { tools: { listChanged: false }, resources: { listChanged: false } },
+        capabilities: {
+          tools: { listChanged: false },
+          resources: { listChanged: false },
+          prompts: { listChanged: false },
+        },
         cacheHints: {
           'tools/list': listHint,
           'resources/list': listHint,
           'resources/templates/list': listHint,
+          'prompts/list': listHint,
           'server/discover': listHint,
         },
       },
@@ -79,6 +86,7 @@ export function createMcpServer(options: McpServerOptions): McpServerFactory {
     for (const tool of tools) registerTool(server, tool, era, options, timing);
     for (const resource of resources) registerResource(server, resource, options);
     for (const template of resourceTemplates) registerTemplate(server, template, options);
+    for (const prompt of prompts) registerPrompt(server, prompt, options);
     return server;
   };
 }

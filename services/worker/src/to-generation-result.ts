@@ -48,6 +48,7 @@ export function toGenerationResult(payload: GeneratePayload, report: AccountedCa
     cached: false,
     warnings: [...payload.warnings, ...report.warnings, ...toOwnWarnings(facts)],
     ...(payload.fallbackFrom !== undefined && { fallbackFrom: payload.fallbackFrom }),
+    ...(payload.alias !== undefined && { alias: payload.alias }),
   };
 }
 

@@ -18,7 +18,7 @@ export interface AskOptions {
 
 export function addGenerateCommand(program: Command): void {
   addAskOptions(program.command('generate').description('Ask a model; the answer streams to the terminal'))
-    .option('-m, --model <model>', 'provider/model-id, a bare id, or auto')
+    .option('-m, --model <model>', 'provider/model-id, a bare id, an alias such as fast, or auto')
     .option('--fallbacks <models>', 'models to ask in turn when it fails, separated by commas', parseList)
     .option('--save', 'begin a conversation with this; its id is told at the end')
     .option('-c, --conversation <id>', 'go on with a saved conversation')
@@ -29,7 +29,7 @@ export function addGenerateCommand(program: Command): void {
     .option('--allow-restart', 'let the answer begin again when a call breaks after text was shown')
     .addHelpText(
       'after',
-      '\nExamples:\n  $ aimm generate "Why is the sky blue?"\n  $ git diff | aimm generate - --system "Review this change" -m openai/gpt-5-mini\n  $ aimm generate "A story about foxes" --save\n',
+      '\nExamples:\n  $ aimm generate "Why is the sky blue?"\n  $ git diff | aimm generate - --system "Review this change" -m openai/gpt-5-mini\n  $ aimm generate "A story about foxes" --save\n  $ aimm generate "Name a prime" --model fast\n',
     )
     .action(generate);
 }

@@ -35,6 +35,7 @@ export const generationFields = {
   conversation_id: z.string().optional(),
   warnings: z.array(z.string()).optional(),
   fallback_from: z.string().optional(),
+  alias: z.string().optional().describe('The alias that the model was asked for by.'),
   reasoning: z.string().optional(),
   tool_calls: z
     .array(
@@ -82,6 +83,7 @@ export function toGenerationOutput(answer: GenerationAnswer): GenerationOutput {
     conversation_id: answer.conversationId,
     warnings: answer.warnings.map((warning) => warning.message),
     fallback_from: answer.fallbackFrom,
+    alias: answer.alias,
     reasoning: answer.reasoning,
     tool_calls: answer.toolCalls,
     structured: answer.structured,

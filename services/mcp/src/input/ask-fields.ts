@@ -20,7 +20,7 @@ export const modelField = {
   model: modelName
     .optional()
     .describe(
-      'provider/model-id such as openai/gpt-5-mini, a bare model id, or auto. Default: auto with route, else the default model of the first configured provider. list_models shows all.',
+      'provider/model-id such as openai/gpt-5-mini, a bare model id, an alias (fast, smart, code; get_preferences shows all), or auto. Default: your default, else auto with route or the first configured provider’s default model. list_models shows all.',
     ),
 };
 

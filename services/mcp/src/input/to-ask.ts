@@ -46,7 +46,9 @@ function toConversation(input: AskInput): Message[] {
   return [{ role: 'system', content: [{ type: 'text', text: input.system }] }, ...turns];
 }
 
-function toSettings(input: AskInput): GenerationSettings {
+type SettingsInput = Partial<Pick<AskInput, keyof typeof settingFields | keyof typeof rareFields>>;
+
+export function toSettings(input: SettingsInput): GenerationSettings {
   return {
     maxOutputTokens: input.max_output_tokens,
     temperature: input.temperature,
@@ -66,7 +68,7 @@ function toSettings(input: AskInput): GenerationSettings {
   };
 }
 
-function toResponseFormat(format: AskInput['response_format']): ResponseFormat | undefined {
+function toResponseFormat(format: AskInput['response_format'] | undefined): ResponseFormat | undefined {
   return typeof format === 'string' ? { type: format } : format;
 }
 

@@ -13,10 +13,13 @@ import {
   comparisonId,
   conversation,
   conversationMessages,
+  estimates,
   generationId,
   answer,
   health,
+  listedJob,
   model,
+  preference,
   provider,
   queuedJob,
   totals,
@@ -83,6 +86,26 @@ export function createFakeManager(overrides: Partial<Manager> = {}): FakeManager
     async cancelJob(caller, id) {
       record('cancelJob', caller, id);
       return { ...queuedJob, status: 'cancelled', position: undefined };
+    },
+    async listJobs(caller, query) {
+      record('listJobs', caller, query);
+      return { jobs: [listedJob], nextCursor: comparisonId };
+    },
+    async estimateCost(caller, ask) {
+      record('estimateCost', caller, ask);
+      return estimates;
+    },
+    async getPreferences(caller) {
+      record('getPreferences', caller);
+      return { client: caller.client, preferences: [preference] };
+    },
+    async setPreference(caller, edit) {
+      record('setPreference', caller, edit);
+      return { change: 'set', name: edit.name, inForce: preference, warnings: [] };
+    },
+    async completeModel(caller, begun) {
+      record('completeModel', caller, begun);
+      return ['fast', 'openai/gpt-5-mini'].filter((name) => name.startsWith(begun));
     },
     async listModels(query) {
       record('listModels', query);

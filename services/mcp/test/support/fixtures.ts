@@ -1,5 +1,14 @@
 import type { ComparisonResult, Conversation, ConversationMessage, UsageTotals } from '@aimm/contracts';
-import type { GenerationAnswer, HealthReport, JobView, ModelList, ProviderView } from '@aimm/manager';
+import type {
+  CostEstimate,
+  GenerationAnswer,
+  HealthReport,
+  JobList,
+  JobView,
+  ModelList,
+  PreferenceView,
+  ProviderView,
+} from '@aimm/manager';
 
 export const generationId = 'gen_0198c0de-0000-7000-8000-000000000001';
 export const comparisonId = 'cmp_0198c0de-0000-7000-8000-000000000002';
@@ -178,3 +187,51 @@ export const conversationMessages: ConversationMessage[] = [
     createdAt: 1_764_000_060_000,
   },
 ];
+
+export const listedJob: JobList['jobs'][number] = {
+  requestId: generationId,
+  kind: 'generation',
+  client: 'tester',
+  status: 'queued',
+  createdAt: 1_800_000_000_000,
+  ageMs: 4_200,
+  models: ['openai/gpt-5-mini'],
+  wait: { position: 3, inLine: 9, waitingFor: 'queue' },
+};
+
+export const estimates: CostEstimate[] = [
+  {
+    asked: 'fast',
+    alias: 'fast',
+    provider: 'openai',
+    model: 'openai/gpt-5-mini',
+    inputTokens: 12,
+    expectedOutputTokens: 500,
+    maxOutputTokens: 4_096,
+    expectedNanoUsd: 1_003_000,
+    maxNanoUsd: 8_195_000,
+    priceVersion: '2026-11-22',
+    warnings: [],
+  },
+  {
+    asked: 'ollama/own',
+    provider: 'ollama',
+    model: 'ollama/own',
+    inputTokens: 14,
+    expectedOutputTokens: 500,
+    maxOutputTokens: 500,
+    expectedNanoUsd: null,
+    maxNanoUsd: null,
+    unpricedBecause: 'Nobody knows the price of ollama/own.',
+    warnings: [],
+  },
+];
+
+export const preference: PreferenceView = {
+  name: 'work',
+  scope: 'own',
+  models: ['openai/gpt-5-mini'],
+  settings: { maxOutputTokens: 200, system: 'Be brief.' },
+  means: 'openai/gpt-5-mini',
+  updatedAt: 1_800_000_000_000,
+};

@@ -1,0 +1,98 @@
+import { estimateTokens, type ResolvedModel } from '@aimm/catalog';
+import { ModelManagerError } from '@aimm/contracts';
+import { nameAlias } from './aliases.ts';
+import { applyPreferences, type PreparedAsk, toAliasName } from './apply-preferences.ts';
+import { estimateCost, estimateOutput } from './budget-estimate.ts';
+import { toPlan } from './choose-model.ts';
+import { expectOutput } from './find-options.ts';
+import type { Caller, CostEstimate, EstimateAsk } from './manager.ts';
+import { openPool } from './pick-member.ts';
+import type { Resources } from './resources.ts';
+
+/**
+ * What each model would charge for a request, cheapest first, those of unknown price last. Nobody is asked and nothing is
+ * queued: of a name that stands for several models each is estimated that workers could call. @throws unknown_model, invalid_request
+ */
+export async function estimateRequest(
+  resources: Resources,
+  caller: Caller,
+  { models, ...given }: EstimateAsk,
+): Promise<CostEstimate[]> {
+  const estimates = await Promise.all(
+    models.map(async (asked) => {
+      const ask = await applyPreferences(resources, caller, { ...given, model: asked });
+      const candidates = await toCandidates(resources, ask);
+      return candidates.map((model) => estimate(resources, asked, ask, model));
+    }),
+  );
+  const seen = new Set<string>();
+  return estimates
+    .flat()
+    .filter(({ asked, model }) => !seen.has(`${asked} ${model}`) && seen.add(`${asked} ${model}`))
+    .toSorted((a, b) => (a.expectedNanoUsd ?? Infinity) - (b.expectedNanoUsd ?? Infinity) || 0);
+}
+
+/** What a name may turn out to be. */
+async function toCandidates(resources: Resources, ask: PreparedAsk): Promise<ResolvedModel[]> {
+  const { catalog, listing, providers } = resources;
+  const { model = 'auto', alias } = ask;
+  const resolve = (name: string) => openPool(resources, name)?.members ?? [catalog.resolveModel(name, listing.known())];
+  if (alias === undefined && model !== 'auto') return resolve(model);
+  const callable: ResolvedModel[] = [];
+  const { lists } = toPlan(resources, ask);
+  const known = lists.map((names) => names.flatMap(resolve));
+  if (alias?.models !== undefined) callable.push(...(known[0] ?? []));
+  for (const members of known) {
+    const states = await Promise.all(
+      members.map(({ provider }) => providers.isConfigured(provider.id).catch(() => undefined)),
+    );
+    const found = members.filter((_, index) => states[index] !== false);
+    if (found.length > 0) return found;
+  }
+  if (callable.length > 0) return callable;
+  throw new ModelManagerError('authentication', `No model that ${model} may stand for is configured.`, {
+    hint:
+      alias === undefined
+        ? 'check_health shows what each provider lacks.'
+        : `It is ${nameAlias(alias)}; get_preferences shows what it stands for.`,
+  });
+}
+
+function estimate(resources: Resources, asked: string, ask: PreparedAsk, resolved: ResolvedModel): CostEstimate {
+  const { catalog, now } = resources;
+  const { provider, model, info } = resolved;
+  const { messages, settings } = ask;
+  const request = { messages, settings, provider: provider.id, model };
+  const inputTokens = estimateTokens({ messages, settings }, provider.kind);
+  const maxOutputTokens = estimateOutput(catalog, request);
+  const expectedOutputTokens = Math.min(expectOutput(settings), maxOutputTokens);
+  const price = (outputTokens: number) =>
+    estimateCost(catalog, { ...request, settings: { ...settings, maxOutputTokens: outputTokens } }, now());
+  const { priceVersion, costNanoUsd } = catalog.priceCall({
+    provider: provider.id,
+    model,
+    usage: { inputTokens, outputTokens: expectedOutputTokens },
+    at: now(),
+  });
+  const window = info?.contextWindow;
+  return {
+    asked,
+    ...toAliasName(ask),
+    provider: provider.id,
+    model: `${provider.id}/${model}`,
+    inputTokens,
+    expectedOutputTokens,
+    maxOutputTokens,
+    expectedNanoUsd: price(expectedOutputTokens),
+    maxNanoUsd: price(maxOutputTokens),
+    ...(costNanoUsd === null
+      ? {
+          unpricedBecause: `Nobody knows the price of ${provider.id}/${model}: neither config/models.json nor the price data has it.`,
+        }
+      : { priceVersion }),
+    warnings:
+      window !== undefined && inputTokens + expectedOutputTokens > window
+        ? [`About ${inputTokens} tokens do not fit its context window of ${window}.`]
+        : [],
+  };
+}

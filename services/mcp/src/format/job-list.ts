@@ -1,0 +1,54 @@
+import { ErrorCode, RequestStatus } from '@aimm/contracts';
+import type { JobList } from '@aimm/manager';
+import * as z from 'zod';
+import { formatSeconds, toIsoTime } from './units.ts';
+import { formatPlace, formatPutAside } from './wait.ts';
+
+export const JobListSchema = z.object({
+  jobs: z.array(
+    z.object({
+      job_id: z.string(),
+      kind: z.enum(['generation', 'comparison', 'batch']),
+      status: RequestStatus,
+      models: z.array(z.string()),
+      client: z.string(),
+      created_at: z.string(),
+      age_seconds: z.int(),
+      position: z.int().optional().describe('Place in the queue while status is queued; 1 is next.'),
+      estimated_wait_ms: z.int().optional(),
+      error_code: ErrorCode.optional(),
+    }),
+  ),
+  next_cursor: z.string().optional().describe('There are more: ask with this.'),
+});
+
+export function toJobListOutput({ jobs, nextCursor }: JobList): z.input<typeof JobListSchema> {
+  return {
+    jobs: jobs.map(({ requestId, kind, status, models, client, createdAt, ageMs, wait, errorCode }) => ({
+      job_id: requestId,
+      kind,
+      status,
+      models,
+      client,
+      created_at: toIsoTime(createdAt),
+      age_seconds: Math.floor(ageMs / 1_000),
+      ...(wait?.position !== undefined && { position: wait.position }),
+      ...(wait?.estimatedWaitMs !== undefined && { estimated_wait_ms: Math.round(wait.estimatedWaitMs) }),
+      ...(errorCode !== undefined && { error_code: errorCode }),
+    })),
+    ...(nextCursor !== undefined && { next_cursor: nextCursor }),
+  };
+}
+
+export function formatJobList({ jobs, nextCursor }: JobList): string {
+  if (jobs.length === 0 && nextCursor === undefined) return 'No such job of the last 24 hours.';
+  const lines = jobs.map(({ requestId, status, models, ageMs, wait, errorCode }) => {
+    const place =
+      wait === undefined
+        ? ''
+        : `, ${wait.position === undefined ? formatPutAside(wait) : formatPlace({ ...wait, position: wait.position })}`;
+    const why = errorCode === undefined ? '' : ` (${errorCode})`;
+    return `${requestId} · ${status}${why}${place} · ${models.join(', ')} · ${formatSeconds(ageMs)} ago`;
+  });
+  return [...lines, ...(nextCursor === undefined ? [] : [`There are more: cursor ${nextCursor}.`])].join('\n');
+}
