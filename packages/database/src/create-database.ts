@@ -1,5 +1,6 @@
 import { ModelManagerError } from '@aimm/contracts';
 import type { Logger } from '@aimm/runtime';
+import { createAccessTokens } from './access-tokens.ts';
 import { createApiKeys } from './api-keys.ts';
 import type { Connection } from './client.ts';
 import { createConversations } from './conversations.ts';
@@ -30,6 +31,7 @@ export async function createDatabase({ url, logger, now = Date.now }: DatabaseOp
   const { client, close } = await guardDatabase(kind, () => connect(kind, url, logger));
   const [ledger, conversations] = [createLedger(client, ledgerDialects[kind]), createConversations(client, now)];
   const apiKeys = createApiKeys(client, now);
+  const accessTokens = createAccessTokens(client, now);
 
   let closed = false;
   const guard = async <Result>(work: () => Promise<Result>): Promise<Result> => {
@@ -57,6 +59,13 @@ export async function createDatabase({ url, logger, now = Date.now }: DatabaseOp
       remove: (provider, labelOrId) => guard(() => apiKeys.remove(provider, labelOrId)),
       reveal: (id, masterKey) => guard(() => apiKeys.reveal(id, masterKey)),
       recordFailure: (id, failure) => guard(() => apiKeys.recordFailure(id, failure)),
+    },
+    accessTokens: {
+      list: () => guard(() => accessTokens.list()),
+      create: (token) => guard(() => accessTokens.create(token)),
+      revoke: (nameOrId) => guard(() => accessTokens.revoke(nameOrId)),
+      find: (token) => guard(() => accessTokens.find(token)),
+      recordUse: (id, usedAt) => guard(() => accessTokens.recordUse(id, usedAt)),
     },
     ping: (timeoutMs) => guard(() => pingDatabase(kind, client, timeoutMs)),
     close: async () => {

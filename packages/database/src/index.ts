@@ -1,6 +1,14 @@
 export { createDatabase, type DatabaseOptions } from './create-database.ts';
 export type { ModelSpeed } from './ledger-speed.ts';
-export type { ApiKey, ApiKeyRepository, ConversationRepository, Database, LedgerRepository } from './database.ts';
+export type {
+  AccessToken,
+  AccessTokenRepository,
+  ApiKey,
+  ApiKeyRepository,
+  ConversationRepository,
+  Database,
+  LedgerRepository,
+} from './database.ts';
 export { createDatabaseOnDemand, type DatabaseOnDemand } from './database-on-demand.ts';
 export { findDrift } from './drift.ts';
 export { findKeyedProviders } from './keyed-providers.ts';
