@@ -8,6 +8,7 @@ import { createCachedRows } from './cached-rows.ts';
 import { compare } from './compare.ts';
 import { generate } from './generate.ts';
 import { checkHealth } from './health.ts';
+import { createIdentify } from './identify.ts';
 import { cancelJob, getJob } from './jobs.ts';
 import { getModelInfo, listModels } from './list-models.ts';
 import type { Manager } from './manager.ts';
@@ -58,6 +59,7 @@ export function createManager(options: ManagerOptions): Promise<Manager> {
   const listing = createModelListing({ catalog, queue, providers, now, uuid });
   const speeds = createModelSpeeds(database, now);
   const choices = createCounter();
+  const identify = createIdentify({ database, changes: queue.tokenChanges, logger, now });
   const databaseKind = databaseUrl.startsWith('file:') ? 'sqlite' : 'postgresql';
   const resources: Resources = {
     catalog,
@@ -86,8 +88,9 @@ export function createManager(options: ManagerOptions): Promise<Manager> {
         const { ledger } = await database.get();
         return ledger.summarize({ ...query, ...(!caller.admin && { client: caller.client }) });
       }),
-    health: (query) => ours(() => checkHealth(resources, query)),
+    health: (caller, query) => ours(() => checkHealth(resources, caller, query)),
     listProviders: () => ours(() => providers.list()),
+    identify: (token) => ours(() => identify(token)),
     async close() {
       config.close();
       await cachedRows.close();

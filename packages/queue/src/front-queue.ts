@@ -14,6 +14,7 @@ import { createProducer, type Producer } from './producer.ts';
 import { type Cooldown, readCooldowns } from './read-cooldowns.ts';
 import { createReplyReader, type ReplyReader } from './replies.ts';
 import { createRequests, type Requests } from './requests.ts';
+import { createTokenChanges, type TokenChanges } from './token-changes.ts';
 import { createWaiters, type Waiters } from './waiters.ts';
 
 /** Everything a front needs of the queue, over two connections. Opening it does not wait for Redis. */
@@ -27,6 +28,7 @@ export interface FrontQueue {
   readonly listings: ListingCache;
   readonly pools: PoolPicker;
   readonly handOver: HandOver;
+  readonly tokenChanges: TokenChanges;
   workers(): Promise<WorkerPresence[]>;
   /** What is set aside now. @throws unavailable */
   cooldowns(): Promise<Cooldown[]>;
@@ -55,6 +57,7 @@ export function openFrontQueue({ redisUrl, frontId, providers, logger }: FrontQu
   const flights = createFlights({ redis, budgets, producer });
   const tally = createTally();
   const sums = createMetricSums(redis, tally);
+  const tokenChanges = createTokenChanges(blocking, logger);
   const waiters = createWaiters({ replies, requests, revive: (flight) => flights.revive(flight), logger, tally });
   // Opened when first asked for: BullMQ talks to Redis as soon as a queue is made.
   let directory: QueueDirectory | undefined;
@@ -69,6 +72,7 @@ export function openFrontQueue({ redisUrl, frontId, providers, logger }: FrontQu
     listings: createListingCache(redis),
     pools: createPoolPicker(redis),
     handOver: createHandOver(redis, producer),
+    tokenChanges,
     workers: () => withRedis(redis, () => listWorkers(redis)),
     cooldowns: () => withRedis(redis, () => readCooldowns(redis)),
     counts: () =>
@@ -85,6 +89,7 @@ export function openFrontQueue({ redisUrl, frontId, providers, logger }: FrontQu
     },
     async close() {
       waiters.close();
+      tokenChanges.close();
       await sums.close();
       await replies.close();
       // With Redis away BullMQ's close would wait for it to come back; there is nothing left to save.

@@ -59,6 +59,7 @@ export const keys = {
   request: (requestId: string) => `${keyPrefix}:request:${requestId}`,
   replies: (frontId: string) => `${keyPrefix}:replies:${frontId}`,
   cancelChannel: `${keyPrefix}:cancel`,
+  tokenChannel: `${keyPrefix}:tokens`,
   worker: (workerId: string) => `${keyPrefix}:worker:${workerId}`,
   workers: `${keyPrefix}:workers`,
   listing: (provider: string) => `${keyPrefix}:listing:${provider}`,
