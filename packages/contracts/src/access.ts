@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { ModelManagerError } from './errors.ts';
 
 /** What a client may do. `generate`: ask, and end what it asked; `read`: look at what is its own; `admin`: everything, and everybody's. */
 export const AccessScope = z.enum(['generate', 'read', 'admin']);
@@ -30,3 +31,26 @@ export const ClientName = z
 
 /** Who is somebody without an access token. */
 const reservedClients: ReadonlySet<string> = new Set(['local', 'dashboard']);
+
+/** Of whoever asks, what decides what it may do. `scopes` absent: it came without an access token and may do all of it. */
+interface Scoped {
+  client: string;
+  admin: boolean;
+  scopes?: readonly AccessScope[] | undefined;
+}
+
+/** Whether the caller has one of the scopes. */
+export function hasScope({ admin, scopes }: Scoped, wanted: readonly AccessScope[]): boolean {
+  return admin || scopes === undefined || wanted.some((scope) => scopes.includes(scope));
+}
+
+/** `what`: the start of a sentence. @throws permission naming the scope that is needed */
+export function requireScope(caller: Scoped, wanted: readonly AccessScope[], what: string): void {
+  if (hasScope(caller, wanted)) return;
+  const had = caller.scopes?.length ? caller.scopes.join(', ') : 'none';
+  throw new ModelManagerError(
+    'permission',
+    `${what} needs an access token with the scope ${wanted.join(' or ')}; that of "${caller.client}" has ${had}.`,
+    { hint: `Ask whoever runs this server for one: \`aimm tokens create --name … --scopes ${wanted[0]}\`.` },
+  );
+}

@@ -1,9 +1,8 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { type AccessScope, ModelManagerError } from '@aimm/contracts';
 import type { Caller, Manager } from './manager.ts';
 
 /** Who asks without an access token: the owner of the machine, or of `AIMM_AUTH_TOKEN`. */
-export const localCaller: Caller = { client: 'local', admin: true };
+const localCaller: Caller = { client: 'local', admin: true };
 
 export interface GateOptions {
   /** `AIMM_AUTH_TOKEN`: whoever brings it may do everything. */
@@ -43,22 +42,6 @@ export function createGate({ authToken, requireToken, identify }: GateOptions): 
       return demanded || isMalformed ? undefined : localCaller;
     },
   };
-}
-
-/** Whether the caller has one of the scopes; who came without an access token has all. */
-export function hasScope({ admin, scopes }: Caller, wanted: readonly AccessScope[]): boolean {
-  return admin || scopes === undefined || wanted.some((scope) => scopes.includes(scope));
-}
-
-/** `what`: the start of a sentence. @throws permission naming the scope that is needed */
-export function requireScope(caller: Caller, wanted: readonly AccessScope[], what: string): void {
-  if (hasScope(caller, wanted)) return;
-  const scope = wanted.join(' or ');
-  throw new ModelManagerError(
-    'permission',
-    `${what} needs an access token with the scope ${scope}; that of "${caller.client}" has ${caller.scopes?.join(', ')}.`,
-    { hint: `Ask whoever runs this server for one: \`aimm tokens create --name … --scopes ${wanted[0]}\`.` },
-  );
 }
 
 /** Digests are of one length, whatever was given: the comparison tells nothing by its time. */

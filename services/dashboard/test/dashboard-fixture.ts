@@ -29,7 +29,7 @@ export async function createDashboardFixture(
   });
   const connection = connectFront(redis.url, logger);
   const dashboard = await startDashboard({
-    settings: { host: '127.0.0.1', port: 0, token: undefined, ...settings },
+    settings: { host: '127.0.0.1', port: 0, token: undefined, requireToken: false, ...settings },
     manager,
     redis: connection,
     logger,

@@ -39,6 +39,7 @@ export const getUsageStats = defineTool({
     }),
   output: UsageSchema,
   annotations: { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: false },
+  scopes: ['read'],
   async run(input, context) {
     const to = input.to === undefined ? Date.now() : toEpochMs(input.to);
     const from = input.from === undefined ? to - periodsMs[input.period ?? '24h'] : toEpochMs(input.from);

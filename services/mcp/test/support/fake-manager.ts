@@ -94,13 +94,17 @@ export function createFakeManager(overrides: Partial<Manager> = {}): FakeManager
       record('usage', caller, query);
       return { from: query.from, to: query.to, totals, groups: [{ key: `by ${query.groupBy}`, ...totals }] };
     },
-    async health(query) {
+    async health(_caller, query) {
       record('health', query);
       return health;
     },
     async listProviders() {
       record('listProviders');
       return [provider];
+    },
+    async identify(token) {
+      record('identify', token);
+      return undefined;
     },
     async close() {
       record('close');
