@@ -44,7 +44,9 @@ async function createBudgetStack(budgets: object[], env: Record<string, string> 
   };
   const front = await openFront();
   const read = async (name = 'all') => {
-    const found = (await front.health(operator, { provider: 'mistral' })).budgets?.find((budget) => budget.name === name);
+    const found = (await front.health(operator, { provider: 'mistral' })).budgets?.find(
+      (budget) => budget.name === name,
+    );
     return { spent: found?.spentNanoUsd, held: found?.heldNanoUsd };
   };
   return { ...stack, front, openFront, read };

@@ -11,6 +11,7 @@ import { addModelsCommand } from './commands/models.ts';
 import { addServiceCommands } from './commands/services.ts';
 import { addStackCommand } from './commands/stack.ts';
 import { addStatusCommand } from './commands/status.ts';
+import { addTokensCommand } from './commands/tokens.ts';
 import { addUpCommand } from './commands/up.ts';
 import { addUsageCommand } from './commands/usage.ts';
 
@@ -39,6 +40,7 @@ export function createProgram(): Command {
   addModelsCommand(program);
   addUsageCommand(program);
   addKeysCommand(program);
+  addTokensCommand(program);
   addDoctorCommand(program);
   addMigrateCommand(program);
   addDemoCommand(program);

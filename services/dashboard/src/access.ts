@@ -59,7 +59,8 @@ export function createAccess({ gate, token, now }: AccessOptions): Access {
     },
     async openSession(given) {
       const expiresAt = now() + sessionMs;
-      if (token !== undefined && equalInConstantTime(given, token)) return { cookie: `${expiresAt}.${sign(expiresAt)}` };
+      if (token !== undefined && equalInConstantTime(given, token))
+        return { cookie: `${expiresAt}.${sign(expiresAt)}` };
       const admission = toAdmission(await gate.admitToken(given));
       return admission === 'admitted' ? { cookie: box.seal(`${expiresAt} ${given}`) } : admission;
     },

@@ -89,20 +89,25 @@ function toLocalPath(next: string | undefined): string {
   return origin === base && !pathname.startsWith('//') ? `${pathname}${search}` : '/';
 }
 
-function sendForm(res: Response, { next, wrong }: { next: string | undefined; wrong?: Exclude<Admission, 'admitted'> }): void {
+function sendForm(
+  res: Response,
+  { next, wrong }: { next: string | undefined; wrong?: Exclude<Admission, 'admitted'> },
+): void {
   const notice =
     wrong === undefined
       ? false
       : wrong === 'not_admin'
-        ? html`<p class="notice bad" role="alert">This access token has not the scope admin, which the dashboard needs.</p>`
+        ? html`<p class="notice bad" role="alert">
+            This access token has not the scope admin, which the dashboard needs.
+          </p>`
         : html`<p class="notice bad" role="alert">
             This is not the token in AIMM_AUTH_TOKEN, and no access token that is live.
           </p>`;
   const body = html`<section class="card narrow">
     <h1>Sign in</h1>
     <p>
-      The queues hold prompts and answers, so this dashboard asks for the token in <code>AIMM_AUTH_TOKEN</code>, or for an
-      access token with the scope <code>admin</code>.
+      The queues hold prompts and answers, so this dashboard asks for the token in <code>AIMM_AUTH_TOKEN</code>, or for
+      an access token with the scope <code>admin</code>.
     </p>
     ${notice}
     <form method="post" action="/login">

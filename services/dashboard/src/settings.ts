@@ -12,7 +12,9 @@ export interface DashboardSettings {
 }
 
 /** Jobs hold prompts and answers: an address that others reach needs a token. */
-export function toSettings(env: Pick<RuntimeEnvironment, 'DASHBOARD_HOST' | 'DASHBOARD_PORT' | 'AIMM_AUTH_TOKEN' | 'AIMM_REQUIRE_TOKEN'>): {
+export function toSettings(
+  env: Pick<RuntimeEnvironment, 'DASHBOARD_HOST' | 'DASHBOARD_PORT' | 'AIMM_AUTH_TOKEN' | 'AIMM_REQUIRE_TOKEN'>,
+): {
   settings: DashboardSettings;
   faults: ConfigFault[];
 } {

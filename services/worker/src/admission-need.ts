@@ -58,7 +58,8 @@ function toScopes(catalog: Catalog, payload: GeneratePayload): LimitScope[] {
   const { provider: id, request, client, clientLimits: own } = payload;
   const provider = catalog.findProvider(id);
   // What its token says goes before what the configuration says of it, limit by limit.
-  const clientLimits = own === undefined ? catalog.findClientLimits(client) : { ...catalog.findClientLimits(client), ...own };
+  const clientLimits =
+    own === undefined ? catalog.findClientLimits(client) : { ...catalog.findClientLimits(client), ...own };
   return [
     {
       kind: 'provider',

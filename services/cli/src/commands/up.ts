@@ -96,7 +96,11 @@ async function joinRunning({ env, raw, logger }: CommandEnvironment, found: Stac
 }
 
 function toBanner(env: RuntimeEnvironment, info: StackInfo, farewell: string): string {
-  return formatBanner(info, { binPath, authenticated: env.AIMM_AUTH_TOKEN !== undefined || env.AIMM_REQUIRE_TOKEN === 'on', farewell });
+  return formatBanner(info, {
+    binPath,
+    authenticated: env.AIMM_AUTH_TOKEN !== undefined || env.AIMM_REQUIRE_TOKEN === 'on',
+    farewell,
+  });
 }
 
 /** The front joins the stack by itself and tells it its address. Gives that address, if it listens soon enough. */
