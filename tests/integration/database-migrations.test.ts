@@ -70,7 +70,7 @@ describe.each(databaseKinds)('migrations on %s', (kind) => {
     // Everything is to be applied again, and one of the tables is in the way.
     await runSql(
       url,
-      'DROP TABLE api_keys; DROP TABLE messages; DROP TABLE conversations; DELETE FROM _prisma_migrations',
+      'DROP TABLE access_tokens; DROP TABLE api_keys; DROP TABLE messages; DROP TABLE conversations; DELETE FROM _prisma_migrations',
     );
     await expect(createDatabase({ url })).rejects.toThrow(/usage_stats/);
     await expect(createDatabase({ url })).rejects.toThrow(/usage_stats/);

@@ -15,8 +15,8 @@ await manager.usage({ client: 'crowd', admin: true }, { from: 0, to: 1 });
 await manager.health(operator, { provider: 'mistral' });
 tell({ type: 'ready' });
 
-async function run({ asks }: CrowdOrder): Promise<void> {
-  const caller = (client: string) => ({ client, admin: false });
+async function run({ asks, token }: CrowdOrder): Promise<void> {
+  const caller = (client: string) => ({ client, admin: false, ...token });
   const asked = await Promise.all(
     asks.map(({ client, text, ...ask }) =>
       manager.generate(caller(client), { settings: {}, ...ask, messages: toMessages(text) }).catch(toFailure),

@@ -27,7 +27,7 @@ export type ClientBudget = z.infer<typeof ClientBudget>;
 export const ClientName = z
   .string()
   .regex(/^[a-zA-Z0-9][\w.-]{0,63}$/, 'expected letters, digits, dots, dashes and underscores, at most 64')
-  .refine((name) => !reservedClients.has(name), 'is a name of our own');
+  .refine((name) => !reservedClients.has(name), 'expected another name: that one is ours');
 
 /** Who is somebody without an access token. */
 const reservedClients: ReadonlySet<string> = new Set(['local', 'dashboard']);

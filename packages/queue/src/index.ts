@@ -46,6 +46,6 @@ export { createRequests, type JobState, type Requests } from './requests.ts';
 export { createSameModelFirst, type SameModelFirst } from './same-model-first.ts';
 export { createSettlement, type Settlement } from './settlement.ts';
 export { toCachedRow, toSharedResult } from './shared-answer.ts';
-export { announceTokenChange, createTokenChanges, type TokenChanges } from './token-changes.ts';
+export { announceTokenChange } from './token-changes.ts';
 export { createUnsettledJobs, type UnsettledJob, type UnsettledJobs } from './unsettled.ts';
 export { createWaiters, type Waiter, type Waiters } from './waiters.ts';
