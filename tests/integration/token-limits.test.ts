@@ -132,6 +132,7 @@ test('a comparison with its judge is reserved in the budget of the token as one'
 
 test('calls at once are limited by the token, for its client alone, in every worker', async () => {
   const stack = await createFaultStack();
+  const released = Promise.withResolvers<void>();
   let running = 0;
   let most = 0;
   stack.upstream.behave(async (call, tools) => {
@@ -139,7 +140,7 @@ test('calls at once are limited by the token, for its client alone, in every wor
     running += 1;
     most = Math.max(most, running);
     // Until somebody else, whom nothing limits, was answered beside it.
-    await tools.held;
+    await released.promise;
     running -= 1;
     return echo(call, tools);
   });
@@ -157,7 +158,7 @@ test('calls at once are limited by the token, for its client alone, in every wor
       await front.generate(tokenOf('free', {}), { model, settings: {}, messages: toMessages(`free ${index}`) })
     ).result;
   expect(most).toBe(2);
-  stack.upstream.release();
+  released.resolve();
   await Promise.all(asked.map(({ result }) => result));
   expect(most).toBe(2);
   expect(stack.upstream.calls).toHaveLength(12);

@@ -24,7 +24,8 @@ export function createSessionBox(secret: string | undefined): SessionBox {
     },
     open(sealed) {
       const bytes = Buffer.from(sealed, 'base64url');
-      if (bytes.length <= ivBytes + tagBytes) return undefined;
+      // Of several spellings of the same bytes one is ours.
+      if (bytes.length <= ivBytes + tagBytes || bytes.toString('base64url') !== sealed) return undefined;
       const decipher = createDecipheriv(algorithm, key, bytes.subarray(0, ivBytes));
       decipher.setAuthTag(bytes.subarray(ivBytes, ivBytes + tagBytes));
       try {
