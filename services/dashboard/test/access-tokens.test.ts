@@ -11,7 +11,7 @@ const bootstrap = 'a-bootstrap-token-for-this-test';
 function createTokens() {
   const live = new Map<string, AccessScope[]>();
   return {
-    create(...scopes: AccessScope[]) {
+    create: (...scopes: AccessScope[]) => {
       const token = `aimm_${randomBytes(32).toString('hex')}`;
       live.set(token, scopes);
       return token;
