@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 import { expect, test } from 'vitest';
-import { caller } from '../support/asker.ts';
+import { caller, operator } from '../support/asker.ts';
 import { createFaultStack } from '../support/fault-stack.ts';
 import { expectInvariants } from '../support/invariants.ts';
 import { findLeaks, plantKey, readEverything } from '../support/planted.ts';
@@ -84,7 +84,7 @@ test('keys are nowhere but in the worker: not in Redis, database, logs, results,
   for (const { requestId } of [...stack.generations, ...stack.comparisons])
     await collect(front.getJob(caller, requestId));
   await collect(front.listProviders());
-  await collect(front.health({ deep: true }));
+  await collect(front.health(operator, { deep: true }));
   await collect(front.listModels({ refresh: true }));
   await collect(front.usage(caller, { from: 0, to: Date.now() + 1_000, groupBy: 'model' }));
   await expectInvariants(stack);

@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
 import type { GenerationResult, ProviderHealth } from '@aimm/contracts';
 import { expect, test } from 'vitest';
-import { caller } from '../support/asker.ts';
+import { caller, operator } from '../support/asker.ts';
 import { createFaultStack, type FaultStack } from '../support/fault-stack.ts';
 import { expectInvariants } from '../support/invariants.ts';
 import { findLeaks, plantKey, readEverything } from '../support/planted.ts';
@@ -19,7 +19,7 @@ async function createKeyStack(env: Record<string, string> = {}) {
   const { apiKeys } = await stack.database();
   const store = (label: string, key: string) => apiKeys.add({ provider, key, label }, masterKey);
   const health = async (front: Awaited<ReturnType<FaultStack['openFront']>>): Promise<ProviderHealth> => {
-    const [one] = (await front.health({ provider })).providers;
+    const [one] = (await front.health(operator, { provider })).providers;
     if (one === undefined) throw new Error('no health');
     return one;
   };
@@ -193,7 +193,7 @@ test('stored keys are nowhere but encrypted: not in Redis, database, logs, resul
   };
   const [front] = await Promise.all([stack.openFront(), stack.startWorker()]);
   for (const { variable, key } of planted) await collect(store(variable, key));
-  const known = async () => (await front.health({ provider })).providers[0]?.keys?.length;
+  const known = async () => (await front.health(operator, { provider })).providers[0]?.keys?.length;
   await expect.poll(known, quick).toBe(3);
   for (const name of ['one', 'two', 'three']) await collect((await stack.generate(front, `answered ${name}`)).result);
   // Whoever has gone is a secret all the same.
@@ -215,7 +215,7 @@ test('stored keys are nowhere but encrypted: not in Redis, database, logs, resul
   await collect(apiKeys.add({ provider, key: planted[0]?.key ?? '' }, masterKey));
   await collect(apiKeys.add({ provider, key: planted[0]?.key ?? '' }, `${masterKey}?`));
   await collect(front.listProviders());
-  await collect(front.health({ deep: true }));
+  await collect(front.health(operator, { deep: true }));
   await collect(front.listModels({ refresh: true }));
   await expectInvariants(stack);
 

@@ -6,7 +6,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { createConfigWith } from '../support/configured.ts';
 import { startCrowd } from '../support/crowd.ts';
 import { createFaultStack } from '../support/fault-stack.ts';
-import { caller, toMessages } from '../support/asker.ts';
+import { caller, operator, toMessages } from '../support/asker.ts';
 import { echo } from '../support/upstream.ts';
 
 const model = 'mistral/mistral-medium-3-5';
@@ -44,7 +44,9 @@ async function createBudgetStack(budgets: object[], env: Record<string, string> 
   };
   const front = await openFront();
   const read = async (name = 'all') => {
-    const found = (await front.health({ provider: 'mistral' })).budgets?.find((budget) => budget.name === name);
+    const found = (await front.health(operator, { provider: 'mistral' })).budgets?.find(
+      (budget) => budget.name === name,
+    );
     return { spent: found?.spentNanoUsd, held: found?.heldNanoUsd };
   };
   return { ...stack, front, openFront, read };

@@ -3,6 +3,7 @@ import { afterEach, expect, onTestFinished, test } from 'vitest';
 import { startWorkerProcess } from '../support/processes.ts';
 import { type RoutedProviders, startRoutedSystem } from '../support/routed-system.ts';
 import { ask, me } from '../support/system.ts';
+import { operator } from '../support/asker.ts';
 import type { Behaviour } from '../support/upstream.ts';
 
 const cooldown = { failureShare: 0.5, minimumFailures: 3, windowSeconds: 60, firstSeconds: 1, maxSeconds: 8 };
@@ -21,7 +22,7 @@ async function start<P extends RoutedProviders>(providers: P, options?: Paramete
     }
   };
   const states = async () => {
-    const { providers: found } = await system.manager.health();
+    const { providers: found } = await system.manager.health(operator);
     return found.flatMap(({ cooldowns = [] }) =>
       cooldowns.map(({ provider, model = '*', state, failures }) => `${provider}/${model} ${state} ${failures}`),
     );
@@ -35,7 +36,7 @@ test('a model that keeps failing is left alone, then asked by one request only, 
   one.behave(broken);
   await fails('one/m', 3);
   await expect.poll(states).toEqual([expect.stringMatching(/^one\/m (open|due) 3$/)]);
-  const health = await system.manager.health();
+  const health = await system.manager.health(operator);
   const until = health.providers.find(({ provider }) => provider === 'one')?.cooldowns?.[0]?.until ?? 0;
 
   one.behave(async (_call, { held, write, finish }) => {

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test
 import { startWorkerProcess } from '../support/processes.ts';
 import { type RoutedSystem, startRoutedSystem } from '../support/routed-system.ts';
 import { ask, me } from '../support/system.ts';
+import { operator } from '../support/asker.ts';
 import { type Behaviour, echo } from '../support/upstream.ts';
 
 const cooldown = { failureShare: 0.5, minimumFailures: 3, windowSeconds: 60, firstSeconds: 30, maxSeconds: 60 };
@@ -49,7 +50,7 @@ test('a chain of three providers: the first fails for good, the second is set as
   for (let index = 0; index < 3; index += 1)
     await (await generate('breaks', { model: 'two/m' })).result.catch(() => undefined);
   const asideOf = async () => {
-    const { providers } = await system.manager.health({ provider: 'two' });
+    const { providers } = await system.manager.health(operator, { provider: 'two' });
     return providers.flatMap(({ cooldowns = [] }) => cooldowns.map(({ model }) => model));
   };
   await expect.poll(asideOf).toEqual(['m']);

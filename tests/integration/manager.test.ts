@@ -1,6 +1,7 @@
 import type { ProgressEvent } from '@aimm/manager';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { ask, me, startSystem, type System } from '../support/system.ts';
+import { operator } from '../support/asker.ts';
 import { echo } from '../support/upstream.ts';
 
 const small = 'mistral/mistral-small-latest';
@@ -310,7 +311,7 @@ describe('a comparison', () => {
 
 describe('health', () => {
   test('tells what works, what lacks a key and what cannot be reached', async () => {
-    const report = await system.manager.health();
+    const report = await system.manager.health(operator);
     expect(report).toMatchObject({
       healthy: true,
       queue: { reachable: true, workers: [{ pid: system.worker.pid }] },

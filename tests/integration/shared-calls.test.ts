@@ -3,7 +3,7 @@ import type { GenerateAsk, ProgressEvent } from '@aimm/manager';
 import { createManager } from '@aimm/manager';
 import { createLogger } from '@aimm/runtime';
 import { expect, onTestFinished, test } from 'vitest';
-import { caller, toMessages } from '../support/asker.ts';
+import { caller, operator, toMessages } from '../support/asker.ts';
 import { createConfigWith } from '../support/configured.ts';
 import { startCrowd } from '../support/crowd.ts';
 import { createFaultStack, type FaultStack } from '../support/fault-stack.ts';
@@ -261,7 +261,9 @@ test('budgets are asked only for the one call that many share', async () => {
   stack.upstream.release();
   await Promise.all(asked.map(({ result }) => result));
   expect(stack.upstream.calls).toHaveLength(1);
-  expect((await front.health({ provider: 'mistral' })).budgets).toMatchObject([{ name: 'one', heldNanoUsd: 0 }]);
+  expect((await front.health(operator, { provider: 'mistral' })).budgets).toMatchObject([
+    { name: 'one', heldNanoUsd: 0 },
+  ]);
 });
 
 test('an answer too long to be sent reaches those who wait for it all the same', async () => {

@@ -49,6 +49,8 @@ export interface Asker {
 }
 
 export const caller = { client: 'tests', admin: false };
+/** Whoever runs all of it. */
+export const operator = { client: 'local', admin: true };
 
 export const toMessages = (text: string): GenerateAsk['messages'] => [
   { role: 'user', content: [{ type: 'text', text }] },

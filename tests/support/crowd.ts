@@ -1,11 +1,13 @@
 import type { ErrorShape, GenerationResult } from '@aimm/contracts';
-import type { GenerateAsk } from '@aimm/manager';
+import type { Caller, GenerateAsk } from '@aimm/manager';
 import { onTestFinished } from 'vitest';
 import { type OwnProcess, ready, startProcess } from './processes.ts';
 
 /** What the process is told, and tells. */
 export interface CrowdOrder {
   asks: (Partial<Omit<GenerateAsk, 'messages'>> & { client: string; text: string })[];
+  /** What the access token of each of them brings. */
+  token?: Pick<Caller, 'scopes' | 'limits' | 'budgets'>;
 }
 export type CrowdMessage =
   | { type: 'ready' }

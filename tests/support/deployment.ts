@@ -15,8 +15,8 @@ export interface Deployment {
   readonly worker: OwnProcess | undefined;
   /** What fronts are started with. It names the keys too, as a client's configuration would. */
   readonly environment: Record<string, string>;
-  /** A new client; over HTTP all share one front, and bring its token where the environment has one. */
-  connect(face: Face): Promise<McpClient>;
+  /** A new client; over HTTP all share one front, and bring the token of the environment where no other is given. */
+  connect(face: Face, accessToken?: string): Promise<McpClient>;
   /** The HTTP front, once a client has used it; the next client gets a new one where it has ended. */
   httpFront(): OwnProcess | undefined;
   /** What the HTTP front wrote to stderr. */
@@ -63,8 +63,8 @@ export async function startDeployment(options: DeploymentOptions = {}): Promise<
     vendors,
     worker,
     environment,
-    async connect({ transport, era }) {
-      const token = options.environment?.['AIMM_AUTH_TOKEN'];
+    async connect({ transport, era }, accessToken) {
+      const token = accessToken ?? options.environment?.['AIMM_AUTH_TOKEN'];
       const headers: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` };
       const client =
         transport === 'stdio'

@@ -10,6 +10,7 @@
  * - **front**: a process that speaks to clients and never calls a provider. **worker**: a process that calls providers.
  * - **reply**: what a worker sends back to the front that waits.
  */
+export { AccessScope, ClientBudget, ClientLimits, ClientName, hasScope, requireScope } from './access.ts';
 export { CallRecord, CallStatus, Checkpoint, LedgerRow, Outcome, UnfitAnswer } from './calls.ts';
 export { ComparisonEntry, ComparisonResult, ComparisonSummary, Judgement } from './comparison.ts';
 export {

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { ClientLimits } from './access.ts';
 import { LedgerRow } from './calls.ts';
 import { ConversationPlace, ConversationTurn } from './conversations.ts';
 import { ErrorShape } from './errors.ts';
@@ -15,6 +16,8 @@ const RequestEnvelope = z.object({
   requestId: z.string(),
   /** Who asked: an access token's name, or the local user. Owns ledger rows and the result. */
   client: z.string(),
+  /** What its access token limits it to, as that was when it was asked; in place of what the configuration says of the client. */
+  clientLimits: ClientLimits.optional(),
   /** Whose turn it takes where several wait; default: the client. */
   share: z.string().optional(),
   tags: z.array(z.string()),

@@ -1,5 +1,6 @@
 import { ModelManagerError } from '@aimm/contracts';
 import type { Logger } from '@aimm/runtime';
+import { createAccessTokens } from './access-tokens.ts';
 import { createApiKeys } from './api-keys.ts';
 import type { Connection } from './client.ts';
 import { createConversations } from './conversations.ts';
@@ -34,6 +35,7 @@ export async function createDatabase({ url, logger, now = Date.now }: DatabaseOp
   const conversations = createConversations(client, searchDialects[kind], now);
   const apiKeys = createApiKeys(client, now);
   const preferences = createPreferences(client, now);
+  const accessTokens = createAccessTokens(client, now);
 
   let closed = false;
   const guard = async <Result>(work: () => Promise<Result>): Promise<Result> => {
@@ -74,6 +76,13 @@ export async function createDatabase({ url, logger, now = Date.now }: DatabaseOp
       list: (owner) => guard(() => preferences.list(owner)),
       put: (preference) => guard(() => preferences.put(preference)),
       remove: (owner, name) => guard(() => preferences.remove(owner, name)),
+    },
+    accessTokens: {
+      list: () => guard(() => accessTokens.list()),
+      create: (token) => guard(() => accessTokens.create(token)),
+      revoke: (nameOrId) => guard(() => accessTokens.revoke(nameOrId)),
+      find: (token) => guard(() => accessTokens.find(token)),
+      recordUse: (id, usedAt) => guard(() => accessTokens.recordUse(id, usedAt)),
     },
     ping: (timeoutMs) => guard(() => pingDatabase(kind, client, timeoutMs)),
     close: async () => {

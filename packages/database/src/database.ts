@@ -1,4 +1,7 @@
 import type {
+  AccessScope,
+  ClientBudget,
+  ClientLimits,
   Conversation,
   ConversationMessage,
   ConversationTurn,
@@ -129,6 +132,45 @@ export interface PreferenceRepository {
   remove(client: string, name: string): Promise<boolean>;
 }
 
+/** An access token as the database shows it: never the token itself. Times are epoch milliseconds. */
+export interface AccessToken {
+  id: string;
+  /** The client that it makes of whoever has it. */
+  name: string;
+  /** The token's last characters (`…9f3a`), for telling tokens apart. */
+  fingerprint: string;
+  scopes: AccessScope[];
+  limits: ClientLimits;
+  budgets: ClientBudget[];
+  createdAt: number;
+  expiresAt?: number;
+  revokedAt?: number;
+  /** To the minute. */
+  lastUsedAt?: number;
+}
+
+/** Access tokens, of which only hashes are kept. */
+export interface AccessTokenRepository {
+  /** By name, oldest first, with those that were revoked. */
+  list(): Promise<AccessToken[]>;
+  /**
+   * Makes a token. `token` is in this answer and nowhere else.
+   * @throws ModelManagerError `invalid_request` when a live token has that name
+   */
+  create(token: {
+    name: string;
+    scopes: readonly AccessScope[];
+    limits?: ClientLimits | undefined;
+    budgets?: readonly ClientBudget[] | undefined;
+    expiresAt?: number | undefined;
+  }): Promise<AccessToken & { token: string }>;
+  /** What was revoked; undefined where there is no such live token. */
+  revoke(nameOrId: string): Promise<AccessToken | undefined>;
+  /** Whose token this is; undefined where it is nobody's, was revoked or has expired. */
+  find(token: string): Promise<AccessToken | undefined>;
+  recordUse(id: string, usedAt: number): Promise<void>;
+}
+
 /** The only door to Prisma. `url`: `file:/…/aimm.db` (SQLite) or `postgresql://…`. */
 export interface Database {
   readonly kind: 'sqlite' | 'postgresql';
@@ -136,6 +178,7 @@ export interface Database {
   readonly conversations: ConversationRepository;
   readonly apiKeys: ApiKeyRepository;
   readonly preferences: PreferenceRepository;
+  readonly accessTokens: AccessTokenRepository;
   /** Round trip in milliseconds. @throws when the database does not answer within `timeoutMs` */
   ping(timeoutMs: number): Promise<number>;
   close(): Promise<void>;

@@ -1,6 +1,8 @@
 export { createDatabase, type DatabaseOptions } from './create-database.ts';
 export type { ModelSpeed } from './ledger-speed.ts';
 export type {
+  AccessToken,
+  AccessTokenRepository,
   ApiKey,
   ApiKeyRepository,
   ConversationRepository,

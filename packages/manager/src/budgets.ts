@@ -1,4 +1,3 @@
-import type { BudgetConfig } from '@aimm/catalog';
 import {
   type BudgetShare,
   type GeneratePayload,
@@ -11,6 +10,7 @@ import { askLedger } from './ask-ledger.ts';
 import { estimateCost } from './budget-estimate.ts';
 import { type BudgetPeriod, toBudgetPeriod } from './budget-period.ts';
 import type { BudgetView } from './manager.ts';
+import { type Budget, budgetsOf } from './own-budgets.ts';
 import type { Resources } from './resources.ts';
 
 /** A counter is kept for requests that end after its period. */
@@ -31,11 +31,13 @@ export interface BudgetPlan {
  * A request whose models are all free (a local server) takes nothing of any budget.
  */
 export function planBudget(
-  { catalog, now }: Resources,
+  resources: Resources,
   asked: Omit<Asked, 'requestId' | 'deadlineAt'>,
   furtherInputTokens = 0,
 ): BudgetPlan {
-  if (catalog.budgets.length === 0) return { shares: [], warnings: [] };
+  const { catalog, now } = resources;
+  const budgets = budgetsOf(resources);
+  if (budgets.length === 0) return { shares: [], warnings: [] };
   const at = now();
   const models = [{ provider: asked.provider, model: asked.request.model }, ...(asked.fallbacks ?? [])];
   const costs = models.map(({ provider, model }) => ({
@@ -43,7 +45,7 @@ export function planBudget(
     name: `${provider}/${model}`,
     nanoUsd: estimateCost(catalog, { ...asked.request, provider, model }, at, furtherInputTokens),
   }));
-  const shares = catalog.budgets.flatMap((budget): BudgetShare[] => {
+  const shares = budgets.flatMap((budget): BudgetShare[] => {
     if (budget.client !== undefined && budget.client !== asked.client) return [];
     const own = costs.filter(({ provider }) => budget.provider === undefined || budget.provider === provider);
     if (own.every(({ nanoUsd }) => nanoUsd === 0)) return [];
@@ -129,16 +131,17 @@ export async function releaseBudget(
 
 /** Every budget as it stands. @throws unavailable */
 export async function readBudgets(resources: Resources): Promise<BudgetView[]> {
-  const { catalog, queue, now } = resources;
-  if (catalog.budgets.length === 0) return [];
+  const { queue, now } = resources;
+  const budgets = budgetsOf(resources);
+  if (budgets.length === 0) return [];
   const at = now();
-  const claims = catalog.budgets.map((budget) => {
+  const claims = budgets.map((budget) => {
     const { key, renewsAt } = toCounter(budget, at);
     return toClaim(budget, key, renewsAt + keepForMs);
   });
   const reserved = await settleWith(resources, claims, (ready) => queue.budgets.reserve(ready));
-  return catalog.budgets.map(({ name, limitNanoUsd, period, provider, client, ...rest }, index) => ({
-    name,
+  return budgets.map(({ name, limitNanoUsd, period, provider, client, token, ...rest }, index) => ({
+    name: token === undefined ? name : `access token ${token}`,
     period,
     provider,
     client,
@@ -149,11 +152,11 @@ export async function readBudgets(resources: Resources): Promise<BudgetView[]> {
   }));
 }
 
-function toClaim({ limitNanoUsd }: BudgetConfig, key: string, keepUntil: number): BudgetClaim {
+function toClaim({ limitNanoUsd }: Budget, key: string, keepUntil: number): BudgetClaim {
   return { key, limitNanoUsd, keepUntil, holds: [] };
 }
 
-function toCounter(budget: BudgetConfig, at: number): BudgetPeriod {
+function toCounter(budget: Budget, at: number): BudgetPeriod {
   const period = toBudgetPeriod(budget, at);
   return { ...period, key: `${budget.name}:${period.key}` };
 }
@@ -188,13 +191,13 @@ async function readSpent(resources: Resources, claim: BudgetClaim): Promise<numb
 }
 
 /** The claim's own period, whatever time it is by now. */
-function toPeriod(budget: BudgetConfig, { keepUntil }: BudgetClaim): BudgetPeriod {
+function toPeriod(budget: Budget, { keepUntil }: BudgetClaim): BudgetPeriod {
   return toBudgetPeriod(budget, keepUntil - keepForMs - 1);
 }
 
-function findBudget({ catalog }: Resources, key: string): BudgetConfig {
+function findBudget(resources: Resources, key: string): Budget {
   const name = key.slice(0, key.lastIndexOf(':'));
-  const budget = catalog.budgets.find((one) => one.name === name);
+  const budget = budgetsOf(resources).find((one) => one.name === name);
   if (budget === undefined) throw new TypeError('claims are made of budgets');
   return budget;
 }
@@ -214,12 +217,20 @@ function exceeded(
     ...(budget.client === undefined ? [] : [`of ${budget.client}`]),
   ].map((words) => ` ${words}`);
   const renews = new Date(renewsAt).toISOString();
+  const name =
+    budget.token === undefined
+      ? `The budget "${budget.name}"${whose.join('')}`
+      : `The budget of the access token "${budget.token}"`;
+  const raise =
+    budget.token === undefined
+      ? 'raise the budget in config/providers.json or its BUDGET_USD variable'
+      : 'have a token made with a larger budget (`aimm tokens create`)';
   return new ModelManagerError(
     'budget_exceeded',
-    `The budget "${budget.name}"${whose.join('')} (${toUsd(budget.limitNanoUsd)} a ${budget.period}) has no room for this: ${toUsd(spentNanoUsd)} is spent, ${toUsd(heldNanoUsd)} reserved by requests under way, and this may cost up to ${toUsd(wanted)}. It renews at ${renews}.`,
+    `${name} (${toUsd(budget.limitNanoUsd)} a ${budget.period}) has no room for this: ${toUsd(spentNanoUsd)} is spent, ${toUsd(heldNanoUsd)} reserved by requests under way, and this may cost up to ${toUsd(wanted)}. It renews at ${renews}.`,
     {
       retryable: false,
-      hint: `Nothing was asked. Ask again after ${renews}, ask a cheaper model or for a shorter answer (max_output_tokens), or raise the budget in config/providers.json or its BUDGET_USD variable.`,
+      hint: `Nothing was asked. Ask again after ${renews}, ask a cheaper model or for a shorter answer (max_output_tokens), or ${raise}.`,
     },
   );
 }

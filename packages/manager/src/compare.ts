@@ -17,17 +17,19 @@ import { chooseModel } from './choose-model.ts';
 import { follow, unwrap } from './follow.ts';
 import { tooBusy } from './give-up-waiting.ts';
 import type { Accepted, AskOptions, Caller, CompareAsk } from './manager.ts';
+import { asCaller, budgetsOf } from './own-budgets.ts';
 import { toEnvelope, toGeneratePayload } from './payloads.ts';
 import { requireUsableSchema } from './require-usable-schema.ts';
 import type { Resources } from './resources.ts';
 
 /** Queues one generation per model and the comparison that joins them. Resolves once all of it is durable. */
 export async function compare(
-  resources: Resources,
+  shared: Resources,
   caller: Caller,
   ask: CompareAsk,
   options: AskOptions = {},
 ): Promise<Accepted<ComparisonResult>> {
+  const resources = asCaller(shared, caller);
   requireNotAborted(options.signal);
   await requireUsableSchema(ask.settings);
   const { queue, uuid } = resources;
@@ -136,7 +138,7 @@ function planJudge(
   { provider, model }: ResolvedModel,
 ): Pick<GeneratePayload, 'budget'> {
   const [first] = generations;
-  if (first?.budget === undefined && resources.catalog.budgets.length === 0) return {};
+  if (first?.budget === undefined && budgetsOf(resources).length === 0) return {};
   if (first === undefined) return {};
   const answers = generations.map(({ provider: id, request }) =>
     estimateOutput(resources.catalog, { ...request, provider: id }),

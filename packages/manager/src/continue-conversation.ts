@@ -8,7 +8,7 @@ import {
   type Warning,
 } from '@aimm/contracts';
 import { toConversationTurn } from '@aimm/queue';
-import { within } from './ask-ledger.ts';
+import { within } from './ask-database.ts';
 import { claimTurn } from './claim-turn.ts';
 import type { Caller, GenerateAsk, GenerationAnswer } from './manager.ts';
 import type { Resources } from './resources.ts';

@@ -12,6 +12,7 @@ import { estimateRequest } from './estimate-request.ts';
 import { deleteConversation, getConversation, listConversations } from './conversations.ts';
 import { generate } from './generate.ts';
 import { checkHealth } from './health.ts';
+import { createIdentify } from './identify.ts';
 import { cancelJob, getJob } from './jobs.ts';
 import { createKnownPreferences } from './known-preferences.ts';
 import { listJobs } from './list-jobs.ts';
@@ -66,6 +67,7 @@ export function createManager(options: ManagerOptions): Promise<Manager> {
   const speeds = createModelSpeeds(database, now);
   const preferences = createKnownPreferences({ catalog, database, news: queue.preferenceNews, logger, now });
   const choices = createCounter();
+  const identify = createIdentify({ database, changes: queue.tokenChanges, logger, now });
   const databaseKind = databaseUrl.startsWith('file:') ? 'sqlite' : 'postgresql';
   const resources: Resources = {
     catalog,
@@ -103,8 +105,9 @@ export function createManager(options: ManagerOptions): Promise<Manager> {
     listConversations: (caller, query) => ours(() => listConversations(resources, caller, query)),
     getConversation: (caller, id, page) => ours(() => getConversation(resources, caller, id, page)),
     deleteConversation: (caller, id) => ours(() => deleteConversation(resources, caller, id)),
-    health: (query) => ours(() => checkHealth(resources, query)),
+    health: (caller, query) => ours(() => checkHealth(resources, caller, query)),
     listProviders: () => ours(() => providers.list()),
+    identify: (token) => ours(() => identify(token)),
     async close() {
       config.close();
       await cachedRows.close();

@@ -15,6 +15,7 @@ import { enter } from './enter.ts';
 import { follow, unwrap } from './follow.ts';
 import { giveUpWaiting } from './give-up-waiting.ts';
 import type { Accepted, AskOptions, Caller, GenerateAsk, GenerationAnswer } from './manager.ts';
+import { asCaller } from './own-budgets.ts';
 import { toEnvelope, toGeneratePayload } from './payloads.ts';
 import { requireUsableSchema } from './require-usable-schema.ts';
 import type { Resources } from './resources.ts';
@@ -22,11 +23,12 @@ import { toOwnAnswer, toSharing } from './share-answer.ts';
 
 /** Queues one generation. Resolves once it is durable; its `result` once it has ended. */
 export async function generate(
-  resources: Resources,
+  shared: Resources,
   caller: Caller,
   given: GenerateAsk,
   options: AskOptions = {},
 ): Promise<Accepted<GenerationAnswer>> {
+  const resources = asCaller(shared, caller);
   requireNotAborted(options.signal);
   await requireUsableSchema(given.settings);
   const ask = await applyPreferences(resources, caller, given);

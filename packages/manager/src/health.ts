@@ -1,7 +1,8 @@
 import { type ProviderHealth, toModelManagerError } from '@aimm/contracts';
 import { readBudgets } from './budgets.ts';
+import { asCaller } from './own-budgets.ts';
 import { requireKnownProvider } from './list-models.ts';
-import type { HealthReport, Manager, ProviderView, QueueHealth } from './manager.ts';
+import type { BudgetView, Caller, HealthReport, Manager, ProviderView, QueueHealth } from './manager.ts';
 import { probe } from './probe.ts';
 import type { Resources } from './resources.ts';
 
@@ -11,7 +12,8 @@ const databaseWithinMs = 3_000;
 /** Redis and workers, then the database and each provider at the same time. Never throws for what is merely unwell. */
 export async function checkHealth(
   resources: Resources,
-  query: NonNullable<Parameters<Manager['health']>[0]> = {},
+  caller: Caller,
+  query: NonNullable<Parameters<Manager['health']>[1]> = {},
 ): Promise<HealthReport> {
   if (query.provider !== undefined) requireKnownProvider(resources, query.provider);
   // Not at the same time: opening the database for the first time blocks this process, and Redis would seem to be slow.
@@ -28,14 +30,16 @@ export async function checkHealth(
     const cooldowns = aside.filter(({ provider }) => provider === health.provider);
     return cooldowns.length === 0 ? health : { ...health, cooldowns };
   });
-  const budgets = queue.reachable ? await readBudgets(resources).catch(() => undefined) : undefined;
+  const mine = (budget: BudgetView) => caller.admin || budget.client === caller.client;
+  const budgets = queue.reachable ? await readBudgets(asCaller(resources, caller)).catch(() => undefined) : undefined;
   const works = providers.some(
     ({ configured, reachable, keyValid }) => configured && reachable === true && keyValid !== false,
   );
   return {
     healthy: queue.reachable && queue.problem === undefined && database.reachable && works,
-    providers,
-    budgets,
+    // Which keys there are is their owner's affair.
+    providers: caller.admin ? providers : providers.map(({ keys: _keys, ...health }) => health),
+    budgets: budgets?.filter(mine),
     queue,
     database,
   };

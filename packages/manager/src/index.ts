@@ -1,3 +1,4 @@
+export { createGate, type Gate } from './access.ts';
 export { createManager, type ManagerOptions } from './create-manager.ts';
 export { findConfigFaults } from './find-config-faults.ts';
 export type {

@@ -1,5 +1,8 @@
 import type {
+  AccessScope,
   Capability,
+  ClientBudget,
+  ClientLimits,
   ComparisonResult,
   Conversation,
   ConversationMessage,
@@ -21,6 +24,12 @@ import type { Cooldown } from '@aimm/queue';
 export interface Caller {
   client: string;
   admin: boolean;
+  /** What its access token lets it do; absent: it came without one and may do all of it. */
+  scopes?: readonly AccessScope[] | undefined;
+  /** Of its access token, in place of what the configuration says of the client. */
+  limits?: ClientLimits | undefined;
+  /** Of its access token, besides those of the configuration. */
+  budgets?: readonly ClientBudget[] | undefined;
 }
 
 /** What every way of asking has in common. Seconds become milliseconds at the face. */
@@ -365,7 +374,13 @@ export interface Manager {
   ): Promise<ConversationPage>;
   /** Gives what was deleted. @throws invalid_request when there is no such conversation for this caller */
   deleteConversation(caller: Caller, id: string): Promise<Conversation>;
-  health(query?: { provider?: string | undefined; deep?: boolean | undefined }): Promise<HealthReport>;
+  /** Of the budgets, who is no admin is told its own. */
+  health(caller: Caller, query?: { provider?: string | undefined; deep?: boolean | undefined }): Promise<HealthReport>;
   listProviders(): Promise<ProviderView[]>;
+  /**
+   * Whose access token it is; undefined where it is nobody's, was revoked or has expired.
+   * @throws unavailable where the database does not answer and the token was not in use shortly before
+   */
+  identify(token: string): Promise<Caller | undefined>;
   close(): Promise<void>;
 }

@@ -8,7 +8,7 @@ const defaultDeadlineMs = 3_600_000;
 
 export type Envelope = Pick<
   GeneratePayload,
-  'client' | 'share' | 'tags' | 'lane' | 'enqueuedAt' | 'deadlineAt' | 'replyTo' | 'startBy'
+  'client' | 'clientLimits' | 'share' | 'tags' | 'lane' | 'enqueuedAt' | 'deadlineAt' | 'replyTo' | 'startBy'
 >;
 
 type Timing = Pick<GenerateAsk, 'maxWaitMs' | 'timeoutMs' | 'tags'>;
@@ -18,6 +18,7 @@ export function toEnvelope({ queue, now }: Resources, caller: Caller, ask: Timin
   const wanted = (ask.maxWaitMs ?? 0) + (ask.timeoutMs ?? 0) * 3;
   return {
     client: caller.client,
+    ...(hasLimits(caller.limits) && { clientLimits: caller.limits }),
     // The programs of a local user have one name: each front takes turns of its own.
     ...(caller.client === 'local' && { share: queue.replies.stream }),
     tags: [...new Set(ask.tags ?? [])],
@@ -49,4 +50,8 @@ export function toGeneratePayload(
     warnings: resolved.warnings,
     ...(options.parentId !== undefined && { parentId: options.parentId }),
   };
+}
+
+function hasLimits(limits: Caller['limits']): limits is NonNullable<Caller['limits']> {
+  return limits !== undefined && Object.values(limits).some((limit) => limit !== undefined);
 }

@@ -2,6 +2,7 @@ import type { Catalog } from '@aimm/catalog';
 import type { DatabaseOnDemand } from '@aimm/database';
 import type { FrontQueue } from '@aimm/queue';
 import type { Logger } from '@aimm/runtime';
+import type { Budget } from './own-budgets.ts';
 import type { CachedRows } from './cached-rows.ts';
 import type { KnownPreferences } from './known-preferences.ts';
 import type { ProviderDirectory } from './provider-directory.ts';
@@ -15,6 +16,8 @@ export interface Resources {
   database: DatabaseOnDemand;
   databaseKind: 'sqlite' | 'postgresql';
   cachedRows: CachedRows;
+  /** What the access token of the caller brings; see `asCaller`. */
+  ownBudgets?: readonly Budget[];
   providers: ProviderDirectory;
   listing: ModelListing;
   speeds: ModelSpeeds;

@@ -16,6 +16,7 @@ import { type Cooldown, readCooldowns } from './read-cooldowns.ts';
 import { createReplyReader, type ReplyReader } from './replies.ts';
 import { createRequests, type Requests } from './requests.ts';
 import { createSharedClock, type SharedClock } from './shared-clock.ts';
+import { createTokenChanges, type TokenChanges } from './token-changes.ts';
 import { createWaiters, type Waiters } from './waiters.ts';
 
 /** Everything a front needs of the queue, over two connections, and a third that only listens once preferences were read. Opening it does not wait for Redis. */
@@ -31,6 +32,7 @@ export interface FrontQueue {
   readonly pools: PoolPicker;
   readonly handOver: HandOver;
   readonly preferenceNews: PreferenceNews;
+  readonly tokenChanges: TokenChanges;
   workers(): Promise<WorkerPresence[]>;
   /** What is set aside now. @throws unavailable */
   cooldowns(): Promise<Cooldown[]>;
@@ -61,6 +63,7 @@ export function openFrontQueue({ redisUrl, frontId, providers, logger }: FrontQu
   const preferenceNews = createPreferenceNews(redis, logger);
   const tally = createTally();
   const sums = createMetricSums(redis, tally);
+  const tokenChanges = createTokenChanges(blocking, logger);
   const waiters = createWaiters({
     replies,
     requests,
@@ -84,6 +87,7 @@ export function openFrontQueue({ redisUrl, frontId, providers, logger }: FrontQu
     pools: createPoolPicker(redis),
     handOver: createHandOver(redis, producer),
     preferenceNews,
+    tokenChanges,
     workers: () => withRedis(redis, () => listWorkers(redis)),
     cooldowns: () => withRedis(redis, () => readCooldowns(redis, clock.now)),
     counts: () =>
@@ -102,6 +106,7 @@ export function openFrontQueue({ redisUrl, frontId, providers, logger }: FrontQu
       waiters.close();
       clock.close();
       preferenceNews.close();
+      tokenChanges.close();
       await sums.close();
       await replies.close();
       // With Redis away BullMQ's close would wait for it to come back; there is nothing left to save.

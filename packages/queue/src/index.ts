@@ -51,5 +51,6 @@ export { createSameModelFirst, type SameModelFirst } from './same-model-first.ts
 export { createSettlement, type Settlement } from './settlement.ts';
 export { createSharedClock, type SharedClock } from './shared-clock.ts';
 export { toCachedRow, toSharedResult } from './shared-answer.ts';
+export { announceTokenChange } from './token-changes.ts';
 export { createUnsettledJobs, type UnsettledJob, type UnsettledJobs } from './unsettled.ts';
 export { createWaiters, type Waiter, type Waiters } from './waiters.ts';

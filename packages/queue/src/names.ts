@@ -63,6 +63,7 @@ export const keys = {
   replies: (frontId: string) => `${keyPrefix}:replies:${frontId}`,
   cancelChannel: `${keyPrefix}:cancel`,
   preferencesChannel: `${keyPrefix}:preferences`,
+  tokenChannel: `${keyPrefix}:tokens`,
   worker: (workerId: string) => `${keyPrefix}:worker:${workerId}`,
   workers: `${keyPrefix}:workers`,
   listing: (provider: string) => `${keyPrefix}:listing:${provider}`,

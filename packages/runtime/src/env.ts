@@ -25,6 +25,7 @@ const Environment = z.object({
   AIMM_DATA_DIR: z.string().optional(),
   AIMM_CONFIG_DIR: z.string().optional(),
   AIMM_AUTH_TOKEN: z.string().min(16, 'at least 16 characters').optional(),
+  AIMM_REQUIRE_TOKEN: z.enum(['on', 'off'], 'on or off').default('off'),
   AIMM_MASTER_KEY: z.string().min(16, 'at least 16 characters').optional(),
   AIMM_DEMO: z.enum(['auto', 'on', 'off'], 'auto, on or off').default('auto'),
   AIMM_IDLE_SECONDS: count.min(1, 'at least 1').default(300),

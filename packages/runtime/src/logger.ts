@@ -55,7 +55,11 @@ async function prettyStream() {
   return pretty({ destination: 2, sync: true, colorize: process.stderr.isTTY, ignore: 'pid,host' });
 }
 
-/** Replaces each secret of eight characters or more; shorter ones would blot out ordinary words. */
+/** An access token: no process knows all of them, but each can be told by its form. */
+const accessToken = /aimm_[0-9a-f]{64}/g;
+
+/** Replaces access tokens, and each secret of eight characters or more; shorter ones would blot out ordinary words. */
 export function redactSecrets(text: string, secrets: readonly string[]): string {
-  return secrets.reduce((clean, secret) => (secret.length < 8 ? clean : clean.replaceAll(secret, '[secret]')), text);
+  const clean = text.includes('aimm_') ? text.replaceAll(accessToken, '[secret]') : text;
+  return secrets.reduce((rest, secret) => (secret.length < 8 ? rest : rest.replaceAll(secret, '[secret]')), clean);
 }

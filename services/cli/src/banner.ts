@@ -5,7 +5,7 @@ import { formatProviders, withoutPassword } from './commands/status.ts';
 /** What a person needs once everything runs: where it is, who answers, and how to connect a client. */
 export function formatBanner(
   info: StackInfo,
-  options: { binPath: string; authenticated: boolean; farewell: string },
+  options: { binPath: string; token: string | undefined; farewell: string },
 ): string {
   const { httpUrl, dashboardUrl, redisUrl, databaseUrl, dataDir } = info;
   const rows: [string, string][] = [
@@ -17,7 +17,7 @@ export function formatBanner(
     ['Database', withoutPassword(databaseUrl)],
   ];
   const stdio = { mcpServers: { 'ai-model-manager': { command: 'node', args: [options.binPath, 'mcp'] } } };
-  const header = options.authenticated ? ' --header "Authorization: Bearer $AIMM_AUTH_TOKEN"' : '';
+  const header = options.token === undefined ? '' : ` --header "Authorization: Bearer ${options.token}"`;
   return [
     '',
     pc.bold('AI Model Manager is up'),

@@ -12,13 +12,13 @@ export function findStartFaults(
   return [
     ...faults,
     ...findUnknownProviders(catalog, env.WORKER_PROVIDERS),
-    ...(open === undefined || raw['AIMM_AUTH_TOKEN'] !== undefined
+    ...(open === undefined || raw['AIMM_AUTH_TOKEN'] !== undefined || env.AIMM_REQUIRE_TOKEN === 'on'
       ? []
       : [
           {
             source: 'environment',
             path: 'AIMM_AUTH_TOKEN',
-            expected: `a token of at least 16 characters, since ${open} can be reached from other machines`,
+            expected: `a token of at least 16 characters, since ${open} can be reached from other machines (or set AIMM_REQUIRE_TOKEN=on and make tokens with \`aimm tokens create\`)`,
           },
         ]),
   ];

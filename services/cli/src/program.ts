@@ -13,6 +13,7 @@ import { addPreferencesCommand } from './commands/preferences.ts';
 import { addServiceCommands } from './commands/services.ts';
 import { addStackCommand } from './commands/stack.ts';
 import { addStatusCommand } from './commands/status.ts';
+import { addTokensCommand } from './commands/tokens.ts';
 import { addUpCommand } from './commands/up.ts';
 import { addUsageCommand } from './commands/usage.ts';
 
@@ -43,6 +44,7 @@ export function createProgram(): Command {
   addUsageCommand(program);
   addPreferencesCommand(program);
   addKeysCommand(program);
+  addTokensCommand(program);
   addDoctorCommand(program);
   addMigrateCommand(program);
   addDemoCommand(program);

@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import type { Manager } from '@aimm/manager';
+import { createGate, type Manager } from '@aimm/manager';
 import type { Redis } from '@aimm/queue';
 import type { Logger } from '@aimm/runtime';
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
@@ -14,6 +14,7 @@ import { sendProblem } from './send-problem.ts';
 
 export interface AppOptions {
   token: string | undefined;
+  requireToken: boolean;
   manager: Manager;
   redis: Redis;
   board: QueueBoard;
@@ -24,17 +25,19 @@ export interface AppOptions {
 const assets = fileURLToPath(new URL('../assets', import.meta.url));
 
 /** Every path of the dashboard, with its guards before it. */
-export function createApp({ token, manager, redis, board, logger, now }: AppOptions): Express {
-  const access = createAccess(token, now);
+export function createApp({ token, requireToken, manager, redis, board, logger, now }: AppOptions): Express {
+  const gate = createGate({ authToken: token, requireToken, identify: (given) => manager.identify(given) });
+  const access = createAccess({ gate, token, now });
   const app = express();
   app.disable('x-powered-by');
   app.use(setSecurityHeaders);
   // With a token a page that reached us by a name of its own gets nothing, and a proxy may pass on its public name.
-  if (token === undefined) app.use(requireLocalHost);
+  if (!access.demanded) app.use(requireLocalHost);
   app.use(requireSameOrigin);
   app.use('/assets', express.static(assets, { maxAge: '1h', index: false }));
   app.get('/healthz', serveHealth({ manager, redis, access, now }));
-  if (access.demanded) app.use(loginPages(access), requireLogin(access));
+  if (access.demanded) app.use(loginPages(access));
+  app.use(requireLogin(access));
   app.get('/', overviewPage({ manager, redis, board, signedIn: access.demanded, now }));
   app.get('/metrics', metricsPage({ manager, redis, board, logger, now }));
   app.use('/queues', board.handler);

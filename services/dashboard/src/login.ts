@@ -1,6 +1,7 @@
-import express, { type RequestHandler, type Response, Router } from 'express';
+import express, { type Request, type RequestHandler, type Response, Router } from 'express';
 import * as z from 'zod';
-import { type Access, sessionCookie, sessionMs } from './access.ts';
+import { toModelManagerError } from '@aimm/contracts';
+import { type Access, type Admission, sessionCookie, sessionMs } from './access.ts';
 import { html } from './html.ts';
 import { renderPage } from './page.ts';
 import { sendProblem, wantsPage } from './send-problem.ts';
@@ -14,15 +15,16 @@ export function loginPages(access: Access): Router {
     const { next } = req.query;
     sendForm(res, { next: typeof next === 'string' ? next : undefined });
   });
-  router.post('/login', express.urlencoded({ extended: false, limit: '8kb' }), (req, res) => {
+  router.post('/login', express.urlencoded({ extended: false, limit: '8kb' }), async (req, res) => {
     const form = LoginForm.safeParse(req.body).data;
-    const session = form && access.openSession(form.token.trim());
-    if (session === undefined) {
-      res.status(401);
-      sendForm(res, { next: form?.next, failed: true });
+    const opened = form === undefined ? 'refused' : await orProblem(req, res, access.openSession(form.token.trim()));
+    if (opened === undefined) return;
+    if (typeof opened === 'string') {
+      res.status(opened === 'refused' ? 401 : 403);
+      sendForm(res, { next: form?.next, wrong: opened });
       return;
     }
-    res.cookie(sessionCookie, session, { ...cookieOptions(req.headers), maxAge: sessionMs });
+    res.cookie(sessionCookie, opened.cookie, { ...cookieOptions(req.headers), maxAge: sessionMs });
     res.redirect(303, toLocalPath(form?.next));
   });
   router.post('/logout', (req, res) => {
@@ -34,18 +36,43 @@ export function loginPages(access: Access): Router {
 
 /** Sends browsers to the form and tells programs what is missing. */
 export function requireLogin(access: Access): RequestHandler {
-  return (req, res, next) => {
-    if (access.allows(req)) return next();
-    if (wantsPage(req)) {
+  return async (req, res, next) => {
+    const admission = await orProblem(req, res, access.check(req));
+    if (admission === 'admitted') return next();
+    if (admission === undefined) return;
+    if (admission === 'not_admin') {
+      sendProblem(req, res, 403, notAdmin);
+      return;
+    }
+    // On loopback without AIMM_AUTH_TOKEN nobody has to sign in; what was brought was wrong all the same.
+    if (wantsPage(req) && access.demanded) {
       res.redirect(303, `/login?next=${encodeURIComponent(req.originalUrl)}`);
       return;
     }
     res.set('WWW-Authenticate', 'Bearer realm="AI Model Manager"');
     sendProblem(req, res, 401, {
       title: 'The dashboard needs its token',
-      detail: 'Send the value of AIMM_AUTH_TOKEN as “Authorization: Bearer …”, or sign in at /login.',
+      detail:
+        'Send the value of AIMM_AUTH_TOKEN, or an access token with the scope admin, as “Authorization: Bearer …”, or sign in at /login.',
     });
   };
+}
+
+const notAdmin = {
+  title: 'This access token may not see the dashboard',
+  detail:
+    'It shows what everybody asked, so it needs the scope admin. Your own usage is in the tool get_usage_stats and the resource stats://usage.',
+};
+
+/** What was found out; undefined once the visitor was told that it cannot be now. */
+async function orProblem<T>(req: Request, res: Response, work: Promise<T>): Promise<T | undefined> {
+  try {
+    return await work;
+  } catch (thrown) {
+    const { message, hint } = toModelManagerError(thrown);
+    sendProblem(req, res, 503, { title: message, ...(hint !== undefined && { detail: hint }), retrySeconds: 5 });
+    return undefined;
+  }
 }
 
 /** `Secure` where the browser came over TLS, which a proxy before us ends. */
@@ -62,12 +89,27 @@ function toLocalPath(next: string | undefined): string {
   return origin === base && !pathname.startsWith('//') ? `${pathname}${search}` : '/';
 }
 
-function sendForm(res: Response, { next, failed = false }: { next: string | undefined; failed?: boolean }): void {
-  const wrong = html`<p class="notice bad" role="alert">This is not the token in AIMM_AUTH_TOKEN.</p>`;
+function sendForm(
+  res: Response,
+  { next, wrong }: { next: string | undefined; wrong?: Exclude<Admission, 'admitted'> },
+): void {
+  const notice =
+    wrong === undefined
+      ? false
+      : wrong === 'not_admin'
+        ? html`<p class="notice bad" role="alert">
+            This access token has not the scope admin, which the dashboard needs.
+          </p>`
+        : html`<p class="notice bad" role="alert">
+            This is not the token in AIMM_AUTH_TOKEN, and no access token that is live.
+          </p>`;
   const body = html`<section class="card narrow">
     <h1>Sign in</h1>
-    <p>The queues hold prompts and answers, so this dashboard asks for the token in <code>AIMM_AUTH_TOKEN</code>.</p>
-    ${failed && wrong}
+    <p>
+      The queues hold prompts and answers, so this dashboard asks for the token in <code>AIMM_AUTH_TOKEN</code>, or for
+      an access token with the scope <code>admin</code>.
+    </p>
+    ${notice}
     <form method="post" action="/login">
       <label for="token">Token</label>
       <input id="token" name="token" type="password" autocomplete="current-password" required autofocus />

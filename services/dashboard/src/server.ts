@@ -41,7 +41,7 @@ const patience = { headersTimeout: 10_000, requestTimeout: 15_000, connectionsCh
 export async function startDashboard(options: DashboardOptions): Promise<Dashboard> {
   const { settings, manager, redis, logger, now = Date.now } = options;
   const board = createQueueBoard({ manager, redis, logger });
-  const server = createServer(patience, createApp({ token: settings.token, manager, redis, board, logger, now }));
+  const server = createServer(patience, createApp({ ...settings, manager, redis, board, logger, now }));
   const port = await listen(server, settings);
   return {
     url: `http://${toBrowserHost(settings.host)}:${port}`,

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { GeneratePayload } from '@aimm/contracts';
-import { createManager } from '@aimm/manager';
+import { createManager, type Manager } from '@aimm/manager';
 import { connectFront, connectWorker, createPresence, createProducer } from '@aimm/queue';
 import { createLogger } from '@aimm/runtime';
 import { vi } from 'vitest';
@@ -15,9 +15,14 @@ export const providers = ['openai', 'anthropic', 'google', 'mistral', 'ollama'];
 
 /** A dashboard on a free port over a Redis and a database of its own; `redis` can be stopped and started. */
 export async function createDashboardFixture(
-  options: Partial<DashboardSettings> & { redisRunning?: boolean; databaseUrl?: string; now?: () => number } = {},
+  options: Partial<DashboardSettings> & {
+    redisRunning?: boolean;
+    databaseUrl?: string;
+    now?: () => number;
+    identify?: Manager['identify'];
+  } = {},
 ) {
-  const { redisRunning = true, databaseUrl, now, ...settings } = options;
+  const { redisRunning = true, databaseUrl, now, identify, ...settings } = options;
   const logger = await createLogger({ name: 'test', level: 'silent', format: 'json' });
   const redis = await createRedisServer(logger);
   if (redisRunning) await redis.start();
@@ -29,8 +34,8 @@ export async function createDashboardFixture(
   });
   const connection = connectFront(redis.url, logger);
   const dashboard = await startDashboard({
-    settings: { host: '127.0.0.1', port: 0, token: undefined, ...settings },
-    manager,
+    settings: { host: '127.0.0.1', port: 0, token: undefined, requireToken: false, ...settings },
+    manager: { ...manager, ...(identify !== undefined && { identify }) },
     redis: connection,
     logger,
     ...(now !== undefined && { now }),

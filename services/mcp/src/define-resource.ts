@@ -1,3 +1,4 @@
+import type { AccessScope } from '@aimm/contracts';
 import type { Caller, Manager } from '@aimm/manager';
 import type { CacheHint } from '@modelcontextprotocol/server';
 
@@ -8,6 +9,8 @@ export interface JsonResource {
   title: string;
   description: string;
   cacheHint: CacheHint;
+  /** Any of these lets an access token read it. */
+  scopes: readonly AccessScope[];
   /** @throws ModelManagerError */
   read: (manager: Manager, caller: Caller) => Promise<unknown>;
 }

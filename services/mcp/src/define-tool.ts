@@ -1,4 +1,4 @@
-import { ModelManagerError } from '@aimm/contracts';
+import { type AccessScope, ModelManagerError, requireScope } from '@aimm/contracts';
 import type { Caller, Manager } from '@aimm/manager';
 import type { Logger } from '@aimm/runtime';
 import type { CallToolResult, StandardSchemaWithJSON } from '@modelcontextprotocol/server';
@@ -51,6 +51,8 @@ interface ToolSpec<I extends z.ZodObject, O extends z.ZodObject> {
   input: I;
   output: O;
   annotations: ToolHints;
+  /** Any of these lets an access token call it. */
+  scopes: readonly AccessScope[];
   meta?: Record<string, unknown>;
   /** How many steps its progress counts, where it counts. */
   steps?: (input: z.output<I>) => number;
@@ -72,6 +74,7 @@ export interface Tool {
   inputSchema: StandardSchemaWithJSON;
   outputSchema: StandardSchemaWithJSON;
   annotations: ToolHints;
+  scopes: readonly AccessScope[];
   meta: Record<string, unknown> | undefined;
   call: (args: unknown, call: ToolCall) => Promise<CallToolResult>;
 }
@@ -86,10 +89,12 @@ export function defineTool<I extends z.ZodObject, O extends z.ZodObject>(spec: T
     inputSchema: advertise(spec.input, 'input'),
     outputSchema: advertise(spec.output, 'output'),
     annotations: spec.annotations,
+    scopes: spec.scopes,
     meta: spec.meta,
     call: async (args, call) => {
       let progress: ProgressReporter | undefined;
       try {
+        requireScope(call.caller, spec.scopes, `The tool ${spec.name}`);
         const input = parseInput(spec.name, spec.input, args);
         progress = call.startProgress(spec.steps?.(input));
         const context: ToolContext = { ...call, progress, manager: () => call.manager(progress) };

@@ -78,12 +78,18 @@ async function serveStdio({ logger, shutdown, factory }: Front): Promise<void> {
 
 /** Until a signal, or the end of the supervisor that started it. */
 async function serveHttp({ env, logger, shutdown, factory, connection }: Front): Promise<void> {
-  const [{ startHttp }, { leaveWithParent, reportReady }] = await Promise.all([
+  const [{ startHttp }, { leaveWithParent, reportReady }, { createGate }] = await Promise.all([
     import('./transports/http.ts'),
     import('@aimm/local-stack'),
+    import('@aimm/manager'),
   ]);
   leaveWithParent(shutdown);
-  const transport = await startHttp(factory, env, logger);
+  const gate = createGate({
+    authToken: env.AIMM_AUTH_TOKEN,
+    requireToken: env.AIMM_REQUIRE_TOKEN === 'on',
+    identify: async (token) => (await connection.manager()).identify(token),
+  });
+  const transport = await startHttp(factory, env, gate, logger);
   shutdown.add('HTTP', () => transport.close(finishWithinMs));
   logger.info({ url: transport.url }, 'MCP front listens');
   reportReady(transport.url);

@@ -1,4 +1,4 @@
-import { ModelManagerError, toModelManagerError } from '@aimm/contracts';
+import { hasScope, ModelManagerError, requireScope, toModelManagerError } from '@aimm/contracts';
 import type { Caller, Manager } from '@aimm/manager';
 import type { Logger } from '@aimm/runtime';
 import {
@@ -22,6 +22,7 @@ import { advertise } from './json-schema.ts';
 import { prompts } from './prompts/index.ts';
 import { registerPrompt } from './register-prompt.ts';
 import { resources, resourceTemplates } from './resources/index.ts';
+import { findCaller } from './transports/bearer.ts';
 import { tools } from './tools/index.ts';
 
 /** How patient clients are; tests shorten it. All in milliseconds. */
@@ -41,7 +42,7 @@ const defaultTiming: Timing = { handBackMs: 45_000, heartbeatMs: 15_000, textInt
 export interface McpServerOptions {
   /** Called for the first time by the first call that needs it; every call afterwards must give the same one. */
   manager: () => Promise<Manager>;
-  /** Whoever asks through this server. */
+  /** Whoever asks through this server, where a request brings no caller of its own (over HTTP each does). */
   caller: Caller;
   version: string;
   logger: Logger;
@@ -50,16 +51,21 @@ export interface McpServerOptions {
   timing?: Partial<Timing>;
 }
 
-/** The list never changes while a process lives, and is the same for everyone. */
+/** The list never changes while a process lives, and is the same for everyone who may call all of it. */
 const listHint = { ttlMs: 3_600_000, cacheScope: 'public' } as const;
+/** What a token of fewer scopes is shown is its own. */
+const ownListHint = { ...listHint, cacheScope: 'private' } as const;
 
 /**
  * A factory of servers, each for one connection or one HTTP request, for `serveStdio` and `createMcpHandler`.
  * Whatever needs no model (discovery, lists) is answered without the manager.
  */
-export function createMcpServer(options: McpServerOptions): McpServerFactory {
-  const timing = { ...defaultTiming, ...options.timing };
-  return ({ era, requestInfo }) => {
+export function createMcpServer(given: McpServerOptions): McpServerFactory {
+  const timing = { ...defaultTiming, ...given.timing };
+  return ({ era, requestInfo, authInfo }) => {
+    const options = { ...given, caller: findCaller(authInfo) ?? given.caller };
+    const allowed = tools.filter(({ scopes }) => hasScope(options.caller, scopes));
+    const hint = allowed.length === tools.length ? listHint : ownListHint;
     const server = new McpServer(
       { name: 'ai-model-manager', title: 'AI Model Manager', version: options.version },
       {
@@ -70,11 +76,11 @@ export function createMcpServer(options: McpServerOptions): McpServerFactory {
           prompts: { listChanged: false },
         },
         cacheHints: {
-          'tools/list': listHint,
-          'resources/list': listHint,
-          'resources/templates/list': listHint,
-          'prompts/list': listHint,
-          'server/discover': listHint,
+          'tools/list': hint,
+          'resources/list': hint,
+          'resources/templates/list': hint,
+          'prompts/list': hint,
+          'server/discover': hint,
         },
       },
     );
@@ -84,6 +90,7 @@ export function createMcpServer(options: McpServerOptions): McpServerFactory {
       return server;
     }
     for (const tool of tools) registerTool(server, tool, era, options, timing);
+    if (allowed.length < tools.length) listOnly(server, allowed);
     for (const resource of resources) registerResource(server, resource, options);
     for (const template of resourceTemplates) registerTemplate(server, template, options);
     for (const prompt of prompts) registerPrompt(server, prompt, options);
@@ -99,6 +106,24 @@ function findCalledTool(request: Request | undefined): Tool | undefined {
   if (request?.headers.get('mcp-method') !== 'tools/call') return undefined;
   const name = request.headers.get('mcp-name');
   return tools.find((tool) => tool.name === name);
+}
+
+/** A token is shown what it may call. The rest stays registered, so that a call to it is told which scope it lacks. */
+function listOnly(server: McpServer, allowed: readonly Tool[]): void {
+  const listed = allowed.map(({ name, title, description, inputSchema, outputSchema, annotations, meta }) => ({
+    name,
+    title,
+    description,
+    inputSchema: toObjectSchema(inputSchema),
+    outputSchema: toObjectSchema(outputSchema),
+    annotations,
+    ...(meta && { _meta: meta }),
+  }));
+  server.server.setRequestHandler('tools/list', () => ({ tools: listed }));
+}
+
+function toObjectSchema(schema: Tool['inputSchema']): { type: 'object' } {
+  return { ...schema['~standard'].jsonSchema.input({ target: 'draft-2020-12' }), type: 'object' };
 }
 
 /** Schemas are for lists; the SDK would walk through them at each call. */
@@ -162,16 +187,17 @@ async function reachManager(
 }
 
 function registerResource(server: McpServer, resource: JsonResource, options: McpServerOptions): void {
-  const { name, uri, title, description, cacheHint, read } = resource;
+  const { name, uri, title, description, cacheHint } = resource;
   server.registerResource(name, uri, { title, description, mimeType: 'application/json', cacheHint }, () =>
-    readAsJson(uri, options, read),
+    readAsJson(uri, options, resource),
   );
 }
 
 function registerTemplate(server: McpServer, template: JsonResourceTemplate, options: McpServerOptions): void {
-  const { name, uriTemplate, title, description, cacheHint, read, complete } = template;
+  const { name, uriTemplate, title, description, cacheHint, scopes, read, complete } = template;
   const { manager, caller, logger } = options;
   const completeId = async (begun: string) => {
+    if (!hasScope(caller, scopes)) return [];
     try {
       return await complete(await manager(), caller, begun);
     } catch (error) {
@@ -184,16 +210,17 @@ function registerTemplate(server: McpServer, template: JsonResourceTemplate, opt
     name,
     resource,
     { title, description, mimeType: 'application/json', cacheHint },
-    (uri, { id }) => readAsJson(uri.href, options, (opened) => read(opened, caller, String(id))),
+    (uri, { id }) => readAsJson(uri.href, options, { scopes, read: (opened) => read(opened, caller, String(id)) }),
   );
 }
 
 async function readAsJson(
   uri: string,
   { manager, caller, logger }: McpServerOptions,
-  read: JsonResource['read'],
+  { scopes, read }: Pick<JsonResource, 'scopes' | 'read'>,
 ): Promise<ReadResourceResult> {
   try {
+    requireScope(caller, scopes, `The resource ${uri}`);
     const value = await read(await manager(), caller);
     return { contents: [{ uri, mimeType: 'application/json', text: JSON.stringify(value, undefined, 2) }] };
   } catch (thrown) {

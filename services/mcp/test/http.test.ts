@@ -5,6 +5,7 @@ import { ConfigError } from '@aimm/runtime';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { createMcpServer, type McpServerOptions } from '../src/server.ts';
+import { createGate } from '@aimm/manager';
 import { startHttp } from '../src/transports/http.ts';
 import { createFakeManager, createReadyManager } from './support/fake-manager.ts';
 import { answer } from './support/fixtures.ts';
@@ -14,12 +15,17 @@ const token = 'a-token-of-some-length';
 
 async function start(
   manager: McpServerOptions['manager'],
-  settings: { HTTP_HOST?: string; HTTP_PORT?: number; AIMM_AUTH_TOKEN?: string } = {},
+  {
+    AIMM_AUTH_TOKEN: authToken,
+    requireToken = false,
+    ...settings
+  }: { HTTP_HOST?: string; HTTP_PORT?: number; AIMM_AUTH_TOKEN?: string; requireToken?: boolean } = {},
 ) {
   const options = await serverOptions(manager, { maxPromptBytes: 10_000_000 });
   const transport = await startHttp(
     createMcpServer(options),
     { HTTP_HOST: '127.0.0.1', HTTP_PORT: 0, ...settings },
+    createGate({ authToken, requireToken, identify: async (given) => (await manager()).identify(given) }),
     options.logger,
   );
   onTestFinished(() => transport.close(0));

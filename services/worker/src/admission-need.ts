@@ -55,9 +55,11 @@ export function createAdmissionNeeds({
 
 /** Provider, model, and the client where it has limits. The provider's concurrency is its queue's. */
 function toScopes(catalog: Catalog, payload: GeneratePayload): LimitScope[] {
-  const { provider: id, request, client } = payload;
+  const { provider: id, request, client, clientLimits: own } = payload;
   const provider = catalog.findProvider(id);
-  const clientLimits = catalog.findClientLimits(client);
+  // What its token says goes before what the configuration says of it, limit by limit.
+  const clientLimits =
+    own === undefined ? catalog.findClientLimits(client) : { ...catalog.findClientLimits(client), ...own };
   return [
     {
       kind: 'provider',

@@ -48,7 +48,7 @@ function toLimitError({ scope, reason, waitMs }: Refusal, provider: string): Mod
     provider,
     retryable: true,
     retryAfterMs: waitMs,
-    hint: 'The request waits for its turn. Limits are set in config/providers.json; another model may be free.',
+    hint: 'The request waits for its turn. Limits are set in config/providers.json and by access tokens; another model may be free.',
   });
 }
 

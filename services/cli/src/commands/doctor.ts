@@ -86,7 +86,7 @@ async function findAll(): Promise<Finding[]> {
   const databaseUrl = info?.databaseUrl ?? toStackDatabaseUrl(env);
   const manager = await createManager({ raw, logger, redisUrl, databaseUrl, configDir: env.configDir });
   try {
-    return [...basics, running, ...problems, ...toFindings(await manager.health())];
+    return [...basics, running, ...problems, ...toFindings(await manager.health({ client: 'local', admin: true }))];
   } finally {
     await manager.close();
   }

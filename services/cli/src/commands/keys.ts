@@ -1,14 +1,12 @@
-import { mkdirSync } from 'node:fs';
 import { loadCatalog } from '@aimm/catalog';
 import { ModelManagerError } from '@aimm/contracts';
-import type { ApiKey, Database } from '@aimm/database';
-import { findStack } from '@aimm/local-stack';
-import { ensureMasterKey, requireNoFaults, type RuntimeEnvironment } from '@aimm/runtime';
+import type { ApiKey } from '@aimm/database';
+import { ensureMasterKey, requireNoFaults } from '@aimm/runtime';
 import { type Command, InvalidArgumentError } from 'commander';
 import { formatTable, print, printJson } from '../output.ts';
 import { readSecret } from '../read-secret.ts';
 import { openCommandEnvironment } from '../session.ts';
-import { toStackDatabaseUrl } from '../stack/database-url.ts';
+import { withDatabase } from '../with-database.ts';
 
 export function addKeysCommand(program: Command): void {
   const keys = program
@@ -61,7 +59,7 @@ async function addKey(provider: string, { label }: { label?: string }): Promise<
   const { stdin: input, stderr: output } = process;
   const key = requireKey(await readSecret(`Key of ${provider} (not shown): `, { input, output }));
   if (label?.includes(key) === true) throw new ModelManagerError('invalid_request', 'The label holds the key itself.');
-  const stored = await withDatabase(({ apiKeys }, place) => {
+  const stored = await withDatabase(({ apiKeys }, { env: place }) => {
     const masterKey = ensureMasterKey(place);
     return apiKeys.add({ provider, key, label }, masterKey);
   });
@@ -92,22 +90,6 @@ function toRow({ provider, label, fingerprint, createdAt, id, lastFailedAt, last
 
 function toTime(epochMs: number): string {
   return new Date(epochMs).toISOString().slice(0, 16).replace('T', ' ');
-}
-
-/** The database of the stack that runs, where one does; else of this environment. Closes it, however `work` ends. */
-async function withDatabase<T>(work: (database: Database, env: RuntimeEnvironment) => Promise<T>): Promise<T> {
-  const { env, logger } = await openCommandEnvironment();
-  const stack = await findStack(env.dataDir);
-  await stack?.close();
-  const url = stack?.info.databaseUrl ?? toStackDatabaseUrl(env);
-  if (url.startsWith('file:')) mkdirSync(env.dataDir, { recursive: true, mode: 0o700 });
-  const { createDatabase } = await import('@aimm/database');
-  const database = await createDatabase({ url, logger });
-  try {
-    return await work(database, env);
-  } finally {
-    await database.close();
-  }
 }
 
 /** Keys travel in a header: one word of visible characters. Shorter ones could not be kept out of logs. */

@@ -96,7 +96,9 @@ async function joinRunning({ env, raw, logger }: CommandEnvironment, found: Stac
 }
 
 function toBanner(env: RuntimeEnvironment, info: StackInfo, farewell: string): string {
-  return formatBanner(info, { binPath, authenticated: env.AIMM_AUTH_TOKEN !== undefined, farewell });
+  const token = env.AIMM_AUTH_TOKEN === undefined ? 'aimm_…' : '$AIMM_AUTH_TOKEN';
+  const isAsked = env.AIMM_AUTH_TOKEN !== undefined || env.AIMM_REQUIRE_TOKEN === 'on';
+  return formatBanner(info, { binPath, token: isAsked ? token : undefined, farewell });
 }
 
 /** The front joins the stack by itself and tells it its address. Gives that address, if it listens soon enough. */

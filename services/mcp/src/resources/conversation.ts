@@ -10,6 +10,7 @@ export const conversationResource: JsonResourceTemplate = {
   title: 'Conversation',
   description: 'A saved conversation with its first 1,000 messages; get_conversation reads on from next_cursor.',
   cacheHint: { ttlMs: 0, cacheScope: 'private' },
+  scopes: ['read', 'generate'],
   read: async (manager, caller, id) =>
     toConversationPageOutput(await manager.getConversation(caller, id, { limit: 1_000 })),
   complete: async (manager, caller, begun) => {

@@ -7,5 +7,6 @@ export const healthResource: JsonResource = {
   title: 'Health',
   description: 'Which providers are reachable and take their key; the queue with its workers; the database. No keys.',
   cacheHint: { ttlMs: 5000, cacheScope: 'private' },
-  read: async (manager) => toHealthOutput(await manager.health({})),
+  scopes: ['read'],
+  read: async (manager, caller) => toHealthOutput(await manager.health(caller, {})),
 };

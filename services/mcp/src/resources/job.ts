@@ -10,6 +10,7 @@ export const jobResource: JsonResourceTemplate = {
   title: 'Job',
   description: 'A request of the last 24 hours: its place in the queue, the text so far, or the whole answer.',
   cacheHint: { ttlMs: 0, cacheScope: 'private' },
+  scopes: ['read', 'generate'],
   read: async (manager, caller, id) => toJobOutput(await manager.getJob(caller, id)),
   complete: async (manager, caller, begun) => {
     const { jobs } = await manager.listJobs(caller, { limit: mostCompletions });

@@ -6,6 +6,7 @@ export const providersResource: JsonResource = {
   uri: 'config://providers',
   title: 'Providers',
   description: 'The configured providers with their endpoints and limits, and which are ready. No keys.',
+  scopes: ['read', 'generate'],
   cacheHint: { ttlMs: 5000, cacheScope: 'private' },
   read: async (manager) => {
     const providers = await manager.listProviders();

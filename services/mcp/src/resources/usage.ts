@@ -8,6 +8,7 @@ export const usageResource: JsonResource = {
   uri: 'stats://usage',
   title: 'Usage and cost',
   description: 'Requests, tokens, cost, errors and latency of the last 24 hours and 30 days, by provider and model.',
+  scopes: ['read'],
   cacheHint: { ttlMs: 5000, cacheScope: 'private' },
   read: async (manager, caller) => {
     const to = Date.now();

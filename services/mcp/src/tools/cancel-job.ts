@@ -15,6 +15,7 @@ export const cancelJob = defineTool({
   input: z.strictObject({ job_id: RequestId }),
   output: z.object({ job_id, status, kind, created_at, error }),
   annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: true, openWorldHint: false },
+  scopes: ['generate'],
   async run(input, context) {
     const manager = await context.manager();
     const view = await manager.cancelJob(context.caller, input.job_id);

@@ -1,3 +1,4 @@
+import { requireScope } from '@aimm/contracts';
 import * as z from 'zod';
 import { defineTool } from '../define-tool.ts';
 import { formatHealth, HealthSchema, toHealthOutput } from '../format/health.ts';
@@ -13,9 +14,11 @@ export const checkHealth = defineTool({
   }),
   output: HealthSchema,
   annotations: { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: true },
+  scopes: ['read'],
   async run(input, context) {
+    if (input.deep === true) requireScope(context.caller, ['generate'], 'A deep check asks models, and');
     const manager = await context.manager();
-    const report = await manager.health(input);
+    const report = await manager.health(context.caller, input);
     return { text: [formatHealth(report)], structured: toHealthOutput(report) };
   },
 });

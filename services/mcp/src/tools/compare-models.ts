@@ -44,6 +44,7 @@ export const compareModels = defineTool({
   input: Input,
   output: z.object(comparisonFields),
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
+  scopes: ['generate'],
   meta: { 'anthropic/maxResultSizeChars': 500_000 },
   steps: (input) => input.models.length,
   async run(input, context) {

@@ -9,6 +9,7 @@ export const deleteConversation = defineTool({
   input: z.strictObject({ conversation_id: ConversationId }),
   output: z.object({ conversation_id: z.string(), deleted: z.boolean() }),
   annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: true, openWorldHint: false },
+  scopes: ['generate'],
   async run({ conversation_id: id }, context) {
     const manager = await context.manager();
     const { title } = await manager.deleteConversation(context.caller, id);

@@ -26,6 +26,7 @@ export const estimateCost = defineTool({
     .superRefine((input, ctx) => requireOneQuestion(input, ctx)),
   output: z.object({ estimates: z.array(EstimateSchema) }),
   annotations: { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: false },
+  scopes: ['read', 'generate'],
   async run(input, context) {
     const { messages, settings } = toAsk(input, context.maxPromptBytes);
     const manager = await context.manager();

@@ -56,6 +56,7 @@ export const generate = defineTool({
   input: Input,
   output: z.object(generationFields),
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
+  scopes: ['generate'],
   meta: { 'anthropic/maxResultSizeChars': 500_000 },
   async run(input, context) {
     const ask: GenerateAsk = {

@@ -17,6 +17,7 @@ export const getConversation = defineTool({
   }),
   output: ConversationPageSchema,
   annotations: { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: false },
+  scopes: ['read', 'generate'],
   meta: { 'anthropic/maxResultSizeChars': 500_000 },
   async run({ conversation_id: id, limit, cursor }, context) {
     const manager = await context.manager();

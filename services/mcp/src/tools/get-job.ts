@@ -25,6 +25,8 @@ export const getJob = defineTool({
     next_cursor: z.string().optional().describe('There are more results: ask with this.'),
   }),
   annotations: { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: false },
+  // Who may ask must be able to read what took longer than the call.
+  scopes: ['read', 'generate'],
   meta: { 'anthropic/maxResultSizeChars': 500_000 },
   async run(input, context) {
     const view = await readJob(input.job_id, toMs(input.wait_seconds) ?? 0, context);

@@ -12,6 +12,7 @@ export const getModelInfo = defineTool({
   }),
   output: ModelSchema.extend({ warnings: z.array(z.string()) }),
   annotations: { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: false },
+  scopes: ['read', 'generate'],
   async run(input, context) {
     const manager = await context.manager();
     const model = await manager.getModelInfo(input.model);

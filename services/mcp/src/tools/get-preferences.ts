@@ -10,6 +10,7 @@ export const getPreferences = defineTool({
   input: z.strictObject({}),
   output: z.object({ preferences: z.array(PreferenceSchema) }),
   annotations: { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: false },
+  scopes: ['read', 'generate'],
   async run(_input, context) {
     const manager = await context.manager();
     const list = await manager.getPreferences(context.caller);

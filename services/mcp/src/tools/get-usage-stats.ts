@@ -43,6 +43,7 @@ export const getUsageStats = defineTool({
     }),
   output: UsageSchema,
   annotations: { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: false },
+  scopes: ['read'],
   async run(input, context) {
     const { provider, model, client, tag, group_by: groupBy, time_zone: timeZone = 'UTC' } = input;
     const { from, to } = await toSpan(input, timeZone);

@@ -19,6 +19,7 @@ export const listConversations = defineTool({
   }),
   output: ConversationListSchema,
   annotations: { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: false },
+  scopes: ['read', 'generate'],
   async run({ search, limit, cursor }, context) {
     const manager = await context.manager();
     const list = await manager.listConversations(context.caller, { search, limit, cursor });

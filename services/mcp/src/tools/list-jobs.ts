@@ -16,6 +16,7 @@ export const listJobs = defineTool({
   }),
   output: JobListSchema,
   annotations: { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: false },
+  scopes: ['read', 'generate'],
   async run(input, context) {
     const manager = await context.manager();
     const list = await manager.listJobs(context.caller, input);

@@ -28,6 +28,7 @@ export const listModels = defineTool({
       .describe('Providers whose own listing could not be read; their models are from the catalog.'),
   }),
   annotations: { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: true },
+  scopes: ['read', 'generate'],
   async run(input, context) {
     const manager = await context.manager();
     const { models, providers, problems } = await manager.listModels(input);

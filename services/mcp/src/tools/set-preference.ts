@@ -39,6 +39,7 @@ export const setPreference = defineTool({
     warnings: z.array(z.string()),
   }),
   annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: true, openWorldHint: false },
+  scopes: ['generate'],
   async run(input, context) {
     const { name, model, client, system: instructions, ...fields } = input;
     const manager = await context.manager();

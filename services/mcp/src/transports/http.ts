@@ -1,3 +1,4 @@
+import type { Gate } from '@aimm/manager';
 import { ConfigError, type ConfigFault, type Logger, type RuntimeEnvironment, isLoopbackName } from '@aimm/runtime';
 import { createMcpExpressApp } from '@modelcontextprotocol/express';
 import { toNodeHandler } from '@modelcontextprotocol/node';
@@ -7,11 +8,11 @@ import { once } from 'node:events';
 import { createServer, type OutgoingHttpHeaders } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { isWithinDepth } from '../input/json-depth.ts';
-import { requireToken } from './bearer.ts';
+import { requireAdmission } from './bearer.ts';
 import { createLegacySessions } from './legacy-sessions.ts';
 import { maxMessageBytes, maxMessageDepth, oversizedMessage, patience } from './limits.ts';
 
-type HttpSettings = Pick<RuntimeEnvironment, 'HTTP_HOST' | 'HTTP_PORT' | 'AIMM_AUTH_TOKEN'>;
+type HttpSettings = Pick<RuntimeEnvironment, 'HTTP_HOST' | 'HTTP_PORT'>;
 
 export interface HttpTransport {
   /** Where clients connect, such as `http://127.0.0.1:3920/mcp`. */
@@ -21,9 +22,9 @@ export interface HttpTransport {
 }
 
 /** An address that others reach needs a token: without one, anybody could spend the owner's money. */
-function checkHttpSettings({ HTTP_HOST: host, AIMM_AUTH_TOKEN: token }: HttpSettings): ConfigFault[] {
-  if (isLoopbackName(host) || token !== undefined) return [];
-  const expected = `a token of at least 16 characters, since HTTP_HOST ${host} can be reached from other machines (or set HTTP_HOST=127.0.0.1)`;
+function checkHttpSettings({ HTTP_HOST: host }: HttpSettings, gate: Gate): ConfigFault[] {
+  if (isLoopbackName(host) || gate.demanded) return [];
+  const expected = `a token of at least 16 characters, since HTTP_HOST ${host} can be reached from other machines (or set AIMM_REQUIRE_TOKEN=on, or HTTP_HOST=127.0.0.1)`;
   return [{ source: 'environment', path: 'AIMM_AUTH_TOKEN', expected }];
 }
 
@@ -35,9 +36,10 @@ function checkHttpSettings({ HTTP_HOST: host, AIMM_AUTH_TOKEN: token }: HttpSett
 export async function startHttp(
   factory: McpServerFactory,
   settings: HttpSettings,
+  gate: Gate,
   logger: Logger,
 ): Promise<HttpTransport> {
-  const faults = checkHttpSettings(settings);
+  const faults = checkHttpSettings(settings, gate);
   if (faults.length > 0) throw new ConfigError(faults);
 
   const sessions = createLegacySessions();
@@ -49,7 +51,7 @@ export async function startHttp(
   app.disable('x-powered-by');
   app.get('/healthz', (_req, res) => void res.json({ status: 'ok' }));
   // Before the body is read: strangers must not make us hold 32 MB.
-  if (settings.AIMM_AUTH_TOKEN !== undefined) app.use('/mcp', requireToken(settings.AIMM_AUTH_TOKEN));
+  app.use('/mcp', requireAdmission(gate));
   const mcp = createMcpExpressApp({ ...allowedNames(settings.HTTP_HOST), jsonLimit: `${maxMessageBytes}b` });
   mcp.disable('x-powered-by');
   const serve = toNodeHandler(handler, { onerror });

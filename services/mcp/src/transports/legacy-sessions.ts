@@ -1,6 +1,7 @@
-import { type McpServer, type McpServerFactory, Server } from '@modelcontextprotocol/server';
+import { type AuthInfo, type McpServer, type McpServerFactory, Server } from '@modelcontextprotocol/server';
 import type { RequestHandler } from 'express';
 import { randomUUID } from 'node:crypto';
+import { findCaller } from './bearer.ts';
 
 /**
  * Makes `notifications/cancelled` work for clients of 2025 versions over HTTP.
@@ -26,25 +27,31 @@ export function createLegacySessions(): LegacySessions {
       const session = req.get(header);
       if (hasMethod(body, 'initialize') && session === undefined) res.setHeader(header, randomUUID());
       if (hasMethod(body, 'notifications/cancelled') && session !== undefined)
-        for (const server of running.get(session) ?? []) deliver(server, body);
+        for (const server of running.get(toKey(session, req)) ?? []) deliver(server, body);
       next();
     },
     wrap: (factory) => async (ctx) => {
       const server = await factory(ctx);
       const session = ctx.requestInfo?.headers.get(header);
       if (ctx.era === 'modern' || session === null || session === undefined) return server;
-      const servers = running.get(session) ?? new Set();
-      running.set(session, servers.add(server));
+      const key = toKey(session, { auth: ctx.authInfo });
+      const servers = running.get(key) ?? new Set();
+      running.set(key, servers.add(server));
       const low = server instanceof Server ? server : server.server;
       const { onclose } = low;
       low.onclose = () => {
         onclose?.();
         servers.delete(server);
-        if (servers.size === 0 && running.get(session) === servers) running.delete(session);
+        if (servers.size === 0 && running.get(key) === servers) running.delete(key);
       };
       return server;
     },
   };
+}
+
+/** A session is its client's: who learned of another's id cannot end calls with it. */
+function toKey(session: string, { auth }: { auth?: AuthInfo | undefined }): string {
+  return `${findCaller(auth)?.client} ${session}`;
 }
 
 interface Cancellation {

@@ -131,13 +131,17 @@ export function createFakeManager(overrides: Partial<Manager> = {}): FakeManager
       record('deleteConversation', caller, id);
       return conversation;
     },
-    async health(query) {
+    async health(_caller, query) {
       record('health', query);
       return health;
     },
     async listProviders() {
       record('listProviders');
       return [provider];
+    },
+    async identify(token) {
+      record('identify', token);
+      return undefined;
     },
     async close() {
       record('close');
