@@ -8,6 +8,8 @@ const slow = { testTimeout: 60_000, hookTimeout: 60_000 };
 
 export default defineConfig({
   test: {
+    // Tests wait for processes more than they compute: two side by side on two cores, where vitest would run one.
+    maxWorkers: 2,
     coverage: {
       provider: 'v8',
       include: ['{services,packages}/*/src/**/*.{ts,tsx}'],
@@ -39,13 +41,12 @@ export default defineConfig({
           name: 'faults',
           include: ['tests/faults/**/*.test.ts'],
           globalSetup: ['tests/support/global-setup.ts'],
-          maxWorkers: 2,
           ...slow,
         },
       },
       {
         extends: true,
-        test: { name: 'fuzz', include: ['tests/fuzz/**/*.test.ts'], maxWorkers: 2, ...slow },
+        test: { name: 'fuzz', include: ['tests/fuzz/**/*.test.ts'], ...slow },
       },
     ],
   },

@@ -82,6 +82,23 @@ const cases: [tool: string, args: Record<string, unknown>, told: string[]][] = [
   ['cancel_job', {}, ['job_id', 'required']],
   ['cancel_job', { job_id: 12 }, ['job_id', 'a text']],
   ['cancel_job', { ...job, force: true }, ['force', 'unknown field', 'job_id']],
+  ['list_conversations', { limit: 0 }, ['limit', 'at least 1']],
+  ['list_conversations', { query: 'fox' }, ['query', 'unknown field', 'search']],
+  ['list_conversations', { cursor: 'made up' }, ['cursor']],
+  ['get_conversation', {}, ['conversation_id', 'required']],
+  ['get_conversation', { conversation_id: 'conv_0198c0de-0000-7000-8000-000000000001' }, ['no conversation']],
+  ['get_conversation', { conversation_id: 'conv_0198c0de-0000-7000-8000-000000000001', cursor: 'x' }, ['next_cursor']],
+  ['delete_conversation', {}, ['conversation_id', 'required']],
+  ['estimate_cost', { prompt: 'Hi' }, ['models', 'required']],
+  ['estimate_cost', { prompt: 'Hi', models: [] }, ['models']],
+  ['estimate_cost', { models: ['openai/gpt-5-mini'] }, ['prompt']],
+  ['list_jobs', { status: 'lost' }, ['status', '"queued"']],
+  ['list_jobs', { limit: 101 }, ['limit', 'at most 100']],
+  ['get_preferences', { name: 'fast' }, ['name', 'unknown field']],
+  ['set_preference', {}, ['name', 'required']],
+  ['set_preference', { name: 'openai/own', model: 'openai/gpt-5-mini' }, ['openai/own']],
+  ['set_preference', { name: 'loop', model: 'fast' }, ['fast']],
+  ['delete_conversation', { conversation_id: 'conv_0198c0de-0000-7000-8000-000000000001' }, ['no conversation']],
 ];
 
 let deployment: Deployment;

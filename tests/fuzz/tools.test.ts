@@ -46,7 +46,11 @@ test('every tool answers whatever its arguments are', { timeout: timeFor(0.45) }
   for (const caller of callers) {
     await caller.call('get_usage_stats', { period: 'month', group_by: 'day', time_zone: 'Europe/Berlin' });
     await caller.call('list_conversations', { search: 'nothing' });
-    await caller.call('generate', { prompt: 'What is there to load?', model: 'mistral/mistral-small-latest', save_conversation: true });
+    await caller.call('generate', {
+      prompt: 'What is there to load?',
+      model: 'mistral/mistral-small-latest',
+      save_conversation: true,
+    });
   }
   const before = await Promise.all(callers.map(async (caller) => readHeapMib(await caller.front())));
 
