@@ -32,13 +32,17 @@ describe.each(faces)('a client of version $era over $transport', (face) => {
       'compare_models',
       'list_models',
       'get_model_info',
+      'estimate_cost',
       'get_usage_stats',
       'check_health',
       'get_job',
       'cancel_job',
+      'list_jobs',
       'list_conversations',
       'get_conversation',
       'delete_conversation',
+      'get_preferences',
+      'set_preference',
     ]);
     for (const tool of tools) {
       expect(tool.title).not.toBe('');
