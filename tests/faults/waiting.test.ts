@@ -91,6 +91,9 @@ test('max_wait_seconds ends a wait behind a pause, also when the front that aske
   ]);
   const first = await stack.generate(front, 'refused', {}, { stream: true });
   await expect.poll(() => first.events.some(({ type }) => type === 'waiting'), patience).toBe(true);
+  // Whoever comes before the pause is in force is told at once that it is longer than the wait.
+  const redis = stack.redis.client();
+  await expect.poll(() => redis.pttl('{aimm}:mistral:limiter'), patience).toBeGreaterThan(60_000);
 
   const here = await stack.generate(front, 'waits here', { maxWaitMs: 700 });
   const there = await stack.generate(gone, 'its front goes', { maxWaitMs: 700 });
