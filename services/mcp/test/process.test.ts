@@ -43,7 +43,7 @@ describe.each(eras)('the process, for a client of version %s', { timeout: 20_000
     );
     onTestFinished(() => client.close());
     expect((await client.listTools()).tools.map(({ name }) => name)).toContain('generate');
-    expect((await client.listResources()).resources).toHaveLength(2);
+    expect((await client.listResources()).resources).toHaveLength(4);
   });
 });
 

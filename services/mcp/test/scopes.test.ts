@@ -7,7 +7,7 @@ import { tools } from '../src/tools/index.ts';
 import { startHttp } from '../src/transports/http.ts';
 import { callTool, createClient, type Era, eras, serverOptions } from './support/connect.ts';
 import { createReadyManager } from './support/fake-manager.ts';
-import { generationId } from './support/fixtures.ts';
+import { conversationId, generationId } from './support/fixtures.ts';
 
 const authToken = 'a-bootstrap-token-of-some-length';
 
@@ -47,8 +47,33 @@ async function start(gate: { authToken?: string; requireToken?: boolean } = {}) 
 }
 
 const allowed: Record<string, string[]> = {
-  generate: ['generate', 'compare_models', 'list_models', 'get_model_info', 'get_job', 'cancel_job'],
-  read: ['list_models', 'get_model_info', 'get_usage_stats', 'check_health', 'get_job'],
+  generate: [
+    'generate',
+    'compare_models',
+    'list_models',
+    'get_model_info',
+    'estimate_cost',
+    'get_job',
+    'cancel_job',
+    'list_jobs',
+    'list_conversations',
+    'get_conversation',
+    'delete_conversation',
+    'get_preferences',
+    'set_preference',
+  ],
+  read: [
+    'list_models',
+    'get_model_info',
+    'estimate_cost',
+    'get_usage_stats',
+    'check_health',
+    'get_job',
+    'list_jobs',
+    'list_conversations',
+    'get_conversation',
+    'get_preferences',
+  ],
 };
 const all = tools.map(({ name }) => name);
 
@@ -58,6 +83,10 @@ const args: Record<string, Record<string, unknown>> = {
   get_model_info: { model: 'openai/a' },
   get_job: { job_id: generationId },
   cancel_job: { job_id: generationId },
+  estimate_cost: { prompt: 'Hi', models: ['openai/a'] },
+  get_conversation: { conversation_id: conversationId },
+  delete_conversation: { conversation_id: conversationId },
+  set_preference: { name: 'mine', model: 'openai/a' },
 };
 
 describe.each(eras)('an access token in version %s', (era) => {
