@@ -1,3 +1,5 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
 import { startHttpFront } from '../support/deployment.ts';
@@ -19,10 +21,13 @@ test('a worker whose event loop stands still past its lock loses nothing, and wh
   const [front, standing] = await Promise.all([stack.openFront(), stack.startWorker(blocked)]);
   const asked = await stack.generate(front, 'its worker stands still');
   await upstream.arrived(1);
-  standing.child.send({ type: 'block', ms: 6_000 });
+  const goesOn = join(stack.dir, 'goes-on');
+  standing.child.send({ type: 'block', until: goesOn });
   await stack.startWorker();
   expect(await asked.result).toMatchObject({ calls: 2, text: `echo: ${asked.prompt}` });
   upstream.release();
+  await expect.poll(() => upstream.calls[0]?.answeredAt).toBeDefined();
+  await writeFile(goesOn, '');
   const { ledger } = await stack.database();
   const readStates = async () => (await ledger.findByRequest(asked.requestId)).map(({ status }) => status);
   await expect.poll(readStates, { timeout: 20_000 }).toEqual(['succeeded', 'succeeded']);

@@ -1,4 +1,9 @@
-/** Loaded into a process before its own code (`--import`): its event loop stands still for as long as its parent says. */
-process.on('message', (message: { type?: string; ms?: number }) => {
-  if (message.type === 'block') Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, message.ms ?? 0);
+import { existsSync } from 'node:fs';
+
+const look = new Int32Array(new SharedArrayBuffer(4));
+
+/** Loaded into a process before its own code (`--import`): its event loop stands still until the file its parent names is there. */
+process.on('message', (message: { type?: string; until?: string }) => {
+  if (message.type !== 'block' || message.until === undefined) return;
+  while (!existsSync(message.until)) Atomics.wait(look, 0, 0, 20);
 });
