@@ -11,6 +11,22 @@
  * - **reply**: what a worker sends back to the front that waits.
  */
 export { AccessScope, ClientBudget, ClientLimits, ClientName, hasScope, requireScope } from './access.ts';
+export {
+  Assertion,
+  AssertionOutcome,
+  BatchColumn,
+  BatchColumnSummary,
+  BatchCounts,
+  BatchGeneration,
+  BatchGenerationStatus,
+  BatchItem,
+  BatchLane,
+  BatchStatus,
+  BatchVariant,
+  BatchVerdict,
+  BatchView,
+  JudgeMode,
+} from './batches.ts';
 export { CallRecord, CallStatus, Checkpoint, LedgerRow, Outcome, UnfitAnswer } from './calls.ts';
 export { ComparisonEntry, ComparisonResult, ComparisonSummary, Judgement } from './comparison.ts';
 export {

@@ -1,0 +1,184 @@
+import * as z from 'zod';
+import { ErrorShape } from './errors.ts';
+import { FinishReason, GenerationSettings, Usage, Warning } from './generation.ts';
+import { JsonObject, Message } from './messages.ts';
+
+/**
+ * A batch asks every item of every column. An **item** is one prompt; a **column** is one model with one variant of the
+ * settings; each pair of them is one generation. A judge adds columns of its own, whose generations read those of others.
+ */
+
+const named = { name: z.string().min(1).max(100).optional() };
+const text = { value: z.string(), ignoreCase: z.boolean().optional() };
+
+/** What an answer is held against, without asking a model. `name` heads its column in results; default: its type. */
+export const Assertion = z.discriminatedUnion('type', [
+  z.strictObject({ ...named, type: z.literal('contains'), ...text }),
+  z.strictObject({ ...named, type: z.literal('not_contains'), ...text }),
+  /** The whole answer, but for white space around it. */
+  z.strictObject({ ...named, type: z.literal('equals'), ...text }),
+  z.strictObject({ ...named, type: z.literal('regex'), pattern: z.string(), flags: z.string().optional() }),
+  /** The answer is JSON that the schema takes; without a schema, JSON. */
+  z.strictObject({ ...named, type: z.literal('json_schema'), schema: JsonObject.optional() }),
+  /** How alike the two are, 0 to 1, by edits. */
+  z.strictObject({
+    ...named,
+    type: z.literal('similarity'),
+    value: z.string(),
+    threshold: z.number().min(0).max(1),
+  }),
+  z.strictObject({ ...named, type: z.literal('max_cost'), nanoUsd: z.number().int().nonnegative() }),
+  /** The last call, start to end. */
+  z.strictObject({ ...named, type: z.literal('max_latency'), ms: z.number().nonnegative() }),
+]);
+export type Assertion = z.infer<typeof Assertion>;
+
+/** `score`: 0 to 1, where there is more to say than whether it passed. `reason`: why it did not. */
+export const AssertionOutcome = z.object({
+  name: z.string(),
+  passed: z.boolean(),
+  score: z.number().optional(),
+  reason: z.string().optional(),
+});
+export type AssertionOutcome = z.infer<typeof AssertionOutcome>;
+
+/** One prompt, its variables filled in. `settings` go before the column's, which go before the batch's. */
+export const BatchItem = z.strictObject({
+  /** The user's own, else its number; unique in the batch. */
+  id: z.string().min(1).max(200),
+  messages: z.array(Message).min(1),
+  /** What it was made of, to be shown beside the answers. */
+  vars: JsonObject.optional(),
+  settings: GenerationSettings.optional(),
+  assertions: z.array(Assertion).optional(),
+});
+export type BatchItem = z.infer<typeof BatchItem>;
+
+/** One way to ask each model; a batch has at least one. */
+export const BatchVariant = z.strictObject({
+  name: z.string().min(1).max(100).optional(),
+  settings: GenerationSettings,
+});
+export type BatchVariant = z.infer<typeof BatchVariant>;
+
+/** `queue`: our workers ask, any provider. `provider_batch`: the vendor's batch API, at its price and in its time. */
+export const BatchLane = z.enum(['queue', 'provider_batch']);
+export type BatchLane = z.infer<typeof BatchLane>;
+
+/** `scores`: each answer by itself, 0 to 10. `pairwise`: every two answers to an item, each pair in both orders. */
+export const JudgeMode = z.enum(['scores', 'pairwise']);
+export type JudgeMode = z.infer<typeof JudgeMode>;
+
+export const BatchColumn = z.object({
+  /** From 0, in the order asked; columns that are added later come after. Never used again. */
+  number: z.number().int().nonnegative(),
+  provider: z.string(),
+  /** The vendor's model id. */
+  model: z.string(),
+  lane: BatchLane,
+  /** The name of its variant, where the batch has several. */
+  variant: z.string().optional(),
+  /** Of a judge's column: the columns whose answers it reads, one (scores) or two (a pair, in this order). */
+  judges: z.array(z.number().int().nonnegative()).min(1).max(2).optional(),
+});
+export type BatchColumn = z.infer<typeof BatchColumn>;
+
+/** What a judge said of one answer (`score`) or of two (`winner`). */
+export const BatchVerdict = z.object({
+  score: z.number().min(0).max(10).optional(),
+  winner: z.enum(['first', 'second', 'tie']).optional(),
+  reason: z.string().optional(),
+});
+export type BatchVerdict = z.infer<typeof BatchVerdict>;
+
+/**
+ * `waiting`: not in a queue yet. `queued`: in a queue, or being called. `skipped`: there is nothing to judge, an answer
+ * that it would read having failed.
+ */
+export const BatchGenerationStatus = z.enum(['waiting', 'queued', 'succeeded', 'failed', 'cancelled', 'skipped']);
+export type BatchGenerationStatus = z.infer<typeof BatchGenerationStatus>;
+
+/** One item asked of one column, and what came of it. Times are milliseconds, money is nano-dollars. */
+export const BatchGeneration = z.object({
+  item: z.number().int().nonnegative(),
+  itemId: z.string(),
+  column: z.number().int().nonnegative(),
+  status: BatchGenerationStatus,
+  /** The request that asks, or asked last. */
+  requestId: z.string().optional(),
+  text: z.string().optional(),
+  structured: z.json().optional(),
+  finishReason: FinishReason.optional(),
+  usage: Usage.optional(),
+  /** Null: the price is unknown. */
+  costNanoUsd: z.number().int().nonnegative().nullable().optional(),
+  /** Enqueue to first call; last call's start to first text; last call, start to end. */
+  queueMs: z.number().nonnegative().optional(),
+  firstTokenMs: z.number().nonnegative().optional(),
+  providerMs: z.number().nonnegative().optional(),
+  warnings: z.array(Warning).optional(),
+  error: ErrorShape.optional(),
+  /** In the order of its assertions: the batch's, then the item's. */
+  assertions: z.array(AssertionOutcome).optional(),
+  verdict: BatchVerdict.optional(),
+  endedAt: z.number().optional(),
+});
+export type BatchGeneration = z.infer<typeof BatchGeneration>;
+
+/** `paused`: nothing new is queued until it is resumed; `pausedBecause` says why, where nobody asked for it. */
+export const BatchStatus = z.enum(['running', 'paused', 'completed', 'cancelled']);
+export type BatchStatus = z.infer<typeof BatchStatus>;
+
+export const BatchCounts = z.record(BatchGenerationStatus, z.number().int().nonnegative());
+export type BatchCounts = z.infer<typeof BatchCounts>;
+
+/** What one column came to. Percentiles over its succeeded generations' last calls, absent where there are none. */
+export const BatchColumnSummary = z.object({
+  column: BatchColumn,
+  counts: BatchCounts,
+  /** Of those with assertions: how many passed all of them. */
+  passed: z.number().int(),
+  asserted: z.number().int(),
+  /** How often each assertion passed, by its name. */
+  assertions: z.record(z.string(), z.object({ passed: z.number().int(), of: z.number().int() })),
+  /** Items at which a judge, asked in both orders, named it both times; the other one; or neither. */
+  wins: z.number().int(),
+  losses: z.number().int(),
+  ties: z.number().int(),
+  /** Mean of the judge's scores, 0 to 10; absent where it gave none. */
+  score: z.number().optional(),
+  costNanoUsd: z.number().int(),
+  /** Answers whose price is unknown: the cost is without them. */
+  unpriced: z.number().int(),
+  inputTokens: z.number().int(),
+  outputTokens: z.number().int(),
+  latencyP50Ms: z.number().optional(),
+  latencyP95Ms: z.number().optional(),
+  firstTokenP50Ms: z.number().optional(),
+  /** Failures by code. */
+  errors: z.record(z.string(), z.number().int()),
+});
+export type BatchColumnSummary = z.infer<typeof BatchColumnSummary>;
+
+export const BatchView = z.object({
+  batchId: z.string(),
+  client: z.string(),
+  name: z.string().optional(),
+  status: BatchStatus,
+  pausedBecause: z.string().optional(),
+  items: z.number().int(),
+  /** Generations, the judge's included. */
+  total: z.number().int(),
+  counts: BatchCounts,
+  /** Before it was started; null where a price is unknown. */
+  estimatedCostNanoUsd: z.number().int().nullable(),
+  maxCostNanoUsd: z.number().int().optional(),
+  costNanoUsd: z.number().int(),
+  /** In the order of their numbers, a judge's included. */
+  columns: z.array(BatchColumnSummary),
+  createdAt: z.number(),
+  endedAt: z.number().optional(),
+  /** Until it is likely to end; absent where nothing is known of its pace. */
+  estimatedLeftMs: z.number().optional(),
+});
+export type BatchView = z.infer<typeof BatchView>;
