@@ -106,6 +106,7 @@ function createRun(job: Job, token: string, signal: AbortSignal | undefined, pay
   const abort = (reason: Error) => controller.abort(reason);
   const writer = createReplyWriter(redis, payload.replyTo, requestId, toFirstSeq(job, payload));
   let settled = false;
+  let held = false;
   /** The call of this run that its limits let start. */
   let admitted: EndedCall | undefined;
   let checkpointed = false;
@@ -194,6 +195,11 @@ function createRun(job: Job, token: string, signal: AbortSignal | undefined, pay
         random: Math.random(),
       });
     },
+    async hold(decision) {
+      if (held || decision.action !== 'pause') return;
+      held = true;
+      await options.admission.hold(toHeldScope(job, decision.error), queue.name, decision.delayMs);
+    },
     async waitForChild(generation) {
       const child = options.queueFor(queueOf('generate', generation.provider));
       await child.add('generate', generation, {
@@ -266,7 +272,7 @@ async function afterFailure(
     case 'retry':
       return Object.assign(new Error(toReason(decision.error)), { delayMs: decision.delayMs });
     case 'pause':
-      await admission.hold(toHeldScope(job, decision.error), queue.name, decision.delayMs);
+      await context.hold(decision);
       if (decision.error.appliesTo !== 'model') return Worker.RateLimitError();
       await job.moveToDelayed(Date.now() + decision.delayMs, token);
       return new DelayedError();

@@ -248,7 +248,7 @@ function createGenerationRun(payload: GeneratePayload, context: JobContext, depe
     const decision = context.decide(error);
     if (decision.action === 'stop') return fail(isShown ? toBrokenOff(decision.error) : decision.error);
     if (isShown && decision.action !== 'hand_back') return fail(toBrokenOff(error));
-    await context.save(log.checkpoint());
+    await Promise.all([context.hold(decision), context.save(log.checkpoint())]);
     if (sentText) context.reply(log.current().number, { type: 'reset', reason: error.toShape() });
     if (decision.action === 'hand_back') return putBack(decision);
     if (decision.action === 'pause') metrics.paused(payload.provider, error.code);
