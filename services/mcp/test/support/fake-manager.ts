@@ -81,7 +81,8 @@ export function createFakeManager(overrides: Partial<Manager> = {}): FakeManager
     },
     async getJob(caller, id, options) {
       record('getJob', caller, id, options?.waitMs);
-      return queuedJob;
+      const { partialText } = fake;
+      return partialText === '' ? queuedJob : { ...queuedJob, status: 'running', position: undefined, partialText };
     },
     async cancelJob(caller, id) {
       record('cancelJob', caller, id);
