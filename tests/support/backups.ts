@@ -10,10 +10,10 @@ export async function readBackup(url: string): Promise<string> {
 /** Imports text: as from stdin, or as from a file, which can be read twice. */
 export async function writeBackup(
   url: string,
-  text: string,
+  text: string | Buffer,
   { merges = false, isRepeatable = true }: { merges?: boolean; isRepeatable?: boolean } = {},
 ): Promise<ImportSummary> {
-  const bytes = Buffer.from(text);
+  const bytes = typeof text === 'string' ? Buffer.from(text) : text;
   const open = async function* () {
     // Pieces that end anywhere, also within a character.
     for (let at = 0; at < bytes.length; at += 1_009) yield bytes.subarray(at, at + 1_009);

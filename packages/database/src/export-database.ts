@@ -1,9 +1,11 @@
+import { existsSync } from 'node:fs';
+import { ModelManagerError } from '@aimm/contracts';
 import { raw } from '@prisma/client/runtime/client';
 import type { Logger } from '@aimm/runtime';
 import { readStoredTables, selectRows, toBackupRow } from './backup-columns.ts';
 import { toHeaderLine, toLine } from './backup-format.ts';
 import { secretCounts } from './backup-tables.ts';
-import { parseDatabaseKind } from './database-url.ts';
+import { parseDatabaseKind, toSqlitePath } from './database-url.ts';
 import { toDatabaseFailure } from './failures.ts';
 import { migrateDatabase } from './migrate.ts';
 import { openPlainConnection, type PlainConnection } from './plain-connection.ts';
@@ -32,11 +34,17 @@ const pieceChars = 65_536;
 /**
  * Everything but secrets as lines of JSON, in pieces of some 64 KB, from one look at the database: what is written meanwhile is not
  * in it, and nobody waits. Memory holds some rows at a time.
- * @throws ModelManagerError `unavailable` when the database cannot be used
+ * @throws ModelManagerError `unavailable` when the database cannot be used, `invalid_request` when there is no such file
  */
 export async function* exportDatabase(options: ExportOptions): AsyncGenerator<string, ExportSummary> {
   const { url, logger, now = Date.now, onProgress } = options;
   const kind = parseDatabaseKind(url);
+  if (kind === 'sqlite' && !existsSync(toSqlitePath(url))) {
+    // Rather than make one, and an empty backup that is taken for a good one.
+    throw new ModelManagerError('invalid_request', `There is no database ${toSqlitePath(url)}.`, {
+      hint: 'Set AIMM_DATA_DIR or DATABASE_URL to where it is.',
+    });
+  }
   await migrateDatabase({ url, logger });
   let connection: PlainConnection | undefined;
   try {

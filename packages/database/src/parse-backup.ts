@@ -36,30 +36,32 @@ export async function* parseBackup(bytes: AsyncIterable<Uint8Array>, reader: Bac
     },
   } = reader;
   const counts = new Map(tables.map(({ name }) => [name, 0]));
-  let [last, place, isAtEnd] = [0, 0, false];
+  let [last, place, isAtEnd, isFaulty] = [0, 0, false, false];
   for await (const line of splitLines(bytes)) {
     last = line.number;
     const value = parseJson(line);
     if (line.number === 1) {
-      reader.onHeader?.(parseHeader(value, reader.migrations));
+      const header = parseHeader(value, reader.migrations);
+      reader.onHeader?.(header);
       continue;
     }
     if (isAtEnd) throw invalid(`Line ${line.number}: expected nothing behind the end of the backup.`);
     if (typeof value === 'object' && value !== null && 'end' in value) {
-      requireCounts(line, value, counts);
+      // What a row at fault would have been is not known.
+      if (!isFaulty) requireCounts(line, value, counts);
       isAtEnd = true;
       continue;
     }
     const parsed = parseRow(line, value, tables, place);
     if ('fault' in parsed) {
+      isFaulty = true;
       onFault(`Line ${line.number}: ${parsed.fault}`);
     } else {
       place = parsed.place;
+      const { name } = parsed.row.table;
+      counts.set(name, (counts.get(name) ?? 0) + 1);
       yield parsed.row;
     }
-    // A row that is at fault is one of the file all the same.
-    const name = (value as { table?: string } | null | undefined)?.table ?? '';
-    counts.set(name, (counts.get(name) ?? 0) + 1);
   }
   if (last === 0) throw invalid('Line 1: expected the header of a backup; there is nothing.');
   if (!isAtEnd) throw invalid(`The backup ends after line ${last}, without its end: it was cut off.`, cutHint);

@@ -1,7 +1,7 @@
 import type { ExportSummary } from '@aimm/database';
 import type { Command } from 'commander';
 import { writeBackup } from '../backup-file.ts';
-import { formatCount } from '../output.ts';
+import { formatCount, formatRows } from '../output.ts';
 import { createProgress } from '../progress.ts';
 import { findDatabaseUrl } from '../with-database.ts';
 import { withoutPassword } from './status.ts';
@@ -32,7 +32,7 @@ async function exportAll({ output }: { output: string }): Promise<void> {
   const { exportDatabase } = await import('@aimm/database');
   const progress = createProgress();
   let summary: ExportSummary | undefined;
-  const onProgress = (rows: number) => progress.show(`Exported ${formatCount(rows)} rows …`);
+  const onProgress = (rows: number) => progress.show(`Exported ${formatRows(rows)} …`);
   const pieces = async function* () {
     summary = yield* exportDatabase({ url, logger, onProgress });
   };
@@ -43,7 +43,7 @@ async function exportAll({ output }: { output: string }): Promise<void> {
   }
   if (summary === undefined) throw new TypeError('what was written has an end');
   const to = output === '-' ? '' : ` to ${output}`;
-  process.stderr.write(`Exported ${formatCount(summary.rows)} rows of ${withoutPassword(url)}${to}.\n`);
+  process.stderr.write(`Exported ${formatRows(summary.rows)} of ${withoutPassword(url)}${to}.\n`);
   const secrets = describeSecrets(summary.leftOut);
   if (secrets !== undefined) process.stderr.write(`Not in it, as they are secret: ${secrets}.\n`);
 }

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { openBackup } from '../backup-file.ts';
-import { formatCount, formatTable, print, printJson } from '../output.ts';
+import { formatCount, formatRows, formatTable, print, printJson } from '../output.ts';
 import { createProgress } from '../progress.ts';
 import { findDatabaseUrl } from '../with-database.ts';
 import { describeSecrets } from './export.ts';
@@ -31,11 +31,11 @@ Examples:
 
 async function importAll(file: string, { merge, json }: { merge?: boolean; json?: boolean }): Promise<void> {
   const source = await openBackup(file);
-  const { url, logger } = await findDatabaseUrl();
+  const { url, logger } = await findDatabaseUrl({ makesFolder: true });
   const { importDatabase } = await import('@aimm/database');
   const progress = createProgress();
   const onProgress = (step: 'checked' | 'written', rows: number) =>
-    progress.show(`${step === 'checked' ? 'Checked' : 'Wrote'} ${formatCount(rows)} rows …`);
+    progress.show(`${step === 'checked' ? 'Checked' : 'Wrote'} ${formatRows(rows)} …`);
   const summary = await importDatabase({ url, logger, source, merges: merge === true, onProgress }).finally(() =>
     progress.end(),
   );
@@ -47,9 +47,8 @@ async function importAll(file: string, { merge, json }: { merge?: boolean; json?
     formatCount(counts.skipped),
   ]);
   print(formatTable(['Table', 'Inserted', 'Skipped'], rows));
-  const past =
-    skipped === 0 ? '' : ` ${formatCount(skipped)} were left out: they are there already, or belong to what is.`;
-  print(`\nImported ${formatCount(inserted)} rows into ${withoutPassword(url)}.${past}`);
+  const past = skipped === 0 ? '' : ` Skipped ${formatRows(skipped)}: there already, or part of what is.`;
+  print(`\nImported ${formatRows(inserted)} into ${withoutPassword(url)}.${past}`);
   for (const note of notes) print(note);
   const secrets = describeSecrets(leftOut);
   if (secrets !== undefined) {
