@@ -154,7 +154,7 @@ describe.each(databaseKinds)('a backup of %s', (kind) => {
       });
       expect(await conversations.list({ search: 'badgers', limit: 10 })).toHaveLength(1);
       // A copy of a row that retention had deleted, and a row with new numbers of series.
-      const again = createLedgerRow({ requestId: 'gen_0001', startedAt: ledgerStart + 67 * 60_000, costNanoUsd: 5 });
+      const again = createLedgerRow({ requestId: 'gen_0001', startedAt: ledgerStart + 127 * 60_000, costNanoUsd: 5 });
       const fresh = createLedgerRow({
         requestId: 'gen_new',
         model: 'new',

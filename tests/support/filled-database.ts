@@ -79,7 +79,7 @@ function say(
 }
 
 async function addLedger(database: Database): Promise<void> {
-  const rows = Array.from({ length: 4 * 24 }, (_, index) =>
+  const rows = Array.from({ length: 4 * 12 }, (_, index) =>
     createLedgerRow({
       requestId: `gen_${String(index).padStart(4, '0')}`,
       callNumber: index % 9 === 8 ? 2 : 1,
@@ -95,10 +95,10 @@ async function addLedger(database: Database): Promise<void> {
       outputTokens: 17,
       queueMs: index,
       providerMs: 100 + index * 13,
-      startedAt: ledgerStart + index * hourMs + 7 * 60_000,
+      startedAt: ledgerStart + index * 2 * hourMs + 7 * 60_000,
     }),
   );
   await database.ledger.record(rows);
-  await database.ledger.rollUp({ limit: 70, unknownBefore: 0 });
+  await database.ledger.rollUp({ limit: 35, unknownBefore: 0 });
   await database.ledger.deleteRolledUp({ limit: 1_000, before: deletedBefore });
 }

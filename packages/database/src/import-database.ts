@@ -6,11 +6,12 @@ import { readStoredTables, type StoredTable } from './backup-columns.ts';
 import type { BackupHeader } from './backup-format.ts';
 import { parseDatabaseKind } from './database-url.ts';
 import { guardDatabase } from './failures.ts';
-import { type Batch, insertRows, keptTable } from './import-rows.ts';
+import { type Batch, toBatches } from './import-batches.ts';
+import { insertRows, keptTable } from './import-rows.ts';
 import { createUsageImport, isEmptyOf, usageTables } from './import-usage.ts';
 import { ledgerDialects } from './ledger-dialects.ts';
 import { migrateDatabase } from './migrate.ts';
-import { type BackupReader, parseBackup, type ParsedRow } from './parse-backup.ts';
+import { type BackupReader, parseBackup } from './parse-backup.ts';
 import { openPlainConnection, type PlainConnection } from './plain-connection.ts';
 import { listMigrations } from './schema-files.ts';
 
@@ -37,10 +38,8 @@ export interface ImportSummary {
   leftOut: Record<string, number>;
 }
 
-/** Rows that are written at once: so many, or so much. */
-const batchRows = 500;
-const batchChars = 1_000_000;
 const mostFaults = 10;
+const checkedAtOnce = 500;
 
 /**
  * Writes a backup into a database, as one transaction: all of it or nothing. Memory holds some rows at a time.
@@ -109,7 +108,7 @@ async function checkBackup(
   try {
     for await (const row of parseBackup(bytes, { ...reader, onFault })) {
       rows += 1;
-      if (row.line % batchRows === 0) onProgress?.('checked', rows);
+      if (row.line % checkedAtOnce === 0) onProgress?.('checked', rows);
     }
   } catch (error) {
     if (faults.length === 0 || !(error instanceof ModelManagerError)) throw error;
@@ -134,7 +133,10 @@ async function writeBackup(
   for await (const batch of toBatches(parseBackup(bytes, { ...reader, onHeader }))) {
     const { name } = batch.table;
     const isUsage = usageTables.includes(name);
-    const inserted = isUsage ? await usage.insert(batch) : await insertRows(connection, batch, merges);
+    const write = isUsage ? usage.insert(batch) : insertRows(connection, batch, merges);
+    const inserted = await write.catch((cause: unknown) => {
+      throw cause instanceof ModelManagerError ? cause : toRefusal(batch, cause);
+    });
     const counts = (tables[name] ??= { inserted: 0, skipped: 0 });
     counts.inserted += inserted;
     counts.skipped += batch.rows.length - inserted;
@@ -147,28 +149,12 @@ async function writeBackup(
   return summary;
 }
 
-/** Rows of one table and with the same columns, which a file of an earlier version has fewer of. */
-async function* toBatches(rows: AsyncIterable<ParsedRow>): AsyncGenerator<Batch> {
-  let waiting: ParsedRow[] = [];
-  let [shape, chars] = ['', 0];
-  for await (const row of rows) {
-    const found = `${row.table.name} ${Object.keys(row.row).toSorted().join(' ')}`;
-    if (waiting.length > 0 && (found !== shape || waiting.length >= batchRows || chars >= batchChars)) {
-      yield toBatch(waiting);
-      [waiting, chars] = [[], 0];
-    }
-    shape = found;
-    waiting.push(row);
-    chars += row.size;
-  }
-  if (waiting.length > 0) yield toBatch(waiting);
-}
-
-function toBatch(rows: readonly ParsedRow[]): Batch {
-  const [first] = rows;
-  if (first === undefined) throw new TypeError('a batch has a row');
-  const columns = first.table.columns.filter(({ name }) => name in first.row);
-  return { table: first.table, columns, rows };
+/** What a database does not take, though it looked right. Its cause says more, also whether the database is there. */
+function toRefusal({ table, rows }: Batch, cause: unknown): Error {
+  const said = cause instanceof Error ? cause.message : String(cause);
+  return new Error(`Lines ${rows[0]?.line} to ${rows.at(-1)?.line} (${table.name}) could not be written: ${said}`, {
+    cause,
+  });
 }
 
 /** PostgreSQL counts numbers that it gives apart from those that were given to it. */

@@ -1,16 +1,9 @@
 import { ModelManagerError } from '@aimm/contracts';
 import { join, raw, type Sql, sqltag as sql } from '@prisma/client/runtime/client';
-import type { BackupColumn, StoredTable } from './backup-columns.ts';
+import type { BackupColumn } from './backup-columns.ts';
+import type { Batch } from './import-batches.ts';
 import { ledgerDialects } from './ledger-dialects.ts';
-import type { ParsedRow } from './parse-backup.ts';
 import type { PlainConnection } from './plain-connection.ts';
-
-/** Rows of one table that all have the same columns. */
-export interface Batch {
-  table: StoredTable;
-  columns: readonly BackupColumn[];
-  rows: readonly ParsedRow[];
-}
 
 /** The batch's rows as a table called `given`. */
 export function toGiven({ kind }: PlainConnection, { columns, rows }: Batch): Sql {

@@ -1,6 +1,7 @@
 import { ModelManagerError } from '@aimm/contracts';
 import { raw, sqltag as sql } from '@prisma/client/runtime/client';
-import { type Batch, insertRows, listColumns, toGiven } from './import-rows.ts';
+import type { Batch } from './import-batches.ts';
+import { insertRows, listColumns, toGiven } from './import-rows.ts';
 import type { PlainConnection } from './plain-connection.ts';
 
 /** Writes the rows of the usage tables and gives how many were written. */
