@@ -314,7 +314,10 @@ describe.each(databaseKinds)('usage that is added to usage on %s', (kind) => {
     const grow = async (now: number) =>
       withDatabase(url, ({ ledger }) => ledger.deleteRolledUp({ limit: 1_000, before: ledgerEnd - dayMs }), now);
     await grow(ledgerEnd);
-    expect(await writeBackup(url, backup, { merges: true })).toMatchObject({ inserted: 0 });
+    const first = await writeBackup(url, backup, { merges: true });
+    expect(first.inserted).toBe(0);
+    // Of each row it is known that it was deleted.
+    expect(first.notes.join(' ')).not.toContain('ledger rows');
     await grow(ledgerEnd + 31 * dayMs);
     expect(await runSql(url, 'SELECT * FROM usage_tombstones')).toEqual([]);
     const { tables, notes } = await writeBackup(url, backup, { merges: true });

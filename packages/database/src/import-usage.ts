@@ -124,18 +124,18 @@ async function insertLedger(connection: PlainConnection, batch: Batch, { before,
   const given = toGiven(connection, batch);
   const asItIs = isTaken ? sql`given.started_at < ${before}` : sql`false`;
   const isNew = sql`(${asItIs} OR given.started_at >= ${deletedHere})`;
-  const isForgotten = sql`EXISTS (SELECT 1 FROM usage_tombstones AS gone
+  const isKnownToBeGone = sql`EXISTS (SELECT 1 FROM usage_tombstones AS gone
     WHERE gone.request_id = given.request_id AND gone.call_number = given.call_number)`;
   const wasRolledUp = raw(batch.columns.some(({ name }) => name === 'rolled_up') ? 'given.rolled_up' : 'false');
   const columns = batch.columns.filter(({ name }) => name !== 'rolled_up');
   const [old] = await connection.rows(sql`
-    SELECT count(*) AS count FROM ${given} WHERE NOT ${isNew} AND NOT ${isForgotten}
+    SELECT count(*) AS count FROM ${given} WHERE NOT ${isNew} AND NOT ${isKnownToBeGone}
     AND NOT EXISTS (SELECT 1 FROM usage_stats AS there
       WHERE there.request_id = given.request_id AND there.call_number = given.call_number)`);
   const written = await connection.run(sql`
     INSERT INTO usage_stats (rolled_up, ${listColumns(columns)})
     SELECT CASE WHEN ${asItIs} THEN ${wasRolledUp} ELSE false END, ${listColumns(columns, 'given')}
-    FROM ${given} WHERE ${isNew} AND NOT ${isForgotten} ON CONFLICT DO NOTHING`);
+    FROM ${given} WHERE ${isNew} ON CONFLICT DO NOTHING`);
   return { written, left: Number(old?.['count'] ?? 0) };
 }
 
