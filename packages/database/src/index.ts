@@ -14,3 +14,6 @@ export { createDatabaseOnDemand, type DatabaseOnDemand } from './database-on-dem
 export { findDrift } from './drift.ts';
 export { findKeyedProviders } from './keyed-providers.ts';
 export { migrateDatabase } from './migrate.ts';
+export { backupTables, notBackedUp } from './backup-tables.ts';
+export { exportDatabase, type ExportOptions, type ExportSummary } from './export-database.ts';
+export { importDatabase, type ImportOptions, type ImportSummary } from './import-database.ts';

@@ -39,6 +39,11 @@ export function formatCount(count: number | undefined): string {
   return count === undefined ? '–' : count.toLocaleString('en-US');
 }
 
+/** `1 row`, `1,234 rows`. */
+export function formatRows(count: number): string {
+  return `${formatCount(count)} row${count === 1 ? '' : 's'}`;
+}
+
 /** Text of many lines as one short one. */
 export function toOneLine(text: string, length: number): string {
   const line = text.replaceAll(/\s+/g, ' ').trim();

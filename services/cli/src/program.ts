@@ -5,7 +5,9 @@ import { addConversationsCommand } from './commands/conversations.ts';
 import { addDemoCommand } from './commands/demo.ts';
 import { addDoctorCommand } from './commands/doctor.ts';
 import { addDownCommand } from './commands/down.ts';
+import { addExportCommand } from './commands/export.ts';
 import { addGenerateCommand } from './commands/generate.ts';
+import { addImportCommand } from './commands/import.ts';
 import { addKeysCommand } from './commands/keys.ts';
 import { addMigrateCommand } from './commands/migrate.ts';
 import { addModelsCommand } from './commands/models.ts';
@@ -45,6 +47,8 @@ export function createProgram(): Command {
   addPreferencesCommand(program);
   addKeysCommand(program);
   addTokensCommand(program);
+  addExportCommand(program);
+  addImportCommand(program);
   addDoctorCommand(program);
   addMigrateCommand(program);
   addDemoCommand(program);
