@@ -1,6 +1,6 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { ModelManagerError } from '@aimm/contracts';
+import { type BatchItem, ModelManagerError } from '@aimm/contracts';
 import { describe, expect, test } from 'vitest';
 import { type BatchFile, parseBatchFile, type ParseBatchOptions } from '@aimm/batch';
 
@@ -9,9 +9,15 @@ async function* chunk(text: string, size: number): AsyncGenerator<Uint8Array> {
   for (let start = 0; start < bytes.length; start += size) yield bytes.subarray(start, start + size);
 }
 
+async function collect(items: AsyncIterable<BatchItem>): Promise<BatchItem[]> {
+  const all: BatchItem[] = [];
+  for await (const item of items) all.push(item);
+  return all;
+}
+
 /** Read in pieces of a few bytes, so that every character and line is cut somewhere. */
 async function read(name: string, text: string, options?: ParseBatchOptions, format?: BatchFile['format']) {
-  return Array.fromAsync(parseBatchFile({ name, content: chunk(text, 7), format }, options));
+  return collect(parseBatchFile({ name, content: chunk(text, 7), format }, options));
 }
 
 async function faultsOf(name: string, text: string, options?: ParseBatchOptions): Promise<string> {
@@ -106,9 +112,7 @@ describe('JSON lines', () => {
     async function* latin() {
       yield Buffer.from('{"prompt": "Gr\u00FC\u00DFe"}', 'latin1');
     }
-    await expect(Array.fromAsync(parseBatchFile({ name: 'a.jsonl', content: latin() }))).rejects.toThrow(
-      'is not UTF-8',
-    );
+    await expect(collect(parseBatchFile({ name: 'a.jsonl', content: latin() }))).rejects.toThrow('is not UTF-8');
   });
 
   test('lines of OpenAI’s batch files are read; the model is the batch’s affair', async () => {
