@@ -8,3 +8,10 @@ export {
   type ParseBatchOptions,
 } from './read/parse-batch-file.ts';
 export { ItemInput } from './read/item-input.ts';
+export {
+  addCounts,
+  type ColumnSummaries,
+  createColumnSummaries,
+  summariseColumns,
+  type SummarisedGeneration,
+} from './summary/summarise-columns.ts';
