@@ -79,12 +79,8 @@ export async function* renderTable(
     }
   }
   yield `\n${renderSummary(view, width, (text) => paint('bold', text)).join('\n')}\n`;
-  yield (
-    paint(
-      'dim',
-      `${view.batchId} · ${view.status} · ${formatCount(view.items)} items · ${formatCost(view.costNanoUsd)}`,
-    ) + '\n'
-  );
+  const facts = `${view.batchId} · ${view.status} · ${formatCount(view.items)} items · ${formatCost(view.costNanoUsd)}`;
+  for (const line of wrapToWidth(facts, width, 4)) yield `${paint('dim', line)}\n`;
 }
 
 /** Columns aligned; where the terminal is too narrow, a block for each model. */

@@ -2,7 +2,15 @@ import { h, svg } from './elements.js';
 import { formatMs, formatShare, formatUsd } from './format.js';
 import { qualities, toMeanCost } from './standing.js';
 
-const size = { width: 520, height: 320, left: 62, right: 24, top: 18, bottom: 50 };
+/** Narrower on a narrow screen, where text would become small otherwise. */
+const size = {
+  width: Math.min(520, Math.max(330, innerWidth - 60)),
+  height: 310,
+  left: 62,
+  right: 24,
+  top: 18,
+  bottom: 50,
+};
 
 const measures = {
   cost: { title: 'Cost of an answer', format: formatUsd, of: toMeanCost },

@@ -58,13 +58,36 @@ function compare(from, to) {
   return runs;
 }
 
+/** Changes with nothing but white space between them are one: what was taken out first, then what came in its place. */
 function join(runs) {
   const joined = [];
+  let [removed, added, blank] = ['', '', ''];
+  const change = () => {
+    if (removed !== '') joined.push({ kind: 'removed', text: removed });
+    if (added !== '') joined.push({ kind: 'added', text: added });
+    if (blank !== '') joined.push({ kind: 'same', text: blank });
+    [removed, added, blank] = ['', '', ''];
+  };
   for (const { kind, words } of runs) {
-    if (words.length === 0) continue;
-    const last = joined.at(-1);
-    if (last?.kind === kind) last.text += words.join('');
-    else joined.push({ kind, text: words.join('') });
+    const text = words.join('');
+    const isChanging = removed !== '' || added !== '';
+    if (text === '') continue;
+    if (kind === 'same' && isChanging && text.trim() === '') blank += text;
+    else if (kind === 'same') {
+      change();
+      joined.push({ kind, text });
+    } else {
+      [removed, added] = isChanging ? [removed + blank, added + blank] : [removed, added];
+      blank = '';
+      if (kind === 'removed') removed += text;
+      else added += text;
+    }
   }
-  return joined;
+  change();
+  return joined.reduce((all, run) => {
+    const last = all.at(-1);
+    if (last?.kind === run.kind) last.text += run.text;
+    else all.push({ ...run });
+    return all;
+  }, []);
 }

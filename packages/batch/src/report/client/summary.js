@@ -12,7 +12,10 @@ function toMeasures(columns) {
     const { passed, of } = summary.assertions[name] ?? { passed: 0, of: 0 };
     return of === 0 ? undefined : passed / of;
   };
-  const count = (title, of) => ({ title, of: (summary) => of(summary) || undefined, format: formatCount });
+  const count = (title, of) => {
+    const isShown = columns.some(({ summary }) => of(summary) > 0);
+    return { title, of: (summary) => (isShown ? of(summary) : undefined), format: formatCount };
+  };
   const hasStanding = columns.some(({ summary }) => summary.wins + summary.losses + summary.ties > 0);
   const standing = (title, key, best) => ({
     title,
@@ -82,8 +85,7 @@ export function toSummary(columns) {
     'div',
     { class: 'card scroll', tabindex: 0, role: 'region', 'aria-label': 'Summary of the models' },
     h('table', { class: 'summary' }, h('thead', {}, h('tr', {}, heading)), body),
-    toErrors(answering),
-    toJudges(judges),
+    h('div', { class: 'notes' }, toErrors(answering), toJudges(judges)),
   );
 }
 
@@ -116,18 +118,24 @@ function toErrors(columns) {
     const codes = Object.entries(summary.errors).toSorted(([, a], [, b]) => b - a);
     return h('li', {}, `${label}: ${codes.map(([code, count]) => `${code} ${formatCount(count)}`).join(', ')}`);
   };
-  return h('div', { class: 'notes' }, h('h3', {}, 'Failures'), h('ul', {}, failing.map(says)));
+  return h('div', {}, h('h3', {}, 'Failures'), h('ul', {}, failing.map(says)));
 }
 
+/** By model: a judge that compares five models has twenty columns. */
 function toJudges(judges) {
   if (judges.length === 0) return undefined;
-  const says = ({ label, summary }) => {
-    const failed = summary.counts.failed > 0 ? `, ${formatCount(summary.counts.failed)} failed` : '';
-    return h(
-      'li',
-      {},
-      `${label}: ${formatCount(summary.counts.succeeded)} verdicts${failed}, ${formatUsd(toKnownCost(summary))}`,
-    );
+  const says = ([model, own]) => {
+    const sum = (of) => own.reduce((total, { summary }) => total + of(summary), 0);
+    const failed = sum(({ counts }) => counts.failed);
+    const unpriced = sum((summary) => summary.unpriced);
+    const facts = [
+      `${formatCount(sum(({ counts }) => counts.succeeded))} verdicts`,
+      failed > 0 ? `${formatCount(failed)} failed` : '',
+      `cost ${formatUsd(sum((summary) => summary.cost_usd))}`,
+      unpriced > 0 ? `${formatCount(unpriced)} without a known price` : '',
+    ].filter((fact) => fact !== '');
+    return h('li', {}, `${model}: ${facts.join(', ')}`);
   };
-  return h('div', { class: 'notes' }, h('h3', {}, 'Judged by'), h('ul', {}, judges.map(says)));
+  const byModel = Object.entries(Object.groupBy(judges, ({ provider, model }) => `${provider}/${model}`));
+  return h('div', {}, h('h3', {}, 'Judged by'), h('ul', {}, byModel.map(says)));
 }
