@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join as joinPath } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { renderResults } from '@aimm/batch';
+import { createSampleBatch, join, stream } from '@aimm/batch/sample-batch';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createSampleBatch, join, stream } from '../../packages/batch/test/support/sample-batch.ts';
 import { launchBrowser } from '../support/browser.ts';
 
 let dir: string;
