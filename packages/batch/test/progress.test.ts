@@ -6,6 +6,8 @@ import stringWidth from 'string-width';
 import { describe, expect, test } from 'vitest';
 import { createSampleBatch } from './support/sample-batch.ts';
 
+fc.configureGlobal({ seed: 1 });
+
 const now = 1_790_000_125_000;
 const none: BatchCounts = { waiting: 0, queued: 0, succeeded: 0, failed: 0, cancelled: 0, skipped: 0 };
 
