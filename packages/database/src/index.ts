@@ -13,4 +13,4 @@ export type {
 export { createDatabaseOnDemand, type DatabaseOnDemand } from './database-on-demand.ts';
 export { findDrift } from './drift.ts';
 export { findKeyedProviders } from './keyed-providers.ts';
-export { migrateDatabase } from './migrate.ts';
+export { findPendingMigrations, migrateDatabase } from './migrate.ts';

@@ -4,7 +4,7 @@ import { findStack } from '@aimm/local-stack';
 import type { HealthReport } from '@aimm/manager';
 import { createLogger, loadEnvironment, secretsOf } from '@aimm/runtime';
 import type { Command } from 'commander';
-import pc from 'picocolors';
+import { colours } from '../colours.ts';
 import { print, printJson } from '../output.ts';
 import { QuietFailure } from '../report-failure.ts';
 import { findRedisServer } from '../stack/redis-server.ts';
@@ -134,8 +134,8 @@ function toFindings({ queue, database, providers }: HealthReport): Finding[] {
   ];
 }
 
-const marks = { ok: pc.green('ok     '), warning: pc.yellow('warning'), failed: pc.red('FAILED ') };
+const marks = { ok: colours.green('ok     '), warning: colours.yellow('warning'), failed: colours.red('FAILED ') };
 
 function formatFinding({ check, state, says, mend }: Finding): string {
-  return `${marks[state]}  ${check}: ${says}${mend === undefined ? '' : `\n         ${pc.dim('→')} ${mend}`}`;
+  return `${marks[state]}  ${check}: ${says}${mend === undefined ? '' : `\n         ${colours.dim('→')} ${mend}`}`;
 }
