@@ -67,5 +67,11 @@ const plain = (text: string) => text;
 /** Wrapped at words where that is possible; a wide character is never cut in two. */
 function fitLines(text: string, width: number): string[] {
   const expanded = text.replaceAll('\t', '    ').trimEnd();
-  return expanded === '' ? [] : wrapAnsi(expanded, width, { hard: true, trim: false }).split('\n');
+  if (expanded === '') return [];
+  return expanded.split('\n').flatMap((line) =>
+    // Indented lines stay so; the blank at which a line was broken is gone.
+    wrapAnsi(line, width, { hard: true, trim: false })
+      .split('\n')
+      .map((part, index) => (index === 0 ? part : part.replace(/^ /, ''))),
+  );
 }

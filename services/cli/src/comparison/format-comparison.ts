@@ -10,9 +10,14 @@ export function formatSummary({ entries, summary, judgement }: ComparisonResult)
     ['cheapest', summary.cheapest],
     ['longest', summary.longest],
   ].flatMap(([what, model]) => (model === undefined ? [] : [`${what}: ${model}`]));
-  const warnings = entries.flatMap((entry) =>
-    (entry.result?.warnings ?? []).map(({ message }) => colours.dim(`Warning (${nameOf(entry)}): ${message}`)),
+  const warned = Map.groupBy(
+    entries.flatMap((entry) => (entry.result?.warnings ?? []).map(({ message }) => ({ message, name: nameOf(entry) }))),
+    ({ message }) => message,
   );
+  const warnings = [...warned].map(([message, by]) => {
+    const who = by.length === entries.length ? '' : ` (${by.map(({ name }) => name).join(', ')})`;
+    return colours.dim(`Warning${who}: ${message}`);
+  });
   return [
     table,
     ...(notable.length === 0 ? [] : [notable.join(' · ')]),
