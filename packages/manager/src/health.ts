@@ -32,7 +32,10 @@ export async function checkHealth(
   });
   const mine = (budget: BudgetView) => caller.admin || budget.client === caller.client;
   // They begin with what the ledger says.
-  const budgets = queue.reachable && query.database !== false ? await readBudgets(asCaller(resources, caller)).catch(() => undefined) : undefined;
+  const budgets =
+    queue.reachable && query.database !== false
+      ? await readBudgets(asCaller(resources, caller)).catch(() => undefined)
+      : undefined;
   const works = providers.some(
     ({ configured, reachable, keyValid }) => configured && reachable === true && keyValid !== false,
   );

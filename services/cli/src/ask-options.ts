@@ -84,8 +84,7 @@ export async function toAsk(words: readonly string[], options: AskOptions) {
     promptCache: options.promptCache,
     userId: options.user,
     tools,
-    responseFormat:
-      schema === undefined ? options.format && { type: options.format } : { type: 'json_schema', schema },
+    responseFormat: schema === undefined ? options.format && { type: options.format } : { type: 'json_schema', schema },
   };
   return {
     messages: [...system, question],

@@ -52,6 +52,8 @@ async function readJson<T>(path: string, shape: z.ZodType<T>, expected: string):
 
 function unreadable(path: string) {
   return (cause: NodeJS.ErrnoException): never => {
-    throw new ModelManagerError('invalid_request', `${path} cannot be read (${cause.code ?? cause.message}).`, { cause });
+    throw new ModelManagerError('invalid_request', `${path} cannot be read (${cause.code ?? cause.message}).`, {
+      cause,
+    });
   };
 }

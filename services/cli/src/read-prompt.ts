@@ -38,7 +38,10 @@ function toParts(words: readonly string[], piped: string): string[] {
 /** Without the line break that files end with. */
 async function readStdin({ stdin, stderr }: PromptStreams, hasWords: boolean): Promise<string> {
   const hint = hasWords && stdin.isTTY !== true ? ' (`< /dev/null` where nothing is to come)' : '';
-  const timer = setTimeout(() => stderr.write(stderrColours.dim(`[Reading the prompt from stdin${hint}]\n`)), patienceMs);
+  const timer = setTimeout(
+    () => stderr.write(stderrColours.dim(`[Reading the prompt from stdin${hint}]\n`)),
+    patienceMs,
+  );
   try {
     return (await readAll(stdin)).replace(/\r?\n$/, '');
   } finally {

@@ -10,7 +10,7 @@ export interface AnswerStreams {
 
 /** Shows one answer as it comes: its text on stdout, everything else on stderr. */
 export interface AnswerDisplay {
-  onProgress(event: ProgressEvent): void;
+  readonly onProgress: (event: ProgressEvent) => void;
   /** What was not streamed of the text, then the figures. */
   end(answer: GenerationAnswer): void;
   /** It failed: what was begun is finished, so that an error stands on its own line. */

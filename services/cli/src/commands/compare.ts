@@ -41,8 +41,8 @@ async function compare(words: string[], options: CompareOptions): Promise<void> 
     const comparison = await withSession(({ manager, caller }) =>
       withInterrupt(async (signal) => {
         signal.addEventListener('abort', () => display?.stop());
-        const { onProgress, streams: stream } = display ?? {};
-        const accepted = await manager.compare(caller, ask, { signal, onProgress, stream });
+        const shown = display && { onProgress: display.onProgress, stream: display.streams };
+        const accepted = await manager.compare(caller, ask, { signal, ...shown });
         display?.begin(accepted.models);
         return accepted.result;
       }),

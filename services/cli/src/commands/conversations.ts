@@ -28,7 +28,8 @@ export function addConversationsCommand(program: Command): void {
     .description('Show the messages of a conversation')
     .argument('<id>', 'the id, as `aimm conversations list` shows it')
     .option('--json', 'print JSON')
-    .addHelpText('after', 
+    .addHelpText(
+      'after',
       '\nExamples:\n  $ aimm conversations show conv_0198c0de-0000-7000-8000-000000000003\n  $ aimm conversations show conv_0198c0de-0000-7000-8000-000000000003 --json\n',
     )
     .action(showConversation);
@@ -49,7 +50,8 @@ export function addConversationsCommand(program: Command): void {
     .description('Delete a conversation for good; what it cost stays in the statistics')
     .argument('<id>', 'the id, as `aimm conversations list` shows it')
     .option('--json', 'print JSON')
-    .addHelpText('after', 
+    .addHelpText(
+      'after',
       '\nExamples:\n  $ aimm conversations delete conv_0198c0de-0000-7000-8000-000000000003\n  $ aimm conversations delete conv_0198c0de-0000-7000-8000-000000000003 --json\n',
     )
     .action(deleteConversation);

@@ -50,7 +50,15 @@ Examples:
 }
 
 async function generate(words: string[], options: GenerateOptions): Promise<void> {
-  const { model, route, fallbacks, cache, allowRestart, save: saveConversation, conversation: conversationId } = options;
+  const {
+    model,
+    route,
+    fallbacks,
+    cache,
+    allowRestart,
+    save: saveConversation,
+    conversation: conversationId,
+  } = options;
   const history = options.summarise === true ? ('summarise' as const) : undefined;
   const going = { saveConversation, conversationId, history };
   const isJson = options.json === true;

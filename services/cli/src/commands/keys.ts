@@ -41,7 +41,10 @@ export function addKeysCommand(program: Command): void {
     .argument('<provider>', 'the id of the provider')
     .argument('<label>', 'its label or id, as `aimm keys list` shows it')
     .option('--json', 'print JSON')
-    .addHelpText('after', '\nExamples:\n  $ aimm keys remove openai team\n  $ aimm keys remove anthropic key-2 --json\n')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ aimm keys remove openai team\n  $ aimm keys remove anthropic key-2 --json\n',
+    )
     .action(removeKey);
 }
 

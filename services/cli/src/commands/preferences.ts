@@ -43,7 +43,10 @@ export function addPreferencesCommand(program: Command): void {
     .action(setPreference);
   addOwnerOptions(preferences.command('remove').description('Remove a preference; what it hid holds again'))
     .argument('<name>', 'its name, as `aimm preferences list` shows it')
-    .addHelpText('after', '\nExamples:\n  $ aimm preferences remove review\n  $ aimm preferences remove fast --everyone --json\n')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ aimm preferences remove review\n  $ aimm preferences remove fast --everyone --json\n',
+    )
     .action(removePreference);
 }
 

@@ -93,9 +93,7 @@ async function joinRunning(
   });
   const missing = http && stack.info.httpUrl === undefined;
   const joining = `A stack runs already in ${env.dataDir} (process ${stack.info.pid}): joining it.`;
-  process.stderr.write(
-    `${stderrColours.yellow(joining)}${missing ? ' Starting the HTTP front beside it.' : ''}\n`,
-  );
+  process.stderr.write(`${stderrColours.yellow(joining)}${missing ? ' Starting the HTTP front beside it.' : ''}\n`);
   const httpUrl = missing ? await startFront({ env, raw, logger }, shutdown) : stack.info.httpUrl;
   const info = { ...stack.info, ...(httpUrl !== undefined && { httpUrl }) };
   if (json === true) return printJson(info);

@@ -10,7 +10,7 @@ export interface ComparisonDisplay {
   readonly streams: boolean;
   /** It is queued: `provider/model` of each, in the order asked. */
   begin(models: readonly string[]): void;
-  onProgress(event: ProgressEvent): void;
+  readonly onProgress: (event: ProgressEvent) => void;
   end(comparison: ComparisonResult): void;
   /** Draws nothing any more. */
   stop(): void;

@@ -36,7 +36,10 @@ function readValues(kind: ValueKind, places: ValuePlaces): string[] {
     case 'models':
       return [
         // What `aimm preferences list` calls built in.
-        ...['auto', 'fast', 'smart', 'code'],
+        'auto',
+        'fast',
+        'smart',
+        'code',
         ...readColumn(places, 'SELECT DISTINCT name FROM model_preferences ORDER BY name'),
         ...readEntries(places, 'models').map(({ provider, id }) => `${provider}/${id}`),
       ];

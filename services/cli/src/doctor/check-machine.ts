@@ -79,7 +79,8 @@ export async function checkPorts(env: RuntimeEnvironment, info: StackInfo | unde
   ];
   return Promise.all(
     faces.map(async ({ check, host, port, name, url }) => {
-      if (url !== undefined && (port === 0 || Number(new URL(url).port) === port)) return ok(check, `Served at ${url}.`);
+      if (url !== undefined && (port === 0 || Number(new URL(url).port) === port))
+        return ok(check, `Served at ${url}.`);
       const fault = port === 0 ? undefined : await tryPort(host, port);
       if (fault === undefined) return ok(check, port === 0 ? 'Any free one.' : `${port} is free.`);
       if (fault !== 'EADDRINUSE')

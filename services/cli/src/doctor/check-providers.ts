@@ -41,7 +41,11 @@ function toFinding(health: HealthReport['providers'][number]): Finding {
   const took = latencyMs === undefined ? '' : ` in ${Math.round(latencyMs)} ms`;
   const says = `Answers${took}${keys.length > 0 ? ', key valid' : ''}; ${modelCount ?? 'some'} models.`;
   if (defaultModel?.available === false)
-    return warning(check, `${says} Its default model ${defaultModel.id} is not among them.`, 'Name another in config/providers.json.');
+    return warning(
+      check,
+      `${says} Its default model ${defaultModel.id} is not among them.`,
+      'Name another in config/providers.json.',
+    );
   return ok(check, says);
 }
 
@@ -49,7 +53,8 @@ function toFinding(health: HealthReport['providers'][number]): Finding {
 export async function checkProviderKeys(providers: Catalog['providers'], raw: RawEnvironment): Promise<Finding[]> {
   const configured = await findConfigured(providers, mergeProviderEnvironments(providers, [raw]));
   const found = providers.map(({ id, apiKeyVariables: [variable], keyRequired }) => {
-    if (configured.includes(id)) return ok(toCheck(id), keyRequired ? 'It has a key; it was not asked, as no worker runs.' : 'It answers.');
+    if (configured.includes(id))
+      return ok(toCheck(id), keyRequired ? 'It has a key; it was not asked, as no worker runs.' : 'It answers.');
     return warning(
       toCheck(id),
       keyRequired ? 'It has no API key in this environment.' : 'It does not answer.',

@@ -98,7 +98,13 @@ function checkPersistence(info: ReadonlyMap<string, string>): Finding {
 
 function checkWorkers(workers: readonly WorkerPresence[], version: string): Finding[] {
   if (workers.length === 0)
-    return [failed('Workers', 'None is running: requests wait.', 'Start one with `aimm worker`, or the whole stack with `aimm up`.')];
+    return [
+      failed(
+        'Workers',
+        'None is running: requests wait.',
+        'Start one with `aimm worker`, or the whole stack with `aimm up`.',
+      ),
+    ];
   const names = workers.map(({ host, pid }) => `${host} (process ${pid})`).join(', ');
   const others = workers.filter((worker) => worker.version !== undefined && worker.version !== version);
   const spooling = workers.filter(({ spoolBytes = 0 }) => spoolBytes > 0);
@@ -128,7 +134,11 @@ function checkWorkers(workers: readonly WorkerPresence[], version: string): Find
 function checkSkew(check: string, whose: string, skewMs: number): Finding {
   const off = `${(Math.abs(skewMs) / 1_000).toFixed(skewMs === 0 ? 0 : 1)} s ${skewMs < 0 ? 'behind' : 'ahead of'}`;
   if (Math.abs(skewMs) <= noteworthySkewMs) return ok(check, `${whose} clock agrees with that of Redis.`);
-  return warning(check, `${whose} clock is ${off} that of Redis, which is gone by.`, 'Let NTP set it: `timedatectl set-ntp true`.');
+  return warning(
+    check,
+    `${whose} clock is ${off} that of Redis, which is gone by.`,
+    'Let NTP set it: `timedatectl set-ntp true`.',
+  );
 }
 
 /** `field:value` lines. */

@@ -12,8 +12,9 @@ import { checkRedis } from './check-redis.ts';
 import { byDeadline, failed, type Finding, ok, warning } from './finding.ts';
 
 /** All of it takes so long at most, whatever hangs. */
-const patienceMs = 9_000;
+const patienceMs = 7_500;
 const stackWithinMs = 2_000;
+const databaseWithinMs = 3_500;
 
 /** Looks at everything that has to work; starts nothing and changes nothing. */
 export async function examine(): Promise<Finding[]> {
@@ -26,13 +27,16 @@ export async function examine(): Promise<Finding[]> {
   const stack = await lookForStack(env);
   const machine = byDeadline(
     deadlineAt,
-    Promise.all([env.REDIS_URL === undefined ? checkRedisServer(raw['PATH'] ?? '') : undefined, checkPorts(env, stack.info)]),
+    Promise.all([
+      env.REDIS_URL === undefined ? checkRedisServer(raw['PATH'] ?? '') : undefined,
+      checkPorts(env, stack.info),
+    ]),
     [undefined, []],
   );
   const isSound = configuration.length === 0;
   const [connected, database, [redisServer, ports]] = await Promise.all([
     checkConnected({ env, raw, catalog: isSound ? catalog : undefined, info: stack.info, deadlineAt }),
-    checkDatabaseInTime(stack.info?.databaseUrl ?? toStackDatabaseUrl(env), deadlineAt),
+    checkDatabaseInTime(stack.info?.databaseUrl ?? toStackDatabaseUrl(env)),
     machine,
   ]);
   return [
@@ -49,13 +53,13 @@ export async function examine(): Promise<Finding[]> {
   ];
 }
 
-async function checkDatabaseInTime(url: string, deadlineAt: number): Promise<Finding[]> {
+async function checkDatabaseInTime(url: string): Promise<Finding[]> {
   const late = failed(
     'Database',
     `${withoutPassword(url)} does not answer in time.`,
     'See that it runs and that DATABASE_URL names the right host and port.',
   );
-  return byDeadline(deadlineAt, checkDatabase(url), [late]);
+  return byDeadline(Date.now() + databaseWithinMs, checkDatabase(url), [late]);
 }
 
 async function lookForStack(env: RuntimeEnvironment): Promise<{ info?: StackInfo; findings: Finding[] }> {
@@ -68,7 +72,13 @@ async function lookForStack(env: RuntimeEnvironment): Promise<{ info?: StackInfo
     if (env.REDIS_URL !== undefined) return { findings: [ok(check, `${says} None is needed: REDIS_URL is set.`)] };
     if (existsSync(toStackPaths(env.dataDir).controlSocket))
       return {
-        findings: [warning(check, `${says} One that was there does not answer.`, `It starts, or was killed: \`aimm down\` tidies up. ${log}`)],
+        findings: [
+          warning(
+            check,
+            `${says} One that was there does not answer.`,
+            `It starts, or was killed: \`aimm down\` tidies up. ${log}`,
+          ),
+        ],
       };
     return {
       findings: [warning(check, says, 'The first client starts it by itself; `aimm up` starts it in this terminal.')],
@@ -109,12 +119,19 @@ async function checkConnected(options: {
 }): Promise<Connected> {
   const { env, raw, catalog, info, deadlineAt } = options;
   const redisUrl = info?.redisUrl ?? env.REDIS_URL;
-  const keys = async () => (catalog === undefined ? [] : byDeadline(deadlineAt, checkProviderKeys(catalog.providers, raw), []));
+  const keys = async () =>
+    catalog === undefined ? [] : byDeadline(deadlineAt, checkProviderKeys(catalog.providers, raw), []);
   if (redisUrl === undefined) return { queue: [], providers: await keys() };
 
   const logger = await createLogger({ name: 'doctor', level: 'silent', format: 'json', secrets: () => secretsOf(raw) });
   const { findings, workers = [] } = await byDeadline(deadlineAt, checkRedis(redisUrl, version, logger), {
-    findings: [failed('Redis', `${withoutPassword(redisUrl)} does not answer in time.`, 'See that it runs and is not overloaded.')],
+    findings: [
+      failed(
+        'Redis',
+        `${withoutPassword(redisUrl)} does not answer in time.`,
+        'See that it runs and is not overloaded.',
+      ),
+    ],
   });
   if (catalog === undefined || workers.length === 0) return { queue: findings, providers: await keys() };
 
