@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { checkDataDirectory, checkNode } from '../src/doctor/check-machine.ts';
-import { checkInfo, parseInfo } from '../src/doctor/check-redis.ts';
+import { checkInfo, checkWorkers, parseInfo } from '../src/doctor/check-redis.ts';
 import { byDeadline, type Finding } from '../src/doctor/finding.ts';
 import { runCli } from './support/run-cli.ts';
 
@@ -62,6 +62,28 @@ describe('what Redis says of itself', () => {
         ['executable', '/a:b'],
       ]),
     );
+  });
+});
+
+describe('workers', () => {
+  const worker = { id: 'a', host: 'one', pid: 7, startedAt: 1, seenAt: 1, version: '2.0.0', skewMs: 3, providers: [] };
+  const told = (given: object) =>
+    checkWorkers([{ ...worker, ...given }], '2.0.0').flatMap(({ check, state }) => (state === 'ok' ? [] : [check]));
+
+  it.each([
+    ['all is well', {}, []],
+    ['it is of a version that did not say it yet', { version: undefined }, []],
+    ['it is of another version', { version: '1.9.0' }, ['Worker version']],
+    ['its clock is wrong', { skewMs: -61_000 }, ['Worker clock']],
+    ['it keeps rows of the ledger on its disk', { spoolBytes: 10 }, ['Ledger']],
+  ])('%s', (_name, given, expected) => {
+    expect(told(given)).toEqual(expected);
+  });
+
+  it('there is none', () => {
+    expect(checkWorkers([], '2.0.0')).toMatchObject([
+      { state: 'failed', mend: expect.stringContaining('aimm worker') },
+    ]);
   });
 });
 

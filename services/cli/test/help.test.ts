@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
 import { createProgram } from '../src/program.ts';
@@ -36,6 +37,11 @@ const examples = commands.flatMap(({ path, command }) =>
   [...helpOf(command).matchAll(/^ {2}\$ (.*)$/gm)].map(([, line = '']) => ({ name: path.join(' '), line })),
 );
 
+const page = readFileSync(new URL('../../../docs/cli.md', import.meta.url), 'utf8');
+const blocks = [...page.matchAll(/^```sh\n(.*?)^```/gms)].map(([, block = '']) => block);
+const documented = blocks.flatMap((block) => block.split('\n').map((line) => line.replace(/\s+#.*$/, '')));
+const lines = [...examples.map(({ line }) => line), ...documented].filter((line) => /\baimm [a-z]/.test(line));
+
 describe('help', () => {
   it('knows every command of the surface', () => {
     const names = new Set(commands.map(({ path }) => path[0]));
@@ -48,25 +54,26 @@ describe('help', () => {
     expect(examples.filter((example) => example.name === name).length).toBeGreaterThanOrEqual(2);
   });
 
-  it.each(examples.filter(({ line }) => /\baimm /.test(line)).map(({ line }) => line))(
-    'the example works: %s',
-    async (line) => {
-      // What a shell would not pass on.
-      const [, rest = ''] = /(?:^|\s|\()aimm\s+(.*)$/.exec(line) ?? [];
-      const args = toWords(rest.replace(/\s*(\||>>?|<\s).*$/, '').replace(/\)$/, ''));
-      const program = createProgram();
-      let ran: string | undefined;
-      const replaceActions = (command: Command) => {
-        command.configureOutput({ writeErr: () => undefined, outputError: () => undefined });
-        const runs = command.commands.length === 0 || command.name() === 'models';
-        if (command !== program && runs) command.action(() => void (ran = command.name()));
-        command.commands.forEach(replaceActions);
-      };
-      replaceActions(program);
-      await program.parseAsync(args, { from: 'user' });
-      expect(ran).toBeDefined();
-    },
-  );
+  it('stands in docs/cli.md for every command', () => {
+    for (const { path } of commands) expect(page).toContain(`aimm ${path.join(' ')}`);
+  });
+
+  it.each(lines)('the example works: %s', async (line) => {
+    // What a shell would not pass on.
+    const [, rest = ''] = /(?:^|\s|\()aimm\s+(.*)$/.exec(line) ?? [];
+    const args = toWords(rest.replace(/\s*(\||>>?|<\s).*$/, '').replace(/\)$/, ''));
+    const program = createProgram();
+    let ran: string | undefined;
+    const replaceActions = (command: Command) => {
+      command.configureOutput({ writeErr: () => undefined, outputError: () => undefined });
+      const runs = command.commands.length === 0 || command.name() === 'models';
+      if (command !== program && runs) command.action(() => void (ran = command.name()));
+      command.commands.forEach(replaceActions);
+    };
+    replaceActions(program);
+    await program.parseAsync(args, { from: 'user' });
+    expect(ran).toBeDefined();
+  });
 
   it('tells of --json with every command', () => {
     const without = commands

@@ -22,7 +22,7 @@ async function showStatus(options: { json?: boolean }): Promise<void> {
     else print(`No stack is running in ${env.dataDir}. \`aimm up\` starts one; so does the first client.`);
     throw new QuietFailure();
   }
-  if (options.json === true) printJson({ running: true, ...stack.info });
+  if (options.json === true) printJson({ running: true, ...withoutPasswords(stack.info) });
   else print(formatStackInfo(stack.info));
   await stack.close();
 }
@@ -48,6 +48,11 @@ function formatStackInfo(info: StackInfo): string {
 export function formatProviders(info: Pick<StackInfo, 'demo' | 'configured'>): string {
   if (info.demo) return colours.yellow('DEMO: made-up answers in the place of every provider');
   return info.configured.length === 0 ? colours.yellow('none configured') : info.configured.join(', ');
+}
+
+/** For a program that prints or keeps it: no password in it. */
+export function withoutPasswords(info: StackInfo): StackInfo {
+  return { ...info, redisUrl: withoutPassword(info.redisUrl), databaseUrl: withoutPassword(info.databaseUrl) };
 }
 
 /** An address without the password it may hold. */

@@ -17,6 +17,7 @@ import { formatBanner } from '../banner.ts';
 import { print, printJson } from '../output.ts';
 import { type CommandEnvironment, stackLaunch, toLogFormat } from '../session.ts';
 import { binPath } from '../stack/bin-path.ts';
+import { withoutPasswords } from './status.ts';
 import { enterStack } from '../stack/enter-stack.ts';
 import { runStack } from '../stack/run-stack.ts';
 import { superviseProcess } from '../stack/supervised-process.ts';
@@ -63,7 +64,7 @@ async function up({ http, json }: UpOptions): Promise<void> {
     const stack = await runStack({ env, raw, secrets, paths, lock, logger, shutdown, foreground: true, http });
     await stack.settled(bannerPatienceMs);
     if (shutdown.signal.aborted) return;
-    if (json === true) printJson(stack.info());
+    if (json === true) printJson(withoutPasswords(stack.info()));
     else print(toBanner(env, stack.info(), 'Ctrl-C stops everything.'));
   } catch (error) {
     await shutdown.run('the stack did not start');
@@ -96,7 +97,7 @@ async function joinRunning(
   process.stderr.write(`${stderrColours.yellow(joining)}${missing ? ' Starting the HTTP front beside it.' : ''}\n`);
   const httpUrl = missing ? await startFront({ env, raw, logger }, shutdown) : stack.info.httpUrl;
   const info = { ...stack.info, ...(httpUrl !== undefined && { httpUrl }) };
-  if (json === true) return printJson(info);
+  if (json === true) return printJson(withoutPasswords(info));
   print(
     toBanner(env, info, 'Ctrl-C leaves it; the stack goes on in the background until nobody needs it, or `aimm down`.'),
   );

@@ -1,7 +1,7 @@
 import type { DescribedCommand, Wanted } from './describe-commands.ts';
 import { quote, type ScriptPlaces, toCases } from './shell-words.ts';
 
-/** A script for bash 3.2 and newer, which needs no other package. */
+/** A script for bash 4 and newer, which needs no other package. */
 export function toBashScript(commands: readonly DescribedCommand[], { names, node, bin }: ScriptPlaces): string {
   return `# Completion of ${names.join(' and ')} for bash, as \`aimm completion bash\` printed it.
 _aimm_values() { [ -x ${quote(node)} ] && ${quote(node)} ${quote(bin)} __complete "$1" "$2" 2>/dev/null </dev/null; }

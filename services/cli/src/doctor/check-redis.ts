@@ -96,7 +96,8 @@ function checkPersistence(info: ReadonlyMap<string, string>): Finding {
   return ok(check, 'Append-only file.');
 }
 
-function checkWorkers(workers: readonly WorkerPresence[], version: string): Finding[] {
+/** `version`: this command's. */
+export function checkWorkers(workers: readonly WorkerPresence[], version: string): Finding[] {
   if (workers.length === 0)
     return [
       failed(
