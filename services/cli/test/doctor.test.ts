@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { checkDataDirectory, checkNode } from '../src/doctor/check-machine.ts';
+import { toFinding } from '../src/doctor/check-providers.ts';
 import { checkInfo, checkWorkers, parseInfo } from '../src/doctor/check-redis.ts';
 import { byDeadline, type Finding } from '../src/doctor/finding.ts';
 import { runCli } from './support/run-cli.ts';
@@ -84,6 +85,21 @@ describe('workers', () => {
     expect(checkWorkers([], '2.0.0')).toMatchObject([
       { state: 'failed', mend: expect.stringContaining('aimm worker') },
     ]);
+  });
+});
+
+describe('a provider', () => {
+  const health = { provider: 'openai', kind: 'openai', configured: true, demo: false, checkedAt: 1, reachable: true };
+  it.each([
+    ['that answers', { keyValid: true, modelCount: 3 }, true, 'ok'],
+    ['that refuses the key', { keyValid: false, problem: 'refused', hint: 'Set it.' }, true, 'failed'],
+    ['that cannot be reached', { reachable: false, problem: 'not there' }, true, 'failed'],
+    ['without keys that does not run', { reachable: false, problem: 'not there' }, false, 'warning'],
+    ['without its key', { configured: false, problem: 'no key' }, true, 'warning'],
+    ['of the demo', { demo: true }, true, 'warning'],
+    ['whose default model is gone', { defaultModel: { id: 'old', available: false } }, true, 'warning'],
+  ])('%s', (_name, given, keyRequired, state) => {
+    expect(toFinding({ ...health, ...given }, keyRequired)).toMatchObject({ check: 'Provider openai', state });
   });
 });
 

@@ -14,14 +14,14 @@ export async function checkProviders(
   deadlineAt: number,
 ): Promise<Finding[]> {
   return Promise.all(
-    providers.map(async ({ id }) => {
+    providers.map(async ({ id, keyRequired }) => {
       const late = failed(
         toCheck(id),
         'No answer in time.',
         'See that its address is right and can be reached from the worker; the network or the vendor may be slow.',
       );
       const asked = manager.health(admin, { provider: id, database: false }).then(
-        ({ providers: [health] }) => (health === undefined ? late : toFinding(health)),
+        ({ providers: [health] }) => (health === undefined ? late : toFinding(health, keyRequired)),
         (error: unknown) => {
           const { message, hint } = toModelManagerError(error);
           return failed(toCheck(id), message, hint);
@@ -32,11 +32,24 @@ export async function checkProviders(
   );
 }
 
-function toFinding(health: HealthReport['providers'][number]): Finding {
-  const { provider, configured, demo, problem, hint, modelCount, defaultModel, latencyMs, keys = [] } = health;
+/** `keyRequired`: without a key it is not meant to be used; a server without keys may just not run. */
+export function toFinding(health: HealthReport['providers'][number], keyRequired: boolean): Finding {
+  const {
+    provider,
+    configured,
+    demo,
+    reachable,
+    problem,
+    hint,
+    modelCount,
+    defaultModel,
+    latencyMs,
+    keys = [],
+  } = health;
   const check = toCheck(provider);
   if (demo) return warning(check, 'Demo answers.', 'Set its key to ask the real one.');
   if (!configured) return warning(check, problem ?? 'Not configured.', hint);
+  if (!keyRequired && reachable === false) return warning(check, problem ?? 'It cannot be reached.', hint);
   if (problem !== undefined) return failed(check, problem, hint);
   const took = latencyMs === undefined ? '' : ` in ${Math.round(latencyMs)} ms`;
   const says = `Answers${took}${keys.length > 0 ? ', key valid' : ''}; ${modelCount ?? 'some'} models.`;

@@ -11,8 +11,8 @@ import { checkProviderKeys, checkProviders } from './check-providers.ts';
 import { checkRedis } from './check-redis.ts';
 import { byDeadline, failed, type Finding, ok, warning } from './finding.ts';
 
-/** All of it takes so long at most, whatever hangs. */
-const patienceMs = 7_500;
+/** All of it takes so long at most, whatever hangs: with the start of this process well under 10 s. */
+const patienceMs = 6_000;
 const stackWithinMs = 2_000;
 const databaseWithinMs = 3_500;
 
@@ -141,6 +141,6 @@ async function checkConnected(options: {
   try {
     return { queue: findings, providers: await checkProviders(manager, catalog.providers, deadlineAt) };
   } finally {
-    await byDeadline(deadlineAt + 500, manager.close(), undefined);
+    await byDeadline(deadlineAt + 250, manager.close(), undefined);
   }
 }
