@@ -12,3 +12,9 @@ export function findPlaces(env: NodeJS.ProcessEnv = process.env): ValuePlaces {
     databaseFile: url.startsWith('file:') ? url.replace(/^file:(\/\/(?=\/))?/, '').replace(/\?.*$/, '') : own,
   };
 }
+
+/** From the start of this process; later a shell that waits for its TAB is in somebody's way. */
+export function findPatienceMs(env: NodeJS.ProcessEnv = process.env): number {
+  const given = Number(env['AIMM_COMPLETION_MS']);
+  return given > 0 ? given : 300;
+}
