@@ -85,10 +85,20 @@ export interface WaitView {
 export type ProgressEvent =
   | ({ type: 'queued'; provider: string; model: string; position: number; ahead: number } & Partial<WaitView>)
   | { type: 'started'; provider: string; model: string }
-  | { type: 'text'; text: string; totalLength: number }
+  /** Of a comparison, and only where it was asked to stream: whose text it is. */
+  | { type: 'text'; text: string; totalLength: number; provider?: string; model?: string }
   | { type: 'reasoning'; text: string }
-  | { type: 'reset'; reason: ErrorShape }
-  | { type: 'waiting'; untilMs: number; reason: ErrorShape; why?: 'provider' | 'rate_limit' | 'retry' | undefined }
+  /** The answer begins again; of a comparison with whose. */
+  | { type: 'reset'; reason: ErrorShape; provider?: string; model?: string }
+  | {
+      type: 'waiting';
+      untilMs: number;
+      reason: ErrorShape;
+      why?: 'provider' | 'rate_limit' | 'retry' | undefined;
+      /** Of a comparison: who waits. */
+      provider?: string;
+      model?: string;
+    }
   | {
       type: 'model_finished';
       provider: string;
@@ -103,6 +113,8 @@ export interface AskOptions {
   /** Aborting cancels the request: queued jobs are removed, running calls aborted. */
   signal?: AbortSignal | undefined;
   onProgress?: ((event: ProgressEvent) => void) | undefined;
+  /** Of a comparison: `onProgress` is told the text of each model as it comes; an answer that breaks off begins again. */
+  stream?: boolean | undefined;
 }
 
 /** A generation as its asker sees it. `conversationId` where one was continued or saved. */
@@ -374,8 +386,11 @@ export interface Manager {
   ): Promise<ConversationPage>;
   /** Gives what was deleted. @throws invalid_request when there is no such conversation for this caller */
   deleteConversation(caller: Caller, id: string): Promise<Conversation>;
-  /** Of the budgets, who is no admin is told its own. */
-  health(caller: Caller, query?: { provider?: string | undefined; deep?: boolean | undefined }): Promise<HealthReport>;
+  /** Of the budgets, who is no admin is told its own. `database: false`: that is not opened, and so not migrated. */
+  health(
+    caller: Caller,
+    query?: { provider?: string | undefined; deep?: boolean | undefined; database?: boolean | undefined },
+  ): Promise<HealthReport>;
   listProviders(): Promise<ProviderView[]>;
   /**
    * Whose access token it is; undefined where it is nobody's, was revoked or has expired.

@@ -7,6 +7,8 @@ export const WorkerPresence = z.object({
   id: z.string(),
   host: z.string(),
   pid: z.number(),
+  /** Of this system, which all processes should share. */
+  version: z.string().optional(),
   startedAt: z.number(),
   seenAt: z.number(),
   /** How the process fares. */

@@ -1,4 +1,4 @@
-import pc from 'picocolors';
+import { colours } from './colours.ts';
 
 /** One line on stdout. */
 export function print(line = ''): void {
@@ -18,7 +18,7 @@ export function formatTable(heading: readonly string[], rows: readonly (readonly
       .map((cell, column) => cell.padEnd(widths[column] ?? 0))
       .join('  ')
       .trimEnd();
-  return [pc.bold(toLine(heading)), ...rows.map(toLine)].join('\n');
+  return [colours.bold(toLine(heading)), ...rows.map(toLine)].join('\n');
 }
 
 /** `$1.24`, `$0.00042`, `unknown`. Input in nano-dollars. */

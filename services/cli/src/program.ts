@@ -1,6 +1,7 @@
 import { version } from '@aimm/local-stack';
 import { Command } from 'commander';
 import { addCompareCommand } from './commands/compare.ts';
+import { addCompletionCommand } from './commands/completion.ts';
 import { addConversationsCommand } from './commands/conversations.ts';
 import { addDemoCommand } from './commands/demo.ts';
 import { addDoctorCommand } from './commands/doctor.ts';
@@ -29,6 +30,7 @@ export function createProgram(): Command {
     .exitOverride()
     .showHelpAfterError('(`aimm help <command>` explains a command)')
     .usage('[options] [command]')
+    .helpCommand('help [command]', 'explain a command')
     .argument('[words...]')
     .action((words: string[]) => {
       if (words.length > 0) program.error(`error: there is no command ${words[0]}`);
@@ -52,6 +54,7 @@ export function createProgram(): Command {
   addDoctorCommand(program);
   addMigrateCommand(program);
   addDemoCommand(program);
+  addCompletionCommand(program);
   addStackCommand(program);
   return program;
 }

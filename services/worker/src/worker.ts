@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { Catalog, TokenEstimator } from '@aimm/catalog';
 import type { Database } from '@aimm/database';
+import { version } from '@aimm/local-stack';
 import {
   type Consumer,
   connectWorker,
@@ -129,6 +130,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerProcess
     id,
     host: hostname(),
     pid: process.pid,
+    version,
     startedAt,
     ...metrics.describe(),
     skewMs: Math.round(clock.skewMs()),

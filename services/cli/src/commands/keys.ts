@@ -5,6 +5,7 @@ import { ensureMasterKey, requireNoFaults } from '@aimm/runtime';
 import { type Command, InvalidArgumentError } from 'commander';
 import { formatTable, print, printJson } from '../output.ts';
 import { readSecret } from '../read-secret.ts';
+import { blotOut } from '../report-failure.ts';
 import { openCommandEnvironment } from '../session.ts';
 import { withDatabase } from '../with-database.ts';
 
@@ -20,6 +21,7 @@ export function addKeysCommand(program: Command): void {
     .description('Store a key; it is read from stdin, or asked for without showing it')
     .argument('<provider>', 'the id of the provider, as in config/providers.json')
     .option('-l, --label <label>', 'what to call it (default: key-1, key-2, …)', parseLabel)
+    .option('--json', 'print JSON')
     .addHelpText(
       'after',
       '\nExamples:\n  $ aimm keys add openai\n  $ aimm keys add openai --label team < openai-key.txt\n  $ pass show anthropic | aimm keys add anthropic\n',
@@ -30,7 +32,7 @@ export function addKeysCommand(program: Command): void {
     .copyInheritedSettings(keys)
     .description('List the stored keys; only their last characters are shown')
     .option('--json', 'print JSON')
-    .addHelpText('after', '\nExample:\n  $ aimm keys list\n')
+    .addHelpText('after', '\nExamples:\n  $ aimm keys list\n  $ aimm keys list --json\n')
     .action(listKeys);
   keys
     .command('remove')
@@ -38,15 +40,15 @@ export function addKeysCommand(program: Command): void {
     .description('Remove a stored key; workers stop using it within seconds')
     .argument('<provider>', 'the id of the provider')
     .argument('<label>', 'its label or id, as `aimm keys list` shows it')
-    .addHelpText('after', '\nExample:\n  $ aimm keys remove openai team\n')
+    .option('--json', 'print JSON')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ aimm keys remove openai team\n  $ aimm keys remove anthropic key-2 --json\n',
+    )
     .action(removeKey);
 }
 
-function blotOut(text: string, given: readonly string[]): string {
-  return given.reduce((clean, word) => (word.length < 8 ? clean : clean.replaceAll(word, '…')), text);
-}
-
-async function addKey(provider: string, { label }: { label?: string }): Promise<void> {
+async function addKey(provider: string, { label, json }: { label?: string; json?: boolean }): Promise<void> {
   const { env, raw } = await openCommandEnvironment();
   const { catalog, faults } = loadCatalog({ configDir: env.configDir, env: raw });
   requireNoFaults(faults);
@@ -63,6 +65,7 @@ async function addKey(provider: string, { label }: { label?: string }): Promise<
     const masterKey = ensureMasterKey(place);
     return apiKeys.add({ provider, key, label }, masterKey);
   });
+  if (json === true) return printJson(stored);
   print(`Stored the key "${stored.label}" (${stored.fingerprint}) of ${provider}. Workers use it within seconds.`);
 }
 
@@ -73,13 +76,14 @@ async function listKeys({ json }: { json?: boolean }): Promise<void> {
   print(formatTable(['Provider', 'Label', 'Key', 'Added', 'Id', 'State'], keys.map(toRow)));
 }
 
-async function removeKey(provider: string, labelOrId: string): Promise<void> {
+async function removeKey(provider: string, labelOrId: string, { json }: { json?: boolean }): Promise<void> {
   const removed = await withDatabase(({ apiKeys }) => apiKeys.remove(provider, labelOrId));
   if (removed === undefined) {
     throw new ModelManagerError('invalid_request', 'There is no such key.', {
       hint: '`aimm keys list` shows what is stored.',
     });
   }
+  if (json === true) return printJson(removed);
   print(`Removed the key "${removed.label}" (${removed.fingerprint}) of ${provider}.`);
 }
 
