@@ -27,6 +27,8 @@ const Environment = z.object({
   AIMM_AUTH_TOKEN: z.string().min(16, 'at least 16 characters').optional(),
   AIMM_REQUIRE_TOKEN: z.enum(['on', 'off'], 'on or off').default('off'),
   AIMM_MASTER_KEY: z.string().min(16, 'at least 16 characters').optional(),
+  /** What `aimm keys rotate` is to put in its place; workers that have both open keys under either. */
+  AIMM_NEW_MASTER_KEY: z.string().min(16, 'at least 16 characters').optional(),
   AIMM_DEMO: z.enum(['auto', 'on', 'off'], 'auto, on or off').default('auto'),
   AIMM_IDLE_SECONDS: count.min(1, 'at least 1').default(300),
   AIMM_MAX_PROMPT_BYTES: count.min(1, 'at least 1').default(1_000_000),

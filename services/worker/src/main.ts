@@ -15,7 +15,7 @@ import {
   createLogger,
   createShutdown,
   exitOnUncaught,
-  findMasterKey,
+  findMasterKeys,
   loadEnvironment,
   masterKeyFile,
   type RawEnvironment,
@@ -93,11 +93,15 @@ async function main(): Promise<void> {
   };
   const storedKeys = followStoredKeys({
     database: () => database.get(),
-    masterKey() {
-      const found = findMasterKey(env);
-      if (found !== undefined) masterKeys.add(found);
+    masterKeys() {
+      const found = findMasterKeys(env);
+      for (const masterKey of found) masterKeys.add(masterKey);
       return found;
     },
+    onceRotated:
+      env.AIMM_MASTER_KEY === undefined
+        ? `put the new master key into ${masterKeyFile(env)}`
+        : 'set AIMM_MASTER_KEY to the new master key and restart this worker, or its stack',
     masterKeyPlace: `set AIMM_MASTER_KEY, or put back ${masterKeyFile(env)}`,
     onChange(keys) {
       const before = JSON.stringify(providers.describe());

@@ -1,12 +1,14 @@
 import { loadCatalog } from '@aimm/catalog';
 import { ModelManagerError } from '@aimm/contracts';
 import type { ApiKey } from '@aimm/database';
-import { ensureMasterKey, requireNoFaults } from '@aimm/runtime';
+import { ensureMasterKeys, requireNoFaults } from '@aimm/runtime';
 import { type Command, InvalidArgumentError } from 'commander';
 import { formatTable, print, printJson } from '../output.ts';
 import { readSecret } from '../read-secret.ts';
 import { openCommandEnvironment } from '../session.ts';
 import { withDatabase } from '../with-database.ts';
+import { rotateHelp, rotateMasterKey } from './rotate-master-key.ts';
+import { waitForKeysLock } from '../keys-lock.ts';
 
 export function addKeysCommand(program: Command): void {
   const keys = program
@@ -40,6 +42,12 @@ export function addKeysCommand(program: Command): void {
     .argument('<label>', 'its label or id, as `aimm keys list` shows it')
     .addHelpText('after', '\nExample:\n  $ aimm keys remove openai team\n')
     .action(removeKey);
+  keys
+    .command('rotate')
+    .copyInheritedSettings(keys)
+    .description('Encrypt the stored keys under a new master key; the old one opens none of them any more')
+    .addHelpText('after', rotateHelp)
+    .action(rotateMasterKey);
 }
 
 function blotOut(text: string, given: readonly string[]): string {
@@ -59,15 +67,21 @@ async function addKey(provider: string, { label }: { label?: string }): Promise<
   const { stdin: input, stderr: output } = process;
   const key = requireKey(await readSecret(`Key of ${provider} (not shown): `, { input, output }));
   if (label?.includes(key) === true) throw new ModelManagerError('invalid_request', 'The label holds the key itself.');
-  const stored = await withDatabase(({ apiKeys }, { env: place }) => {
-    const masterKey = ensureMasterKey(place);
-    return apiKeys.add({ provider, key, label }, masterKey);
+  const stored = await withDatabase(async ({ apiKeys }, { env: place }) => {
+    // The file must not be replaced between its reading and the writing of what is encrypted under it.
+    const lock = place.AIMM_MASTER_KEY === undefined ? await waitForKeysLock(place.dataDir) : undefined;
+    try {
+      return await apiKeys.add({ provider, key, label }, ensureMasterKeys(place));
+    } finally {
+      lock?.release();
+    }
   });
   print(`Stored the key "${stored.label}" (${stored.fingerprint}) of ${provider}. Workers use it within seconds.`);
 }
 
 async function listKeys({ json }: { json?: boolean }): Promise<void> {
-  const keys = await withDatabase(({ apiKeys }) => apiKeys.list());
+  const stored = await withDatabase(({ apiKeys }) => apiKeys.list());
+  const keys = stored.map(({ seal: _, ...key }) => key);
   if (json === true) return printJson(keys);
   if (keys.length === 0) return print('No key is stored. Add one: `aimm keys add <provider>`.');
   print(formatTable(['Provider', 'Label', 'Key', 'Added', 'Id', 'State'], keys.map(toRow)));
@@ -83,7 +97,15 @@ async function removeKey(provider: string, labelOrId: string): Promise<void> {
   print(`Removed the key "${removed.label}" (${removed.fingerprint}) of ${provider}.`);
 }
 
-function toRow({ provider, label, fingerprint, createdAt, id, lastFailedAt, lastFailedReason }: ApiKey): string[] {
+function toRow({
+  provider,
+  label,
+  fingerprint,
+  createdAt,
+  id,
+  lastFailedAt,
+  lastFailedReason,
+}: Omit<ApiKey, 'seal'>): string[] {
   const state = lastFailedAt === undefined ? '' : `refused ${toTime(lastFailedAt)} (${lastFailedReason ?? 'unknown'})`;
   return [provider, label, fingerprint, toTime(createdAt), id, state];
 }
