@@ -27,7 +27,7 @@ export interface ManagerOptions {
   redisUrl: string;
   databaseUrl: string;
   configDir?: string | undefined;
-  /** Read for the providers' limits and endpoints; a front needs no key. */
+  /** Read for the providers' limits and endpoints, and for STORE_CONTENT; a front needs no key. */
   raw: RawEnvironment;
   logger: Logger;
   /** SIGHUP reads the configuration anew, as does a change of its files. */
@@ -74,6 +74,7 @@ export function createManager(options: ManagerOptions): Promise<Manager> {
     queue,
     database,
     databaseKind,
+    storesContent: raw['STORE_CONTENT'] !== 'off',
     cachedRows,
     speeds,
     preferences,

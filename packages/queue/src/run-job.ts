@@ -41,6 +41,7 @@ export interface RunOptions {
   /** By the clock of deadlines. */
   now: () => number;
   order: FairOrder;
+  logsContent: boolean;
   /** For queues whose host loads one model at a time. */
   sameModelFirst?: SameModelFirst | undefined;
 }
@@ -242,7 +243,7 @@ async function afterFailure(
   job: Job,
   token: string,
   run: ReturnType<typeof createRun>,
-  { redis, queue, admission }: RunOptions,
+  { redis, queue, admission, logsContent }: RunOptions,
 ): Promise<Error> {
   const { context } = run;
   if (thrown instanceof UnrecoverableError || thrown instanceof WaitingChildrenError || thrown instanceof DelayedError)
@@ -252,7 +253,7 @@ async function afterFailure(
     return thrown;
   }
   const decision = thrown instanceof CallFailedError ? thrown.decision : context.decide(thrown);
-  logFailure(context.logger, decision, thrown);
+  logFailure(context.logger, decision, thrown, logsContent);
   keepPlace(redis, queue.name, job, decision);
 
   switch (decision.action) {
@@ -290,19 +291,30 @@ function toHeldScope(job: Job, error: ModelManagerError): LimitScope {
     : { kind: 'provider', id: payload.provider };
 }
 
-function logFailure(logger: Logger, decision: Decision, thrown: unknown): void {
+function logFailure(logger: Logger, decision: Decision, thrown: unknown, logsContent: boolean): void {
   const { error } = decision;
   const details = {
     action: decision.action,
     code: error.code,
     provider: error.provider,
-    vendorMessage: error.vendorMessage,
+    ...(logsContent && { vendorMessage: error.vendorMessage }),
   };
   // What holds a whole queue up is told by whoever found it out, once and not at every try.
   if (decision.action === 'delay' || decision.action === 'requeue') {
     logger.debug({ ...details, delayMs: decision.delayMs, reason: error.message }, 'A job waits for its turn');
-  } else if (error.code === 'internal') logger.error({ ...details, err: thrown }, 'A job failed inside');
-  else logger.info({ ...details, reason: error.message }, 'A call failed');
+  } else if (error.code === 'internal') {
+    // The message of what JSON or a library throws may cite what it read.
+    const err = logsContent
+      ? thrown
+      : { type: thrown instanceof Error ? thrown.name : typeof thrown, at: toPlaces(thrown) };
+    logger.error({ ...details, err }, 'A job failed inside');
+  } else logger.info({ ...details, reason: error.message }, 'A call failed');
+}
+
+/** Where it was thrown: the stack without its message. */
+function toPlaces(thrown: unknown): string[] {
+  const { stack = '' } = thrown instanceof Error ? thrown : {};
+  return stack.split('\n').filter((line) => /^\s+at /.test(line));
 }
 
 function pastDeadline(): ModelManagerError {

@@ -50,6 +50,10 @@ const Environment = z.object({
   AIMM_LOCK_SECONDS: count.min(2, 'at least 2').max(3_600, 'at most 3600').default(30),
   /** The ledger's rows are deleted after so many days; their sums stay. Unset: never. */
   USAGE_RETENTION_DAYS: count.min(1, 'at least 1').max(36_500, 'at most 36500').optional(),
+  /** off: prompts and answers are kept for the life of their job only. */
+  STORE_CONTENT: z.enum(['on', 'off'], 'on or off').default('on'),
+  /** How long an answer can be read after its request has ended, with STORE_CONTENT=off. */
+  CONTENT_DELIVERY_SECONDS: count.min(1, 'at least 1').max(86_400, 'at most 86400').default(60),
   LOG_LEVEL: z
     .enum(
       ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],

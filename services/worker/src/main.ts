@@ -123,6 +123,7 @@ async function main(): Promise<void> {
     database: () => database.get(),
     lockMs: env.AIMM_LOCK_SECONDS * 1_000,
     spoolDirs: [join(env.dataDir, 'spool'), join(tmpdir(), `ai-model-manager-${process.getuid?.() ?? 0}`, 'spool')],
+    contentKeepMs: env.STORE_CONTENT === 'off' ? env.CONTENT_DELIVERY_SECONDS * 1_000 : undefined,
     logger,
   });
   shutdown.add('worker', () => worker?.close(finishWithinMs));

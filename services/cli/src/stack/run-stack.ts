@@ -122,6 +122,7 @@ export async function runStack(options: RunStackOptions): Promise<RunningStack> 
         dataDir: paths.dataDir,
         redisUrl,
         databaseUrl,
+        storesContent: env.STORE_CONTENT === 'on',
         ...(dashboardUrl !== undefined && { dashboardUrl }),
         ...(httpUrl !== undefined && { httpUrl }),
         demo,
