@@ -1,5 +1,5 @@
 import { createLiveCatalog, followConfig, loadCatalog } from '@aimm/catalog';
-import { toModelManagerError } from '@aimm/contracts';
+import { everyClient, toModelManagerError } from '@aimm/contracts';
 import { createDatabaseOnDemand } from '@aimm/database';
 import { openFrontQueue } from '@aimm/queue';
 import { type Logger, type RawEnvironment, requireNoFaults } from '@aimm/runtime';
@@ -97,7 +97,7 @@ export function createManager(options: ManagerOptions): Promise<Manager> {
     setPreference: (caller, edit) => ours(() => setPreference(resources, caller, edit)),
     completeModel: (caller, begun) => ours(() => completeModel(resources, caller, begun)),
     listModels: (query) => ours(() => listModels(resources, query)),
-    getModelInfo: (name) => ours(() => getModelInfo(resources, name)),
+    getModelInfo: (caller, name) => ours(() => getModelInfo(resources, caller, name)),
     usage: (caller, query) =>
       ours(async () => {
         const { ledger } = await database.get();
@@ -107,6 +107,15 @@ export function createManager(options: ManagerOptions): Promise<Manager> {
     getConversation: (caller, id, page) => ours(() => getConversation(resources, caller, id, page)),
     deleteConversation: (caller, id) => ours(() => deleteConversation(resources, caller, id)),
     health: (caller, query) => ours(() => checkHealth(resources, caller, query)),
+    warmUp: () =>
+      database
+        .get()
+        // Prisma connects at the first question.
+        .then((opened) => opened.preferences.list(everyClient))
+        .then(
+          () => undefined,
+          (error: unknown) => logger.debug({ err: error }, 'The database could not be opened ahead of its first use'),
+        ),
     listProviders: () => ours(() => providers.list()),
     identify: (token) => ours(() => identify(token)),
     async close() {

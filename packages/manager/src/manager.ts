@@ -344,7 +344,9 @@ export interface Manager {
     search?: string | undefined;
     refresh?: boolean | undefined;
   }): Promise<ModelList>;
+  /** `model`: as `generate` takes it; of what stands for several models the one that would be asked now. */
   getModelInfo(
+    caller: Caller,
     model: string,
   ): Promise<ModelInfo & { available: boolean | undefined; demo: boolean; warnings: string[] }>;
   usage(
@@ -376,6 +378,8 @@ export interface Manager {
   deleteConversation(caller: Caller, id: string): Promise<Conversation>;
   /** Of the budgets, who is no admin is told its own. */
   health(caller: Caller, query?: { provider?: string | undefined; deep?: boolean | undefined }): Promise<HealthReport>;
+  /** Opens the database, so that the first request need not wait for that. Never fails: whoever needs it tries again. */
+  warmUp(): Promise<void>;
   listProviders(): Promise<ProviderView[]>;
   /**
    * Whose access token it is; undefined where it is nobody's, was revoked or has expired.
