@@ -50,8 +50,6 @@ export interface ConsumerOptions {
   /** Epoch milliseconds by the clock of deadlines; default: this machine's. */
   now?: () => number;
   tally?: Tally;
-  /** Whether logs may hold what a vendor said, which may cite the prompt; default true. */
-  logsContent?: boolean;
   /** Called when a job was given up because it stalled too often, so that its started call can be settled. */
   onPoisoned?: (job: { queue: string; jobId: string; payload: unknown; failedReason: string }) => Promise<void>;
 }
@@ -113,7 +111,6 @@ export function createConsumer(options: ConsumerOptions): Consumer {
         isLeaving: () => leaving,
         now,
         order,
-        logsContent: options.logsContent ?? true,
         sameModelFirst: wanted.sameModelFirst === true ? sameModelFirst : undefined,
       });
     };

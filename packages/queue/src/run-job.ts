@@ -41,7 +41,6 @@ export interface RunOptions {
   /** By the clock of deadlines. */
   now: () => number;
   order: FairOrder;
-  logsContent: boolean;
   /** For queues whose host loads one model at a time. */
   sameModelFirst?: SameModelFirst | undefined;
 }
@@ -243,7 +242,7 @@ async function afterFailure(
   job: Job,
   token: string,
   run: ReturnType<typeof createRun>,
-  { redis, queue, admission, logsContent }: RunOptions,
+  { redis, queue, admission }: RunOptions,
 ): Promise<Error> {
   const { context } = run;
   if (thrown instanceof UnrecoverableError || thrown instanceof WaitingChildrenError || thrown instanceof DelayedError)
@@ -253,7 +252,7 @@ async function afterFailure(
     return thrown;
   }
   const decision = thrown instanceof CallFailedError ? thrown.decision : context.decide(thrown);
-  logFailure(context.logger, decision, thrown, logsContent);
+  logFailure(context.logger, decision, thrown);
   keepPlace(redis, queue.name, job, decision);
 
   switch (decision.action) {
@@ -291,30 +290,19 @@ function toHeldScope(job: Job, error: ModelManagerError): LimitScope {
     : { kind: 'provider', id: payload.provider };
 }
 
-function logFailure(logger: Logger, decision: Decision, thrown: unknown, logsContent: boolean): void {
+function logFailure(logger: Logger, decision: Decision, thrown: unknown): void {
   const { error } = decision;
   const details = {
     action: decision.action,
     code: error.code,
     provider: error.provider,
-    ...(logsContent && { vendorMessage: error.vendorMessage }),
+    vendorMessage: error.vendorMessage,
   };
   // What holds a whole queue up is told by whoever found it out, once and not at every try.
   if (decision.action === 'delay' || decision.action === 'requeue') {
     logger.debug({ ...details, delayMs: decision.delayMs, reason: error.message }, 'A job waits for its turn');
-  } else if (error.code === 'internal') {
-    // The message of what JSON or a library throws may cite what it read.
-    const err = logsContent
-      ? thrown
-      : { type: thrown instanceof Error ? thrown.name : typeof thrown, at: toPlaces(thrown) };
-    logger.error({ ...details, err }, 'A job failed inside');
-  } else logger.info({ ...details, reason: error.message }, 'A call failed');
-}
-
-/** Where it was thrown: the stack without its message. */
-function toPlaces(thrown: unknown): string[] {
-  const { stack = '' } = thrown instanceof Error ? thrown : {};
-  return stack.split('\n').filter((line) => /^\s+at /.test(line));
+  } else if (error.code === 'internal') logger.error({ ...details, err: thrown }, 'A job failed inside');
+  else logger.info({ ...details, reason: error.message }, 'A call failed');
 }
 
 function pastDeadline(): ModelManagerError {

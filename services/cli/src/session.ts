@@ -42,6 +42,7 @@ export async function openCommandEnvironment(level?: string): Promise<CommandEnv
     level: level ?? (raw['LOG_LEVEL'] === undefined ? 'warn' : env.LOG_LEVEL),
     format: toLogFormat(env, raw),
     secrets: () => secretsOf(raw),
+    citesErrors: env.STORE_CONTENT === 'on',
   });
   return { env, raw, logger };
 }

@@ -38,6 +38,7 @@ async function main(): Promise<void> {
     level: env.LOG_LEVEL,
     format: env.LOG_FORMAT,
     secrets: () => secrets,
+    citesErrors: env.STORE_CONTENT === 'on',
   });
   exitOnUncaught(logger);
   const shutdown = createShutdown({ logger, graceMs: finishWithinMs + 4000 });
@@ -99,7 +100,10 @@ async function serveHttp({ env, logger, shutdown, factory, connection }: Front):
     // Nobody waits for a first call here: connected now, so that faults show now.
     const connected = await connection.connect();
     connected.announce(transport.url);
-    void connected.manager().then((manager) => manager.warmUp()).catch(() => undefined);
+    void connected
+      .manager()
+      .then((manager) => manager.warmUp())
+      .catch(() => undefined);
   } catch (error) {
     if (error instanceof ConfigError) throw error;
     logger.error({ err: error }, 'No connection yet; the next call tries again');

@@ -52,6 +52,7 @@ async function main(): Promise<void> {
     level: env.LOG_LEVEL,
     format: env.LOG_FORMAT,
     secrets: () => [...secretsOf(raw), ...masterKeys, ...keysInUse()],
+    citesErrors: env.STORE_CONTENT === 'on',
   });
   exitOnUncaught(logger);
   const shutdown = createShutdown({ logger, graceMs: finishWithinMs + 10_000 });

@@ -119,7 +119,6 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerProcess
     handlers,
     settlement,
     logger,
-    logsContent: contentKeepMs === undefined,
     tally: metrics.tally,
     onPoisoned: settlePoisoned,
     lockMs: options.lockMs,
