@@ -81,7 +81,7 @@ async function addKey(provider: string, { label }: { label?: string }): Promise<
 
 async function listKeys({ json }: { json?: boolean }): Promise<void> {
   const stored = await withDatabase(({ apiKeys }) => apiKeys.list());
-  const keys = stored.map(({ seal: _, ...key }) => key);
+  const keys = stored.map(({ seal: _seal, ...key }) => key);
   if (json === true) return printJson(keys);
   if (keys.length === 0) return print('No key is stored. Add one: `aimm keys add <provider>`.');
   print(formatTable(['Provider', 'Label', 'Key', 'Added', 'Id', 'State'], keys.map(toRow)));
