@@ -8,6 +8,7 @@ export type {
   ConversationRepository,
   Database,
   LedgerRepository,
+  MasterKeys,
   TurnClaim,
 } from './database.ts';
 export { createDatabaseOnDemand, type DatabaseOnDemand } from './database-on-demand.ts';

@@ -1,5 +1,5 @@
 import { createLiveCatalog, followConfig, loadCatalog } from '@aimm/catalog';
-import { toModelManagerError } from '@aimm/contracts';
+import { everyClient, toModelManagerError } from '@aimm/contracts';
 import { createDatabaseOnDemand } from '@aimm/database';
 import { openFrontQueue } from '@aimm/queue';
 import { type Logger, type RawEnvironment, requireNoFaults } from '@aimm/runtime';
@@ -27,7 +27,7 @@ export interface ManagerOptions {
   redisUrl: string;
   databaseUrl: string;
   configDir?: string | undefined;
-  /** Read for the providers' limits and endpoints; a front needs no key. */
+  /** Read for the providers' limits and endpoints, and for STORE_CONTENT; a front needs no key. */
   raw: RawEnvironment;
   logger: Logger;
   /** SIGHUP reads the configuration anew, as does a change of its files. */
@@ -74,6 +74,7 @@ export function createManager(options: ManagerOptions): Promise<Manager> {
     queue,
     database,
     databaseKind,
+    storesContent: raw['STORE_CONTENT'] !== 'off',
     cachedRows,
     speeds,
     preferences,
@@ -96,7 +97,7 @@ export function createManager(options: ManagerOptions): Promise<Manager> {
     setPreference: (caller, edit) => ours(() => setPreference(resources, caller, edit)),
     completeModel: (caller, begun) => ours(() => completeModel(resources, caller, begun)),
     listModels: (query) => ours(() => listModels(resources, query)),
-    getModelInfo: (name) => ours(() => getModelInfo(resources, name)),
+    getModelInfo: (caller, name) => ours(() => getModelInfo(resources, caller, name)),
     usage: (caller, query) =>
       ours(async () => {
         const { ledger } = await database.get();
@@ -106,6 +107,15 @@ export function createManager(options: ManagerOptions): Promise<Manager> {
     getConversation: (caller, id, page) => ours(() => getConversation(resources, caller, id, page)),
     deleteConversation: (caller, id) => ours(() => deleteConversation(resources, caller, id)),
     health: (caller, query) => ours(() => checkHealth(resources, caller, query)),
+    warmUp: () =>
+      database
+        .get()
+        // Prisma connects at the first question.
+        .then((opened) => opened.preferences.list(everyClient))
+        .then(
+          () => undefined,
+          (error: unknown) => logger.debug({ err: error }, 'The database could not be opened ahead of its first use'),
+        ),
     listProviders: () => ours(() => providers.list()),
     identify: (token) => ours(() => identify(token)),
     async close() {

@@ -356,7 +356,9 @@ export interface Manager {
     search?: string | undefined;
     refresh?: boolean | undefined;
   }): Promise<ModelList>;
+  /** `model`: as `generate` takes it; of what stands for several models the one that would be asked now. */
   getModelInfo(
+    caller: Caller,
     model: string,
   ): Promise<ModelInfo & { available: boolean | undefined; demo: boolean; warnings: string[] }>;
   usage(
@@ -391,6 +393,8 @@ export interface Manager {
     caller: Caller,
     query?: { provider?: string | undefined; deep?: boolean | undefined; database?: boolean | undefined },
   ): Promise<HealthReport>;
+  /** Opens the database, so that the first request need not wait for that. Never fails: whoever needs it tries again. */
+  warmUp(): Promise<void>;
   listProviders(): Promise<ProviderView[]>;
   /**
    * Whose access token it is; undefined where it is nobody's, was revoked or has expired.

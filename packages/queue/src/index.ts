@@ -13,6 +13,7 @@ export { settleAbandonedJob } from './abandoned.ts';
 export { type BudgetClaim, type Budgets, type Reserved, toHoldExpiry, withBudgetCosts } from './budgets.ts';
 export { createCheckpoints, LockLostError, type Opened } from './checkpoints.ts';
 export { connectFront, connectWorker, type Redis, redisUnavailable, withRedis } from './connection.ts';
+export { type ContentRemover, createContentRemover } from './content-remover.ts';
 export { toConversationTurn } from './conversation-turn.ts';
 export { type Consumer, type ConsumerOptions, createConsumer, type QueueToConsume } from './consumer.ts';
 export { decide, type Decision, type Situation } from './decision.ts';

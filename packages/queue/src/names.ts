@@ -53,6 +53,7 @@ export const keys = {
   leases: (scope: string) => `${keyPrefix}:leases:${scope}`,
   turns: (scope: string) => `${keyPrefix}:turns:${scope}`,
   failed: (queue: string) => `${keyPrefix}:${queue}:failed`,
+  completed: (queue: string) => `${keyPrefix}:${queue}:completed`,
   /** Where BullMQ keeps jobs, but for those that completed. */
   sortedPlaces: (queue: string) =>
     ['prioritized', 'delayed', 'waiting-children', 'failed'].map((place) => `${keyPrefix}:${queue}:${place}`),
@@ -81,6 +82,10 @@ export const keys = {
   unsettled: `${keyPrefix}:unsettled`,
   reconciler: `${keyPrefix}:reconciler`,
   failuresSeen: (queue: string) => `${keyPrefix}:failures-seen:${queue}`,
+  contentSeen: (queue: string, set: string) => `${keyPrefix}:content-seen:${queue}:${set}`,
+  /** Sorted set of the jobs that have ended and whose content is needed for a little longer. */
+  contentLeft: `${keyPrefix}:content-left`,
+  logRewritten: `${keyPrefix}:log-rewritten`,
 };
 
 /** Fields of ours in BullMQ's job hash: they live and are removed with the job. */
@@ -95,4 +100,6 @@ export const fields = {
   passedSince: 'aimm:passed-since',
   /** Why and until when it was put back, as JSON. */
   waits: 'aimm:waits',
+  /** Its prompt and its answer were removed. */
+  emptied: 'aimm:emptied',
 } as const;

@@ -71,6 +71,8 @@ export function createWaiters({
       entry.settle(state.outcome);
     } else if (state?.status === 'failed' || state?.status === 'cancelled') {
       entry.settle({ status: 'failed', error: fromReason(state.failedReason) });
+    } else if (state?.status === 'succeeded') {
+      entry.settle(failed('outcome_unknown', 'It succeeded, and its answer is not kept any more (STORE_CONTENT=off).'));
     } else if (state === undefined || state.status === 'missing') {
       entry.missed += 1;
       if (entry.missed < 2) return;

@@ -32,6 +32,7 @@ export function createPoisonSettler({
   ledger,
   settlement,
   isDemo,
+  keepMs,
   onHidden,
   logger,
 }: {
@@ -40,6 +41,8 @@ export function createPoisonSettler({
   ledger: Pick<LedgerWriter, 'record'>;
   settlement: Settlement;
   isDemo: () => boolean;
+  /** How long a job stays that BullMQ will never remove; default: as long as any. */
+  keepMs?: number | undefined;
   /** Told, once, of each call that nobody will ever know the end of. */
   onHidden?: (row: LedgerRow) => void;
   logger: Logger;
@@ -56,7 +59,7 @@ export function createPoisonSettler({
         replyTo: asked?.replyTo,
         requestId: asked?.requestId ?? jobId,
       },
-      options,
+      { ...options, ...(keepMs !== undefined && { keepMs }) },
     );
     const left = checkpoint === undefined ? undefined : Checkpoint.parse(JSON.parse(checkpoint));
     const rows =

@@ -8,6 +8,7 @@ import {
   connectWorker,
   createAdmission,
   createConsumer,
+  createContentRemover,
   createCooldowns,
   createPresence,
   createProducer,
@@ -49,6 +50,8 @@ export interface WorkerOptions {
   lockMs: number;
   /** Where usage rows go that neither the database nor Redis takes; the first that can be written to. */
   spoolDirs: readonly string[];
+  /** Absent: prompts and answers stay as long as their jobs. Else so long after a request's end. */
+  contentKeepMs?: number | undefined;
 }
 
 export interface WorkerProcess {
@@ -62,7 +65,7 @@ export interface WorkerProcess {
 
 /** Consumes every queue that this worker serves. Waits for Redis as long as it takes. */
 export async function startWorker(options: WorkerOptions): Promise<WorkerProcess> {
-  const { redisUrl, catalog, providers, tokens, database, logger } = options;
+  const { redisUrl, catalog, providers, tokens, database, logger, contentKeepMs } = options;
   const redis = connectWorker(redisUrl, logger);
   const clock = createSharedClock(redis, logger);
   const producer = createProducer({ redis, logger });
@@ -83,6 +86,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerProcess
     ledger,
     settlement,
     isDemo,
+    keepMs: contentKeepMs,
     onHidden: (row) => metrics.calls.ended(row),
     logger,
   });
@@ -137,10 +141,15 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerProcess
     providers: providers.describe(),
   }));
   await presence.announce();
+  const queuesWithContent = () => [...providers.configs().map(({ id }) => queueOf('generate', id)), queueOf('compare')];
+  const contentRemover =
+    contentKeepMs === undefined
+      ? undefined
+      : createContentRemover({ redis, queues: queuesWithContent, keepMs: contentKeepMs, logger });
   const reconciler = createReconciler({
     unsettled,
     requests: createRequests(redis),
-    queues: () => [...providers.configs().map(({ id }) => queueOf('generate', id)), queueOf('compare')],
+    queues: queuesWithContent,
     ledger,
     producer,
     settlePoisoned,
@@ -157,6 +166,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerProcess
       await presence.close();
       // What waits elsewhere is no more of its business.
       pools.close();
+      await contentRemover?.close();
       await reconciler.close();
       await consumer.close(graceMs);
       await ledger.close();

@@ -1,13 +1,15 @@
 import { loadCatalog } from '@aimm/catalog';
 import { ModelManagerError } from '@aimm/contracts';
 import type { ApiKey } from '@aimm/database';
-import { ensureMasterKey, requireNoFaults } from '@aimm/runtime';
+import { ensureMasterKeys, requireNoFaults } from '@aimm/runtime';
 import { type Command, InvalidArgumentError } from 'commander';
 import { formatTable, print, printJson } from '../output.ts';
 import { readSecret } from '../read-secret.ts';
 import { blotOut } from '../report-failure.ts';
 import { openCommandEnvironment } from '../session.ts';
 import { withDatabase } from '../with-database.ts';
+import { rotateHelp, rotateMasterKey } from './rotate-master-key.ts';
+import { waitForKeysLock } from '../keys-lock.ts';
 
 export function addKeysCommand(program: Command): void {
   const keys = program
@@ -46,6 +48,12 @@ export function addKeysCommand(program: Command): void {
       '\nExamples:\n  $ aimm keys remove openai team\n  $ aimm keys remove anthropic key-2 --json\n',
     )
     .action(removeKey);
+  keys
+    .command('rotate')
+    .copyInheritedSettings(keys)
+    .description('Encrypt the stored keys under a new master key; the old one opens none of them any more')
+    .addHelpText('after', rotateHelp)
+    .action(rotateMasterKey);
 }
 
 async function addKey(provider: string, { label, json }: { label?: string; json?: boolean }): Promise<void> {
@@ -61,16 +69,22 @@ async function addKey(provider: string, { label, json }: { label?: string; json?
   const { stdin: input, stderr: output } = process;
   const key = requireKey(await readSecret(`Key of ${provider} (not shown): `, { input, output }));
   if (label?.includes(key) === true) throw new ModelManagerError('invalid_request', 'The label holds the key itself.');
-  const stored = await withDatabase(({ apiKeys }, { env: place }) => {
-    const masterKey = ensureMasterKey(place);
-    return apiKeys.add({ provider, key, label }, masterKey);
+  const stored = await withDatabase(async ({ apiKeys }, { env: place }) => {
+    // The file must not be replaced between its reading and the writing of what is encrypted under it.
+    const lock = place.AIMM_MASTER_KEY === undefined ? await waitForKeysLock(place.dataDir) : undefined;
+    try {
+      return await apiKeys.add({ provider, key, label }, ensureMasterKeys(place));
+    } finally {
+      lock?.release();
+    }
   });
   if (json === true) return printJson(stored);
   print(`Stored the key "${stored.label}" (${stored.fingerprint}) of ${provider}. Workers use it within seconds.`);
 }
 
 async function listKeys({ json }: { json?: boolean }): Promise<void> {
-  const keys = await withDatabase(({ apiKeys }) => apiKeys.list());
+  const stored = await withDatabase(({ apiKeys }) => apiKeys.list());
+  const keys = stored.map(({ seal: _seal, ...key }) => key);
   if (json === true) return printJson(keys);
   if (keys.length === 0) return print('No key is stored. Add one: `aimm keys add <provider>`.');
   print(formatTable(['Provider', 'Label', 'Key', 'Added', 'Id', 'State'], keys.map(toRow)));
@@ -87,7 +101,15 @@ async function removeKey(provider: string, labelOrId: string, { json }: { json?:
   print(`Removed the key "${removed.label}" (${removed.fingerprint}) of ${provider}.`);
 }
 
-function toRow({ provider, label, fingerprint, createdAt, id, lastFailedAt, lastFailedReason }: ApiKey): string[] {
+function toRow({
+  provider,
+  label,
+  fingerprint,
+  createdAt,
+  id,
+  lastFailedAt,
+  lastFailedReason,
+}: Omit<ApiKey, 'seal'>): string[] {
   const state = lastFailedAt === undefined ? '' : `refused ${toTime(lastFailedAt)} (${lastFailedReason ?? 'unknown'})`;
   return [provider, label, fingerprint, toTime(createdAt), id, state];
 }

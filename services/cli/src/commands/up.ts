@@ -51,7 +51,13 @@ async function up({ http, json }: UpOptions): Promise<void> {
   // The children log as we do.
   const raw = { ...given, LOG_FORMAT: format };
   const secrets = new Set(secretsOf(raw));
-  const logger = await createLogger({ name: 'stack', level: env.LOG_LEVEL, format, secrets: () => [...secrets] });
+  const logger = await createLogger({
+    name: 'stack',
+    level: env.LOG_LEVEL,
+    format,
+    secrets: () => [...secrets],
+    citesErrors: env.STORE_CONTENT === 'on',
+  });
   exitOnUncaught(logger);
   const paths = toStackPaths(env.dataDir);
   const { lock, running } = await enterStack(paths);

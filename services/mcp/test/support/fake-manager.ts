@@ -112,8 +112,11 @@ export function createFakeManager(overrides: Partial<Manager> = {}): FakeManager
       record('listModels', query);
       return { models: [model], providers: [provider], problems: [] };
     },
-    async getModelInfo(name) {
-      record('getModelInfo', name);
+    async warmUp() {
+      record('warmUp');
+    },
+    async getModelInfo(caller, name) {
+      record('getModelInfo', caller, name);
       return { ...model, warnings: ['Its price may be out of date.'] };
     },
     async usage(caller, query) {
