@@ -1,8 +1,6 @@
-import { readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test, vi } from 'vitest';
-import { createFaultStack, type FaultStack, type ProvidersContent } from '../support/fault-stack.ts';
+import { createFaultStack, type FaultStack } from '../support/fault-stack.ts';
 import type { Behaviour, UpstreamCall } from '../support/upstream.ts';
 
 const model = 'mistral/mistral-small-latest';
@@ -199,62 +197,5 @@ describe('calls at once', () => {
     await Promise.all(asked.map(({ result }) => result));
     // Its lock lives for four seconds, and its job is found after that.
     expect(Date.now() - killedAt).toBeLessThan(15_000);
-  });
-});
-
-describe('a change of the configuration', () => {
-  const read = async (stack: FaultStack) => {
-    const file = join(stack.env['AIMM_CONFIG_DIR'] ?? '', 'providers.json');
-    return { file, content: JSON.parse(await readFile(file, 'utf8')) as ProvidersContent };
-  };
-
-  test('holds for running workers once its file is saved: more requests per minute', async () => {
-    const stack = await createFaultStack({
-      provider: { requestsPerMinute: 6, attempts: 1 },
-      env: { MISTRAL_RPM: '' },
-    });
-    const workers = await Promise.all([stack.startWorker(), stack.startWorker()]);
-    const front = await stack.openFront();
-    await stack.answer(front, 'the first of six in a minute');
-    const { file, content } = await read(stack);
-    for (const provider of content.providers) if (provider.id === 'mistral') provider.requestsPerMinute = 6_000;
-    await writeFile(file, JSON.stringify(content));
-    await vi.waitUntil(() => workers.every((worker) => worker.log().includes('read anew and is in force')), 10_000);
-    const startedAt = Date.now();
-    await stack.answer(front, 'still owes for the first');
-    const asked = await Promise.all(Array.from({ length: 20 }, (_, index) => stack.generate(front, `free ${index}`)));
-    await Promise.all(asked.map(({ result }) => result));
-    // At six a minute it would take three minutes.
-    expect(Date.now() - startedAt).toBeLessThan(15_000);
-  });
-
-  test('with faults is told, all at once, and what was in force stays so', async () => {
-    const stack = await createFaultStack({ provider: { models: { narrow: { concurrency: 1 } } } });
-    const worker = await stack.startWorker();
-    const front = await stack.openFront();
-    const { file, content } = await read(stack);
-    const faulty = content.providers.map((provider) =>
-      provider.id === 'mistral'
-        ? { ...provider, requestsPerMinute: 'many', models: { narrow: { concurrency: 0 } } }
-        : provider,
-    );
-    await writeFile(file, JSON.stringify({ providers: faulty }));
-    await vi.waitUntil(() => worker.log().includes('the one before stays in force'), 10_000);
-    const line = worker
-      .log()
-      .split('\n')
-      .find((each) => each.includes('the one before stays in force'));
-    expect(line).toContain('requestsPerMinute');
-    expect(line).toContain('models.narrow.concurrency');
-    expect((await stack.answer(front, 'as before')).text).toContain('as before');
-  });
-
-  test('is read anew on SIGHUP', async () => {
-    const stack = await createFaultStack({ provider: { attempts: 2 } });
-    const worker = await stack.startWorker();
-    expect(worker.log()).not.toContain('read anew');
-    worker.signal('SIGHUP');
-    await vi.waitUntil(() => worker.log().includes('read anew and is in force'), 10_000);
-    expect((await stack.answer(await stack.openFront(), 'as before')).text).toContain('as before');
   });
 });

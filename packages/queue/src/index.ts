@@ -38,7 +38,7 @@ export { createMetricSums, type MetricSums, readMetricSums } from './metric-sums
 export { keyPrefix, modelOf, queueOf, systemQueues } from './names.ts';
 export { createPoolBalancer, type PoolBalancer, type PoolMember, type PoolPicker } from './pools.ts';
 export { type PreferenceNews } from './preference-news.ts';
-export { createPresence, listWorkers, WorkerPresence } from './presence.ts';
+export { createPresence, listUnserved, listWorkers, WorkerPresence } from './presence.ts';
 export { createProducer, generationJobId, type Producer } from './producer.ts';
 export { type Cooldown, findCooldown, readCooldowns } from './read-cooldowns.ts';
 export { fromReason, toGivenUp } from './reasons.ts';

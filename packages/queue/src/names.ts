@@ -66,6 +66,7 @@ export const keys = {
   tokenChannel: `${keyPrefix}:tokens`,
   worker: (workerId: string) => `${keyPrefix}:worker:${workerId}`,
   workers: `${keyPrefix}:workers`,
+  served: `${keyPrefix}:served`,
   listing: (provider: string) => `${keyPrefix}:listing:${provider}`,
   cache: (key: string) => `${keyPrefix}:cache:${key}`,
   slot: (slot: string) => `${keyPrefix}:flying:${slot}`,

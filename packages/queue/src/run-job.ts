@@ -147,11 +147,13 @@ function createRun(job: Job, token: string, signal: AbortSignal | undefined, pay
       checkpointed = true;
       const opened = await checkpoints.open(handle, fresh, need);
       if (opened.state === 'fresh' && need !== undefined) admitted = { scopes: need.scopes };
+      if (opened.state === 'refused') options.admission.noteRefused(opened.refusal.scope);
       return opened;
     },
     async start(checkpoint, need) {
       const refusal = await checkpoints.start(handle, checkpoint, need, admitted?.tokens);
       if (refusal === undefined && need !== undefined) admitted = { scopes: need.scopes };
+      if (refusal !== undefined) options.admission.noteRefused(refusal.scope);
       return refusal;
     },
     spent: (tokens) => void (admitted &&= { ...admitted, tokens }),

@@ -33,7 +33,7 @@ import type { AdmissionNeeds } from '../admission-need.ts';
 import { createCallLog } from '../call-log.ts';
 import type { CallMetrics } from '../call-metrics.ts';
 import { fitConversation } from '../fit-conversation.ts';
-import { cutOff, notConfigured, toBrokenOff, toCancelled, tooLate } from '../generation-errors.ts';
+import { cutOff, notConfigured, removedProvider, toBrokenOff, toCancelled, tooLate } from '../generation-errors.ts';
 import { type ProviderKey, toKeyFault } from '../key-ring.ts';
 import { toLedgerRow } from '../ledger-rows.ts';
 import type { LedgerWriter } from '../ledger-writer.ts';
@@ -136,6 +136,8 @@ function createGenerationRun(payload: GeneratePayload, context: JobContext, depe
     if (payload.startBy !== undefined && now >= payload.startBy) {
       return tooLate('The request waited longer than max_wait_seconds allows.', payload.provider);
     }
+    if (ring === undefined && catalog.findProvider(payload.provider) === undefined)
+      return removedProvider(payload.provider);
     return ring?.isAvailable() === true ? undefined : notConfigured(payload.provider, catalog, ring?.problem);
   }
 
