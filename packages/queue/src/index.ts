@@ -32,6 +32,7 @@ export { type Flights, type Joined, type Shareable } from './flights.ts';
 export { type FrontQueue, type FrontQueueOptions, openFrontQueue } from './front-queue.ts';
 export { createHandOver, type HandOver } from './hand-over.ts';
 export { CallFailedError, type Handled, type Handler, type Handlers, type JobContext } from './job-context.ts';
+export { createKeyLeases, type KeyLeases } from './key-leases.ts';
 export { createListingCache, type ListingCache } from './listing-cache.ts';
 export { toLimiter } from './limits.ts';
 export { createMetricSums, type MetricSums, readMetricSums } from './metric-sums.ts';

@@ -75,6 +75,8 @@ export const keys = {
   cooldowns: `${keyPrefix}:cooldowns`,
   calls: (provider: string) => `${keyPrefix}:calls:${provider}`,
   picks: (provider: string) => `${keyPrefix}:picks:${provider}`,
+  /** Calls under way with each of a provider's keys, by job. */
+  keyCalls: (provider: string) => `${keyPrefix}:key-calls:${provider}`,
   poolTurn: (pool: string) => `${keyPrefix}:pool-turn:${pool}`,
   metrics: `${keyPrefix}:metrics`,
   metricsBatch: (processId: string) => `${keyPrefix}:metrics-batch:${processId}`,

@@ -8,6 +8,7 @@ import {
   createAdmission,
   createConsumer,
   createCooldowns,
+  createKeyLeases,
   createPresence,
   createProducer,
   createRequests,
@@ -101,6 +102,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerProcess
     pace,
     tokens,
     metrics: metrics.calls,
+    keyLeases: createKeyLeases(redis),
   });
   const handlers: Handlers = {
     // The place of a call that has ended may be for a job that waits at an equal provider.

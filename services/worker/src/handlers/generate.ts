@@ -16,6 +16,7 @@ import {
   type Handled,
   type Handler,
   hasFreeHop,
+  type KeyLeases,
   type JobContext,
   LockLostError,
   modelOf,
@@ -42,6 +43,7 @@ import { nameNearModels } from '../name-near-models.ts';
 import type { PaceKeeper } from '../pace-keeper.ts';
 import type { ProviderSet } from '../provider-set.ts';
 import { checkAnswer, isMended, stillUnfit, toRepairRequest } from '../structured-output.ts';
+import { takeKey } from '../take-key.ts';
 import { toGenerationReceipt, toGenerationResult } from '../to-generation-result.ts';
 import type { TurnWriter } from '../turn-writer.ts';
 import { waitForTurn } from '../wait-for-turn.ts';
@@ -57,6 +59,7 @@ export interface GenerateDependencies {
   needs: AdmissionNeeds;
   pace: PaceKeeper;
   metrics: CallMetrics;
+  keyLeases: KeyLeases;
 }
 
 /**
@@ -107,7 +110,7 @@ type Answered = Handled<'generate'>;
 type WaitingReason = Extract<Reply, { type: 'waiting' }>['why'];
 
 function createGenerationRun(payload: GeneratePayload, context: JobContext, dependencies: GenerateDependencies) {
-  const { providers, catalog, ledger, turns, producer, cooldowns, needs, pace, metrics } = dependencies;
+  const { providers, catalog, ledger, turns, producer, cooldowns, needs, pace, metrics, keyLeases } = dependencies;
   const model = modelOf(payload);
   /** What this model is asked of it. */
   const fitted = fitConversation(payload, dependencies);
@@ -290,9 +293,8 @@ function createGenerationRun(payload: GeneratePayload, context: JobContext, depe
     const request = unfit === undefined ? fitted.request : toRepairRequest(fitted.request, unfit);
     const { number: attempt, startedAt } = log.current();
     if (payload.quiet !== true) context.reply(attempt, { type: 'started' });
-    // Another job may have had the last good key set aside since this one looked: then any will do.
-    const key = required(ring?.next(refused) ?? ring?.next());
-    const release = ring?.hold(key);
+    const taken = ring && (await takeKey(ring, payload, refused, keyLeases));
+    const key = required(taken?.key);
     const made = await makeCall(key.provider, request, {
       signal: context.signal,
       onResponse({ headers }) {
@@ -311,7 +313,7 @@ function createGenerationRun(payload: GeneratePayload, context: JobContext, depe
         if (payload.stream) context.reply(attempt, { type: 'reasoning', text });
       },
     });
-    release?.();
+    taken?.release();
     const report = accountForCall({ ...payload, request }, startedAt, made, dependencies);
     context.spent(needs.note(payload, report));
     ring?.report(key, report.error);
