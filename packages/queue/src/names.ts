@@ -71,6 +71,9 @@ export const keys = {
   cache: (key: string) => `${keyPrefix}:cache:${key}`,
   slot: (slot: string) => `${keyPrefix}:flying:${slot}`,
   flight: (id: string) => `${keyPrefix}:flight:${id}`,
+  /** What a flight's call has said so far, for those who join later; and the reply streams of those who listen. */
+  said: (flight: string) => `${keyPrefix}:said:${flight}`,
+  listeners: (flight: string) => `${keyPrefix}:listeners:${flight}`,
   budget: (name: string) => `${keyPrefix}:budget:${name}`,
   cooldowns: `${keyPrefix}:cooldowns`,
   calls: (provider: string) => `${keyPrefix}:calls:${provider}`,

@@ -126,6 +126,8 @@ function createGenerationRun(payload: GeneratePayload, context: JobContext, depe
   });
   /** Keys that the provider refused in this run. */
   const refused = new Set<ProviderKey>();
+  /** Others may listen, whether or not the request itself does. */
+  const isShared = payload.flight !== undefined;
   let sentText = false;
   /** The way to the model, for this run; or why it is not free. */
   let pass: Pass | undefined;
@@ -247,14 +249,16 @@ function createGenerationRun(payload: GeneratePayload, context: JobContext, depe
     const isShown = payload.stream && report.text !== '' && payload.allowRestart !== true;
     if (!isShown && toKeyFault(error) !== undefined && ring?.hasNext(refused) === true) {
       // At once and at no attempt's cost: the provider is well, and so may the next key be.
-      if (sentText) context.reply(log.current().number, { type: 'reset', reason: error.toShape() });
+      if (sentText) context.reply(log.current().number, { type: 'reset', reason: error.toShape(), again: true });
       return callAgain();
     }
     const decision = context.decide(error);
     if (decision.action === 'stop') return fail(isShown ? toBrokenOff(decision.error) : decision.error);
     if (isShown && decision.action !== 'hand_back') return fail(toBrokenOff(error));
     await context.save(log.checkpoint());
-    if (sentText) context.reply(log.current().number, { type: 'reset', reason: error.toShape() });
+    const again = decision.action !== 'hand_back';
+    if (sentText)
+      context.reply(log.current().number, { type: 'reset', reason: error.toShape(), ...(again && { again }) });
     if (decision.action === 'hand_back') return putBack(decision);
     if (decision.action === 'pause') metrics.paused(payload.provider, error.code);
     const why = decision.action === 'retry' ? 'retry' : 'provider';
@@ -292,7 +296,7 @@ function createGenerationRun(payload: GeneratePayload, context: JobContext, depe
     const { unfit } = log;
     const request = unfit === undefined ? fitted.request : toRepairRequest(fitted.request, unfit);
     const { number: attempt, startedAt } = log.current();
-    if (payload.quiet !== true) context.reply(attempt, { type: 'started' });
+    if (payload.quiet !== true || isShared) context.reply(attempt, { type: 'started' });
     const taken = ring && (await takeKey(ring, payload, refused, keyLeases));
     const key = required(taken?.key);
     const made = await makeCall(key.provider, request, {
@@ -305,12 +309,12 @@ function createGenerationRun(payload: GeneratePayload, context: JobContext, depe
       onText(text, soFar) {
         sentText = true;
         pass?.answered();
-        if (payload.stream) context.reply(attempt, { type: 'text', text });
+        if (payload.stream || isShared) context.reply(attempt, { type: 'text', text });
         context.keepPartialText(soFar);
       },
       onReasoning(text) {
         pass?.answered();
-        if (payload.stream) context.reply(attempt, { type: 'reasoning', text });
+        if (payload.stream || isShared) context.reply(attempt, { type: 'reasoning', text });
       },
     });
     taken?.release();
