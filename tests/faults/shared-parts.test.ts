@@ -70,7 +70,7 @@ function dictate({ upstream }: FaultStack) {
 
 const reads = (listeners: Listener[]) => listeners.map((one) => one.read());
 
-test('who waits for the call of another reads along with it, from the beginning, whenever and wherever it joined', async () => {
+test('who waits for the call of another reads along with it, from the beginning, whenever and wherever it joined, whatever the other wants', async () => {
   const stack = await createFaultStack();
   const say = dictate(stack);
   const [one, other] = await Promise.all([stack.openFront(), stack.openFront(), stack.startWorker()]);
@@ -93,24 +93,37 @@ test('who waits for the call of another reads along with it, from the beginning,
   ).toEqual(Array(5).fill([0, 1]));
   const redis = stack.redis.client();
   expect([...(await redis.keys('{aimm}:said:*')), ...(await redis.keys('{aimm}:listeners:*'))]).toEqual([]);
-});
 
-test('who wants no progress makes the call for those who do, and is told none of it', async () => {
-  const stack = await createFaultStack();
-  const say = dictate(stack);
-  const [front] = await Promise.all([stack.openFront(), stack.startWorker()]);
-  const silent = await listen(front, 'for others', { stream: false });
-  await stack.upstream.arrived(1);
-  say(1, 'said ');
-  const reading = await listen(front, 'for others');
-  say(1, 'by and by');
+  // Who wants no progress makes the call for those who do, and is told none of it.
+  const silent = await listen(one, 'for others', { stream: false });
+  await stack.upstream.arrived(2);
+  say(2, 'said ');
+  const reading = await listen(one, 'for others');
+  say(2, 'by and by');
   await expect.poll(() => reading.read(), quick).toBe('said by and by');
-  say(1, null);
+  say(2, null);
   expect(await Promise.all([silent.end, reading.end])).toEqual([
     { text: 'said by and by', cached: false },
     { text: 'said by and by', cached: true },
   ]);
   expect(silent.events).toEqual([]);
+
+  // Of a very long answer no more than 64 KiB are kept for those who join late: they are told its end.
+  const longOnes = [await listen(one, 'long')];
+  await stack.upstream.arrived(3);
+  longOnes.push(await listen(one, 'long'));
+  const page = 'x'.repeat(1_000);
+  for (let index = 0; index < 100; index += 1) say(3, page);
+  const long = page.repeat(100);
+  await expect.poll(() => reads(longOnes).map((text) => text.length), quick).toEqual([long.length, long.length]);
+  expect(await redis.keys('{aimm}:said:*')).toEqual([]);
+  const late = await listen(one, 'long');
+  say(3, '!', null);
+  expect(await Promise.all([...longOnes, late].map(({ end }) => end))).toEqual(
+    [false, true, true].map((cached) => ({ text: `${long}!`, cached })),
+  );
+  expect(late.read()).toBe('');
+  expect(reads(longOnes)).toEqual(Array(2).fill(`${long}!`));
 });
 
 test('when the worker that makes the call is killed, or who made it cancels, those who read along are told to begin anew', async () => {
@@ -165,51 +178,30 @@ test('when the call breaks, it goes on for those who allow that, and has ended f
   );
   expect(strict.read()).toBe('half ');
   expect([lenient.read(), lenient.resets(), silent.events]).toEqual(['whole', 1, []]);
-});
 
-test('who made the call and was shown its text ends with it when it breaks; another makes it for those who allow that', async () => {
-  const stack = await createFaultStack({ provider: { attempts: 3, cooldown: false } });
-  const say = dictate(stack);
-  const [one, other] = await Promise.all([stack.openFront(), stack.openFront(), stack.startWorker()]);
-  const leader = await listen(one, 'breaks');
-  await stack.upstream.arrived(1);
-  const [strict, lenient] = [await listen(other, 'breaks'), await listen(other, 'breaks', { allowRestart: true })];
-  say(1, 'half ');
-  await expect.poll(() => reads([leader, strict, lenient]), quick).toEqual(Array(3).fill('half '));
-  say(1, new Error('broken'));
-  expect(await Promise.all([leader.end, strict.end])).toEqual([{ code: 'network' }, { code: 'network' }]);
-  await stack.upstream.arrived(2);
-  say(2, 'whole', null);
-  expect(await lenient.end).toEqual({ text: 'whole', cached: false });
-  expect([lenient.read(), lenient.resets()]).toEqual(['whole', 1]);
+  // Who made the call and was shown its text ends with it; another makes it for those who allow that.
+  const made = await listen(one, 'breaks, too');
+  await stack.upstream.arrived(3);
+  const others = [
+    await listen(other, 'breaks, too'),
+    await listen(other, 'breaks, too', { allowRestart: true }),
+  ] as const;
+  const [strictOne, lenientOne] = others;
+  say(3, 'half ');
+  await expect.poll(() => reads([made, strictOne, lenientOne]), quick).toEqual(Array(3).fill('half '));
+  say(3, new Error('broken'));
+  expect(await Promise.all([made.end, strictOne.end])).toEqual([{ code: 'network' }, { code: 'network' }]);
+  await stack.upstream.arrived(4);
+  say(4, 'whole', null);
+  expect(await lenientOne.end).toEqual({ text: 'whole', cached: false });
+  expect([lenientOne.read(), lenientOne.resets()]).toEqual(['whole', 1]);
 
   const strictOnes = [await listen(one, 'breaks for all')];
-  await stack.upstream.arrived(3);
+  await stack.upstream.arrived(5);
   strictOnes.push(await listen(other, 'breaks for all'));
-  say(3, 'half ');
+  say(5, 'half ');
   await expect.poll(() => reads(strictOnes), quick).toEqual(Array(2).fill('half '));
-  say(3, new Error('broken'));
+  say(5, new Error('broken'));
   expect(await Promise.all(strictOnes.map(({ end }) => end))).toEqual([{ code: 'network' }, { code: 'network' }]);
-  expect(stack.upstream.calls).toHaveLength(3);
-});
-
-test('of a very long answer no more than 64 KiB are kept for those who join late: they are told its end', async () => {
-  const stack = await createFaultStack();
-  const say = dictate(stack);
-  const [front] = await Promise.all([stack.openFront(), stack.startWorker()]);
-  const all = [await listen(front, 'long')];
-  await stack.upstream.arrived(1);
-  all.push(await listen(front, 'long'));
-  const page = 'x'.repeat(1_000);
-  for (let index = 0; index < 100; index += 1) say(1, page);
-  const long = page.repeat(100);
-  await expect.poll(() => reads(all).map((text) => text.length), quick).toEqual([long.length, long.length]);
-  expect(await stack.redis.client().keys('{aimm}:said:*')).toEqual([]);
-  const late = await listen(front, 'long');
-  say(1, '!', null);
-  expect(await Promise.all([...all, late].map(({ end }) => end))).toEqual(
-    [false, true, true].map((cached) => ({ text: `${long}!`, cached })),
-  );
-  expect(late.read()).toBe('');
-  expect(reads(all)).toEqual(Array(2).fill(`${long}!`));
+  expect(stack.upstream.calls).toHaveLength(5);
 });
