@@ -135,11 +135,16 @@ test(
 
     const front = await stack.openFront();
     const requests = new Map<string, { model: string; prompt: string }>();
+    /** What the front could not queue within its two seconds is asked again: it is not what is measured. */
+    const askOnce = (model: string, tries = 5): ReturnType<typeof stack.generate> =>
+      stack
+        .generate(front, 'one of many', { model })
+        .catch((error: unknown) => (tries > 1 ? askOnce(model, tries - 1) : Promise.reject(error as Error)));
     const ask = async (models: Record<string, number>) => {
       const names = Object.entries(models).flatMap(([model, count]) => Array<string>(Math.ceil(count)).fill(model));
       // A few at a time: a busy machine's Redis is to answer within the front's patience.
       for (let next = 0; next < names.length; next += 20) {
-        const asked = names.slice(next, next + 20).map((model) => stack.generate(front, 'one of many', { model }));
+        const asked = names.slice(next, next + 20).map((model) => askOnce(model));
         for (const request of await Promise.all(asked)) {
           requests.set(request.requestId, request);
           // Most are still waiting when the test ends, and nobody waits for them.
