@@ -8,6 +8,7 @@ import { createFaultStack, type FaultStack, type ProvidersContent } from '../sup
 
 const fileOf = (stack: FaultStack) => join(stack.env['AIMM_CONFIG_DIR'] ?? '', 'providers.json');
 const read = async (stack: FaultStack) => JSON.parse(await readFile(fileOf(stack), 'utf8')) as ProvidersContent;
+const quick = { timeout: 15_000, interval: 20 };
 const inForce = 'read anew and is in force';
 const count = (log: string) => log.split(inForce).length - 1;
 
@@ -67,10 +68,10 @@ describe.each([1, 2])('%i worker processes', (workers) => {
       ),
     );
     const models = lanes.map((lane) => lane.slice(lane.indexOf('/') + 1));
-    const reach = (calls: number) =>
-      expect
-        .poll(() => models.map((model) => underWay.get(model)), { timeout: 15_000, interval: 20 })
-        .toEqual(models.map(() => calls));
+    const reach = async (calls: number) => {
+      const all = models.map(() => calls);
+      await expect.poll(() => models.map((model) => underWay.get(model)), quick).toEqual(all);
+    };
     await reach(2);
     const most = () => models.map((model) => Math.max(...(arrivals.get(model) ?? [])));
     expect(most()).toEqual([2, 2, 2]);

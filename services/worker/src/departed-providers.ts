@@ -51,7 +51,7 @@ export function createDepartedProviders(options: DepartedOptions): DepartedProvi
   };
   const drain = async () => {
     const orphans = await findOrphans();
-    for (const id of [...drained]) if (!orphans.has(id)) leave(id);
+    for (const id of drained) if (!orphans.has(id)) leave(id);
     for (const id of orphans) {
       if (!drained.has(id)) logger.info({ provider: id }, 'What waits for a provider that was removed is ended');
       drained.add(id);
