@@ -161,7 +161,7 @@ export function createReplyReader({ redis, blocking, frontId, logger }: ReplyRea
     if (reply.type === 'joined' && own !== undefined) join(reply.requestId, reply.flight);
     own?.(reply);
     if (reply.type === 'joined' || reply.flight === undefined) return;
-    for (const id of [...(flights.get(reply.flight) ?? [])]) if (id !== reply.requestId) listeners.get(id)?.(reply);
+    for (const id of flights.get(reply.flight) ?? []) if (id !== reply.requestId) listeners.get(id)?.(reply);
   };
   const join = (requestId: string, flight: string) => {
     const joined = flights.get(flight) ?? new Set();
