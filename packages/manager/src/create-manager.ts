@@ -58,7 +58,8 @@ export function createManager(options: ManagerOptions): Promise<Manager> {
     onFaults: (found) => logger.error({ faults: found }, 'The configuration has faults; the one before stays in force'),
     onUnwatched: (error) => logger.warn({ reason: error.message }, 'The configuration is not watched'),
   });
-  const queue = openFrontQueue({ redisUrl, frontId: uuid(), providers: catalog.providers.map(({ id }) => id), logger });
+  const listed = () => catalog.providers.map(({ id }) => id);
+  const queue = openFrontQueue({ redisUrl, frontId: uuid(), providers: listed, logger });
   const { now = queue.clock.now } = options;
   const database = createDatabaseOnDemand({ url: databaseUrl, logger });
   const cachedRows = createCachedRows({ database, producer: queue.producer, logger });

@@ -146,7 +146,6 @@ async function main(): Promise<void> {
       providers.configure(environmentNow);
       void worker
         ?.reconfigure()
-        .then(() => worker?.announce())
         .then(() => logger.info('The configuration was read anew and is in force'))
         .catch((error: unknown) => logger.error({ err: error }, 'The new configuration could not be put in force'));
     },

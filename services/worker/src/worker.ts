@@ -10,6 +10,7 @@ import {
   createConsumer,
   createContentRemover,
   createCooldowns,
+  createKeyLeases,
   createPresence,
   createProducer,
   createRequests,
@@ -24,6 +25,7 @@ import type { Logger } from '@aimm/runtime';
 import { createAdmissionNeeds } from './admission-need.ts';
 import { balancePools } from './balance-pools.ts';
 import { toCooldownRules } from './cooldown-rules.ts';
+import { createDepartedProviders } from './departed-providers.ts';
 import { createCheckHealth } from './handlers/check-health.ts';
 import { compare } from './handlers/compare.ts';
 import { createGenerate } from './handlers/generate.ts';
@@ -57,7 +59,7 @@ export interface WorkerOptions {
 export interface WorkerProcess {
   /** After the providers were configured anew. */
   announce(): Promise<void>;
-  /** After the catalog changed: new limits hold from the next job on, new providers are served. */
+  /** After the catalog changed: new limits hold from the next job on, new providers are served, removed ones are left. */
   reconfigure(): Promise<void>;
   /** Stops taking jobs, finishes within `graceMs`, hands back the rest. */
   close(graceMs: number): Promise<void>;
@@ -105,6 +107,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerProcess
     pace,
     tokens,
     metrics: metrics.calls,
+    keyLeases: createKeyLeases(redis),
   });
   const handlers: Handlers = {
     // The place of a call that has ended may be for a job that waits at an equal provider.
@@ -146,6 +149,14 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerProcess
     contentKeepMs === undefined
       ? undefined
       : createContentRemover({ redis, queues: queuesWithContent, keepMs: contentKeepMs, logger });
+  const departed = createDepartedProviders({
+    redis,
+    consumer,
+    configured: () => catalog.providers.map(({ id }) => id),
+    served: () => providers.configs().map(({ id }) => id),
+    logger,
+  });
+  void departed.look();
   const reconciler = createReconciler({
     unsettled,
     requests: createRequests(redis),
@@ -161,12 +172,19 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerProcess
 
   return {
     announce: () => presence.announce(),
-    reconfigure: () => consumeAll(consumer, providers),
+    async reconfigure() {
+      // Fronts and the other workers see what is served before anything waits, or ends, on account of it.
+      await presence.announce();
+      await departed.look();
+      await consumeAll(consumer, providers);
+      await consumer.wake();
+    },
     async close(graceMs) {
       await presence.close();
       // What waits elsewhere is no more of its business.
       pools.close();
       await contentRemover?.close();
+      departed.close();
       await reconciler.close();
       await consumer.close(graceMs);
       await ledger.close();

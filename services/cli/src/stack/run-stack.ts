@@ -141,7 +141,9 @@ export async function runStack(options: RunStackOptions): Promise<RunningStack> 
           isBusy: async () => {
             // Loaded when first needed: a stack in use never asks.
             const { countOpenJobs } = await import('./open-jobs.ts');
-            const ids = catalog.providers.map(({ id }) => id);
+            // As the configuration is now: one that was added since may have jobs.
+            const now = loadCatalog({ configDir: env.configDir, env: raw }).catalog;
+            const ids = [...new Set([...catalog.providers, ...now.providers].map(({ id }) => id))];
             return (await countOpenJobs(redisUrl, ids, logger)) > 0;
           },
           onIdle: () => {
