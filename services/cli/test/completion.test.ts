@@ -48,7 +48,7 @@ function complete(lines: readonly string[]): string[][] {
 describe('completion in bash', () => {
   it.each([
     ['aimm gen', ['generate']],
-    ['aimm keys ', ['add', 'list', 'remove', 'help']],
+    ['aimm keys ', ['add', 'list', 'remove', 'rotate', 'help']],
     ['aimm generate --reasoning-e', ['--reasoning-effort']],
     ['aimm generate "a prompt" --reasoning-effort m', ['minimal', 'medium', 'max']],
     ['aimm generate --reasoning-effort=mi', ['minimal']],

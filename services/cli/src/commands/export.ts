@@ -1,7 +1,7 @@
 import type { ExportSummary } from '@aimm/database';
 import type { Command } from 'commander';
 import { writeBackup } from '../backup-file.ts';
-import { formatCount, formatRows } from '../output.ts';
+import { formatCount, formatRows, printJson } from '../output.ts';
 import { createProgress } from '../progress.ts';
 import { findDatabaseUrl } from '../with-database.ts';
 import { withoutPassword } from './status.ts';
@@ -11,6 +11,7 @@ export function addExportCommand(program: Command): void {
     .command('export')
     .description('Write everything in the database but secrets as lines of JSON: a backup, also while all is running')
     .option('-o, --output <file>', 'where to, compressed if it ends in .gz; - is stdout', '-')
+    .option('--json', 'print what was written as JSON; needs --output')
     .addHelpText(
       'after',
       `
@@ -21,13 +22,15 @@ The database is that of DATABASE_URL, of the stack that runs, or the local file.
 Examples:
   $ aimm export --output backup.jsonl.gz
   $ aimm export | ssh elsewhere 'cat > backup.jsonl'
-  $ DATABASE_URL=postgresql://app@db/aimm aimm export --output /backups/aimm-$(date +%F).jsonl.gz
+  $ DATABASE_URL=postgresql://app@db/aimm aimm export --output /backups/aimm.jsonl.gz
 `,
     )
     .action(exportAll);
 }
 
-async function exportAll({ output }: { output: string }): Promise<void> {
+async function exportAll({ output, json }: { output: string; json?: boolean }, command: Command): Promise<void> {
+  if (json === true && output === '-')
+    command.error("error: option '--json' needs '--output <file>': stdout is the backup");
   const { url, logger } = await findDatabaseUrl();
   const { exportDatabase } = await import('@aimm/database');
   const progress = createProgress();
@@ -42,6 +45,10 @@ async function exportAll({ output }: { output: string }): Promise<void> {
     progress.end();
   }
   if (summary === undefined) throw new TypeError('what was written has an end');
+  if (json === true) {
+    printJson({ output, database: withoutPassword(url), rows: summary.rows, leftOut: summary.leftOut });
+    return;
+  }
   const to = output === '-' ? '' : ` to ${output}`;
   process.stderr.write(`Exported ${formatRows(summary.rows)} of ${withoutPassword(url)}${to}.\n`);
   const secrets = describeSecrets(summary.leftOut);

@@ -52,6 +52,7 @@ export function addKeysCommand(program: Command): void {
     .command('rotate')
     .copyInheritedSettings(keys)
     .description('Encrypt the stored keys under a new master key; the old one opens none of them any more')
+    .option('--json', 'print JSON')
     .addHelpText('after', rotateHelp)
     .action(rotateMasterKey);
 }

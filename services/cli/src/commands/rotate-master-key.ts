@@ -9,7 +9,7 @@ import {
   type RuntimeEnvironment,
 } from '@aimm/runtime';
 import { acquireKeysLock } from '../keys-lock.ts';
-import { print } from '../output.ts';
+import { print, printJson } from '../output.ts';
 import { readSecret } from '../read-secret.ts';
 import { withDatabase } from '../with-database.ts';
 
@@ -24,9 +24,11 @@ Examples:
 `;
 
 /** Puts all stored keys under a new master key. Neither it nor any key is printed. */
-export async function rotateMasterKey(): Promise<void> {
+export async function rotateMasterKey({ json = false }: { json?: boolean }): Promise<void> {
   await withDatabase(({ apiKeys }, { env }) =>
-    env.AIMM_MASTER_KEY === undefined ? rotateFile(apiKeys, env) : rotateEnvironment(apiKeys, env, env.AIMM_MASTER_KEY),
+    env.AIMM_MASTER_KEY === undefined
+      ? rotateFile(apiKeys, env, json)
+      : rotateEnvironment(apiKeys, env, env.AIMM_MASTER_KEY, json),
   );
 }
 
@@ -34,7 +36,7 @@ export async function rotateMasterKey(): Promise<void> {
  * At any moment the disk has what opens every key: the new master key lies beside the old one before the first key is
  * encrypted under it, and takes its place once all are.
  */
-async function rotateFile(apiKeys: Database['apiKeys'], env: RuntimeEnvironment): Promise<void> {
+async function rotateFile(apiKeys: Database['apiKeys'], env: RuntimeEnvironment, json: boolean): Promise<void> {
   if (env.AIMM_NEW_MASTER_KEY !== undefined) {
     throw new ModelManagerError('invalid_request', 'AIMM_NEW_MASTER_KEY is set, but AIMM_MASTER_KEY is not.', {
       hint: `The master key is that of ${masterKeyFile(env)}, and \`aimm keys rotate\` makes its successor by itself: unset it. To leave the file, set AIMM_MASTER_KEY to what it holds.`,
@@ -49,11 +51,13 @@ async function rotateFile(apiKeys: Database['apiKeys'], env: RuntimeEnvironment)
   try {
     const masterKeys = findMasterKeys(env);
     if (masterKeys.length === 0 && (await apiKeys.list()).length === 0) {
+      if (json) return printJson({ keys: 0, rotated: false });
       return print('No key is stored and there is no master key yet: there is nothing to rotate.');
     }
     const isGoingOn = isMasterKeyRotating(env);
     const { keys } = await apiKeys.rotate(masterKeys, () => prepareNextMasterKey(env));
     replaceMasterKey(env);
+    if (json) return printJson({ keys, rotated: true });
     print(
       `${toCount(keys)} under a new master key, in ${masterKeyFile(env)}; the old one opens none any more.${isGoingOn ? ' An earlier rotation that was cut off was brought to its end by this.' : ''}`,
     );
@@ -70,12 +74,14 @@ async function rotateEnvironment(
   apiKeys: Database['apiKeys'],
   env: RuntimeEnvironment,
   current: string,
+  json: boolean,
 ): Promise<void> {
   const next = env.AIMM_NEW_MASTER_KEY ?? (await askForMasterKey());
   if (next === current) {
     throw new ModelManagerError('invalid_request', 'The new master key is the one that is in force.');
   }
   const { keys, rotated } = await apiKeys.rotate([current, next], () => next);
+  if (json) return printJson({ keys, rotated: true });
   const before = rotated === 0 && keys > 0 ? ' They had been before.' : '';
   print(`${toCount(keys)} under the new master key; the old one opens none any more.${before}`);
   print(
