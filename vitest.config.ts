@@ -13,8 +13,8 @@ const slow = { testTimeout: 60_000, hookTimeout: 60_000 };
 
 export default defineConfig({
   test: {
-    // Tests wait for processes more than they compute: two side by side on two cores, where vitest would run one.
-    maxWorkers: 2,
+    // Tests wait for processes more than they compute: three side by side on two cores, where vitest would run one.
+    maxWorkers: 3,
     coverage: {
       provider: 'v8',
       include: ['{services,packages}/*/src/**/*.{ts,tsx}'],
