@@ -62,7 +62,7 @@ export function createFakeManager(overrides: Partial<Manager> = {}): FakeManager
       succeed: resolve,
       fail: reject,
     });
-    return Promise.resolve({ ...rest, result: promise, partialText: () => fake.partialText });
+    return Promise.resolve({ ...rest, result: promise });
   };
   const record = (method: string, ...args: unknown[]) => void calls.push({ method, args });
 
@@ -165,7 +165,6 @@ export function createReadyManager(overrides: Partial<Manager> = {}): FakeManage
         requestId: generationId,
         models: ['openai/gpt-5-mini'],
         result: Promise.resolve(answer),
-        partialText: () => '',
       };
     },
     async compare(...[caller, ask]: Parameters<Manager['compare']>): ReturnType<Manager['compare']> {
@@ -174,7 +173,6 @@ export function createReadyManager(overrides: Partial<Manager> = {}): FakeManage
         requestId: comparisonId,
         models: ask.models,
         result: Promise.resolve(comparison),
-        partialText: () => '',
       };
     },
     ...overrides,
