@@ -1,0 +1,2 @@
+-- AlterTable
+ALTER TABLE "batch_generations" ADD COLUMN     "passed" BOOLEAN;
