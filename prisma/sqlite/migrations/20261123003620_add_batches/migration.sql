@@ -1,2 +1,0 @@
--- AlterTable
-ALTER TABLE "batch_generations" ADD COLUMN "passed" BOOLEAN;
