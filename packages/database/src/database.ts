@@ -10,6 +10,7 @@ import type {
   UsageQuery,
   UsageReport,
 } from '@aimm/contracts';
+import type { BatchRepository } from './batch-repository.ts';
 import type { ModelSpeed } from './ledger-speed.ts';
 
 export interface LedgerRepository {
@@ -176,6 +177,7 @@ export interface Database {
   readonly kind: 'sqlite' | 'postgresql';
   readonly ledger: LedgerRepository;
   readonly conversations: ConversationRepository;
+  readonly batches: BatchRepository;
   readonly apiKeys: ApiKeyRepository;
   readonly preferences: PreferenceRepository;
   readonly accessTokens: AccessTokenRepository;

@@ -1,4 +1,13 @@
 export { createDatabase, type DatabaseOptions } from './create-database.ts';
+export type {
+  BatchRepository,
+  GenerationQuery,
+  NewColumn,
+  QueuedGeneration,
+  StoredBatch,
+  StoredColumn,
+  TakenGeneration,
+} from './batch-repository.ts';
 export type { ModelSpeed } from './ledger-speed.ts';
 export type {
   AccessToken,

@@ -3,7 +3,7 @@ import { toModelManagerError } from '@aimm/contracts';
 import { createDatabaseOnDemand } from '@aimm/database';
 import { openFrontQueue } from '@aimm/queue';
 import { type Logger, type RawEnvironment, requireNoFaults } from '@aimm/runtime';
-import { createUuid } from './uuid.ts';
+import { createUuid } from '@aimm/runtime/uuid';
 import { createCachedRows } from './cached-rows.ts';
 import { compare } from './compare.ts';
 import { completeModel } from './complete-model.ts';

@@ -1,8 +1,8 @@
+import { MessageInput } from '@aimm/batch/input';
 import * as z from 'zod';
 import { defineTool } from '../define-tool.ts';
 import { EstimateSchema, formatEstimates, toEstimateOutput } from '../format/estimate.ts';
 import { ModelNameInput, questionFields, requireOneQuestion, settingFields } from '../input/ask-fields.ts';
-import { MessageInput } from '../input/messages.ts';
 import { toAsk } from '../input/to-ask.ts';
 
 export const estimateCost = defineTool({

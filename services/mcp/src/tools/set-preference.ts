@@ -1,8 +1,8 @@
+import { toSettings } from '@aimm/batch/input';
 import * as z from 'zod';
 import { defineTool } from '../define-tool.ts';
 import { formatPreferenceChange, PreferenceSchema, toPreferenceOutput } from '../format/preference.ts';
 import { ModelNameInput, rareFields, settingFields } from '../input/ask-fields.ts';
-import { toSettings } from '../input/to-ask.ts';
 
 const { system, max_output_tokens, temperature, top_p, stop, seed, reasoning_effort } = settingFields;
 const { top_k, presence_penalty, frequency_penalty, service_tier, prompt_cache } = rareFields;

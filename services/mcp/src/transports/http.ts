@@ -1,3 +1,4 @@
+import { isWithinDepth } from '@aimm/batch/input';
 import type { Gate } from '@aimm/manager';
 import { ConfigError, type ConfigFault, type Logger, type RuntimeEnvironment, isLoopbackName } from '@aimm/runtime';
 import { createMcpExpressApp } from '@modelcontextprotocol/express';
@@ -7,7 +8,6 @@ import express, { type ErrorRequestHandler, type RequestHandler } from 'express'
 import { once } from 'node:events';
 import { createServer, type OutgoingHttpHeaders } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
-import { isWithinDepth } from '../input/json-depth.ts';
 import { requireAdmission } from './bearer.ts';
 import { createLegacySessions } from './legacy-sessions.ts';
 import { maxMessageBytes, maxMessageDepth, oversizedMessage, patience } from './limits.ts';

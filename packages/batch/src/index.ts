@@ -1,0 +1,17 @@
+export { AssertionInput, parseAssertion } from './assertions/assertion-input.ts';
+export { type AssertionChecks, createAssertionChecks } from './assertions/checks.ts';
+export { type AssertedAnswer, evaluateAssertions, toAssertionNames } from './assertions/evaluate-assertions.ts';
+export {
+  type BatchFile,
+  type BatchFileFormat,
+  parseBatchFile,
+  type ParseBatchOptions,
+} from './read/parse-batch-file.ts';
+export { ItemInput } from './read/item-input.ts';
+export {
+  addCounts,
+  type ColumnSummaries,
+  createColumnSummaries,
+  summariseColumns,
+  type SummarisedGeneration,
+} from './summary/summarise-columns.ts';

@@ -1,0 +1,6 @@
+export { describeIssue } from './describe-issue.ts';
+export { isWithinDepth } from './json-depth.ts';
+export { JsonObjectInput } from './json-object.ts';
+export { MessageInput } from './messages.ts';
+export { questionFields, rareFields, requireOneQuestion, settingFields } from './question-fields.ts';
+export { countTextBytes, toConversation, toSettings } from './to-question.ts';

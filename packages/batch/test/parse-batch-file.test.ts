@@ -1,0 +1,299 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { type BatchItem, ModelManagerError } from '@aimm/contracts';
+import { describe, expect, test } from 'vitest';
+import { type BatchFile, parseBatchFile, type ParseBatchOptions } from '@aimm/batch';
+
+async function* chunk(text: string, size: number): AsyncGenerator<Uint8Array> {
+  const bytes = Buffer.from(text);
+  for (let start = 0; start < bytes.length; start += size) yield bytes.subarray(start, start + size);
+}
+
+async function collect(items: AsyncIterable<BatchItem>): Promise<BatchItem[]> {
+  const all: BatchItem[] = [];
+  for await (const item of items) all.push(item);
+  return all;
+}
+
+/** Read in pieces of a few bytes, so that every character and line is cut somewhere. */
+async function read(name: string, text: string, options?: ParseBatchOptions, format?: BatchFile['format']) {
+  return collect(parseBatchFile({ name, content: chunk(text, 7), format }, options));
+}
+
+async function faultsOf(name: string, text: string, options?: ParseBatchOptions): Promise<string> {
+  const error: unknown = await read(name, text, options).catch((thrown: unknown) => thrown);
+  if (!(error instanceof ModelManagerError)) throw new Error('expected faults', { cause: error });
+  expect(error.code).toBe('invalid_request');
+  expect(error.hint).toMatch(/Nothing was started/);
+  return error.message;
+}
+
+const user = (text: string) => ({ role: 'user' as const, content: [{ type: 'text' as const, text }] });
+const system = (text: string) => ({ role: 'system' as const, content: [{ type: 'text' as const, text }] });
+
+describe('JSON lines', () => {
+  test('a line is a prompt with its settings and assertions; ids default to line numbers', async () => {
+    const text = [
+      '\uFEFF{"prompt": "Grüße 🌍"}\r',
+      '',
+      '{"id": "own", "system": "Be short.", "messages": [{"role": "user", "content": "Hi"}], "temperature": 0, "max_output_tokens": 9, "response_format": "json", "assert": ["contains: x", {"type": "max_cost", "usd": 0.01}]}',
+      '{"id": 7, "prompt": "Say {{word}} to {{who.name}}, {{ n }} times, \\\\{{word}}", "vars": {"word": "hi", "who.name": "Ann", "n": 3}}',
+    ].join('\n');
+    expect(await read('a.jsonl', text)).toEqual([
+      { id: '1', messages: [user('Grüße 🌍')] },
+      {
+        id: 'own',
+        messages: [system('Be short.'), user('Hi')],
+        settings: { temperature: 0, maxOutputTokens: 9, responseFormat: { type: 'json' } },
+        assertions: [
+          { type: 'contains', value: 'x' },
+          { type: 'max_cost', nanoUsd: 10_000_000 },
+        ],
+      },
+      {
+        id: '7',
+        messages: [user('Say hi to Ann, 3 times, {{word}}')],
+        vars: { word: 'hi', 'who.name': 'Ann', n: 3 },
+      },
+    ]);
+  });
+
+  test('without variables braces are text', async () => {
+    expect(await read('a.jsonl', '{"prompt": "What is {{x}} in Jinja?"}')).toEqual([
+      { id: '1', messages: [user('What is {{x}} in Jinja?')] },
+    ]);
+  });
+
+  test('every fault names line, field and what is expected, and all are told at once', async () => {
+    const text = [
+      '{"prompt": "fine"}',
+      '{"prompt": "x", "temperature": 3}',
+      '{"prompt": "x", "max_tokens": 3}',
+      '{"id": "a"}',
+      'not json',
+      '[1]',
+      '{"prompt": "{{who}} and {{what}}", "vars": {"who": "Ann"}}',
+      '{"prompt": "x", "id": "1"}',
+      '{"prompt": "x", "assert": ["contains: a", {"type": "regex", "pattern": "("}]}',
+      '{"prompt": "x", "assert": [{"type": "contains", "value": "a", "icase": true}]}',
+      '{"prompt": "x", "assert": [{"type": "json_schema", "schema": {"type": "objekt"}}]}',
+      '{"prompt": "x", "response_format": {"type": "json_schema", "schema": {"type": 1}}}',
+    ].join('\n');
+    expect(await faultsOf('a.jsonl', text)).toMatchInlineSnapshot(`
+      "a.jsonl cannot be used:
+      - line 2: temperature: expected at most 2; got the number 3.
+      - line 3: max_tokens: unknown field. Use max_output_tokens.
+      - line 4: prompt: required: give prompt (a text) or messages (a list of turns)
+      - line 5: is not JSON. Expected one object on each line
+      - line 6: expected an object such as {"prompt": "…"}
+      - line 7: vars: {{what}} stands in the text, and there is no variable what (there are who). Write \\{{what}} for the braces themselves
+      - line 8: id: "1" is that of line 1, too. Expected one of its own
+      - line 9: assert[1].pattern: is no regular expression: Invalid regular expression: /(/: Unterminated group.
+      - line 10: assert[0].icase: unknown field. Remove it.
+      - line 11: assert[0].schema: is no usable JSON Schema: type: must be equal to one of the allowed values: ["array","boolean","integer","null","number","object","string"]
+      - line 12: response_format.schema: is no usable JSON Schema: type: must be equal to one of the allowed values: ["array","boolean","integer","null","number","object","string"]"
+    `);
+  });
+
+  test('after twenty faults reading ends', async () => {
+    const message = await faultsOf('a.jsonl', '{}\n'.repeat(100_000));
+    expect(message.split('\n')).toHaveLength(22);
+    expect(message).toContain('line 20:');
+  });
+
+  test('a text over the limit is refused with its length', async () => {
+    expect(await faultsOf('a.jsonl', JSON.stringify({ prompt: '€'.repeat(400) }), { maxPromptBytes: 1_000 })).toContain(
+      'line 1: its text is 1,200 bytes long; the limit is 1,000',
+    );
+  });
+
+  test('a file without items, and one that is not UTF-8, are refused', async () => {
+    expect(await faultsOf('a.jsonl', '\n \n')).toContain('the file: holds no item');
+    async function* latin() {
+      yield Buffer.from('{"prompt": "Gr\u00FC\u00DFe"}', 'latin1');
+    }
+    await expect(collect(parseBatchFile({ name: 'a.jsonl', content: latin() }))).rejects.toThrow('is not UTF-8');
+  });
+
+  test('lines of OpenAI’s batch files are read; the model is the batch’s affair', async () => {
+    const line = {
+      custom_id: 'req-1',
+      method: 'POST',
+      url: '/v1/chat/completions',
+      body: {
+        model: 'gpt-5-mini',
+        messages: [
+          { role: 'developer', content: 'Be kind.' },
+          {
+            role: 'user',
+            content: [
+              { type: 'text', text: 'Look' },
+              { type: 'image_url', image_url: { url: 'https://a.test/b.png' } },
+            ],
+          },
+          {
+            role: 'assistant',
+            content: null,
+            tool_calls: [{ id: 'c1', type: 'function', function: { name: 'f', arguments: '{"a":1}' } }],
+          },
+          { role: 'tool', tool_call_id: 'c1', content: '42' },
+        ],
+        max_completion_tokens: 50,
+        response_format: { type: 'json_object' },
+        tools: [{ type: 'function', function: { name: 'f', parameters: { type: 'object' } } }],
+        tool_choice: { type: 'function', function: { name: 'f' } },
+      },
+    };
+    expect(await read('a.jsonl', JSON.stringify(line))).toEqual([
+      {
+        id: 'req-1',
+        messages: [
+          system('Be kind.'),
+          {
+            role: 'user',
+            content: [
+              { type: 'text', text: 'Look' },
+              { type: 'image', url: 'https://a.test/b.png' },
+            ],
+          },
+          { role: 'assistant', content: [{ type: 'tool_call', id: 'c1', name: 'f', arguments: { a: 1 } }] },
+          { role: 'user', content: [{ type: 'tool_result', toolCallId: 'c1', content: '42' }] },
+        ],
+        settings: {
+          maxOutputTokens: 50,
+          responseFormat: { type: 'json' },
+          tools: [{ name: 'f', parameters: { type: 'object' } }],
+          toolChoice: { name: 'f' },
+        },
+      },
+    ]);
+    expect(await faultsOf('a.jsonl', '{"custom_id": "a", "url": "/v1/embeddings", "body": {}}')).toContain(
+      'line 1: url: expected "/v1/chat/completions"',
+    );
+  });
+
+  test('what was read is not kept: 200 MB go through in little memory', async () => {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void; // the flag above makes it
+    async function* many() {
+      for (let index = 0; index < 20_000; index += 1) yield `{"prompt": "Question ${index} ${'x'.repeat(10_000)}"}\n`;
+    }
+    collect();
+    const before = process.memoryUsage().heapUsed;
+    let [count, peak] = [0, 0];
+    for await (const item of parseBatchFile({ name: 'a.jsonl', content: many() })) {
+      count += item.messages.length;
+      if (count % 4_000 !== 0) continue;
+      collect();
+      peak = Math.max(peak, process.memoryUsage().heapUsed - before);
+    }
+    expect(count).toBe(20_000);
+    expect(peak).toBeLessThan(30e6);
+  });
+});
+
+describe('CSV', () => {
+  test('quoted newlines, doubled quotes, a byte order mark and CRLF are read', async () => {
+    const text = '\uFEFFid,prompt\r\na,"two\r\nlines, ""quoted"""\r\n\r\nb,plain\r\n';
+    expect(await read('a.csv', text)).toEqual([
+      { id: 'a', messages: [user('two\r\nlines, "quoted"')] },
+      { id: 'b', messages: [user('plain')] },
+    ]);
+  });
+
+  test('columns are variables of the template, and expected answers become assertions', async () => {
+    const text = [
+      'city;expected;__expected2',
+      'Paris;contains: France;',
+      'Rome;Note: Italy;similar(0.5): italia',
+      'Bonn;is-json;cost(0.002)',
+    ].join('\n');
+    expect(await read('a.csv', text, { template: 'Where is {{city}}?' })).toEqual([
+      {
+        id: '1',
+        messages: [user('Where is Paris?')],
+        vars: { city: 'Paris' },
+        assertions: [{ type: 'contains', value: 'France' }],
+      },
+      {
+        id: '2',
+        messages: [user('Where is Rome?')],
+        vars: { city: 'Rome' },
+        assertions: [
+          { type: 'equals', value: 'Note: Italy' },
+          { type: 'similarity', value: 'italia', threshold: 0.5 },
+        ],
+      },
+      {
+        id: '3',
+        messages: [user('Where is Bonn?')],
+        vars: { city: 'Bonn' },
+        assertions: [{ type: 'json_schema' }, { type: 'max_cost', nanoUsd: 2_000_000 }],
+      },
+    ]);
+  });
+
+  test('tabs divide, where the heading has them and no comma', async () => {
+    expect(await read('a.csv', 'id\tprompt\nx\ta, b; c\n')).toEqual([{ id: 'x', messages: [user('a, b; c')] }]);
+    expect(await read('a.tsv', 'id\tprompt,x\nx\ta\n', { template: 'p' })).toHaveLength(1);
+  });
+
+  test('faults name row and line', async () => {
+    const text =
+      'prompt,lang,expected\n"a\nb {{lang}}",de,x\nonly\n{{langue}},fr,llm-rubric: is polite\n{{langue}},fr,';
+    expect(await faultsOf('a.csv', text)).toMatchInlineSnapshot(`
+      "a.csv cannot be used:
+      - row 2 (line 4): expected 3 cells as in the heading, got 1
+      - row 3 (line 5): expected: expected contains, not_contains, equals, regex, json_schema, similarity, max_cost, max_latency; got "llm-rubric". For a model’s opinion give the batch a judge.
+      - row 4 (line 6): vars: {{langue}} stands in the text, and there is no variable langue (there are lang). Write \\{{langue}} for the braces themselves"
+    `);
+    expect(await faultsOf('a.csv', 'id,id\n1,2\n')).toContain('the heading: the column id is there twice');
+    expect(await faultsOf('a.csv', 'city\nRome\n')).toContain('expected a column prompt, or a template');
+    expect(await faultsOf('a.csv', 'prompt\n"never closed\n')).toContain('is not CSV');
+    expect(await faultsOf('a.csv', 'prompt\n')).toContain('holds no item');
+  });
+});
+
+describe('JSON', () => {
+  test('a template makes an item of every combination of its variables', async () => {
+    const spec = {
+      prompt: 'Say {{word}} in {{lang}}, {{tone}}.',
+      system: 'Speak {{lang}}.',
+      vars: { word: 'yes', lang: ['de', 'fr'], tone: ['kindly', 'curtly'] },
+      temperature: 0,
+      assert: ['contains: {{lang}}'],
+    };
+    const items = await read('a.json', JSON.stringify(spec, undefined, 2));
+    expect(items.map(({ id, messages }) => [id, messages.at(-1)])).toEqual([
+      ['1', user('Say yes in de, kindly.')],
+      ['2', user('Say yes in de, curtly.')],
+      ['3', user('Say yes in fr, kindly.')],
+      ['4', user('Say yes in fr, curtly.')],
+    ]);
+    expect(items[3]).toMatchObject({
+      messages: [system('Speak fr.'), {}],
+      vars: { word: 'yes', lang: 'fr', tone: 'curtly' },
+      settings: { temperature: 0 },
+      assertions: [{ type: 'contains', value: 'fr' }],
+    });
+  });
+
+  test('a list of items is read as lines are', async () => {
+    expect(await read('a.json', '[{"prompt": "a"}, {"prompt": "b", "id": "x"}]')).toEqual([
+      { id: '1', messages: [user('a')] },
+      { id: 'x', messages: [user('b')] },
+    ]);
+    expect(await faultsOf('a.json', '[{"prompt": "a"}, {}]')).toContain('entry 2: prompt: required');
+  });
+
+  test('what is missing in a template is named', async () => {
+    expect(await faultsOf('a.json', '{"prompt": "{{a}}", "vars": {"b": [1]}}')).toContain(
+      'no variable a (there are b)',
+    );
+    expect(await faultsOf('a.json', '{"prompt": "{{a}}", "vars": {"a": []}}')).toContain(
+      'vars.a: expected at least one',
+    );
+    const ten = Object.fromEntries(Array.from({ length: 7 }, (_, index) => [`v${index}`, Array(10).fill('x')]));
+    expect(await faultsOf('a.json', JSON.stringify({ prompt: 'x', vars: ten }))).toContain('10000000 combinations');
+  });
+});
