@@ -40,7 +40,7 @@ describe('the price of the service tier that answered', () => {
     ['anthropic/claude-haiku-4-5', { cachedForAnHour: false }],
     ['anthropic/claude-haiku-4-5', { cachedForAnHour: true }],
     ['google/gemini-2.5-flash', { cachedForAnHour: false }],
-    ['mistral/mistral-large-latest', { cachedForAnHour: false }],
+    ['mistral/mistral-large-2512', { cachedForAnHour: false }],
   ])('a batch costs half of %s, to the nano-dollar, with what was read from and kept in a cache', (name, more) => {
     const [owner = '', model = ''] = name.split('/');
     const odd: Usage = { inputTokens: 1_001, cacheReadTokens: 333, cacheWriteTokens: 77, outputTokens: 101 };

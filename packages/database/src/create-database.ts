@@ -2,6 +2,7 @@ import { ModelManagerError } from '@aimm/contracts';
 import type { Logger } from '@aimm/runtime';
 import { createAccessTokens } from './access-tokens.ts';
 import { createBatches } from './batches.ts';
+import { createBatchSubmissions } from './batch-submissions.ts';
 import { createApiKeys } from './api-keys.ts';
 import type { Connection } from './client.ts';
 import { createConversations } from './conversations.ts';
@@ -35,6 +36,7 @@ export async function createDatabase({ url, logger, now = Date.now }: DatabaseOp
   const ledger = createLedger(client, ledgerDialects[kind], now);
   const conversations = createConversations(client, searchDialects[kind], now);
   const batches = createBatches(client, ledgerDialects[kind], now);
+  const submissions = createBatchSubmissions(client, now);
   const apiKeys = createApiKeys(client, now);
   const preferences = createPreferences(client, now);
   const accessTokens = createAccessTokens(client, now);
@@ -92,6 +94,16 @@ export async function createDatabase({ url, logger, now = Date.now }: DatabaseOp
       retryFailed: (id) => guard(() => batches.retryFailed(id)),
       addColumns: (id, columns, estimate) => guard(() => batches.addColumns(id, columns, estimate)),
       finishIfDone: (id) => guard(() => batches.finishIfDone(id)),
+    },
+    batchSubmissions: {
+      create: (submission) => guard(() => submissions.create(submission)),
+      find: (id) => guard(() => submissions.find(id)),
+      listOpen: (providers) => guard(() => submissions.listOpen(providers)),
+      heldRequests: (batchId) => guard(() => submissions.heldRequests(batchId)),
+      claim: (owner, providers, leaseUntil) => guard(() => submissions.claim(owner, providers, leaseUntil)),
+      renew: (id, owner, leaseUntil) => guard(() => submissions.renew(id, owner, leaseUntil)),
+      change: (id, owner, change) => guard(() => submissions.change(id, owner, change)),
+      release: (id, owner) => guard(() => submissions.release(id, owner)),
     },
     apiKeys: {
       list: () => guard(() => apiKeys.list()),

@@ -11,6 +11,7 @@ import type {
   UsageReport,
 } from '@aimm/contracts';
 import type { BatchRepository } from './batch-repository.ts';
+import type { SubmissionRepository } from './submission-repository.ts';
 import type { ModelSpeed } from './ledger-speed.ts';
 
 export interface LedgerRepository {
@@ -178,6 +179,7 @@ export interface Database {
   readonly ledger: LedgerRepository;
   readonly conversations: ConversationRepository;
   readonly batches: BatchRepository;
+  readonly batchSubmissions: SubmissionRepository;
   readonly apiKeys: ApiKeyRepository;
   readonly preferences: PreferenceRepository;
   readonly accessTokens: AccessTokenRepository;

@@ -8,6 +8,12 @@ export type {
   StoredColumn,
   TakenGeneration,
 } from './batch-repository.ts';
+export type {
+  StoredSubmission,
+  SubmissionChange,
+  SubmissionRepository,
+  SubmissionStatus,
+} from './submission-repository.ts';
 export type { ModelSpeed } from './ledger-speed.ts';
 export type {
   AccessToken,

@@ -1,0 +1,126 @@
+import { type ModelManagerError, toModelManagerError } from '@aimm/contracts';
+import type { SubmissionChange } from '@aimm/database';
+import type { BatchRequest } from '@aimm/providers';
+import { concludeRequests } from './conclude.ts';
+import { findEndpoint, findEndpointOf, type KeyedEndpoint, toKeyGone } from './find-endpoint.ts';
+import type { Held, StepContext } from './keeper-options.ts';
+import { loadGenerations, toVendorId } from './load-generations.ts';
+import { nextTryAt } from './next-try.ts';
+
+/** Errors after which nobody knows whether the vendor took the batch. */
+const mayHaveArrived: ReadonlySet<ModelManagerError['code']> = new Set([
+  'network',
+  'timeout',
+  'cancelled',
+  'server_error',
+]);
+
+/**
+ * Sends a submission that the vendor does not have yet. That it is tried stands in the database before it is sent, and its
+ * name with it: whoever finds that after a crash looks for a batch of that name first.
+ */
+export async function submit(held: Held, context: StepContext): Promise<SubmissionChange> {
+  const { submission, batch } = held;
+  const { providers, now, pace } = context;
+  if (submission.attemptedAt !== undefined) {
+    const settledAt = submission.attemptedAt + pace.settleMs;
+    if (now() < settledAt) return { nextAt: settledAt };
+    const keyed = findEndpointOf(providers, submission);
+    if (keyed === undefined && batch.status !== 'cancelled') throw toKeyGone(submission.provider);
+    const found = keyed === undefined ? undefined : await adopt(held, keyed, context);
+    if (found !== undefined) return found;
+  }
+  if (batch.status === 'cancelled') {
+    await concludeRequests(held, context, { outcome: 'cancelled' });
+    return { status: 'ended', endedAt: now() };
+  }
+  if (batch.status === 'paused') return { attemptedAt: null, nextAt: now() + pace.firstPollMs };
+  const keyed = findEndpoint(providers, submission.provider);
+  if (keyed === undefined) return { nextAt: nextTryAt(submission, context) };
+  return send(held, keyed, context);
+}
+
+/** The batch that an earlier attempt made, where there is one. */
+async function adopt(
+  { submission }: Held,
+  { endpoint }: KeyedEndpoint,
+  { database, now, pace, signal, logger }: StepContext,
+): Promise<SubmissionChange | undefined> {
+  const { id: name, model, requests, attemptedAt = 0 } = submission;
+  const candidates = await endpoint.find({ name, model, requests: requests.length, since: attemptedAt, signal });
+  const open = await database.batchSubmissions.listOpen([submission.provider]);
+  const taken = new Set(open.map(({ handle }) => handle?.['id']));
+  const found = candidates.find(({ handle }) => !taken.has(handle['id']));
+  if (found === undefined) return undefined;
+  logger.info({ submission: name, certain: found.certain }, 'Found a batch whose submission was cut off');
+  return {
+    status: 'submitted',
+    handle: found.handle,
+    submittedAt: attemptedAt,
+    tries: 0,
+    nextAt: now() + pace.firstPollMs,
+  };
+}
+
+async function send(held: Held, { endpoint, key }: KeyedEndpoint, context: StepContext): Promise<SubmissionChange> {
+  const { submission } = held;
+  const { database, now, owner, pace, signal, logger } = context;
+  const asked = await loadGenerations(held, context);
+  const requests: BatchRequest[] = [];
+  const refused: { id: string; error: ModelManagerError }[] = [];
+  const surplus: string[] = [];
+  let bytes = 0;
+  for (const [id, { payload }] of asked) {
+    try {
+      const prepared = await endpoint.prepare(payload.request);
+      if (bytes + prepared.bytes > endpoint.limits.maxBytes) surplus.push(id);
+      else {
+        bytes += prepared.bytes;
+        requests.push({ id, request: payload.request });
+      }
+    } catch (error) {
+      refused.push({ id, error: toModelManagerError(error) });
+    }
+  }
+  if (refused.length > 0 || surplus.length > 0) {
+    // A submission is what is sent, no more and no less: what it cannot hold leaves it, and the rest follows as another.
+    const queued = held.submission.requests
+      .filter(({ item }) => surplus.includes(toVendorId(item)))
+      .map((request) => ({ ...request, column: held.column.number, queuedAt: submission.createdAt }));
+    if (queued.length > 0) await database.batches.putBack(held.batch.id, queued);
+    await concludeRequests(held, context, { outcome: 'refused', refused, again: requests.map(({ id }) => id) });
+    return { status: 'ended', endedAt: now() };
+  }
+  const attemptedAt = now();
+  const keyId = key.name?.id;
+  const kept = await database.batchSubmissions.change(submission.id, owner, {
+    attemptedAt,
+    ...(keyId !== undefined && { keyId }),
+  });
+  if (!kept) return {};
+  try {
+    const { handle } = await endpoint.submit({ name: submission.id, requests, signal });
+    logger.info({ submission: submission.id, requests: requests.length, bytes }, 'Submitted a batch to a vendor');
+    return {
+      status: 'submitted',
+      handle,
+      submittedAt: now(),
+      tries: 0,
+      problem: null,
+      nextAt: now() + pace.firstPollMs,
+    };
+  } catch (thrown) {
+    const error = toModelManagerError(thrown);
+    const problem = error.toShape();
+    const tries = submission.tries + 1;
+    logger.warn(
+      { submission: submission.id, code: error.code, vendor: error.vendorMessage },
+      'A batch was not submitted',
+    );
+    if (mayHaveArrived.has(error.code)) return { problem, tries, nextAt: attemptedAt + pace.settleMs };
+    if (error.retryable)
+      return { attemptedAt: null, problem, tries, nextAt: nextTryAt({ ...submission, tries }, context, error) };
+    await concludeRequests(held, context, { outcome: 'failed', error });
+    return { attemptedAt: null, status: 'ended', endedAt: now(), problem };
+  }
+}
