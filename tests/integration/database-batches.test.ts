@@ -16,7 +16,7 @@ describe.each(databaseKinds)('batches on %s', (kind) => {
   const columnsOf = (id: string) => database.batches.columns(id);
   const take = async (id: string, number: number, limit: number, maxBytes = 1e9) => {
     const column = (await columnsOf(id)).find((one) => one.number === number) as StoredColumn;
-    const { taken, skipped } = await database.batches.take(id, column, { limit, maxBytes, createId });
+    const { taken, skipped } = await database.batches.take(id, column, { limit, maxBytes, createId, at: clock });
     return { skipped, items: taken.map(({ item }) => item), taken };
   };
   const record = (id: string, column: number, taken: { item: number; requestId: string }[], more = {}) =>

@@ -1,4 +1,4 @@
-import type { BudgetShare, GenerationRequest, Warning } from '@aimm/contracts';
+import type { BudgetShare, ClientBudget, GenerationRequest, Warning } from '@aimm/contracts';
 import { estimateCost } from './budget-estimate.ts';
 import { type BudgetPeriod, toBudgetPeriod } from './budget-period.ts';
 import type { BudgetConfig } from './budgets.ts';
@@ -79,4 +79,18 @@ export function getBudgetOf<B extends BudgetConfig>(budgets: readonly B[], key: 
 /** A counter's own period, whatever time it is by now. */
 export function toPeriodOf(budget: BudgetConfig, keepUntil: number): BudgetPeriod {
   return toBudgetPeriod(budget, keepUntil - keepForMs - 1);
+}
+
+/** A budget of the configuration, or one that an access token brings. */
+export interface Budget extends BudgetConfig {
+  /** The access token whose budget it is. */
+  token?: string;
+}
+
+/**
+ * A budget in the configuration has no colon in its name, so that none is taken for this one. It is the client's and not the token's:
+ * who gets a new token of the same name has spent what was spent.
+ */
+export function toTokenBudgets(client: string, budgets: readonly ClientBudget[]): Budget[] {
+  return budgets.map((budget) => ({ ...budget, name: `token:${client}:${budget.period}`, client, token: client }));
 }

@@ -26,7 +26,7 @@ export async function takeGenerations(
   dialect: LedgerDialect,
   batchId: string,
   column: StoredColumn,
-  options: TakeOptions & { at: number },
+  options: TakeOptions,
 ): Promise<{ taken: TakenGeneration[]; skipped: number }> {
   const found = await client.$transaction(async (transaction) => {
     // Whoever ends or pauses the batch waits for this to end, or this sees that it has.
@@ -42,7 +42,7 @@ export async function takeGenerations(
     const candidates = await read(transaction, batchId, column, next, options.limit);
     const wanted = withinBytes(candidates, options.maxBytes);
     const rows = wanted.map((one) => ({ ...one, requestId: one.isHopeless ? null : options.createId() }));
-    await markQueued(transaction, dialect, batchId, column, rows, options.at);
+    await markQueued(transaction, dialect, batchId, column, rows, Math.round(options.at));
     await moveCursor(transaction, batchId, column, next, rows);
     return { rows, skipped: rows.filter(({ isHopeless }) => isHopeless).length };
   });

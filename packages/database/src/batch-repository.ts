@@ -119,12 +119,12 @@ export interface BatchRepository {
   outstanding(batchId: string): Promise<Outstanding[]>;
   /**
    * Takes the next generations of a column of a batch that runs, those that are tried again first, and marks them as queued under
-   * new ids, in one transaction. Of a judge those whose answers are in; where one of them failed, it is skipped.
+   * new ids, in one transaction; `at` is when. Of a judge those whose answers are in; where one of them failed, it is skipped.
    */
   take(
     batchId: string,
     column: StoredColumn,
-    options: { limit: number; maxBytes: number; createId: () => string },
+    options: { limit: number; maxBytes: number; createId: () => string; at: number },
   ): Promise<{ taken: TakenGeneration[]; skipped: number }>;
   /** What was queued before that time, oldest rows of each column first. */
   listQueued(batchId: string, query: { queuedBefore: number; limit: number }): Promise<QueuedGeneration[]>;
@@ -138,7 +138,7 @@ export interface BatchRepository {
     batchId: string,
     from: readonly BatchStatus[],
     to: BatchStatus,
-    why?: { pausedBecause?: string; resumeAt?: number },
+    why?: { pausedBecause?: string; resumeAt?: number; maxCostNanoUsd?: number },
   ): Promise<boolean>;
   /** What waits is cancelled; what is queued ends by itself. */
   cancelWaiting(batchId: string): Promise<void>;

@@ -173,8 +173,7 @@ export function createBatches(client: Client, dialect: LedgerDialect, now: () =>
       }));
     },
 
-    take: (batchId, column, options) =>
-      takeGenerations(client, dialect, batchId, column, { ...options, at: Math.round(now()) }),
+    take: (batchId, column, options) => takeGenerations(client, dialect, batchId, column, options),
 
     async listQueued(batchId, { queuedBefore, limit }) {
       const rows = await client.batchGeneration.findMany({
@@ -194,10 +193,11 @@ export function createBatches(client: Client, dialect: LedgerDialect, now: () =>
     putBack: (batchId, queued) => putBackGenerations(client, dialect, batchId, queued),
     record: (records) => recordGenerations(client, dialect, records),
 
-    setStatus: (batchId, from, to, { pausedBecause, resumeAt } = {}) =>
+    setStatus: (batchId, from, to, { pausedBecause, resumeAt, maxCostNanoUsd } = {}) =>
       changeStatus(batchId, from, to, {
         pausedBecause: pausedBecause ?? null,
         resumeAt: resumeAt === undefined ? null : BigInt(Math.round(resumeAt)),
+        ...(maxCostNanoUsd !== undefined && { maxCostNanoUsd: toMoney(maxCostNanoUsd) }),
       }),
 
     async cancelWaiting(batchId) {

@@ -1,9 +1,9 @@
-import { getBudgetOf, planShares, type SharePlan, toCounter, toPeriodOf } from '@aimm/catalog';
+import { type Budget, getBudgetOf, planShares, type SharePlan, toCounter, toPeriodOf } from '@aimm/catalog';
 import { type BudgetShare, type GeneratePayload, ModelManagerError, type RequestRecord } from '@aimm/contracts';
 import { type BudgetClaim, type Reserved, toHoldExpiry } from '@aimm/queue';
 import { askLedger } from './ask-ledger.ts';
 import type { BudgetView } from './manager.ts';
-import { type Budget, budgetsOf } from './own-budgets.ts';
+import { budgetsOf } from './own-budgets.ts';
 import type { Resources } from './resources.ts';
 
 /** The ledger is asked for a budget's first number; one that is slower than this is not waited for. */

@@ -10,7 +10,7 @@ export {
   toTokenBurst,
 } from './admission.ts';
 export { type BatchJob, type BatchJobs, type BatchJobState, createBatchJobs } from './batch-jobs.ts';
-export { type BatchNews, createBatchNews } from './batch-news.ts';
+export { type BatchNews, type BatchNewsKind, createBatchNews } from './batch-news.ts';
 export { type Lease } from './lease.ts';
 export { settleAbandonedJob } from './abandoned.ts';
 export {

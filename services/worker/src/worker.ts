@@ -4,8 +4,12 @@ import type { Catalog, TokenEstimator } from '@aimm/catalog';
 import type { Database } from '@aimm/database';
 import {
   type Consumer,
+  connectFront,
   connectWorker,
   createAdmission,
+  createBatchJobs,
+  createBatchNews,
+  createBudgets,
   createConsumer,
   createCooldowns,
   createPresence,
@@ -21,11 +25,14 @@ import {
 import type { Logger } from '@aimm/runtime';
 import { createAdmissionNeeds } from './admission-need.ts';
 import { balancePools } from './balance-pools.ts';
+import { createBatchFeeder } from './batch/batch-feeder.ts';
+import { createBatchRecorder } from './batch/batch-recorder.ts';
 import { toCooldownRules } from './cooldown-rules.ts';
 import { createCheckHealth } from './handlers/check-health.ts';
 import { compare } from './handlers/compare.ts';
 import { createGenerate } from './handlers/generate.ts';
 import { createListModels } from './handlers/list-models.ts';
+import { createPersistBatch } from './handlers/persist-batch.ts';
 import { createPersistTurn } from './handlers/persist-turn.ts';
 import { createPersistUsage } from './handlers/persist-usage.ts';
 import { createLedgerWriter } from './ledger-writer.ts';
@@ -73,6 +80,9 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerProcess
     logger,
   });
   const turns = createTurnWriter({ database, producer, logger });
+  const requests = createRequests(redis);
+  const batchNews = createBatchNews(redis, logger);
+  const batches = createBatchRecorder({ database, producer, requests, news: batchNews, now: clock.now, logger });
   const settlement = createSettlement(redis, producer);
   const unsettled = createUnsettledJobs(redis);
   const isDemo = () => providers.isDemo();
@@ -80,6 +90,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerProcess
     redis,
     unsettled,
     ledger,
+    batches,
     settlement,
     isDemo,
     onHidden: (row) => metrics.calls.ended(row),
@@ -94,6 +105,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerProcess
     catalog,
     ledger,
     turns,
+    batches,
     producer,
     cooldowns,
     needs,
@@ -109,6 +121,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerProcess
     'check-health': createCheckHealth(providers),
     'persist-usage': createPersistUsage(ledger),
     'persist-turn': createPersistTurn(turns),
+    'persist-batch': createPersistBatch(batches),
   };
   const consumer = createConsumer({
     redis,
@@ -137,7 +150,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerProcess
   await presence.announce();
   const reconciler = createReconciler({
     unsettled,
-    requests: createRequests(redis),
+    requests,
     queues: () => [...providers.configs().map(({ id }) => queueOf('generate', id)), queueOf('compare')],
     ledger,
     producer,
@@ -148,6 +161,21 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerProcess
     onReconciled: (counts) => metrics.reconciled(counts),
   });
 
+  // What is sent for batches fails at once where Redis is away: sent late, it could be made twice.
+  const quick = connectFront(redisUrl, logger);
+  const quickProducer = createProducer({ redis: quick, logger });
+  const feeder = createBatchFeeder({
+    database,
+    catalog,
+    producer: quickProducer,
+    jobs: createBatchJobs(quick),
+    news: createBatchNews(redis, logger),
+    budgets: createBudgets(quick),
+    recorder: batches,
+    now: clock.now,
+    logger,
+  });
+
   return {
     announce: () => presence.announce(),
     reconfigure: () => consumeAll(consumer, providers),
@@ -155,11 +183,14 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerProcess
       await presence.close();
       // What waits elsewhere is no more of its business.
       pools.close();
+      await feeder.close();
       await reconciler.close();
       await consumer.close(graceMs);
       await ledger.close();
       await metrics.close();
       await producer.close();
+      await quickProducer.close();
+      quick.disconnect();
       cooldowns.close();
       clock.close();
       redis.disconnect();
@@ -194,11 +225,13 @@ async function consumeAll(consumer: Consumer, providers: ProviderSet): Promise<v
       globalConcurrency: 4,
       maxStalledCount: neverGivenUp,
     }),
-    consumer.consume({
-      name: queueOf('persist-turn'),
-      concurrency: 1,
-      globalConcurrency: 4,
-      maxStalledCount: neverGivenUp,
-    }),
+    ...(['persist-turn', 'persist-batch'] as const).map((name) =>
+      consumer.consume({
+        name: queueOf(name),
+        concurrency: name === 'persist-batch' ? 8 : 1,
+        globalConcurrency: name === 'persist-batch' ? 16 : 4,
+        maxStalledCount: neverGivenUp,
+      }),
+    ),
   ]);
 }
