@@ -126,8 +126,11 @@ export interface BatchRepository {
     column: StoredColumn,
     options: { limit: number; maxBytes: number; createId: () => string; at: number },
   ): Promise<{ taken: TakenGeneration[]; skipped: number }>;
-  /** What was queued before that time, oldest rows of each column first. */
-  listQueued(batchId: string, query: { queuedBefore: number; limit: number }): Promise<QueuedGeneration[]>;
+  /** What was queued before that time, oldest rows of each column first; of these columns only, where any are named. */
+  listQueued(
+    batchId: string,
+    query: { queuedBefore: number; limit: number; columns?: readonly number[] },
+  ): Promise<QueuedGeneration[]>;
   /** Those that are still queued under these ids wait again; gives which. */
   putBack(batchId: string, requestIds: readonly QueuedGeneration[]): Promise<QueuedGeneration[]>;
   /** How generations ended: of those that are still queued under the same id. Gives how many were. */

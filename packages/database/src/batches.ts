@@ -175,9 +175,14 @@ export function createBatches(client: Client, dialect: LedgerDialect, now: () =>
 
     take: (batchId, column, options) => takeGenerations(client, dialect, batchId, column, options),
 
-    async listQueued(batchId, { queuedBefore, limit }) {
+    async listQueued(batchId, { queuedBefore, limit, columns }) {
       const rows = await client.batchGeneration.findMany({
-        where: { batchId, status: 'queued', queuedAt: { lt: BigInt(Math.round(queuedBefore)) } },
+        where: {
+          batchId,
+          status: 'queued',
+          queuedAt: { lt: BigInt(Math.round(queuedBefore)) },
+          ...(columns !== undefined && { columnNumber: { in: [...columns] } }),
+        },
         orderBy: [{ columnNumber: 'asc' }, { item: 'asc' }],
         take: limit,
         select: { item: true, columnNumber: true, requestId: true, queuedAt: true },

@@ -44,7 +44,11 @@ export function createBatchSweeper({ jobs, producer, recorder, budgets, now, log
   return {
     /** Lost ones wait again, under new ids from then on; what ended without its worker is recorded. */
     async sweep(batches: BatchRepository, batch: StoredBatch, columns: readonly StoredColumn[]): Promise<void> {
-      const queued = await batches.listQueued(batch.id, { queuedBefore: now() - lostAfterMs, limit: lookedAtOnce });
+      const queued = await batches.listQueued(batch.id, {
+        queuedBefore: now() - lostAfterMs,
+        limit: lookedAtOnce,
+        columns: inQueues(columns),
+      });
       if (queued.length === 0) return;
       const states = await jobs.look(toJobs(columns, queued));
       const ended = new Set<string>();
@@ -80,7 +84,11 @@ export function createBatchSweeper({ jobs, producer, recorder, budgets, now, log
 
     /** Takes back out of the queues what has not begun. */
     async withdraw(batches: BatchRepository, batch: StoredBatch, columns: readonly StoredColumn[]): Promise<void> {
-      const queued = await batches.listQueued(batch.id, { queuedBefore: Number.MAX_SAFE_INTEGER, limit: lookedAtOnce });
+      const queued = await batches.listQueued(batch.id, {
+        queuedBefore: Number.MAX_SAFE_INTEGER,
+        limit: lookedAtOnce,
+        columns: inQueues(columns),
+      });
       const taken = await jobs.withdraw(toJobs(columns, queued));
       const ids = new Set(taken.map(({ requestId }) => requestId));
       await batches.putBack(
@@ -92,7 +100,11 @@ export function createBatchSweeper({ jobs, producer, recorder, budgets, now, log
 
     /** Ends what waits, and has what runs aborted. */
     async cancel(batches: BatchRepository, batch: StoredBatch, columns: readonly StoredColumn[]): Promise<void> {
-      const queued = await batches.listQueued(batch.id, { queuedBefore: Number.MAX_SAFE_INTEGER, limit: lookedAtOnce });
+      const queued = await batches.listQueued(batch.id, {
+        queuedBefore: Number.MAX_SAFE_INTEGER,
+        limit: lookedAtOnce,
+        columns: inQueues(columns),
+      });
       const ends = toJobs(columns, queued).map(async ({ provider, requestId }, index) => {
         const done = await producer.cancel(queueOf('generate', provider), requestId);
         const one = queued[index];
@@ -103,6 +115,11 @@ export function createBatchSweeper({ jobs, producer, recorder, budgets, now, log
       await Promise.all(ends);
     },
   };
+}
+
+/** What vendors' batch APIs have is not in Redis. */
+function inQueues(columns: readonly StoredColumn[]): number[] {
+  return columns.filter(({ lane }) => lane === 'queue').map(({ number }) => number);
 }
 
 function providerOf(columns: readonly StoredColumn[], number: number): string {

@@ -42,6 +42,7 @@ async function takeSubmission(context: StepContext, batch: StoredBatch, column: 
     // Of what users wrote; what goes out of it is weighed before it does.
     maxBytes: Math.min(pace.maxBytes, (limits?.maxBytes ?? 0) / 2),
     createId: context.createRequestId,
+    at: now(),
   });
   if (taken.length === 0) return false;
   const id = context.createSubmissionId();
@@ -66,8 +67,8 @@ async function putLostBack(
   column: StoredColumn,
 ): Promise<void> {
   const queuedBefore = now() - pace.lostAfterMs;
-  const queued = await database.batches.listQueued(batch.id, { queuedBefore, limit: pace.maxRequests * pace.maxOpen });
-  const own = queued.filter((one) => one.column === column.number);
+  const limit = pace.maxRequests * pace.maxOpen;
+  const own = await database.batches.listQueued(batch.id, { queuedBefore, limit, columns: [column.number] });
   if (own.length === 0) return;
   const held = await database.batchSubmissions.heldRequests(batch.id);
   const lost = own.filter(({ requestId }) => !held.has(requestId));

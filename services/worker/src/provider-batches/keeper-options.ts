@@ -1,5 +1,5 @@
+import type { AssertionChecks } from '@aimm/batch';
 import type { Catalog, TokenEstimator } from '@aimm/catalog';
-import type { BatchItem, BatchRecord, GeneratePayload } from '@aimm/contracts';
 import type { Database, StoredBatch, StoredColumn, StoredSubmission } from '@aimm/database';
 import type { Logger } from '@aimm/runtime';
 import type { LedgerWriter } from '../ledger-writer.ts';
@@ -12,14 +12,7 @@ export interface ProviderBatchOptions {
   tokens: TokenEstimator;
   ledger: Pick<LedgerWriter, 'record'>;
   logger: Logger;
-  /** What a generation asks, made as for the workers' own lane. */
-  toPayload: (
-    batch: StoredBatch,
-    column: StoredColumn,
-    generation: { item: number; requestId: string; content: BatchItem },
-  ) => GeneratePayload;
-  /** Adds what an answer is worth: its assertions, or the verdict that it is. */
-  assess: (record: BatchRecord, payload: GeneratePayload) => Promise<BatchRecord>;
+  checks: AssertionChecks;
   /** How many more generations may be submitted now, by what the batch may cost; default: as many as wait. */
   allowance?: (batch: StoredBatch, column: StoredColumn) => Promise<number>;
   createRequestId: () => string;

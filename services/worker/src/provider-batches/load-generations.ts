@@ -1,4 +1,5 @@
 import type { BatchItem, GeneratePayload } from '@aimm/contracts';
+import { toBatchPayload } from '../batch/batch-payload.ts';
 import type { Held, StepContext } from './keeper-options.ts';
 
 export interface AskedGeneration {
@@ -11,7 +12,7 @@ const itemsAtOnce = 500;
 /** What the submission asks, by the id that it has at the vendor. Held in memory: a submission is bounded in bytes. */
 export async function loadGenerations(
   { submission, batch, column }: Held,
-  { database, toPayload }: Pick<StepContext, 'database' | 'toPayload'>,
+  { database }: Pick<StepContext, 'database'>,
 ): Promise<Map<string, AskedGeneration>> {
   const wanted = new Map(submission.requests.map(({ item, requestId }) => [item, requestId]));
   const sorted = [...wanted.keys()].toSorted((a, b) => a - b);
@@ -26,7 +27,9 @@ export async function loadGenerations(
   return new Map(
     [...contents].map(([item, content]) => {
       const requestId = wanted.get(item) ?? '';
-      return [toVendorId(item), { item, payload: toPayload(batch, column, { item, requestId, content }) }];
+      // It has waited since it was taken.
+      const payload = toBatchPayload(batch, column, { item, requestId, content, answers: [] }, submission.createdAt);
+      return [toVendorId(item), { item, payload }];
     }),
   );
 }

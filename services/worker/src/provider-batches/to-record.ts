@@ -1,3 +1,4 @@
+import { evaluateAssertions } from '@aimm/batch';
 import type { BatchRecord, GenerationResult, LedgerRow, ModelManagerError, Warning } from '@aimm/contracts';
 import type { BatchResult } from '@aimm/providers';
 import { accountForCall } from '../account-for-call.ts';
@@ -52,9 +53,22 @@ export async function toLedgerAndRecord(
   };
   return {
     row: { ...row, finishedAt },
-    record: await context.assess(record, payload),
+    record: error === undefined ? await assess(record, payload, context) : record,
     ...(error !== undefined && { error }),
   };
+}
+
+/** Holds the answer against the batch's assertions. */
+async function assess(
+  record: BatchRecord,
+  { batch }: AskedGeneration['payload'],
+  { checks }: StepContext,
+): Promise<BatchRecord> {
+  const asserted = batch?.assertions ?? [];
+  if (asserted.length === 0) return record;
+  const { text = '', structured, costNanoUsd = null } = record;
+  const assertions = await evaluateAssertions(asserted, { text, structured, costNanoUsd }, checks);
+  return { ...record, assertions };
 }
 
 function toFault(
