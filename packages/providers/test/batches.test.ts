@@ -368,6 +368,13 @@ function promptOf(body: Record<string, unknown>): string {
   return /prompt \d+/.exec(JSON.stringify(body))?.[0] ?? '';
 }
 
+test('the demo has batches of OpenAI only: its stand-in speaks no others', () => {
+  const has = kinds.filter(
+    (kind) => createTestProvider(kind, 'http://127.0.0.1:9', { demo: true }).batches !== undefined,
+  );
+  expect(has).toEqual(['openai']);
+});
+
 test.each(['openai-compatible', 'ollama'] as const)('%s has no batches', (kind) => {
   expect(createTestProvider(kind, 'http://127.0.0.1:9').batches).toBeUndefined();
 });

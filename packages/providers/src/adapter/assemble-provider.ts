@@ -123,16 +123,18 @@ export function assembleProvider(
     stream,
     generate: (request, options) => drainStream(stream(request, options)),
     checkHealth: (options) => checkHealth(provider, settings, vendor, options),
-    ...(vendor.batches !== undefined && {
-      batches: assembleBatches(vendor.batches, {
-        settings,
-        schemaMode: vendor.schemaMode,
-        ask: (work, signal, { model, timeoutMs }) => ask(work, signal, model, timeoutMs),
-        createContext,
-        transport,
-        requireKey: () => requireKey(settings, isAvailable()),
+    // The demo's stand-in has batches of OpenAI's kind only.
+    ...(vendor.batches !== undefined &&
+      (!settings.demo || vendor.kind === 'openai') && {
+        batches: assembleBatches(vendor.batches, {
+          settings,
+          schemaMode: vendor.schemaMode,
+          ask: (work, signal, { model, timeoutMs }) => ask(work, signal, model, timeoutMs),
+          createContext,
+          transport,
+          requireKey: () => requireKey(settings, isAvailable()),
+        }),
       }),
-    }),
   };
   return provider;
 }

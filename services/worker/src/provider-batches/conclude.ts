@@ -118,10 +118,10 @@ async function submitAgain(
   });
 }
 
-/** `aimm-x` is followed by `aimm-x-2`, that by `aimm-x-3`. */
+/** `x` is followed by `x-r2`, that by `x-r3`. */
 function toNextId(id: string): string {
-  const [, base = id, number = '1'] = /^(.*?)(?:-(\d{1,2}))?$/.exec(id) ?? [];
-  return `${base}-${Number(number) + 1}`;
+  const [, base = id, number = '1'] = /^(.*?)(?:-r(\d+))?$/.exec(id) ?? [];
+  return `${base}-r${Number(number) + 1}`;
 }
 
 function toUnanswered(provider: string, state: BatchState): ModelManagerError {

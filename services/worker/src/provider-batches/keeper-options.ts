@@ -16,7 +16,7 @@ export interface ProviderBatchOptions {
   /** How many more generations may be submitted now, by what the batch may cost; default: as many as wait. */
   allowance?: (batch: StoredBatch, column: StoredColumn) => Promise<number>;
   createRequestId: () => string;
-  /** Names of submissions: letters, digits and `-`, 33 characters at most. */
+  /** Names of submissions, unique for ever: letters and digits, 32 characters at most. */
   createSubmissionId: () => string;
   /** Who holds what it works on; unique among the processes. */
   owner: string;

@@ -1,6 +1,7 @@
 import { type ModelManagerError, toModelManagerError } from '@aimm/contracts';
 import type { SubmissionChange } from '@aimm/database';
 import type { BatchRequest } from '@aimm/providers';
+import { toKeyFault } from '../key-ring.ts';
 import { concludeRequests } from './conclude.ts';
 import { findEndpoint, findEndpointOf, type KeyedEndpoint, toKeyGone } from './find-endpoint.ts';
 import type { Held, StepContext } from './keeper-options.ts';
@@ -64,7 +65,8 @@ async function adopt(
 
 async function send(held: Held, { endpoint, key }: KeyedEndpoint, context: StepContext): Promise<SubmissionChange> {
   const { submission } = held;
-  const { database, now, owner, pace, signal, logger } = context;
+  const { database, now, owner, pace, providers, signal, logger } = context;
+  const ring = providers.find(submission.provider);
   const asked = await loadGenerations(held, context);
   const requests: BatchRequest[] = [];
   const refused: { id: string; error: ModelManagerError }[] = [];
@@ -100,6 +102,7 @@ async function send(held: Held, { endpoint, key }: KeyedEndpoint, context: StepC
   if (!kept) return {};
   try {
     const { handle } = await endpoint.submit({ name: submission.id, requests, signal });
+    ring?.report(key, undefined);
     logger.info({ submission: submission.id, requests: requests.length, bytes }, 'Submitted a batch to a vendor');
     return {
       status: 'submitted',
@@ -117,6 +120,11 @@ async function send(held: Held, { endpoint, key }: KeyedEndpoint, context: StepC
       { submission: submission.id, code: error.code, vendor: error.vendorMessage },
       'A batch was not submitted',
     );
+    ring?.report(key, error);
+    // Another key may do better.
+    if (toKeyFault(error) !== undefined && ring?.hasNext(new Set([key])) === true) {
+      return { attemptedAt: null, problem, tries, nextAt: now() };
+    }
     if (mayHaveArrived.has(error.code)) return { problem, tries, nextAt: attemptedAt + pace.settleMs };
     if (error.retryable)
       return { attemptedAt: null, problem, tries, nextAt: nextTryAt({ ...submission, tries }, context, error) };
