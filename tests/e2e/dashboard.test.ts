@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,8 +5,9 @@ import type { GeneratePayload } from '@aimm/contracts';
 import { createDatabase } from '@aimm/database';
 import { connectWorker, createPresence, createProducer, queueOf, systemQueues } from '@aimm/queue';
 import { createLogger } from '@aimm/runtime';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { launchBrowser } from '../support/browser.ts';
 import { createLedgerRow } from '../support/ledger-rows.ts';
 import { type OwnProcess, startProcess } from '../support/processes.ts';
 import { createRedisServer, type RedisServer } from '../support/redis-server.ts';
@@ -28,18 +28,7 @@ beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'aimm-dashboard-'));
   redis = await createRedisServer(dir);
   await fillQueueAndLedger();
-  browser = await chromium.launch({
-    executablePath: findBrowser(),
-    chromiumSandbox: false,
-    args: [
-      '--disable-gpu',
-      '--disable-quic',
-      '--no-first-run',
-      '--disable-background-networking',
-      '--disable-component-update',
-      '--disable-sync',
-    ],
-  });
+  browser = await launchBrowser();
 });
 
 afterAll(async () => {
@@ -228,18 +217,4 @@ function generation(): GeneratePayload {
     onUnknownOutcome: 'fail',
     warnings: [],
   };
-}
-
-function findBrowser(): string {
-  const candidates = [
-    '/usr/bin/chromium',
-    '/usr/bin/chromium-browser',
-    '/usr/bin/google-chrome',
-    '/usr/bin/google-chrome-stable',
-    '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
-  ];
-  const found = candidates.find((path) => existsSync(path));
-  if (found === undefined)
-    throw new Error('no Chromium or Chrome: run `npm run setup -- --with-tests`, or install one');
-  return found;
 }

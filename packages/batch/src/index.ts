@@ -15,3 +15,5 @@ export {
   summariseColumns,
   type SummarisedGeneration,
 } from './summary/summarise-columns.ts';
+export { type BatchResult, toColumnLabel } from './results/batch-result.ts';
+export { type RenderOptions, renderResults, type ResultsFormat, resultsFormats } from './results/render-results.ts';

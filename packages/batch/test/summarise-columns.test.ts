@@ -95,10 +95,11 @@ describe('what a column came to', () => {
   });
 
   test('two judges are heard apart', async () => {
-    const columns = [
-      ...[column(0, 'a'), column(1, 'b')],
-      ...[column(2, 'j', [0, 1]), column(3, 'j', [1, 0]), column(4, 'k', [0, 1]), column(5, 'k', [1, 0])],
-    ];
+    const judged = ['j', 'k'].flatMap((model, index) => [
+      column(2 + 2 * index, model, [0, 1]),
+      column(3 + 2 * index, model, [1, 0]),
+    ]);
+    const columns = [column(0, 'a'), column(1, 'b'), ...judged];
     const rows = [2, 4].map((number): SummarisedGeneration => ({
       item: 0,
       column: number,

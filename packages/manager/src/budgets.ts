@@ -170,7 +170,7 @@ function exceeded(
 }
 
 /** `$1.50`, `$0.00042`: at least cents, and two digits that count. */
-function toUsd(nanoUsd: number): string {
+export function toUsd(nanoUsd: number): string {
   const usd = nanoUsd / 1e9;
   const digits = usd === 0 || usd >= 0.01 ? 2 : Math.min(9, 1 - Math.floor(Math.log10(usd)));
   return `$${usd.toFixed(digits)}`;

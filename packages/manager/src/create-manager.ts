@@ -4,6 +4,9 @@ import { createDatabaseOnDemand } from '@aimm/database';
 import { openFrontQueue } from '@aimm/queue';
 import { type Logger, type RawEnvironment, requireNoFaults } from '@aimm/runtime';
 import { createUuid } from '@aimm/runtime/uuid';
+import { addBatchModels, cancelBatch, pauseBatch, resumeBatch, retryBatch } from './batch/control-batch.ts';
+import { listBatches, listBatchGenerations, readBatch } from './batch/read-batch.ts';
+import { startBatch } from './batch/start-batch.ts';
 import { createCachedRows } from './cached-rows.ts';
 import { compare } from './compare.ts';
 import { completeModel } from './complete-model.ts';
@@ -60,7 +63,7 @@ export function createManager(options: ManagerOptions): Promise<Manager> {
   });
   const queue = openFrontQueue({ redisUrl, frontId: uuid(), providers: catalog.providers.map(({ id }) => id), logger });
   const { now = queue.clock.now } = options;
-  const database = createDatabaseOnDemand({ url: databaseUrl, logger });
+  const database = createDatabaseOnDemand({ url: databaseUrl, logger, now });
   const cachedRows = createCachedRows({ database, producer: queue.producer, logger });
   const providers = createProviderDirectory(catalog, queue, now);
   const listing = createModelListing({ catalog, queue, providers, now, uuid });
@@ -78,6 +81,7 @@ export function createManager(options: ManagerOptions): Promise<Manager> {
     speeds,
     preferences,
     choices,
+    batchPaces: new Map(),
     providers,
     listing,
     logger,
@@ -90,6 +94,15 @@ export function createManager(options: ManagerOptions): Promise<Manager> {
     compare: (caller, ask, asked) => ours(() => compare(resources, caller, ask, asked)),
     getJob: (caller, id, asked) => ours(() => getJob(resources, caller, id, asked)),
     cancelJob: (caller, id) => ours(() => cancelJob(resources, caller, id)),
+    startBatch: (caller, ask, asked) => ours(() => startBatch(resources, caller, ask, asked)),
+    getBatch: (caller, id) => ours(() => readBatch(resources, caller, id)),
+    listBatches: (caller, query) => ours(() => listBatches(resources, caller, query)),
+    listBatchGenerations: (caller, id, query) => ours(() => listBatchGenerations(resources, caller, id, query)),
+    pauseBatch: (caller, id) => ours(() => pauseBatch(resources, caller, id)),
+    resumeBatch: (caller, id, change) => ours(() => resumeBatch(resources, caller, id, change)),
+    cancelBatch: (caller, id) => ours(() => cancelBatch(resources, caller, id)),
+    retryBatch: (caller, id) => ours(() => retryBatch(resources, caller, id)),
+    addBatchModels: (caller, id, ask, asked) => ours(() => addBatchModels(resources, caller, id, ask, asked)),
     listJobs: (caller, query) => ours(() => listJobs(resources, caller, query)),
     estimateCost: (caller, ask) => ours(() => estimateRequest(resources, caller, ask)),
     getPreferences: (caller, owner) => ours(() => getPreferences(resources, caller, owner)),

@@ -21,6 +21,8 @@ export interface Resources {
   listing: ModelListing;
   speeds: ModelSpeeds;
   preferences: KnownPreferences;
+  /** How far batches were when they were looked at, by id: what their pace is told by. */
+  batchPaces: Map<string, { at: number; done: number }[]>;
   /** Counts choices by speed, from 0. */
   choices: { next(): number };
   logger: Logger;

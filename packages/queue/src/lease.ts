@@ -1,8 +1,9 @@
 import type { Redis } from 'ioredis';
+import { withRedis } from './connection.ts';
 
 /** Something that one process of all does at a time. */
 export interface Lease {
-  /** Takes it, or keeps it for `ttlMs` more; false where another process has it. */
+  /** Takes it, or keeps it for `ttlMs` more; false where another process has it. @throws unavailable */
   hold(ttlMs: number): Promise<boolean>;
   /** Lets another have it at once. */
   release(): Promise<void>;
@@ -26,7 +27,7 @@ export function createLease(redis: Redis, key: string, id: string): Lease {
   redis.defineCommand('aimmReleaseLease', { numberOfKeys: 1, lua: releaseScript });
   const scripted = redis as Scripted;
   return {
-    hold: async (ttlMs) => (await scripted.aimmHoldLease(key, id, ttlMs)) === 1,
+    hold: async (ttlMs) => (await withRedis(redis, () => scripted.aimmHoldLease(key, id, ttlMs))) === 1,
     release: async () => void (await scripted.aimmReleaseLease(key, id)),
   };
 }
