@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type GenerationRequest, ModelManagerError, type Warning } from '@aimm/contracts';
 import type { BatchEndpoint, BatchHandle, BatchProgress, BatchRequest, BatchResult } from '../batch-endpoint.ts';
 import { drainStream } from '../drain.ts';
@@ -120,7 +121,9 @@ export function assembleBatches(vendor: BatchVendor, assembly: Assembly): BatchE
       const lines: { id: string; body: object }[] = [];
       const groups = new Set<string | undefined>();
       let bytes = 0;
-      for (const { id, request } of requests) {
+      for (const [index, { id, request }] of requests.entries()) {
+        // Streams of the same process want their turn.
+        if (index % 50 === 49) await nextTurn();
         const { body, group } = await toLine(request);
         lines.push({ id, body });
         groups.add(group);

@@ -31,6 +31,8 @@ export async function collectResults(
     pending = [];
     await ledger.record(settled.map(({ row }) => row));
     await database.batches.record(settled.flatMap(({ record }) => record ?? []));
+    for (const { row } of settled) context.onCall?.(row);
+    context.onRecorded?.(batch.id);
   };
   const settle = async (result: BatchResult, generation: AskedGeneration) => {
     const { warnings } = await endpoint.prepare(generation.payload.request);

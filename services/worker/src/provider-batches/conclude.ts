@@ -71,7 +71,7 @@ export async function concludeRequests(held: Held, context: StepContext, conclus
 
 async function endAs(
   { submission, batch, column }: Held,
-  { database, now }: StepContext,
+  { database, now, onRecorded }: StepContext,
   status: 'failed' | 'cancelled',
   undone: readonly Undone[],
 ): Promise<void> {
@@ -94,6 +94,7 @@ async function endAs(
   });
   const atOnce = 500;
   for (let at = 0; at < records.length; at += atOnce) await database.batches.record(records.slice(at, at + atOnce));
+  if (records.length > 0) onRecorded?.(batch.id);
 }
 
 async function submitAgain(

@@ -1,6 +1,9 @@
-import type { Database, StoredBatch, StoredColumn } from '@aimm/database';
+import type { Database, StoredBatch, StoredColumn, StoredSubmission } from '@aimm/database';
 import { findEndpoint } from './find-endpoint.ts';
 import type { StepContext } from './keeper-options.ts';
+
+/** Rows of one transaction: SQLite answers before it returns. */
+const takenAtOnce = 250;
 
 /** Makes submissions of what waits in columns that go to vendors' batch APIs, of batches that run. */
 export async function fillSubmissions(
@@ -37,14 +40,24 @@ async function takeSubmission(context: StepContext, batch: StoredBatch, column: 
   const allowed = (await context.allowance?.(batch, column)) ?? pace.maxRequests;
   if (allowed < 1) return false;
   const limits = findEndpoint(providers, column.provider)?.endpoint.limits;
-  const { taken } = await database.batches.take(batch.id, column, {
-    limit: Math.min(allowed, pace.maxRequests, limits?.maxRequests ?? 0),
-    // Of what users wrote; what goes out of it is weighed before it does.
-    maxBytes: Math.min(pace.maxBytes, (limits?.maxBytes ?? 0) / 2),
-    createId: context.createRequestId,
-    at: now(),
-  });
-  if (taken.length === 0) return false;
+  const requests: StoredSubmission['requests'] = [];
+  const limit = Math.min(allowed, pace.maxRequests, limits?.maxRequests ?? 0);
+  // Of what users wrote; what goes out of it is weighed before it does.
+  let bytesLeft = Math.min(pace.maxBytes, (limits?.maxBytes ?? 0) / 2);
+  while (requests.length < limit && bytesLeft > 0) {
+    const { taken } = await database.batches.take(batch.id, column, {
+      limit: Math.min(takenAtOnce, limit - requests.length),
+      maxBytes: bytesLeft,
+      createId: context.createRequestId,
+      at: now(),
+    });
+    if (taken.length === 0) break;
+    for (const { item, requestId, content } of taken) {
+      requests.push({ item, requestId });
+      bytesLeft -= JSON.stringify(content).length;
+    }
+  }
+  if (requests.length === 0) return false;
   const id = context.createSubmissionId();
   await database.batchSubmissions.create({
     id,
@@ -53,10 +66,13 @@ async function takeSubmission(context: StepContext, batch: StoredBatch, column: 
     provider: column.provider,
     model: column.model,
     round: 1,
-    requests: taken.map(({ item, requestId }) => ({ item, requestId })),
+    requests,
     nextAt: now(),
   });
-  context.logger.info({ submission: id, batchId: batch.id, requests: taken.length }, 'Prepared a batch for a vendor');
+  context.logger.info(
+    { submission: id, batchId: batch.id, requests: requests.length },
+    'Prepared a batch for a vendor',
+  );
   return true;
 }
 

@@ -1,5 +1,6 @@
 import type { AssertionChecks } from '@aimm/batch';
 import type { Catalog, TokenEstimator } from '@aimm/catalog';
+import type { LedgerRow } from '@aimm/contracts';
 import type { Database, StoredBatch, StoredColumn, StoredSubmission } from '@aimm/database';
 import type { Logger } from '@aimm/runtime';
 import type { LedgerWriter } from '../ledger-writer.ts';
@@ -15,6 +16,10 @@ export interface ProviderBatchOptions {
   checks: AssertionChecks;
   /** How many more generations may be submitted now, by what the batch may cost; default: as many as wait. */
   allowance?: (batch: StoredBatch, column: StoredColumn) => Promise<number>;
+  /** Rows that went into the ledger, for counting. */
+  onCall?: (row: LedgerRow) => void;
+  /** Generations of this batch have ended. */
+  onRecorded?: (batchId: string) => void;
   createRequestId: () => string;
   /** Names of submissions, unique for ever: letters and digits, 32 characters at most. */
   createSubmissionId: () => string;

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type ModelManagerError, toModelManagerError } from '@aimm/contracts';
 import type { SubmissionChange } from '@aimm/database';
 import type { BatchRequest } from '@aimm/providers';
@@ -72,7 +73,9 @@ async function send(held: Held, { endpoint, key }: KeyedEndpoint, context: StepC
   const refused: { id: string; error: ModelManagerError }[] = [];
   const surplus: string[] = [];
   let bytes = 0;
-  for (const [id, { payload }] of asked) {
+  for (const [index, [id, { payload }]] of [...asked].entries()) {
+    // Streams of the same process want their turn.
+    if (index % 50 === 49) await nextTurn();
     try {
       const prepared = await endpoint.prepare(payload.request);
       if (bytes + prepared.bytes > endpoint.limits.maxBytes) surplus.push(id);
