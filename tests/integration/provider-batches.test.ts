@@ -2,16 +2,15 @@ import { createAssertionChecks } from '@aimm/batch';
 import { createTokenEstimator, loadCatalog } from '@aimm/catalog';
 import type { BatchItem, BatchSpec, LedgerRow } from '@aimm/contracts';
 import { createDatabase, type Database } from '@aimm/database';
+import { type BatchKind, type BatchServer, type Fate, startBatchServer, wholeWires } from '@aimm/providers/testing';
 import { createLogger } from '@aimm/runtime';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import { type BatchServer, type Fate, startBatchServer } from '../../packages/providers/test/support/batch-server.ts';
-import { type BatchKind, wholeWires } from '../../packages/providers/test/support/batch-wires.ts';
 import {
   createProviderBatchKeeper,
+  createProviderSet,
   type ProviderBatchKeeper,
-} from '../../services/worker/src/provider-batches/keeper.ts';
-import type { ProviderBatchPace } from '../../services/worker/src/provider-batches/keeper-options.ts';
-import { createProviderSet } from '../../services/worker/src/provider-set.ts';
+  type ProviderBatchPace,
+} from '@aimm/worker/provider-batches';
 import { spec as plainSpec, toColumn } from '../support/stored-batch.ts';
 import { createSubmissionsTable } from '../support/submissions-table.ts';
 import { createEmptyDatabase, type databaseKinds } from '../support/test-databases.ts';
