@@ -36,6 +36,7 @@ const setups: [BatchKind, (typeof databaseKinds)[number]][] = [
 describe.each(setups)('batches at the vendor: %s, kept in %s', (kind, databaseKind) => {
   const whole = wholeWires[kind];
   let server: BatchServer;
+  let worker: Awaited<ReturnType<typeof startWorker>>;
   let database: Database;
   let clock = Date.UTC(2026, 10, 23);
   let tests = 0;
@@ -49,6 +50,7 @@ describe.each(setups)('batches at the vendor: %s, kept in %s', (kind, databaseKi
     const url = await createEmptyDatabase(databaseKind);
     database = await createDatabase({ url, now: () => clock });
     await createSubmissionsTable(url);
+    worker = await startWorker();
   });
   afterAll(async () => {
     await database.close();
@@ -71,20 +73,26 @@ describe.each(setups)('batches at the vendor: %s, kept in %s', (kind, databaseKi
     answer: whole.text(`answer to ${/prompt \d+/.exec(JSON.stringify(body))?.[0]}`, counts),
   });
 
-  async function startKeeper(pace: Partial<ProviderBatchPace> = {}): Promise<ProviderBatchKeeper> {
+  async function startWorker() {
     const env = {
       [`${kind.toUpperCase()}_API_KEY`]: 'sk-test',
       [`${kind.toUpperCase()}_BASE_URL`]: kind === 'openai' ? `${server.url}/v1` : server.url,
     };
     const { catalog } = loadCatalog({ env, now: () => clock });
-    const keeper = createProviderBatchKeeper({
-      database: () => Promise.resolve(database),
-      providers: createProviderSet({ catalog, served: [kind], environment: env }),
+    return {
       catalog,
+      providers: createProviderSet({ catalog, served: [kind], environment: env }),
       tokens: createTokenEstimator(),
-      ledger: { record: async (rows: readonly LedgerRow[]) => void (await database.ledger.record(rows)) },
       checks: createAssertionChecks(),
       logger: await createLogger({ name: 'keeper', level: 'silent', format: 'json' }),
+    };
+  }
+
+  function startKeeper(pace: Partial<ProviderBatchPace> = {}): ProviderBatchKeeper {
+    const keeper = createProviderBatchKeeper({
+      ...worker,
+      database: () => Promise.resolve(database),
+      ledger: { record: async (rows: readonly LedgerRow[]) => void (await database.ledger.record(rows)) },
       createRequestId: () => `gen_${(requests += 1)}`,
       createSubmissionId: () => `sub${(submissions += 1)}`,
       owner: `keeper-${keepers.length}`,
@@ -137,7 +145,7 @@ describe.each(setups)('batches at the vendor: %s, kept in %s', (kind, databaseKi
 
   test('asks all items at the vendor, and records every answer once, at the price of batches', async () => {
     await storeBatch(10, { assertions: [{ type: 'contains', value: 'answer to prompt' }] });
-    const keeper = await startKeeper();
+    const keeper = startKeeper();
     await keeper.tick();
     expect(server.batches).toHaveLength(1);
     expect((await generations()).every(({ status }) => status === 'queued')).toBe(true);
@@ -172,12 +180,12 @@ describe.each(setups)('batches at the vendor: %s, kept in %s', (kind, databaseKi
   test('a submission whose answer was lost is found again, and not sent twice', async () => {
     await storeBatch(5);
     server.losesAnswer = true;
-    const first = await startKeeper();
+    const first = startKeeper();
     await first.tick();
     await first.close();
     expect(server.batches).toHaveLength(1);
     // Another worker goes on.
-    const second = await startKeeper();
+    const second = startKeeper();
     clock += 3_600_000;
     await second.tick();
     toVendorsEnd();
@@ -198,7 +206,7 @@ describe.each(setups)('batches at the vendor: %s, kept in %s', (kind, databaseKi
   test('a batch of somebody else that looks like a lost one is left alone, and the lost one sent again', async () => {
     await storeBatch(3);
     server.losesAnswer = true;
-    const keeper = await startKeeper();
+    const keeper = startKeeper();
     await keeper.tick();
     // Ours never arrived; another program of the same account has one of the same size.
     const [lost] = server.batches.splice(0);
@@ -222,7 +230,7 @@ describe.each(setups)('batches at the vendor: %s, kept in %s', (kind, databaseKi
 
   test('results that break off are taken over again from the beginning, each answer once', async () => {
     await storeBatch(12);
-    const keeper = await startKeeper();
+    const keeper = startKeeper();
     await keeper.tick();
     toVendorsEnd();
     server.cutAfterBytes = 3_000;
@@ -238,7 +246,7 @@ describe.each(setups)('batches at the vendor: %s, kept in %s', (kind, databaseKi
     // Two are not even mentioned the first time, one never is.
     const silent = (id: string) => /i[45]$/.test(id) && (server.batches.length === 1 || id.endsWith('i5'));
     server.fateOf = (id, body) => (silent(id) ? 'unmentioned' : answered(id, body));
-    const keeper = await startKeeper();
+    const keeper = startKeeper();
     const steps = drive(keeper, async () => {
       toVendorsEnd();
       return (await statusOf()) !== 'running';
@@ -259,7 +267,7 @@ describe.each(setups)('batches at the vendor: %s, kept in %s', (kind, databaseKi
   test('what expired goes into another batch; it was no call', async () => {
     await storeBatch(4);
     server.fateOf = (id, body) => (id.endsWith('i3') ? 'expired' : answered(id, body));
-    const keeper = await startKeeper();
+    const keeper = startKeeper();
     await keeper.tick();
     toVendorsEnd('expired');
     clock += 3_600_000;
@@ -296,7 +304,7 @@ describe.each(setups)('batches at the vendor: %s, kept in %s', (kind, databaseKi
     let limited = true;
     server.fateOf = (id, body) =>
       id.endsWith('i1') ? refusal(400) : id.endsWith('i2') && limited ? refusal(429) : answered(id, body);
-    const keeper = await startKeeper();
+    const keeper = startKeeper();
     await keeper.tick();
     toVendorsEnd();
     clock += 3_600_000;
@@ -323,7 +331,7 @@ describe.each(setups)('batches at the vendor: %s, kept in %s', (kind, databaseKi
   test('cancelling reaches the vendor; what was done is kept, and paid for', async () => {
     await storeBatch(4);
     server.fateOf = (id, body) => (id.endsWith('i0') ? answered(id, body) : 'cancelled');
-    const keeper = await startKeeper();
+    const keeper = startKeeper();
     await keeper.tick();
     server.end('running');
     await database.batches.setStatus(batchId(), ['running'], 'cancelled');
@@ -343,7 +351,7 @@ describe.each(setups)('batches at the vendor: %s, kept in %s', (kind, databaseKi
 
   test('two workers share the work, and nothing is asked twice', async () => {
     await storeBatch(40);
-    const [one, two] = [await startKeeper({ maxRequests: 7 }), await startKeeper({ maxRequests: 7 })];
+    const [one, two] = [startKeeper({ maxRequests: 7 }), startKeeper({ maxRequests: 7 })];
     await Promise.all([one.tick(), two.tick()]);
     await Promise.all([one.tick(), two.tick()]);
     const asked = server.batches.flatMap(({ requests }) => requests.map(({ body }) => JSON.stringify(body)));
@@ -363,7 +371,7 @@ describe.each(setups)('batches at the vendor: %s, kept in %s', (kind, databaseKi
     const options = { limit: 2, maxBytes: 1e9, createId: () => `gen_${(requests += 1)}`, at: clock };
     await database.batches.take(batchId(), column, options);
     clock += 3_600_000;
-    const keeper = await startKeeper();
+    const keeper = startKeeper();
     await drive(keeper, async () => {
       toVendorsEnd();
       return (await statusOf()) !== 'running';
@@ -377,7 +385,7 @@ describe.each(setups)('batches at the vendor: %s, kept in %s', (kind, databaseKi
       { id: 'empty', messages: [{ role: 'user', content: [{ type: 'text', text: ' \n' }] }] },
       toItem(2),
     ]);
-    const keeper = await startKeeper();
+    const keeper = startKeeper();
     await drive(keeper, async () => {
       toVendorsEnd();
       return (await statusOf()) !== 'running';
@@ -392,7 +400,7 @@ describe.each(setups)('batches at the vendor: %s, kept in %s', (kind, databaseKi
     await storeBatch(2);
     const wire = { error: { message: 'bad key', type: 'authentication_error', code: 'invalid_api_key' } };
     server.refuse = () => ({ status: 401, body: wire });
-    const keeper = await startKeeper();
+    const keeper = startKeeper();
     await drive(keeper);
     expect((await generations()).map(({ error }) => error?.code)).toEqual(['authentication', 'authentication']);
     expect(await ledgerRows()).toEqual([]);
@@ -401,7 +409,7 @@ describe.each(setups)('batches at the vendor: %s, kept in %s', (kind, databaseKi
   test('a vendor that is away is tried again until it is back', async () => {
     await storeBatch(2);
     server.refuse = () => ({ status: 503, body: { error: { message: 'busy', code: 'overloaded' } } });
-    const keeper = await startKeeper();
+    const keeper = startKeeper();
     for (let hours = 0; hours < 4; hours += 1) {
       await keeper.tick();
       clock += 3_600_000;
