@@ -1,5 +1,5 @@
 import type { BatchGeneration, BatchItem, BatchView } from '@aimm/contracts';
-import type { BatchAsk, Manager } from '@aimm/manager';
+import type { BatchAsk, BatchOptions, Manager } from '@aimm/manager';
 import { expect } from 'vitest';
 import { caller } from './asker.ts';
 
@@ -11,8 +11,12 @@ export function toItems(name: string, count: number): BatchItem[] {
   }));
 }
 
-export function startBatch(front: Manager, ask: Partial<BatchAsk> & Pick<BatchAsk, 'items'>): Promise<BatchView> {
-  return front.startBatch(caller, { models: ['mistral/mistral-small-latest'], ...ask });
+export function startBatch(
+  front: Manager,
+  ask: Partial<BatchAsk> & Pick<BatchAsk, 'items'>,
+  options?: BatchOptions,
+): Promise<BatchView> {
+  return front.startBatch(caller, { models: ['mistral/mistral-small-latest'], ...ask }, options);
 }
 
 /** Waits until the batch has ended. */

@@ -5,7 +5,7 @@ import { openFrontQueue } from '@aimm/queue';
 import { type Logger, type RawEnvironment, requireNoFaults } from '@aimm/runtime';
 import { createUuid } from '@aimm/runtime/uuid';
 import { addBatchModels, cancelBatch, pauseBatch, resumeBatch, retryBatch } from './batch/control-batch.ts';
-import { listBatches, listBatchGenerations, readBatch } from './batch/read-batch.ts';
+import { listBatches, listBatchGenerations, readBatch, readBatchResults } from './batch/read-batch.ts';
 import { startBatch } from './batch/start-batch.ts';
 import { createCachedRows } from './cached-rows.ts';
 import { compare } from './compare.ts';
@@ -98,6 +98,7 @@ export function createManager(options: ManagerOptions): Promise<Manager> {
     getBatch: (caller, id) => ours(() => readBatch(resources, caller, id)),
     listBatches: (caller, query) => ours(() => listBatches(resources, caller, query)),
     listBatchGenerations: (caller, id, query) => ours(() => listBatchGenerations(resources, caller, id, query)),
+    batchResults: (caller, id) => oursOf(readBatchResults(resources, caller, id)),
     pauseBatch: (caller, id) => ours(() => pauseBatch(resources, caller, id)),
     resumeBatch: (caller, id, change) => ours(() => resumeBatch(resources, caller, id, change)),
     cancelBatch: (caller, id) => ours(() => cancelBatch(resources, caller, id)),
@@ -133,6 +134,14 @@ export function createManager(options: ManagerOptions): Promise<Manager> {
 function createCounter(): { next(): number } {
   let count = 0;
   return { next: () => count++ };
+}
+
+async function* oursOf<T>(steps: AsyncIterable<T>): AsyncGenerator<T> {
+  try {
+    yield* steps;
+  } catch (error) {
+    throw toModelManagerError(error);
+  }
 }
 
 /** Nothing but ModelManagerError leaves the manager. */

@@ -3,6 +3,7 @@ export { createManager, type ManagerOptions } from './create-manager.ts';
 export type {
   BatchAsk,
   BatchEstimate,
+  BatchItemResult,
   BatchList,
   BatchModelAsk,
   BatchOptions,

@@ -22,7 +22,15 @@ import type {
   UsageReport,
 } from '@aimm/contracts';
 import type { Cooldown } from '@aimm/queue';
-import type { BatchAsk, BatchList, BatchModelAsk, BatchOptions, BatchPage, BatchQuery } from './batch/batch-types.ts';
+import type {
+  BatchAsk,
+  BatchItemResult,
+  BatchList,
+  BatchModelAsk,
+  BatchOptions,
+  BatchPage,
+  BatchQuery,
+} from './batch/batch-types.ts';
 
 /** Who asks. Owns what it asks for; sees no other client's requests unless `admin`. */
 export interface Caller {
@@ -356,6 +364,8 @@ export interface Manager {
     },
   ): Promise<BatchList>;
   listBatchGenerations(caller: Caller, batchId: string, query?: BatchQuery): Promise<BatchPage>;
+  /** Every item with what came of it, in their order; read as it is taken. Each step throws as the others do. */
+  batchResults(caller: Caller, batchId: string): AsyncIterable<BatchItemResult>;
   pauseBatch(caller: Caller, batchId: string): Promise<BatchView>;
   resumeBatch(caller: Caller, batchId: string, change?: { maxCostNanoUsd?: number | undefined }): Promise<BatchView>;
   /** Idempotent: one that has ended stays as it ended. */

@@ -64,6 +64,12 @@ export interface BatchQuery {
   failedAssertions?: boolean | undefined;
 }
 
+/** An item with what came of it, in the order of the columns. */
+export interface BatchItemResult {
+  item: BatchItem;
+  generations: BatchGeneration[];
+}
+
 /** By item, then column. */
 export interface BatchPage {
   generations: BatchGeneration[];

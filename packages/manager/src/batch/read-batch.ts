@@ -2,7 +2,7 @@ import { type BatchCounts, type BatchView, ModelManagerError, RequestId } from '
 import type { BatchRepository, StoredBatch } from '@aimm/database';
 import type { Caller } from '../manager.ts';
 import type { Resources } from '../resources.ts';
-import type { BatchList, BatchPage, BatchQuery, BatchSummary } from './batch-types.ts';
+import type { BatchItemResult, BatchList, BatchPage, BatchQuery, BatchSummary } from './batch-types.ts';
 
 /** The batch as its owner sees it; somebody else's is told apart from none by nothing. @throws invalid_request, unavailable */
 export async function requireBatch(
@@ -53,6 +53,27 @@ export async function listBatchGenerations(
   const { generations, next } = await batches.generations(batch, columns, { ...query, limit, after });
   return { generations, ...(next !== undefined && { nextCursor: `${next.item}.${next.column}` }) };
 }
+
+/** Every item with what came of it, as it stands when it is read. */
+export async function* readBatchResults(
+  resources: Resources,
+  caller: Caller,
+  batchId: string,
+): AsyncGenerator<BatchItemResult> {
+  const { batch, batches } = await requireBatch(resources, caller, batchId);
+  const columns = await batches.columns(batchId);
+  const itemsAtOnce = Math.max(1, Math.floor(resultsAtOnce / columns.length));
+  for (let from = 0; from < batch.items; from += itemsAtOnce) {
+    const items = await batches.items(batchId, from, itemsAtOnce);
+    const after = from === 0 ? undefined : { item: from - 1, column: Number.MAX_SAFE_INTEGER };
+    const limit = items.length * columns.length;
+    const { generations } = await batches.generations(batch, columns, { limit, after });
+    const byItem = Map.groupBy(generations, ({ item }) => item);
+    for (const { number, content: item } of items) yield { item, generations: byItem.get(number) ?? [] };
+  }
+}
+
+const resultsAtOnce = 1_000;
 
 /** The caller's own, or all for `admin`; newest first. */
 export async function listBatches(

@@ -33,6 +33,8 @@ const leaseMs = 4_000;
 const roundMs = { busy: 500, idle: 2_000 };
 /** Results come by the hundred: one round for those of so long. */
 const shortestPauseMs = 20;
+/** After a failure, the longest; the first is followed by another try at once. */
+const longestRetryMs = 5_000;
 const sweepEveryMs = 2_000;
 const tidyEveryMs = 60_000;
 /** Whoever prepares a batch says every 20 s that it lives. */
@@ -109,6 +111,7 @@ export function createBatchFeeder(options: BatchFeederOptions): BatchFeeder {
   let closed = false;
   let timer: NodeJS.Timeout | undefined;
   let isDue = false;
+  let failures = 0;
   let running: Promise<void> | undefined;
   const run = () => {
     clearTimeout(timer);
@@ -116,14 +119,21 @@ export function createBatchFeeder(options: BatchFeederOptions): BatchFeeder {
     if (closed || running !== undefined) return;
     isDue = false;
     running = round()
+      .then((pauseMs) => {
+        failures = 0;
+        return pauseMs;
+      })
       .catch((error: unknown) => {
-        logger.warn({ reason: (error as Error).message }, 'Batches could not be fed; trying again');
+        failures += 1;
+        // A connection that is only being made is no news.
+        const level = failures > 2 ? 'warn' : 'debug';
+        logger[level]({ reason: (error as Error).message }, 'Batches could not be fed; trying again');
         logger.debug({ err: error }, 'Feeding batches failed');
-        return roundMs.idle;
+        return Math.min(longestRetryMs, 100 * 2 ** failures);
       })
       .then((pauseMs) => {
         running = undefined;
-        if (!closed) timer = setTimeout(run, isDue ? shortestPauseMs : pauseMs).unref();
+        if (!closed) timer = setTimeout(run, isDue && failures === 0 ? shortestPauseMs : pauseMs).unref();
       });
   };
   const call = (batchId: string, kind: BatchNewsKind) => {

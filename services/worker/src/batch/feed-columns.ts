@@ -36,7 +36,7 @@ const askAgainMs = 1_000;
 /** A column with nothing left is looked at again so seldom, unless there is word of a change. */
 const restMs = 2_000;
 /** Another request may give something back, or somebody raise the budget, before it renews. */
-const longestPauseMs = 30_000;
+const longestPauseMs = 5_000;
 
 /** How many generations of batches may stand in a provider's queue: what its workers take in a few seconds. */
 export function toWindow({
