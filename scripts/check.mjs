@@ -10,7 +10,7 @@ const env = { ...process.env, TURBO_TELEMETRY_DISABLED: '1' };
 const steps = [
   { name: 'Format', npm: ['run', '--silent', 'format:check'], mend: 'npm run format' },
   { name: 'Lint', npm: ['run', '--silent', 'lint'] },
-  { name: 'Types', npm: ['run', '--silent', 'typecheck', '--', '--output-logs=errors-only'] },
+  { name: 'Types', npm: ['run', '--silent', 'typecheck'] },
   { name: 'Boundaries between packages', npm: ['run', '--silent', 'boundaries'] },
   { name: 'Unused code and dependencies', npm: ['run', '--silent', 'unused'] },
   { name: 'Tests', npm: ['exec', '--', 'vitest', 'run'] },

@@ -107,6 +107,7 @@ async function measure({ conversations: kept }: Database): Promise<Figure[]> {
   await time('search, words in every message', () => kept.list({ limit, search: 'tell about' }));
   await time('search, words in some 3 %', () => kept.list({ limit, search: 'sometimes' }));
   await time('search, a word begun', (round) => kept.list({ limit, search: `word${150 + round}*` }));
+  await time('search, begun in every message', () => kept.list({ limit, search: 'tel*' }));
   await time('search, common, of one client', (round) =>
     kept.list({ limit, client: client(round), search: 'tell about' }),
   );

@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join as joinPath } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { renderResults } from '@aimm/batch';
+import { createSampleBatch, join, stream } from '@aimm/batch/sample-batch';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createSampleBatch, join, stream } from '../../packages/batch/test/support/sample-batch.ts';
 import { launchBrowser } from '../support/browser.ts';
 
 let dir: string;
@@ -112,9 +112,9 @@ describe('a report of 2,000 items over five models', () => {
     const texts = batch.results.slice(0, 25).map(({ generations }) => [generations[0]?.text, generations[1]?.text]);
     const differing = texts.findIndex(([a, b]) => a !== undefined && b !== undefined && a !== b && b.length < 300);
     const marked = cells.nth(differing).locator('.text');
-    expect(await marked.locator('ins, del').count()).toBeGreaterThan(0);
+    await marked.locator('ins, del').first().waitFor();
     const kept = await page.evaluate(
-      `[...document.querySelectorAll('.matrix tbody tr')[${differing}].children[2].querySelector('.text').childNodes]
+      `[...document.querySelectorAll('.matrix tbody tr')[${differing}].children[2].querySelector('.text span').childNodes]
         .filter((node) => node.nodeName !== 'DEL').map((node) => node.textContent).join('')`,
     );
     expect(kept).toBe(texts[differing]?.[1]);

@@ -1,10 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { createQueueDirectory, toRequestBurst, toTokenBurst } from '@aimm/queue';
-import { createLogger } from '@aimm/runtime';
-import { describe, expect, test } from 'vitest';
+import { toRequestBurst, toTokenBurst } from '@aimm/queue';
+import { expect, test, vi } from 'vitest';
+import { type AdmittedCall, watchAdmissions } from '../support/admission-log.ts';
 import { createFaultStack, type FaultStack } from '../support/fault-stack.ts';
+import { readRunDelayMs } from '../support/run-delay.ts';
 import { createRandom } from '../support/seeded-random.ts';
-import type { UpstreamCall } from '../support/upstream.ts';
 
 const requestsPerMinute = 600;
 const tokensPerMinute = 30_000;
@@ -12,71 +12,107 @@ const quickPerMinute = 300;
 const slowPerMinute = 120;
 /** What such a short prompt has. */
 const promptTokens = 15;
-/** From a worker's admission to the upstream's log: two event loops on a machine that others use too. */
-const jitterMs = 150;
-const auditedMs = 6_000;
+const isLong = process.env['FAULT_ROUNDS'] !== undefined;
+/** With each number of workers. */
+const auditedMs = isLong ? 20_000 : 4_500;
+const crowds = [1, 2, 4];
+/** Time and again a busy machine does nothing for a second or two. */
+const mostSpans = 4;
+/** However busy the machine is, no larger part of the time is put down to that. */
+const mostExcused = 0.2;
+/** Redis' clock is read in whole milliseconds, at both ends of a window. */
+const resolutionMs = 2;
 
-/** What the upstream's own log says: how far any window of any length went above the limit, and how much of it was used. */
-function audit(
-  calls: readonly UpstreamCall[],
-  perMinute: number,
-  burst: number,
-  amountOf = (_call: UpstreamCall) => 1,
-) {
+/** A time in which work waited. `delayMs`: for so much of it the machine was busy with something else. */
+interface Span {
+  from: number;
+  to: number;
+  delayMs: number;
+}
+
+interface Spent extends AdmittedCall {
+  amount: number;
+}
+
+/**
+ * How far any window of any length went above the limit: from each call to each later one. What calls under way at its end use
+ * more than was reserved for them nobody can know before they end.
+ */
+function findOvershoot(calls: readonly Spent[], perMinute: number, burst: number): number {
   const perMs = perMinute / 60_000;
-  const first = calls[0]?.arrivedAt ?? 0;
-  let overshoot = Number.NEGATIVE_INFINITY;
-  calls.forEach((from, index) => {
+  let most = Number.NEGATIVE_INFINITY;
+  calls.forEach((to, last) => {
+    const window = calls.slice(0, last + 1);
+    const unknown = window
+      .filter(({ settledAt = Number.POSITIVE_INFINITY }) => settledAt >= to.at)
+      .reduce((sum, { amount, reserved = amount }) => sum + Math.max(0, amount - reserved), 0);
     let amount = 0;
-    for (const to of calls.slice(index)) {
-      amount += amountOf(to);
-      overshoot = Math.max(overshoot, amount - burst - perMs * (to.arrivedAt - from.arrivedAt + jitterMs));
+    for (const from of window.toReversed()) {
+      amount += from.amount;
+      most = Math.max(most, amount - unknown - burst - perMs * (to.at - from.at + resolutionMs));
     }
   });
-  const within = calls.filter(({ arrivedAt }) => arrivedAt <= first + auditedMs);
-  // From the first to the last, whose own share comes after it.
-  const amount = within.slice(0, -1).reduce((sum, call) => sum + amountOf(call), 0);
-  const tookMs = (within.at(-1)?.arrivedAt ?? 0) - first;
-  // Work must have gone on to the end: a slot or two may fall behind it.
-  const lasted = tookMs > 0.85 * auditedMs;
-  return { overshoot, used: lasted ? (amount - burst + 1) / (perMs * tookMs) : 0 };
+  return most;
 }
 
-/** Adds the jobs while nobody may take them: the upstream's log is kept in this process, and is not to be held up by that. */
-async function askAll(stack: FaultStack, models: Record<string, number>): Promise<void> {
-  const redis = stack.redis.client();
-  const names = [...new Set(Object.keys(models).map((model) => model.split('/')[0] ?? ''))];
-  const logger = await createLogger({ name: 'test', level: 'silent', format: 'json' });
-  const directory = createQueueDirectory(redis, names, logger);
-  const queues = directory.queues.filter(({ name }) => names.includes(name));
-  await Promise.all(queues.map((queue) => queue.pause()));
-  const front = await stack.openFront();
-  const asked = Object.entries(models).flatMap(([model, count]) =>
-    Array.from({ length: count }, () => stack.generate(front, 'one of many', { model })),
-  );
-  // Most are still waiting when the test ends, and nobody waits for them.
-  for (const { result } of await Promise.all(asked)) result.catch(() => undefined);
-  await Promise.all(queues.map((queue) => queue.resume()));
-  await directory.close();
+/**
+ * What part of the limit was used in a span in which work waited. A limit of so much a minute fills a bucket of the burst's size: what runs over,
+ * as nobody took it in time, is what was not used. Nobody can take what comes while the machine is somebody else's.
+ */
+function findUse(calls: readonly Spent[], perMinute: number, burst: number, { from, to, delayMs }: Span): number {
+  const perMs = perMinute / 60_000;
+  let filled = burst;
+  let at = calls[0]?.at ?? 0;
+  let lostMs = 0;
+  const pour = (until: number, isAudited: boolean) => {
+    filled += perMs * Math.max(0, until - at);
+    if (isAudited) lostMs += Math.max(0, filled - burst) / perMs;
+    filled = Math.min(burst, filled);
+    at = Math.max(at, until);
+  };
+  for (const call of calls.filter(({ at: when }) => when <= to)) {
+    pour(Math.min(call.at, Math.max(at, from)), false);
+    pour(call.at, call.at > from);
+    filled -= call.amount;
+  }
+  pour(Math.max(at, from), false);
+  pour(to, true);
+  const excusedMs = Math.min(delayMs, mostExcused * (to - from));
+  return 1 - Math.max(0, lostMs - excusedMs) / (to - from);
 }
 
-/** Every worker has made a call: what a first one loads takes longer than what is measured. */
-async function warmUp(stack: FaultStack): Promise<void> {
-  const front = await stack.openFront();
-  const count = 12 * stack.workers.length;
-  const asked = Array.from({ length: count }, () => stack.generate(front, 'warm up', { model: 'by-model/warm' }));
-  await Promise.all((await Promise.all(asked)).map(({ result }) => result));
+/** How long the least hindered worker was kept from running, and Redis, without which none does anything. */
+async function measureDelay({ workers, redis }: FaultStack): Promise<() => Promise<number>> {
+  const redisPid = Number(/process_id:(\d+)/.exec(await redis.client().info('server'))?.[1] ?? 0);
+  const pids = [redisPid, ...workers.map(({ pid }) => pid ?? 0)];
+  const before = await Promise.all(pids.map(readRunDelayMs));
+  return async () => {
+    const after = await Promise.all(pids.map(readRunDelayMs));
+    const [ofRedis = 0, ...ofWorkers] = after.map((delayMs, index) => delayMs - (before[index] ?? 0));
+    return ofRedis + Math.min(...ofWorkers);
+  };
 }
 
-describe.each([1, 2, 4])('%i worker processes', (workers) => {
-  const random = createRandom();
-
-  // It measures time: a machine that is busy with something else may spoil one measurement, not each.
-  const again = { retry: 1 };
-  test('keep to the limits of providers and models in every window, and use at least 95 % of them', again, async () => {
+/**
+ * Limits are kept where they are decided, in Redis, so that is what is audited exactly: limit and burst, no tolerance. The upstream's own
+ * log must have the same calls, each after it was let in: what a busy machine makes of the time between is in no limit's hands.
+ */
+test(
+  '1, 2 and 4 worker processes keep to the limits of providers and models in every window, and use at least 95 % of them',
+  {
+    timeout: 120_000 + crowds.length * auditedMs * mostSpans,
+  },
+  async () => {
+    const random = createRandom();
     const own = { kind: 'mistral', apiKeyVariables: ['MISTRAL_API_KEY'], concurrency: 40 };
     const stack = await createFaultStack({
-      env: { MISTRAL_RPM: String(requestsPerMinute), BY_TOKENS_RPM: '', BY_TOKENS_BASE_URL: '' },
+      env: {
+        MISTRAL_RPM: String(requestsPerMinute),
+        BY_TOKENS_RPM: '',
+        BY_TOKENS_BASE_URL: '',
+        // Nobody is killed here: no worker is to lose a job for being slow.
+        AIMM_LOCK_SECONDS: '30',
+      },
       change(file) {
         file.providers.push(
           { ...own, id: 'by-tokens', baseUrl: 'http://127.0.0.1:1', tokensPerMinute },
@@ -89,50 +125,128 @@ describe.each([1, 2, 4])('%i worker processes', (workers) => {
         );
       },
     });
-    const used = new Map<number, number>();
+    const used = new Map<string, number>();
     stack.upstream.behave(async (call, { finish }) => {
       const completionTokens = Math.round(random.between(60, 140));
-      used.set(call.number, promptTokens + completionTokens);
+      used.set(call.prompt, promptTokens + completionTokens);
       await delay(random.between(5, 400));
       finish({ text: 'done', promptTokens, completionTokens });
     });
-    const endpoints = { BY_TOKENS_BASE_URL: stack.upstream.url, BY_MODEL_BASE_URL: stack.upstream.url };
-    await Promise.all(Array.from({ length: workers }, () => stack.startWorker(endpoints)));
-    await warmUp(stack);
-    const warm = stack.upstream.calls.length;
-    await askAll(stack, {
-      'mistral/by-requests': 90,
-      'by-tokens/by-tokens': 100,
-      'by-model/quick': 60,
-      'by-model/slow': 40,
-      'by-model/free': 40,
-    });
-    const askedAt = Date.now();
-    await stack.upstream.arrived(warm + 1);
-    const firstAt = stack.upstream.calls[warm]?.arrivedAt ?? 0;
-    // The last of 40 free calls is not behind those of the limited models, which wait for half a minute.
-    await delay(firstAt + auditedMs + 800 - Date.now());
-    const of = (model: string) => stack.upstream.calls.filter((call) => call.model === model);
-    expect(of('free').length).toBe(40);
-    expect((of('free').at(-1)?.arrivedAt ?? 0) - askedAt).toBeLessThan(4_000);
 
-    const report = {
-      requests: audit(of('by-requests'), requestsPerMinute, toRequestBurst(requestsPerMinute)),
-      tokens: audit(
-        of('by-tokens'),
-        tokensPerMinute,
-        toTokenBurst(tokensPerMinute),
-        ({ number }) => used.get(number) ?? 0,
-      ),
-      quick: audit(of('quick'), quickPerMinute, toRequestBurst(quickPerMinute)),
-      slow: audit(of('slow'), slowPerMinute, toRequestBurst(slowPerMinute)),
+    const front = await stack.openFront();
+    const requests = new Map<string, { model: string; prompt: string }>();
+    /** What the front could not queue within its two seconds is asked again: it is not what is measured. */
+    const askOnce = (model: string, tries = 5): ReturnType<typeof stack.generate> =>
+      stack
+        .generate(front, 'one of many', { model })
+        .catch((error: unknown) => (tries > 1 ? askOnce(model, tries - 1) : Promise.reject(error as Error)));
+    const ask = async (models: Record<string, number>) => {
+      const names = Object.entries(models).flatMap(([model, count]) => Array<string>(Math.ceil(count)).fill(model));
+      // A few at a time: a busy machine's Redis is to answer within the front's patience.
+      for (let next = 0; next < names.length; next += 20) {
+        const asked = names.slice(next, next + 20).map((model) => askOnce(model));
+        for (const request of await Promise.all(asked)) {
+          requests.set(request.requestId, request);
+          // Most are still waiting when the test ends, and nobody waits for them.
+          request.result.catch(() => undefined);
+        }
+      }
     };
-    process.stderr.write(`${workers} workers: ${JSON.stringify(report)}\n`);
-    expect(report.requests.overshoot).toBeLessThanOrEqual(0);
-    expect(report.quick.overshoot).toBeLessThanOrEqual(0);
-    expect(report.slow.overshoot).toBeLessThanOrEqual(0);
-    // Calls under way may use 40 tokens more than was expected of them; what they did use is settled.
-    expect(report.tokens.overshoot).toBeLessThanOrEqual(20 * 40);
-    for (const { used: share } of Object.values(report)) expect(share).toBeGreaterThanOrEqual(0.95);
-  });
-});
+    const log = await watchAdmissions(stack.redis.client());
+    const perSecond = {
+      'mistral/by-requests': requestsPerMinute / 60,
+      'by-tokens/by-tokens': tokensPerMinute / 60 / 100,
+      'by-model/quick': quickPerMinute / 60,
+      'by-model/slow': slowPerMinute / 60,
+    };
+    /** So many seconds' worth of calls wait for each limit, however long it took to get here. */
+    const keepWaiting = async (seconds: number) => {
+      const begun = new Set(log.calls.map(({ jobId }) => jobId));
+      const waiting = [...requests].filter(([requestId]) => !begun.has(requestId)).map(([, { model }]) => model);
+      const missing = Object.entries(perSecond).map(([name, rate]) => {
+        const model = name.slice(name.indexOf('/') + 1);
+        return [name, Math.max(0, rate * seconds - waiting.filter((each) => each === model).length)] as const;
+      });
+      await ask(Object.fromEntries(missing));
+    };
+    await keepWaiting(20);
+    await ask({ 'by-model/free': 40 });
+
+    const promptOf = (jobId: string) => requests.get(jobId)?.prompt ?? '';
+    const readLimits = (admitted: readonly AdmittedCall[]) => {
+      const of = (model: string, toAmount: (call: AdmittedCall) => number): Spent[] =>
+        admitted
+          .filter(({ jobId }) => requests.get(jobId)?.model === model)
+          .map((call) => ({ ...call, amount: toAmount(call) }));
+      const one = () => 1;
+      const toTokens = ({ jobId, reserved = 0 }: AdmittedCall) => used.get(promptOf(jobId)) ?? reserved;
+      return [
+        { name: 'requests', calls: of('by-requests', one), perMinute: requestsPerMinute, toBurst: toRequestBurst },
+        { name: 'tokens', calls: of('by-tokens', toTokens), perMinute: tokensPerMinute, toBurst: toTokenBurst },
+        { name: 'quick', calls: of('quick', one), perMinute: quickPerMinute, toBurst: toRequestBurst },
+        { name: 'slow', calls: of('slow', one), perMinute: slowPerMinute, toBurst: toRequestBurst },
+      ].map(({ toBurst, ...limit }) => ({ ...limit, burst: toBurst(limit.perMinute) }));
+    };
+    const findUses = (span: Span) =>
+      readLimits(log.calls).map(({ name, calls, perMinute, burst }) => ({
+        name,
+        used: findUse(calls, perMinute, burst, span),
+      }));
+    const answered = (model: string) =>
+      stack.upstream.calls.filter((call) => call.model === model && call.answeredAt !== undefined).length;
+    const uses: ReturnType<typeof findUses>[] = [];
+    for (const workers of crowds) {
+      const endpoints = { BY_TOKENS_BASE_URL: stack.upstream.url, BY_MODEL_BASE_URL: stack.upstream.url };
+      const missing = workers - stack.workers.length;
+      await Promise.all(Array.from({ length: missing }, () => stack.startWorker(endpoints)));
+      await keepWaiting(15);
+      // What a first call loads takes longer than what is measured; and how long answers are is known once there were some.
+      await stack.upstream.arrived(stack.upstream.calls.length + 15 * missing);
+      await vi.waitUntil(() => answered('by-tokens') >= 20, { timeout: 30_000, interval: 20 });
+      // A machine that is somebody else's for seconds spoils a span: the limits must be used in one of a few.
+      for (let spans = 1; ; spans += 1) {
+        await keepWaiting((3 * auditedMs) / 1_000);
+        const endDelay = await measureDelay(stack);
+        const from = log.calls.at(-1)?.at ?? 0;
+        await vi.waitUntil(() => (log.calls.at(-1)?.at ?? 0) > from + auditedMs, { timeout: 20_000, interval: 20 });
+        const found = findUses({ from, to: from + auditedMs, delayMs: await endDelay() });
+        process.stderr.write(
+          `${workers} workers: ${found.map((each) => `${each.name} ${(100 * each.used).toFixed(1)} %`).join(', ')} used\n`,
+        );
+        const isUsed = found.every((each) => each.used >= 0.95);
+        if (isUsed || spans === mostSpans) uses.push(found);
+        if (isUsed || spans === mostSpans) break;
+      }
+    }
+    // Every call under way tells what it used.
+    const lastAt = log.calls.at(-1)?.at ?? 0;
+    const admitted = log.calls.filter(({ at }) => at <= lastAt);
+    await vi.waitUntil(() => admitted.every(({ jobId }) => used.has(promptOf(jobId))), {
+      timeout: 30_000,
+      interval: 20,
+    });
+    const report = readLimits(admitted).map(({ name, calls, perMinute, burst }) => {
+      const overshoot = findOvershoot(calls, perMinute, burst);
+      process.stderr.write(`${name}: ${calls.length} calls, at most ${overshoot.toFixed(2)} above limit and burst\n`);
+      return { name, overshoot };
+    });
+
+    // The upstream's log and Redis' agree: each call that came was let in, once, and before it came.
+    const admittedAt = new Map(log.calls.map(({ jobId, at }) => [promptOf(jobId), at]));
+    const prompts = stack.upstream.calls.map(({ prompt }) => prompt);
+    expect(new Set(prompts).size).toBe(prompts.length);
+    const delays = stack.upstream.calls.map((call) => call.arrivedAt - (admittedAt.get(call.prompt) ?? Number.NaN));
+    process.stderr.write(`from admission to arrival: ${Math.max(...delays)} ms at most\n`);
+    expect(Math.min(...delays)).toBeGreaterThanOrEqual(-1);
+
+    for (const { name, overshoot } of report)
+      expect({ name, overshoots: overshoot > 0 }).toEqual({ name, overshoots: false });
+    for (const { name, used: share } of uses.flat())
+      expect({ name, isUsed: share >= 0.95, share }).toMatchObject({ name, isUsed: true });
+    // What no limit concerns is not behind what waits for one.
+    const slow = stack.upstream.calls.filter(({ model }) => model === 'slow');
+    const free = stack.upstream.calls.filter(({ model }) => model === 'free');
+    expect(free.length).toBe(40);
+    expect(free.at(-1)?.arrivedAt).toBeLessThan(slow[Math.floor(slow.length / 2)]?.arrivedAt ?? 0);
+  },
+);

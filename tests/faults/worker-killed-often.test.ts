@@ -6,7 +6,7 @@ import { createRandom } from '../support/seeded-random.ts';
 import { echo } from '../support/upstream.ts';
 
 /** The long form kills fifty times. */
-const kills = process.env['FAULT_ROUNDS'] === undefined ? 12 : 50;
+const kills = process.env['FAULT_ROUNDS'] === undefined ? 6 : 50;
 const requests = kills * 12 + 6;
 
 test('workers killed again and again under load: every request ends once and every call is accounted for', async () => {

@@ -9,7 +9,7 @@ let other: FrontQueue;
 beforeAll(async () => {
   fixture = await createQueueFixture();
   const logger = await createLogger({ name: 'test', level: 'silent', format: 'json' });
-  other = openFrontQueue({ redisUrl: fixture.redis.url, frontId: randomUUID(), providers: [], logger });
+  other = openFrontQueue({ redisUrl: fixture.redis.url, frontId: randomUUID(), providers: () => [], logger });
 });
 afterAll(async () => {
   await other.close();

@@ -1,3 +1,4 @@
+import { existsSync, readFileSync } from 'node:fs';
 import { inspect } from 'node:util';
 import { createDatabase, type Database, findKeyedProviders } from '@aimm/database';
 import Sqlite from 'better-sqlite3';
@@ -28,6 +29,15 @@ async function runSql(url: string, sql: string): Promise<Record<string, unknown>
   }
 }
 
+/** An SQLite database with its log, as it lies on the disk. */
+function readFiles(url: string): string {
+  const path = url.slice('file:'.length);
+  return [path, `${path}-wal`]
+    .filter(existsSync)
+    .map((file) => readFileSync(file, 'latin1'))
+    .join('\n');
+}
+
 describe.each(databaseKinds)('provider keys on %s', (kind) => {
   let url: string;
   let database: Database;
@@ -51,6 +61,7 @@ describe.each(databaseKinds)('provider keys on %s', (kind) => {
       label: 'work',
       fingerprint: '…cdef',
       createdAt: 11_000,
+      seal: expect.any(String),
     });
     expect([home.label, third.label, other.label]).toEqual(['key-1', 'key-2', 'key-1']);
     const listed = await database.apiKeys.list();
@@ -123,7 +134,74 @@ describe.each(databaseKinds)('provider keys on %s', (kind) => {
     await expect(database.apiKeys.recordFailure('key_gone', undefined)).resolves.toBeUndefined();
   });
 
+  it('come under a new master key, all or none, and the old one opens none after that', async () => {
+    for (const { provider, id } of await database.apiKeys.list()) await database.apiKeys.remove(provider, id);
+    const next = 'the master key that follows it';
+    expect(await database.apiKeys.rotate(master, () => next)).toEqual({ keys: 0, rotated: 0 });
+    for (const name of ['one', 'two']) await database.apiKeys.add({ provider: 'openai', key: key(name) }, master);
+    const before = await database.apiKeys.list();
+    const lain = (await runSql(url, 'SELECT ciphertext FROM api_keys')).map(({ ciphertext }) => String(ciphertext));
+
+    let asked = false;
+    const wrong = database.apiKeys.rotate('no master key of these', () => ((asked = true), next));
+    await expect(wrong).rejects.toMatchObject({
+      code: 'unavailable',
+      hint: expect.stringContaining('AIMM_MASTER_KEY'),
+    });
+    expect(asked).toBe(false);
+    expect(await database.apiKeys.list()).toEqual(before);
+
+    expect(await database.apiKeys.rotate(master, () => next)).toEqual({ keys: 2, rotated: 2 });
+    const after = await database.apiKeys.list();
+    expect(after).toEqual(before.map((stored) => ({ ...stored, seal: expect.any(String) })));
+    for (const [index, { id, seal }] of after.entries()) {
+      expect(seal).not.toBe(before[index]?.seal);
+      expect(await database.apiKeys.reveal(id, next)).toBe(key(index === 0 ? 'one' : 'two'));
+      await expect(database.apiKeys.reveal(id, master)).rejects.toMatchObject({ code: 'unavailable' });
+    }
+    // Run again with both, as after a crash that hid its end: nothing is left to do, and a new key goes under the new one.
+    expect(await database.apiKeys.rotate([master, next], () => next)).toEqual({ keys: 2, rotated: 0 });
+    const added = await database.apiKeys.add({ provider: 'openai', key: key('three') }, [master, next]);
+    expect(await database.apiKeys.reveal(added.id, next)).toBe(key('three'));
+    // Nor is what was written over left in the file, for whoever has the old master key.
+    const written = kind === 'sqlite' ? readFiles(url) : JSON.stringify(await runSql(url, 'SELECT * FROM api_keys'));
+    expect(written).toContain('openai');
+    expect(
+      lain.map((ciphertext) => ciphertext.split('.').at(-1) ?? '').filter((data) => written.includes(data)),
+    ).toEqual([]);
+    await database.apiKeys.rotate(next, () => master);
+  });
+
+  it('are changed by one of two rotations at once, and a key that is added meanwhile is under theirs', async () => {
+    const [left, right] = ['the left one of two master keys', 'the right one of two master keys'] as const;
+    const other = await createDatabase({ url });
+    try {
+      const ends = await Promise.allSettled([
+        database.apiKeys.rotate(master, () => left),
+        other.apiKeys.rotate(master, () => right),
+      ]);
+      const lost = ends.filter((end) => end.status === 'rejected');
+      expect(lost.map(({ reason }) => reason as unknown)).toEqual([
+        expect.objectContaining({ message: expect.stringContaining('Somebody else changed the stored keys') }),
+      ]);
+      const winner = ends[0].status === 'fulfilled' ? left : right;
+      const [rotated, added] = await Promise.allSettled([
+        database.apiKeys.rotate(winner, () => master),
+        other.apiKeys.add({ provider: 'mistral', key: key('meanwhile') }, [winner, master]),
+      ]);
+      expect(added.status).toBe('fulfilled');
+      // Whoever came second looked again; a rotation is told, and run again.
+      if (rotated.status === 'rejected') await database.apiKeys.rotate([winner, master], () => master);
+      for (const { id } of await database.apiKeys.list()) {
+        expect(await database.apiKeys.reveal(id, master)).toContain('planted');
+      }
+    } finally {
+      await other.close();
+    }
+  });
+
   it('are removed by label or id, of their provider only', async () => {
+    await database.apiKeys.add({ provider: 'openai', key: key('work'), label: 'work' }, master);
     expect(await database.apiKeys.remove('mistral', 'work')).toBeUndefined();
     expect(await database.apiKeys.remove('openai', 'work')).toMatchObject({ label: 'work' });
     expect(await database.apiKeys.remove('openai', 'work')).toBeUndefined();

@@ -147,6 +147,12 @@ describe.each(databaseKinds)('finding conversations on %s', (kind) => {
     const newest = await database.conversations.list({ search: 'common', limit: 3 });
     expect(newest.map(({ id }) => id.slice(-3))).toEqual(['159', '158', '157']);
     expect(newest[0]?.snippet).toContain('**common** 59 99');
+    const begun = { search: 'comm*', limit: 3 };
+    expect((await database.conversations.list(begun)).map(({ id }) => id)).toEqual(newest.map(({ id }) => id));
+    const further = await database.conversations.list({ ...begun, after: newest.at(-1) });
+    expect(further.map(({ id }) => id.slice(-3))).toEqual(['156', '155', '154']);
+    const farDown = await database.conversations.list({ ...begun, client: 'carol' });
+    expect(farDown.map(({ id }) => id.at(-1))).toEqual(['d']);
     expect(
       (await database.conversations.list({ search: 'common', client: 'carol', limit: 3 })).map(({ id }) => id.at(-1)),
     ).toEqual(['d']);

@@ -1,7 +1,7 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { createDatabase, findDrift, migrateDatabase } from '@aimm/database';
+import { createDatabase, findDrift, findPendingMigrations, migrateDatabase } from '@aimm/database';
 import Sqlite from 'better-sqlite3';
 import pg from 'pg';
 import { describe, expect, it } from 'vitest';
@@ -38,6 +38,17 @@ describe.each(databaseKinds)('migrations on %s', (kind) => {
     const url = await createEmptyDatabase(kind);
     await migrateDatabase({ url });
     expect(await migrateDatabase({ url })).toEqual([]);
+  });
+
+  it('that are not applied can be asked for, which applies none', async () => {
+    const url = await createEmptyDatabase(kind);
+    const before = await findPendingMigrations(url);
+    expect(before.pending).toHaveLength(before.all);
+    expect(await findPendingMigrations(url)).toEqual(before);
+    expect(await migrateDatabase({ url })).toEqual(before.pending);
+    expect(await findPendingMigrations(url)).toEqual({ pending: [], all: before.all });
+    await runSql(url, `DELETE FROM _prisma_migrations WHERE migration_name = '${before.pending.at(-1)}'`);
+    expect(await findPendingMigrations(url)).toEqual({ pending: before.pending.slice(-1), all: before.all });
   });
 
   it('do not hide that somebody changed a table by hand', async () => {

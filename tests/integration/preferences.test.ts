@@ -67,6 +67,22 @@ describe.each(databaseKinds)('preferences with %s', (kind) => {
       messages: { role: string; content: unknown }[];
     };
 
+  test('get_model_info describes what an alias stands for, of several models the one that would be asked now', async () => {
+    await system.manager.setPreference(me, { name: 'mine', models: ['one/large'] });
+    await system.manager.setPreference(me, { name: 'some', models: ['away/n', 'two/small'] });
+    const describeModel = async (name: string, who = me) => {
+      const { provider, id } = await system.manager.getModelInfo(who, name);
+      return `${provider}/${id}`;
+    };
+    expect(await describeModel('mine')).toBe('one/large');
+    expect(await describeModel('some')).toBe('two/small');
+    expect(await describeModel('smart')).toBe('two/large');
+    expect(await describeModel('two/small')).toBe('two/small');
+    // Somebody else's is no name at all.
+    await expect(describeModel('mine', other)).rejects.toMatchObject({ code: 'unknown_model' });
+    for (const name of ['mine', 'some']) await system.manager.setPreference(me, { name });
+  });
+
   test('fast, smart and code are there without any set-up, and say what they came to', async () => {
     expect(await generate({ model: 'smart' })).toEqual({
       model: 'two/large',

@@ -1,7 +1,5 @@
-import { readdir, readFile } from 'node:fs/promises';
 import type { Redis } from 'ioredis';
-import type { OwnProcess } from '../support/processes.ts';
-import type { Probed } from './heap-probe.ts';
+import type { ProcessMeasure } from '../support/measure-process.ts';
 import { fitSlope } from './slope.ts';
 
 /** What must not grow, and how much a minute still counts as standing still: a leak of 1 KB a request is 240 KB a minute. */
@@ -17,7 +15,7 @@ export const bounds = {
  * at 10 requests at once, a worker stays at 565 MB and a front at 445 MB.
  */
 export const residentAtMostKb = 800_000;
-export type Measure = keyof typeof bounds | 'residentKb';
+export type Measure = ProcessMeasure | 'redisKb';
 
 export interface Series {
   what: string;
@@ -26,29 +24,6 @@ export interface Series {
 }
 
 const kb = 1_024;
-
-/** What is left in a process after garbage collection. */
-export async function measureProcess(own: OwnProcess): Promise<Record<Exclude<Measure, 'redisKb'>, number>> {
-  const probed = await new Promise<Probed>((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`process ${own.pid} does not answer its probe`)), 20_000);
-    const listen = (message: { type?: string }) => {
-      if (message.type !== 'probed') return;
-      clearTimeout(timer);
-      own.child.off('message', listen);
-      resolve(message as Probed); // by its type
-    };
-    own.child.on('message', listen);
-    own.child.send({ type: 'probe' });
-  });
-  const status = await readFile(`/proc/${own.pid}/status`, 'utf8');
-  return {
-    heapKb: probed.heapUsed / kb,
-    externalKb: probed.external / kb,
-    resources: probed.resources,
-    residentKb: Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1]),
-    descriptors: (await readdir(`/proc/${own.pid}/fd`)).length,
-  };
-}
 
 /** Redis' data without the streams, which are trimmed at lengths of their own: replies at 10,000 entries, events at 1,000. */
 export async function measureRedis(redis: Redis): Promise<{ dataKb: number; streamsKb: number; keys: number }> {

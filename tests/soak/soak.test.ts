@@ -4,6 +4,7 @@ import { expect, onTestFailed, onTestFinished, test } from 'vitest';
 import { type HttpFront, startHttpFront } from '../support/deployment.ts';
 import { createFaultStack } from '../support/fault-stack.ts';
 import { expectInvariants } from '../support/invariants.ts';
+import { heapProbe, measureProcess } from '../support/measure-process.ts';
 import { createRandom } from '../support/seeded-random.ts';
 import { createTcpProxy } from '../support/tcp-proxy.ts';
 import { createEmptyDatabase } from '../support/test-databases.ts';
@@ -11,12 +12,11 @@ import { loadSoakSettings } from './env.ts';
 import { ageOut, countUnwritten, findRequests, reader } from './find-requests.ts';
 import { createMischief } from './mischief.ts';
 import { createReport } from './report.ts';
-import { measureProcess, measureRedis } from './samples.ts';
+import { measureRedis } from './samples.ts';
 import { ask, type Asked, cancel, connectTo, type SoakFront } from './soak-client.ts';
 import { createMoodyVendor } from './vendor-moods.ts';
 
 const settings = loadSoakSettings();
-const probe = `--import ${new URL('heap-probe.ts', import.meta.url).href}`;
 /** Calls that stall are tried again, each until its time-out; a queue may have been paused meanwhile. */
 const drainWithinMs = 90_000;
 const models = ['mistral/mistral-small-latest', 'mistral/mistral-medium-3-5', 'mistral/brand-new'];
@@ -33,7 +33,7 @@ test('everything at once for a while: every promise holds, and nothing grows', a
     ...(direct !== undefined && { databaseUrl: direct }),
     env: {
       ...(databaseUrl !== undefined && { DATABASE_URL: databaseUrl }),
-      NODE_OPTIONS: probe,
+      NODE_OPTIONS: heapProbe,
       AIMM_LOCK_SECONDS: '5',
       MISTRAL_CONCURRENCY: '20',
       LOG_LEVEL: 'info',

@@ -21,19 +21,19 @@ export interface ProcessLimits {
   fileBlocks?: number;
 }
 
-/** Starts a service's main file with this environment and nothing of the test's own but PATH and HOME. */
+/** Starts a service's main file with this environment and nothing of the test's own but PATH, HOME and what is compiled already. */
 export function startProcess(
   main: string,
   env: Record<string, string>,
   args: string[] = [],
   { fileBlocks }: ProcessLimits = {},
 ): OwnProcess {
-  const { PATH = '', HOME = '' } = process.env;
+  const { PATH = '', HOME = '', NODE_COMPILE_CACHE = '' } = process.env;
   const command = [process.execPath, `${root}${main}`, ...args];
   const limited = ['sh', '-c', `ulimit -f ${fileBlocks} && exec "$@"`, 'sh', ...command];
   const [file = '', ...rest] = fileBlocks === undefined ? command : limited;
   const child = spawn(file, rest, {
-    env: { PATH, HOME, ...env },
+    env: { PATH, HOME, NODE_COMPILE_CACHE, ...env },
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   });
   let log = '';

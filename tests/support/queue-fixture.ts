@@ -34,7 +34,7 @@ export async function createQueueFixture(): Promise<QueueFixture> {
   const dir = await mkdtemp(join(tmpdir(), 'aimm-queue-'));
   const redis = await createRedisServer(dir);
   const logger = await createLogger({ name: 'test', level: 'silent', format: 'json' });
-  const front = openFrontQueue({ redisUrl: redis.url, frontId: randomUUID(), providers: ['openai'], logger });
+  const front = openFrontQueue({ redisUrl: redis.url, frontId: randomUUID(), providers: () => ['openai'], logger });
   const consumers: Consumer[] = [];
   const connections: { disconnect(): void }[] = [];
 

@@ -17,3 +17,6 @@ export {
 } from './summary/summarise-columns.ts';
 export { type BatchResult, toColumnLabel } from './results/batch-result.ts';
 export { type RenderOptions, renderResults, type ResultsFormat, resultsFormats } from './results/render-results.ts';
+export type { ProviderPace } from './progress/provider-progress.ts';
+export { type BatchProgressOptions, renderBatchProgress } from './progress/render-batch-progress.ts';
+export { toProgressLine } from './progress/to-progress-line.ts';

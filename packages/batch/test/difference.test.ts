@@ -2,6 +2,8 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { toDifference } from '../src/report/client/difference.js';
 
+fc.configureGlobal({ seed: 1 });
+
 interface Run {
   kind: 'same' | 'added' | 'removed';
   text: string;

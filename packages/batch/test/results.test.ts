@@ -6,11 +6,13 @@ import stringWidth from 'string-width';
 import { describe, expect, test } from 'vitest';
 import { createSampleBatch, join, stream } from './support/sample-batch.ts';
 
+fc.configureGlobal({ seed: 1 });
+
 /** Texts that break formats: markup, formulas, quotes, line ends, control characters, wide and combined characters. */
 const odd = [
   ['</script>', '<!--', '<b>', '<br>', '&amp;', '"', "'", '|', '\\', '`', '*', '_', '#', '${x}', '$&'],
   ['=1+1', '-', '@', '+', ',', ';', '\t', '\r\n', '\n', '\r', ' ', '  '],
-  ['日本', '👩‍👩‍👧', 'e\u0301', '\u001B[31m', '\u0000', '\u2028', '\u202E'],
+  ['日本', '表'.repeat(70), '👩‍👩‍👧'.repeat(20), '👩‍👩‍👧', 'e\u0301', '\u001B[31m', '\u0000', '\u2028', '\u202E'],
 ].flat();
 const text = fc.oneof(
   fc.string({ unit: 'grapheme' }),
@@ -119,6 +121,7 @@ describe('what goes in comes out', () => {
   test('of Markdown, cell by cell', async () => {
     const unescape = (cell: string) =>
       cell
+        .replace(/^<details><summary>(.*)…<\/summary>(.*)<\/details>$/s, '$1$2')
         .replaceAll('<br>', '\n')
         .replaceAll(/\\([\\`*_[\]~|$#])/g, '$1')
         .replaceAll('&lt;', '<')

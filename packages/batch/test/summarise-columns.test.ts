@@ -3,6 +3,8 @@ import { createColumnSummaries, summariseColumns, type SummarisedGeneration } fr
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
+fc.configureGlobal({ seed: 1 });
+
 const column = (number: number, model: string, judges?: number[]): BatchColumn => ({
   number,
   provider: 'p',

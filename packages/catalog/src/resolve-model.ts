@@ -63,7 +63,9 @@ export function createResolver(sources: ResolverSources): Pick<Catalog, 'resolve
 
       const [first, ...others] = findServing(name, listed);
       if (first === undefined) {
-        throw unknownModel(name, suggestModels(name, listed), slash > 0 ? providers.map(({ id }) => id) : []);
+        const asked =
+          slash > 0 ? { prefix: name.slice(0, slash), providers: providers.map(({ id }) => id) } : undefined;
+        throw unknownModel(name, suggestModels(name, listed), asked);
       }
       const resolved = resolve(first, name, listed);
       if (others.length === 0) return resolved;
@@ -74,14 +76,21 @@ export function createResolver(sources: ResolverSources): Pick<Catalog, 'resolve
   };
 }
 
-function unknownModel(name: string, near: readonly string[], providerIds: readonly string[]): ModelManagerError {
+/** `asked`: what stands before the slash, which names a provider or is part of the model's own name. */
+function unknownModel(
+  name: string,
+  near: readonly string[],
+  asked: { prefix: string; providers: readonly string[] } | undefined,
+): ModelManagerError {
+  const isUnknownProvider = asked !== undefined && !asked.providers.includes(asked.prefix);
   const hints = [
     near.length > 0
       ? `Did you mean ${near.join(', ')}?`
       : 'list_models shows what can be asked; provider/model-id asks for a model that is not listed.',
-    ...(providerIds.length > 0 ? [`The providers are ${providerIds.join(', ')}.`] : []),
+    ...(asked === undefined ? [] : [`The providers are ${asked.providers.join(', ')}.`]),
   ];
-  return new ModelManagerError('unknown_model', `There is no model called "${shorten(name)}".`, {
+  const why = isUnknownProvider ? `: unknown provider "${shorten(asked.prefix)}"` : '';
+  return new ModelManagerError('unknown_model', `There is no model called "${shorten(name)}"${why}.`, {
     hint: hints.join(' '),
   });
 }

@@ -2,41 +2,62 @@ import { randomUUID } from 'node:crypto';
 import { ModelManagerError } from '@aimm/contracts';
 import type { ApiKey as StoredApiKey } from '../generated/sqlite/client.ts';
 import type { Client } from './client.ts';
-import type { ApiKey, ApiKeyRepository } from './database.ts';
-import { decryptSecret, DecryptionError, encryptSecret } from './encryption.ts';
-import { isUniqueViolation } from './failures.ts';
+import type { ApiKey, ApiKeyRepository, MasterKeys } from './database.ts';
+import type { DatabaseKind } from './database-url.ts';
+import { decryptSecret, DecryptionError, encryptSecret, toSeal } from './encryption.ts';
+
+type Transaction = Parameters<Parameters<Client['$transaction']>[0]>[0];
 
 /** `now`: epoch milliseconds. */
-export function createApiKeys(client: Client, now: () => number): ApiKeyRepository {
+export function createApiKeys(client: Client, kind: DatabaseKind, now: () => number): ApiKeyRepository {
   const order = [{ provider: 'asc' as const }, { createdAt: 'asc' as const }, { id: 'asc' as const }];
-  const list = async () => (await client.apiKey.findMany({ orderBy: order })).map(toApiKey);
+  const read = (from: Client | Transaction) => from.apiKey.findMany({ orderBy: order });
+  const list = async () => (await read(client)).map(toApiKey);
+
+  /** Changes keys only where they are still `seen`: deriving takes too long for a transaction, and others may come between. */
+  const change = <Result>(seen: readonly StoredApiKey[], write: (transaction: Transaction) => Promise<Result>) =>
+    client.$transaction(async (transaction) => {
+      // Against another change at the same time. SQLite has one writer at any time.
+      if (kind === 'postgresql') await transaction.$executeRawUnsafe('LOCK TABLE api_keys IN SHARE ROW EXCLUSIVE MODE');
+      if (toSeals(await read(transaction)) !== toSeals(seen)) throw new ChangedMeanwhileError();
+      return write(transaction);
+    });
+
+  const addOnce: ApiKeyRepository['add'] = async ({ provider, key, label }, masterKeys) => {
+    const siblings = await read(client);
+    let [masterKey = ''] = toList(masterKeys);
+    // All of them, so that a second master key is noticed before two kinds of rows are there.
+    for (const stored of siblings) {
+      const opened = await decrypt(stored, masterKeys);
+      masterKey = opened.masterKey;
+      if (opened.secret !== key || stored.provider !== provider) continue;
+      throw new ModelManagerError('invalid_request', `This key of ${provider} is there already, as "${stored.label}".`);
+    }
+    const taken = new Set(siblings.flatMap((stored) => (stored.provider === provider ? [stored.label] : [])));
+    if (label !== undefined && taken.has(label)) throw labelTaken(provider, label);
+    const id = `key_${randomUUID()}`;
+    const data = {
+      id,
+      provider,
+      label: label ?? findFreeLabel(taken),
+      ciphertext: await encryptSecret(key, masterKey, toContext({ provider, id })),
+      fingerprint: toFingerprint(key),
+      createdAt: BigInt(Math.round(now())),
+    };
+    return toApiKey(await change(siblings, (transaction) => transaction.apiKey.create({ data })));
+  };
 
   return {
     list,
-    add: async ({ provider, key, label }, masterKey) => {
-      const siblings = await client.apiKey.findMany({ orderBy: order });
-      // All of them, so that a second master key is noticed before two kinds of rows are there.
-      for (const stored of siblings) {
-        if ((await decrypt(stored, masterKey)) !== key || stored.provider !== provider) continue;
-        throw new ModelManagerError(
-          'invalid_request',
-          `This key of ${provider} is there already, as "${stored.label}".`,
-        );
+    add: async (key, masterKeys) => {
+      for (let tries = 1; ; tries += 1) {
+        try {
+          return await addOnce(key, masterKeys);
+        } catch (error) {
+          // It looks anew at what is there by now: another key, or the same under another master key.
+          if (!(error instanceof ChangedMeanwhileError) || tries === 5) throw error;
+        }
       }
-      const taken = new Set(siblings.flatMap((stored) => (stored.provider === provider ? [stored.label] : [])));
-      const id = `key_${randomUUID()}`;
-      const data = {
-        id,
-        provider,
-        label: label ?? findFreeLabel(taken),
-        ciphertext: await encryptSecret(key, masterKey, toContext({ provider, id })),
-        fingerprint: toFingerprint(key),
-        createdAt: BigInt(Math.round(now())),
-      };
-      const stored = await client.apiKey.create({ data }).catch((error: unknown) => {
-        throw isUniqueViolation(error) ? labelTaken(provider, data.label) : error;
-      });
-      return toApiKey(stored);
     },
     remove: async (provider, labelOrId) => {
       const found = await client.apiKey.findFirst({
@@ -46,9 +67,31 @@ export function createApiKeys(client: Client, now: () => number): ApiKeyReposito
       const { count } = await client.apiKey.deleteMany({ where: { id: found.id } });
       return count === 0 ? undefined : toApiKey(found);
     },
-    reveal: async (id, masterKey) => {
+    reveal: async (id, masterKeys) => {
       const stored = await client.apiKey.findUnique({ where: { id } });
-      return stored === null ? undefined : decrypt(stored, masterKey);
+      return stored === null ? undefined : (await decrypt(stored, masterKeys)).secret;
+    },
+    rotate: async (masterKeys, next) => {
+      const seen = await read(client);
+      const opened: { stored: StoredApiKey; secret: string; masterKey: string }[] = [];
+      for (const stored of seen) opened.push({ stored, ...(await decrypt(stored, masterKeys)) });
+      const masterKey = next();
+      const changes: { id: string; ciphertext: string }[] = [];
+      for (const { stored, secret, masterKey: before } of opened) {
+        if (before === masterKey) continue;
+        changes.push({ id: stored.id, ciphertext: await encryptSecret(secret, masterKey, toContext(stored)) });
+      }
+      if (changes.length > 0) {
+        await change(seen, async (transaction) => {
+          // What is written over would lie in the file, for whoever has the old master key.
+          if (kind === 'sqlite') await transaction.$queryRawUnsafe('PRAGMA secure_delete = ON');
+          for (const { id, ciphertext } of changes)
+            await transaction.apiKey.update({ where: { id }, data: { ciphertext } });
+        });
+        // Best effort, as somebody may be reading: the log is written anew in time, by whoever writes.
+        if (kind === 'sqlite') await client.$queryRawUnsafe('PRAGMA wal_checkpoint(TRUNCATE)');
+      }
+      return { keys: seen.length, rotated: changes.length };
     },
     recordFailure: async (id, failure) => {
       await client.apiKey.updateMany({
@@ -67,17 +110,47 @@ function toContext({ provider, id }: { provider: string; id: string }): string {
   return `api_keys/${provider}/${id}`;
 }
 
-async function decrypt(stored: StoredApiKey, masterKey: string): Promise<string> {
-  try {
-    return await decryptSecret(stored.ciphertext, masterKey, toContext(stored));
-  } catch (error) {
-    if (!(error instanceof DecryptionError)) throw error;
-    const { says, hint } = faults[error.why];
-    const anew = `Remove it (\`aimm keys remove ${stored.provider} ${stored.id}\`) and add it again.`;
-    throw new ModelManagerError('unavailable', `The key "${stored.label}" of ${stored.provider} ${says}.`, {
-      hint: hint === undefined ? anew : `${hint} ${anew.charAt(0).toLowerCase()}${anew.slice(1)}`,
-      provider: stored.provider,
-      cause: error,
+/** What tells whether any key was added, removed or encrypted anew. */
+function toSeals(stored: readonly StoredApiKey[]): string {
+  return stored
+    .map(({ id, ciphertext }) => `${id} ${ciphertext}`)
+    .toSorted()
+    .join('\n');
+}
+
+function toList(masterKeys: MasterKeys): readonly string[] {
+  return typeof masterKeys === 'string' ? [masterKeys] : masterKeys;
+}
+
+/** The key, and which of the master keys it is under. */
+async function decrypt(stored: StoredApiKey, masterKeys: MasterKeys): Promise<{ secret: string; masterKey: string }> {
+  let failure: DecryptionError = new DecryptionError('other_master_key');
+  for (const masterKey of toList(masterKeys)) {
+    try {
+      return { secret: await decryptSecret(stored.ciphertext, masterKey, toContext(stored)), masterKey };
+    } catch (error) {
+      if (!(error instanceof DecryptionError)) throw error;
+      failure = error;
+      if (error.why !== 'other_master_key') break;
+    }
+  }
+  throw unreadable(stored, failure);
+}
+
+function unreadable(stored: StoredApiKey, failure: DecryptionError): ModelManagerError {
+  const { says, hint } = faults[failure.why];
+  const anew = `Remove it (\`aimm keys remove ${stored.provider} ${stored.id}\`) and add it again.`;
+  return new ModelManagerError('unavailable', `The key "${stored.label}" of ${stored.provider} ${says}.`, {
+    hint: hint === undefined ? anew : `${hint} ${anew.charAt(0).toLowerCase()}${anew.slice(1)}`,
+    provider: stored.provider,
+    cause: failure,
+  });
+}
+
+class ChangedMeanwhileError extends ModelManagerError {
+  constructor() {
+    super('invalid_request', 'Somebody else changed the stored keys at the same moment.', {
+      hint: 'Nothing was changed by this command. Look with `aimm keys list`, then run it again.',
     });
   }
 }
@@ -110,13 +183,14 @@ function labelTaken(provider: string, label: string): ModelManagerError {
 }
 
 function toApiKey(stored: StoredApiKey): ApiKey {
-  const { id, provider, label, fingerprint, createdAt, lastFailedAt, lastFailedReason } = stored;
+  const { id, provider, label, ciphertext, fingerprint, createdAt, lastFailedAt, lastFailedReason } = stored;
   return {
     id,
     provider,
     label,
     fingerprint,
     createdAt: Number(createdAt),
+    seal: toSeal(ciphertext),
     ...(lastFailedAt !== null && { lastFailedAt: Number(lastFailedAt) }),
     ...(lastFailedReason !== null && { lastFailedReason }),
   };

@@ -37,7 +37,7 @@ export async function createDatabase({ url, logger, now = Date.now }: DatabaseOp
   const conversations = createConversations(client, searchDialects[kind], now);
   const batches = createBatches(client, ledgerDialects[kind], now);
   const submissions = createBatchSubmissions(client, now);
-  const apiKeys = createApiKeys(client, now);
+  const apiKeys = createApiKeys(client, kind, now);
   const preferences = createPreferences(client, now);
   const accessTokens = createAccessTokens(client, now);
 
@@ -107,9 +107,10 @@ export async function createDatabase({ url, logger, now = Date.now }: DatabaseOp
     },
     apiKeys: {
       list: () => guard(() => apiKeys.list()),
-      add: (key, masterKey) => guard(() => apiKeys.add(key, masterKey)),
+      add: (key, masterKeys) => guard(() => apiKeys.add(key, masterKeys)),
       remove: (provider, labelOrId) => guard(() => apiKeys.remove(provider, labelOrId)),
-      reveal: (id, masterKey) => guard(() => apiKeys.reveal(id, masterKey)),
+      reveal: (id, masterKeys) => guard(() => apiKeys.reveal(id, masterKeys)),
+      rotate: (masterKeys, next) => guard(() => apiKeys.rotate(masterKeys, next)),
       recordFailure: (id, failure) => guard(() => apiKeys.recordFailure(id, failure)),
     },
     preferences: {

@@ -98,28 +98,41 @@ export interface ApiKey {
   /** The key's last characters (`…x7Qz`), for telling keys apart. */
   fingerprint: string;
   createdAt: number;
+  /** Another one whenever the key is encrypted anew; says nothing of it. */
+  seal: string;
   /** While a worker has it set aside: when the provider last refused it, and with which error code. */
   lastFailedAt?: number;
   lastFailedReason?: string;
 }
+
+/** What keys are encrypted under; several where one is about to follow another: each key is then under one of them. */
+export type MasterKeys = string | readonly string[];
 
 /** Provider keys, encrypted. Only who brings the master key gets one back. */
 export interface ApiKeyRepository {
   /** By provider, oldest first. */
   list(): Promise<ApiKey[]>;
   /**
-   * Encrypts and stores a key; without a label it is called `key-1`, `key-2`, …
+   * Encrypts and stores a key, of several master keys under that of the keys that are there; without a label it is called
+   * `key-1`, `key-2`, …
    * @throws ModelManagerError `invalid_request` when the provider has that key or that label already, `unavailable` when
    *   keys are there that were stored under another master key
    */
-  add(key: { provider: string; key: string; label?: string | undefined }, masterKey: string): Promise<ApiKey>;
+  add(key: { provider: string; key: string; label?: string | undefined }, masterKeys: MasterKeys): Promise<ApiKey>;
   /** What was removed; undefined where there is no such key. */
   remove(provider: string, labelOrId: string): Promise<ApiKey | undefined>;
   /**
    * The key itself; undefined where it is gone.
    * @throws ModelManagerError `unavailable` when the master key is another, or the row was changed
    */
-  reveal(id: string, masterKey: string): Promise<string | undefined>;
+  reveal(id: string, masterKeys: MasterKeys): Promise<string | undefined>;
+  /**
+   * Encrypts every key anew, in one transaction, and gives how many there are and how many of them were not under the new
+   * master key before. `next` is asked for that once all of them were opened: until then nothing is changed.
+   * @throws ModelManagerError `unavailable` when one is under none of these master keys, `invalid_request` when somebody
+   *   else changed the keys meanwhile; both leave them as they were
+   */
+  rotate(masterKeys: MasterKeys, next: () => string): Promise<{ keys: number; rotated: number }>;
   /** Notes that the provider refuses the key; without a failure, that it takes it again. */
   recordFailure(id: string, failure: { at: number; reason: string } | undefined): Promise<void>;
 }

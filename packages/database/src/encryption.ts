@@ -58,6 +58,11 @@ export async function decryptSecret(ciphertext: string, masterKey: string, conte
   }
 }
 
+/** The salt: another one for each encryption, and known to whoever has the ciphertext. */
+export function toSeal(ciphertext: string): string {
+  return ciphertext.split('.')[1] ?? '';
+}
+
 function deriveKey(masterKey: string, salt: Buffer): Promise<{ key: Buffer; check: Buffer }> {
   return new Promise((resolve, reject) => {
     // Async: it runs in the thread pool and blocks nothing.

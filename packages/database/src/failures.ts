@@ -62,7 +62,8 @@ const reasons: { signs: RegExp; says: string; hint: string }[] = [
   },
 ];
 
-function toDatabaseFailure(kind: DatabaseKind, thrown: unknown): unknown {
+/** What {@link guardDatabase} throws in the place of a driver's error. */
+export function toDatabaseFailure(kind: DatabaseKind, thrown: unknown): unknown {
   const signs = findSigns(thrown);
   const reason = reasons.find((candidate) => signs.some((sign) => candidate.signs.test(sign)));
   if (reason === undefined) return thrown;

@@ -23,9 +23,13 @@ export type {
   ConversationRepository,
   Database,
   LedgerRepository,
+  MasterKeys,
   TurnClaim,
 } from './database.ts';
 export { createDatabaseOnDemand, type DatabaseOnDemand } from './database-on-demand.ts';
 export { findDrift } from './drift.ts';
 export { findKeyedProviders } from './keyed-providers.ts';
-export { migrateDatabase } from './migrate.ts';
+export { backupTables, notBackedUp } from './backup-tables.ts';
+export { exportDatabase, type ExportOptions, type ExportSummary } from './export-database.ts';
+export { importDatabase, type ImportOptions, type ImportSummary } from './import-database.ts';
+export { findPendingMigrations, migrateDatabase } from './migrate.ts';

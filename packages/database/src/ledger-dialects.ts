@@ -3,13 +3,13 @@ import type { DatabaseKind } from './database-url.ts';
 import { ledgerColumns } from './ledger-rows.ts';
 
 /** What a column of a JSON row is to be. */
-type ColumnType = 'text' | 'integer' | 'bigint' | 'boolean' | 'double precision' | 'json';
+export type ColumnType = 'text' | 'integer' | 'bigint' | 'boolean' | 'double precision' | 'json';
 
 /** The few places where the ledger's SQL is not the same on both databases. */
 export interface LedgerDialect {
   /** A SELECT of every column, in the order of `ledgerColumns.all`, from a JSON array of rows. */
   selectFromJson(rows: string): Sql;
-  /** Rows as a table called `given`, for a statement that takes any number of them. Whole numbers may be strings. */
+  /** Rows as a table called `given`, for a statement that takes any number of them. Whole numbers may be strings, null is NULL. */
   given(rows: readonly Record<string, unknown>[], columns: Record<string, ColumnType>): Sql;
   /** The rows of `table` for which the condition on it and `given` holds, beside `given`: looked up for each row of that in an index. */
   besideGiven(table: 'usage_rollups' | 'usage_stats', condition: Sql, index?: string): Sql;
@@ -35,9 +35,9 @@ export const ledgerDialects: Record<DatabaseKind, LedgerDialect> = {
       const names = Object.keys(columns);
       // By place, which takes half as long as by name.
       const values = Object.entries(columns).map(([name, type], place) => {
-        if (type === 'json') return `value -> ${place} AS ${name}`;
+        if (type === 'json') return `NULLIF(value -> ${place}, 'null') AS "${name}"`;
         const isWhole = type === 'integer' || type === 'bigint';
-        return `${isWhole ? `CAST(value ->> ${place} AS INTEGER)` : `value ->> ${place}`} AS ${name}`;
+        return `${isWhole ? `CAST(value ->> ${place} AS INTEGER)` : `value ->> ${place}`} AS "${name}"`;
       });
       const json = JSON.stringify(rows.map((row) => names.map((name) => row[name] ?? null)));
       return sql`(SELECT ${raw(values.join(', '))} FROM json_each(${json})) AS given`;
@@ -54,7 +54,7 @@ export const ledgerDialects: Record<DatabaseKind, LedgerDialect> = {
       // The types are the table's own.
       sql`SELECT ${raw(ledgerColumns.all.join(', '))} FROM jsonb_populate_recordset(CAST(NULL AS usage_stats), CAST(${rows} AS jsonb))`,
     given: (rows, columns) => {
-      const named = Object.entries(columns).map(([name, type]) => raw(`${name} ${type === 'json' ? 'jsonb' : type}`));
+      const named = Object.entries(columns).map(([name, type]) => raw(`"${name}" ${type === 'json' ? 'jsonb' : type}`));
       return sql`jsonb_to_recordset(CAST(${JSON.stringify(rows)} AS jsonb)) AS given(${join(named, ', ')})`;
     },
     // OFFSET 0: left to itself the planner reads the whole table once, and compares each row with every one of `given`.

@@ -29,6 +29,20 @@ export async function migrateDatabase({
   });
 }
 
+/**
+ * Names of the migrations that the database lacks, of how many there are; applies none, and makes no SQLite file.
+ * @throws ModelManagerError `unavailable` when the database cannot be reached
+ */
+export async function findPendingMigrations(url: string): Promise<{ pending: string[]; all: number }> {
+  const kind = parseDatabaseKind(url);
+  return guardDatabase(kind, async () => {
+    const migrator = await loadMigrator(kind);
+    const finished = new Set(await migrator.find(url));
+    const all = listMigrations(kind);
+    return { pending: all.filter((name) => !finished.has(name)), all: all.length };
+  });
+}
+
 /** Each database's driver is loaded only where it is used. */
 async function loadMigrator(kind: DatabaseKind) {
   if (kind === 'sqlite') {

@@ -31,6 +31,8 @@ const newestFirst = sql`ORDER BY updated_at DESC, id DESC`;
 const fewMatches = 10_000;
 /** Where more match, the newest conversations are asked one by one, first so many and then so many: each takes some 100 µs. */
 const askedOneByOne = [50, 250];
+/** Where words are begun, so many of the newest are asked together first. */
+const askedAtOnce = 250;
 /** A row of the search is its conversation's number times this, plus the message's position. A parameter would not be whole. */
 const positions = raw('1048576');
 /** The rows of one conversation that match. `id`: what names it in the query around. */
@@ -51,6 +53,10 @@ const sqlite: SearchDialect = {
         ${newestFirst} LIMIT ${limit}`);
       if (newest.length === limit) return { rows: newest, hasSnippets: true };
     }
+    if (!canAskEach) {
+      const newest = await findAmongNewest<Row>(client, match, scope, limit);
+      if (newest.length === limit) return { rows: newest, hasSnippets: false };
+    }
     const rows = await client.$queryRaw<Row[]>(sql`
       SELECT ${columns} FROM conversations
       WHERE ${scope} AND id IN (SELECT conversation_id FROM conversation_numbers
@@ -63,6 +69,24 @@ const sqlite: SearchDialect = {
       WHERE ${inConversation(sql`value`, toMatch(words))} ORDER BY rowid DESC LIMIT 1) AS snippet
     FROM json_each(${JSON.stringify(ids)})`,
 };
+
+/**
+ * Of the newest conversations those that match, asked for all at once: what begins so is put together once, and of the matches
+ * only those are read that lie between the lowest and the highest number of these conversations.
+ */
+async function findAmongNewest<Row>(client: Client, match: string, scope: Sql, limit: number): Promise<Row[]> {
+  const asked = sql`SELECT ${columns} FROM conversations WHERE ${scope} ${newestFirst} LIMIT ${askedAtOnce}`;
+  const [range] = await client.$queryRaw<{ low: bigint | number | null; high: bigint | number | null }[]>(sql`
+    SELECT min(number) AS low, max(number) AS high FROM conversation_numbers
+    WHERE conversation_id IN (SELECT id FROM (${asked}))`);
+  if (range?.low == null || range.high == null) return [];
+  return client.$queryRaw<Row[]>(sql`
+    SELECT ${columns} FROM (${asked}) AS newest
+    WHERE (SELECT number FROM conversation_numbers WHERE conversation_id = newest.id) IN
+      (SELECT rowid / ${positions} FROM message_search WHERE message_search MATCH ${match}
+        AND rowid BETWEEN ${range.low} * ${positions} AND ${range.high} * ${positions} + ${positions} - 1)
+    ${newestFirst} LIMIT ${limit}`);
+}
 
 async function isMany(client: Client, match: string): Promise<boolean> {
   const [count] = await client.$queryRaw<{ matches: bigint | number }[]>(sql`

@@ -3,7 +3,17 @@
  * vendor's stream that was cut short can end in one.
  */
 export function toStorableJson(value: unknown): string {
-  return JSON.stringify(value, (_key, item: unknown) => (typeof item === 'string' ? toStorableText(item) : item));
+  return JSON.stringify(value, (_key, item: unknown) => {
+    if (typeof item === 'string') return toStorableText(item);
+    return typeof item === 'object' && item !== null && !Array.isArray(item) ? withStorableKeys(item) : item;
+  });
+}
+
+/** The object itself, where nothing is to be done. */
+function withStorableKeys(object: object): object {
+  const keys = Object.keys(object);
+  if (keys.every((key) => key === toStorableText(key))) return object;
+  return Object.fromEntries(Object.entries(object).map(([key, item]) => [toStorableText(key), item]));
 }
 
 /** A copy of a JSON value that both databases take, see {@link toStorableJson}. */

@@ -14,3 +14,4 @@ export { createMessageSocket, type MessageSocket } from './message-socket.ts';
 export { ClientMessage, StackInfo, StackMessage } from './protocol.ts';
 export { ensureStackDirectories, type StackPaths, toStackPaths } from './stack-paths.ts';
 export { version } from './version.ts';
+export { withStackContent } from './with-stack-content.ts';

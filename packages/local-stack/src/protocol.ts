@@ -11,6 +11,8 @@ export const StackInfo = z.object({
   databaseUrl: z.string(),
   dashboardUrl: z.string().optional(),
   httpUrl: z.string().optional(),
+  /** Whether prompts and answers may outlive their requests; absent: they may. */
+  storesContent: z.boolean().optional(),
   /** Demo answers instead of providers. */
   demo: z.boolean(),
   /** Ids of the providers that have what they need. */

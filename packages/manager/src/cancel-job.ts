@@ -12,6 +12,12 @@ export async function cancelGeneration(resources: Resources, requestId: string, 
   if (done === 'removed') await remember(resources, record, reason);
 }
 
+/** Ends a request that waits for another's call, and nothing else; where it does so no more, nothing happens. */
+export async function endFollower(resources: Resources, requestId: string, reason: ModelManagerError): Promise<void> {
+  const record = await resources.queue.requests.find(requestId);
+  if (record !== undefined && (await leaveFlight(resources, record))) await remember(resources, record, reason);
+}
+
 /** Takes a request out that waits for another's call; the call and whoever else waits for it go on. */
 export async function leaveFlight(
   { queue }: Resources,

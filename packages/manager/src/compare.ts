@@ -47,12 +47,15 @@ export async function compare(
     const { messages } = own ?? ask;
     const complete = { ...ask, messages, settings };
     const started = { ...envelope, ...(startBy !== undefined && { startBy }) };
+    const stream = options.stream === true;
     return withBudget(resources, {
       ...toGeneratePayload(`gen_${uuid()}`, started, complete, resolved, {
-        stream: false,
+        stream,
         quiet: options.onProgress === undefined,
         parentId: requestId,
       }),
+      // Who sees the columns fill sees one begin again, too.
+      ...(stream && { allowRestart: true }),
       ...(own && toAliasName(own)),
     });
   });
@@ -110,9 +113,12 @@ export async function compare(
       onOverdue: () =>
         cancelGeneration(resources, generation.requestId, tooBusy(`${provider}/${request.model}`, provider)),
       ...(options.onProgress !== undefined && {
-        onProgress: (event) =>
-          (event.type === 'queued' || event.type === 'started' || event.type === 'waiting') &&
-          options.onProgress?.(event),
+        onProgress: (event) => {
+          const isOfText = event.type === 'text' || event.type === 'reset';
+          if (event.type === 'queued' || event.type === 'started') options.onProgress?.(event);
+          else if (event.type === 'waiting' || (isOfText && options.stream === true))
+            options.onProgress?.({ ...event, provider, model: request.model });
+        },
       }),
     });
     void followed.outcome.then((outcome) => {

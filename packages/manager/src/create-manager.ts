@@ -1,5 +1,5 @@
 import { createLiveCatalog, followConfig, loadCatalog } from '@aimm/catalog';
-import { toModelManagerError } from '@aimm/contracts';
+import { everyClient, toModelManagerError } from '@aimm/contracts';
 import { createDatabaseOnDemand } from '@aimm/database';
 import { openFrontQueue } from '@aimm/queue';
 import { type Logger, type RawEnvironment, requireNoFaults } from '@aimm/runtime';
@@ -30,7 +30,7 @@ export interface ManagerOptions {
   redisUrl: string;
   databaseUrl: string;
   configDir?: string | undefined;
-  /** Read for the providers' limits and endpoints; a front needs no key. */
+  /** Read for the providers' limits and endpoints, and for STORE_CONTENT; a front needs no key. */
   raw: RawEnvironment;
   logger: Logger;
   /** SIGHUP reads the configuration anew, as does a change of its files. */
@@ -61,7 +61,8 @@ export function createManager(options: ManagerOptions): Promise<Manager> {
     onFaults: (found) => logger.error({ faults: found }, 'The configuration has faults; the one before stays in force'),
     onUnwatched: (error) => logger.warn({ reason: error.message }, 'The configuration is not watched'),
   });
-  const queue = openFrontQueue({ redisUrl, frontId: uuid(), providers: catalog.providers.map(({ id }) => id), logger });
+  const listed = () => catalog.providers.map(({ id }) => id);
+  const queue = openFrontQueue({ redisUrl, frontId: uuid(), providers: listed, logger });
   const { now = queue.clock.now } = options;
   const database = createDatabaseOnDemand({ url: databaseUrl, logger, now });
   const cachedRows = createCachedRows({ database, producer: queue.producer, logger });
@@ -77,6 +78,7 @@ export function createManager(options: ManagerOptions): Promise<Manager> {
     queue,
     database,
     databaseKind,
+    storesContent: raw['STORE_CONTENT'] !== 'off',
     cachedRows,
     speeds,
     preferences,
@@ -110,7 +112,7 @@ export function createManager(options: ManagerOptions): Promise<Manager> {
     setPreference: (caller, edit) => ours(() => setPreference(resources, caller, edit)),
     completeModel: (caller, begun) => ours(() => completeModel(resources, caller, begun)),
     listModels: (query) => ours(() => listModels(resources, query)),
-    getModelInfo: (name) => ours(() => getModelInfo(resources, name)),
+    getModelInfo: (caller, name) => ours(() => getModelInfo(resources, caller, name)),
     usage: (caller, query) =>
       ours(async () => {
         const { ledger } = await database.get();
@@ -120,6 +122,15 @@ export function createManager(options: ManagerOptions): Promise<Manager> {
     getConversation: (caller, id, page) => ours(() => getConversation(resources, caller, id, page)),
     deleteConversation: (caller, id) => ours(() => deleteConversation(resources, caller, id)),
     health: (caller, query) => ours(() => checkHealth(resources, caller, query)),
+    warmUp: () =>
+      database
+        .get()
+        // Prisma connects at the first question.
+        .then((opened) => opened.preferences.list(everyClient))
+        .then(
+          () => undefined,
+          (error: unknown) => logger.debug({ err: error }, 'The database could not be opened ahead of its first use'),
+        ),
     listProviders: () => ours(() => providers.list()),
     identify: (token) => ours(() => identify(token)),
     async close() {

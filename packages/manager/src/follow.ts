@@ -1,4 +1,4 @@
-import { ModelManagerError, type Outcome, type Reply } from '@aimm/contracts';
+import { type ErrorShape, ModelManagerError, type Outcome, type Reply } from '@aimm/contracts';
 import type { ProgressEvent } from './manager.ts';
 import type { Resources } from './resources.ts';
 import { toWaitView } from './wait.ts';
@@ -24,6 +24,10 @@ export interface FollowOptions {
   /** Called once, at `startBy`, while the job still waits in its queue. */
   startBy?: number | undefined;
   onOverdue?: (() => Promise<void>) | undefined;
+  /** The answer may begin again after text of it was told. */
+  allowRestart?: boolean | undefined;
+  /** The call of another, which was shared, broke after text of it was told here, and that may not be. */
+  onBroken?: ((reason: ErrorShape) => Promise<void>) | undefined;
 }
 
 /** Listens to one generation: collects its text, reports its progress, and its place in the queue while it waits. */
@@ -33,20 +37,48 @@ export function follow({ queue, catalog, now, logger }: Resources, options: Foll
   let started = false;
   const report = (event: ProgressEvent) => onProgress?.(event);
 
+  let broken = false;
+  const begin = () => {
+    if (!started) report({ type: 'started', provider, model });
+    started = true;
+  };
+  const say = (said: string) => {
+    begin();
+    text += said;
+    report({ type: 'text', text: said, totalLength: text.length });
+  };
+  const isBreak = (reply: Reply) =>
+    reply.type === 'reset' &&
+    reply.again === true &&
+    reply.requestId !== requestId &&
+    text !== '' &&
+    options.allowRestart !== true;
+
   const onPart = (reply: Reply) => {
+    if (broken) return;
+    if (reply.type === 'reset' && isBreak(reply)) {
+      broken = true;
+      options.onBroken?.(reply.reason).catch((error: unknown) => {
+        logger.warn({ err: error, requestId }, 'Could not end a request whose shared call broke');
+      });
+      return;
+    }
     switch (reply.type) {
       case 'started':
         started = true;
         report({ type: 'started', provider, model });
         break;
       case 'text':
-        text += reply.text;
-        report({ type: 'text', text: reply.text, totalLength: text.length });
+        say(reply.text);
+        break;
+      case 'joined':
+        if (reply.text !== '') say(reply.text);
         break;
       case 'reasoning':
         report({ type: 'reasoning', text: reply.text });
         break;
       case 'reset':
+        if (text === '' && reply.flight !== undefined) break;
         text = '';
         report({ type: 'reset', reason: reply.reason });
         break;

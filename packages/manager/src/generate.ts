@@ -5,7 +5,7 @@ import { cancelOnAbort, requireNotAborted } from './abort.ts';
 import { applyPreferences, namingAlias, type PreparedAsk, toAliasName } from './apply-preferences.ts';
 import { withBudget } from './budgets.ts';
 import { isCacheable } from './cache-key.ts';
-import { cancelGeneration } from './cancel-job.ts';
+import { cancelGeneration, endFollower } from './cancel-job.ts';
 import { avoidCooldown, chooseFallbacks } from './choose-fallbacks.ts';
 import { type Choice, chooseModel } from './choose-model.ts';
 import { composePrompt, toWholePrompt } from './compose-prompt.ts';
@@ -19,7 +19,8 @@ import { asCaller } from './own-budgets.ts';
 import { toEnvelope, toGeneratePayload } from './payloads.ts';
 import { requireUsableSchema } from './require-usable-schema.ts';
 import type { Resources } from './resources.ts';
-import { toOwnAnswer, toSharing } from './share-answer.ts';
+import { toBroken, toOwnAnswer, toSharing } from './share-answer.ts';
+import { requireNothingStored, toCacheWarnings } from './store-content.ts';
 
 /** Queues one generation. Resolves once it is durable; its `result` once it has ended. */
 export async function generate(
@@ -30,6 +31,7 @@ export async function generate(
 ): Promise<Accepted<GenerationAnswer>> {
   const resources = asCaller(shared, caller);
   requireNotAborted(options.signal);
+  requireNothingStored(resources, given);
   await requireUsableSchema(given.settings);
   const ask = await applyPreferences(resources, caller, given);
   const requestId = `gen_${resources.uuid()}`;
@@ -64,7 +66,10 @@ async function enqueue(
     ),
   );
   const complete = { ...ask, messages: prompt.messages, settings: choice.settings };
-  const answering = { ...resolved, warnings: [...resolved.warnings, ...prompt.warnings] };
+  const answering = {
+    ...resolved,
+    warnings: [...resolved.warnings, ...prompt.warnings, ...toCacheWarnings(resources, ask)],
+  };
 
   const first: GeneratePayload = {
     ...toGeneratePayload(requestId, toEnvelope(resources, caller, ask), complete, answering, {
@@ -78,9 +83,10 @@ async function enqueue(
   };
   const asked = await avoidCooldown(resources, first);
   const model = modelOf(asked);
-  const sharing = isCacheable({ ...ask, settings: choice.settings }, catalog)
-    ? toSharing(first, asked, resolved, catalog)
-    : undefined;
+  const sharing =
+    resources.storesContent && isCacheable({ ...ask, settings: choice.settings }, catalog)
+      ? toSharing(first, asked, resolved, catalog)
+      : undefined;
   const payload = withBudget(resources, { ...asked, ...sharing?.payload });
   const accepted = {
     requestId,
@@ -95,6 +101,8 @@ async function enqueue(
     onProgress: options.onProgress,
     startBy: payload.startBy,
     onOverdue: () => giveUpWaiting(resources, requestId, payload),
+    allowRestart: ask.allowRestart,
+    onBroken: (reason) => endFollower(resources, requestId, toBroken(reason)),
   });
   const entered = await enter(resources, payload, sharing?.cacheKey).catch((error: unknown) => {
     followed.stop();

@@ -21,7 +21,7 @@ export async function checkHealth(
   const views = queue.reachable ? await resources.providers.list() : [];
   const wanted = views.filter(({ id }) => query.provider === undefined || id === query.provider);
   const [database, ...checked] = await Promise.all([
-    checkDatabase(resources),
+    query.database === false ? unopened(resources) : checkDatabase(resources),
     ...wanted.map((view) => checkProvider(resources, view, query.deep ?? false)),
   ]);
   // After the checks, so that what is told fits what they found.
@@ -31,7 +31,11 @@ export async function checkHealth(
     return cooldowns.length === 0 ? health : { ...health, cooldowns };
   });
   const mine = (budget: BudgetView) => caller.admin || budget.client === caller.client;
-  const budgets = queue.reachable ? await readBudgets(asCaller(resources, caller)).catch(() => undefined) : undefined;
+  // They begin with what the ledger says.
+  const budgets =
+    queue.reachable && query.database !== false
+      ? await readBudgets(asCaller(resources, caller)).catch(() => undefined)
+      : undefined;
   const works = providers.some(
     ({ configured, reachable, keyValid }) => configured && reachable === true && keyValid !== false,
   );
@@ -99,6 +103,10 @@ async function checkQueue({ queue }: Resources): Promise<QueueHealth> {
     const { message, hint } = toModelManagerError(error);
     return { reachable: false, workers: [], queues: [], problem: hint === undefined ? message : `${message} ${hint}` };
   }
+}
+
+function unopened({ databaseKind }: Resources): HealthReport['database'] {
+  return { kind: databaseKind, reachable: false, problem: 'It was not asked.' };
 }
 
 async function checkDatabase({ database, databaseKind }: Resources): Promise<HealthReport['database']> {

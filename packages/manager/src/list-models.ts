@@ -1,5 +1,8 @@
 import { type Capability, type ModelInfo, ModelManagerError } from '@aimm/contracts';
-import type { Manager, ModelList } from './manager.ts';
+import type { ResolvedModel } from '@aimm/catalog';
+import { applyPreferences } from './apply-preferences.ts';
+import { chooseModel } from './choose-model.ts';
+import type { Caller, Manager, ModelList } from './manager.ts';
 import type { Resources } from './resources.ts';
 
 type Query = NonNullable<Parameters<Manager['listModels']>[0]>;
@@ -52,9 +55,13 @@ export async function listModels(resources: Resources, query: Query = {}): Promi
   };
 }
 
-export async function getModelInfo(resources: Resources, name: string): ReturnType<Manager['getModelInfo']> {
+export async function getModelInfo(
+  resources: Resources,
+  caller: Caller,
+  name: string,
+): ReturnType<Manager['getModelInfo']> {
   const { catalog, listing, providers } = resources;
-  const resolved = catalog.resolveModel(name, listing.known());
+  const resolved = await resolveName(resources, caller, name);
   const { id } = resolved.provider;
   const configured = await providers.isConfigured(id);
   const { models } = configured === true ? await listing.read(id) : { models: [] };
@@ -84,6 +91,17 @@ export async function getModelInfo(resources: Resources, name: string): ReturnTy
     demo: await providers.isDemo(id),
     warnings: resolved.warnings.map(({ message }) => message),
   };
+}
+
+/** The model of that name, or the one that an alias stands for at this moment. */
+async function resolveName(resources: Resources, caller: Caller, name: string): Promise<ResolvedModel> {
+  const { catalog, listing } = resources;
+  const ask = await applyPreferences(resources, caller, { model: name, messages: [], settings: {} });
+  // A default stands in for a name that nobody knows of only where none was given.
+  if (ask.alias === undefined || ask.model !== name || ask.findAlias(name) === undefined)
+    return catalog.resolveModel(name, listing.known());
+  const { resolved } = await chooseModel(resources, ask);
+  return resolved;
 }
 
 export function requireKnownProvider({ catalog }: Pick<Resources, 'catalog'>, id: string): void {

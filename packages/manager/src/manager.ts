@@ -97,10 +97,20 @@ export interface WaitView {
 export type ProgressEvent =
   | ({ type: 'queued'; provider: string; model: string; position: number; ahead: number } & Partial<WaitView>)
   | { type: 'started'; provider: string; model: string }
-  | { type: 'text'; text: string; totalLength: number }
+  /** Of a comparison, and only where it was asked to stream: whose text it is. */
+  | { type: 'text'; text: string; totalLength: number; provider?: string; model?: string }
   | { type: 'reasoning'; text: string }
-  | { type: 'reset'; reason: ErrorShape }
-  | { type: 'waiting'; untilMs: number; reason: ErrorShape; why?: 'provider' | 'rate_limit' | 'retry' | undefined }
+  /** The answer begins again; of a comparison with whose. */
+  | { type: 'reset'; reason: ErrorShape; provider?: string; model?: string }
+  | {
+      type: 'waiting';
+      untilMs: number;
+      reason: ErrorShape;
+      why?: 'provider' | 'rate_limit' | 'retry' | undefined;
+      /** Of a comparison: who waits. */
+      provider?: string;
+      model?: string;
+    }
   | { type: 'batch'; done: number; failed: number; total: number }
   | {
       type: 'model_finished';
@@ -116,6 +126,8 @@ export interface AskOptions {
   /** Aborting cancels the request: queued jobs are removed, running calls aborted. */
   signal?: AbortSignal | undefined;
   onProgress?: ((event: ProgressEvent) => void) | undefined;
+  /** Of a comparison: `onProgress` is told the text of each model as it comes; an answer that breaks off begins again. */
+  stream?: boolean | undefined;
 }
 
 /** A generation as its asker sees it. `conversationId` where one was continued or saved. */
@@ -396,7 +408,9 @@ export interface Manager {
     search?: string | undefined;
     refresh?: boolean | undefined;
   }): Promise<ModelList>;
+  /** `model`: as `generate` takes it; of what stands for several models the one that would be asked now. */
   getModelInfo(
+    caller: Caller,
     model: string,
   ): Promise<ModelInfo & { available: boolean | undefined; demo: boolean; warnings: string[] }>;
   usage(
@@ -426,8 +440,13 @@ export interface Manager {
   ): Promise<ConversationPage>;
   /** Gives what was deleted. @throws invalid_request when there is no such conversation for this caller */
   deleteConversation(caller: Caller, id: string): Promise<Conversation>;
-  /** Of the budgets, who is no admin is told its own. */
-  health(caller: Caller, query?: { provider?: string | undefined; deep?: boolean | undefined }): Promise<HealthReport>;
+  /** Of the budgets, who is no admin is told its own. `database: false`: that is not opened, and so not migrated. */
+  health(
+    caller: Caller,
+    query?: { provider?: string | undefined; deep?: boolean | undefined; database?: boolean | undefined },
+  ): Promise<HealthReport>;
+  /** Opens the database, so that the first request need not wait for that. Never fails: whoever needs it tries again. */
+  warmUp(): Promise<void>;
   listProviders(): Promise<ProviderView[]>;
   /**
    * Whose access token it is; undefined where it is nobody's, was revoked or has expired.

@@ -14,6 +14,8 @@ export interface Resources {
   queue: FrontQueue;
   database: DatabaseOnDemand;
   databaseKind: 'sqlite' | 'postgresql';
+  /** Whether prompts and answers may outlive their requests. */
+  storesContent: boolean;
   cachedRows: CachedRows;
   /** What the access token of the caller brings; see `asCaller`. */
   ownBudgets?: readonly Budget[];

@@ -1,5 +1,5 @@
 import type { Catalog, ResolvedModel } from '@aimm/catalog';
-import type { GeneratePayload, GenerationResult } from '@aimm/contracts';
+import { type ErrorShape, type GeneratePayload, type GenerationResult, ModelManagerError } from '@aimm/contracts';
 import { toCacheKey, toSlot } from './cache-key.ts';
 
 /** How a request may share its answer: the key under which one is kept, and what its payload says of it. */
@@ -26,6 +26,14 @@ export function toSharing(
       ...(goesTo === asked && { cache: { key: cacheKey, ttlMs: routing.cache.ttlMs } }),
     },
   };
+}
+
+/** The end of one that was shown the text of another's call, which broke: as that of the one who made it. */
+export function toBroken(reason: ErrorShape): ModelManagerError {
+  return new ModelManagerError(reason.code, reason.message, {
+    ...reason,
+    hint: 'The answer broke off after text of it was shown. With allow_restart it would have begun again.',
+  });
 }
 
 /** An answer that another's call brought: with what was said of this request, and its own times. Any other as it is. */

@@ -30,12 +30,12 @@ type Scripted = Redis & {
 /**
  * Writes the outcome of a job that ended without its handler, and tells whoever waits; both once, whoever comes first.
  * `wasFresh`: nobody had. `inForce`: the outcome that the job has now. `checkpoint`: its JSON, as it stands in the job.
- * `isInNoList`: BullMQ will never remove the job.
+ * `isInNoList`: BullMQ will never remove the job; it goes after `keepMs`.
  */
 export async function settleAbandonedJob(
   redis: Redis,
   { queue, jobId, requestId, error, replyTo }: AbandonedJob,
-  { isInNoList = false } = {},
+  { isInNoList = false, keepMs = requestTtlMs } = {},
 ): Promise<{ wasFresh: boolean; inForce: Outcome; checkpoint: string | undefined }> {
   redis.defineCommand('aimmAbandon', { numberOfKeys: 2, lua: abandonScript });
   const key = keys.job(queue, jobId);
@@ -47,7 +47,7 @@ export async function settleAbandonedJob(
     JSON.stringify(outcome),
     replyTo === undefined ? '' : JSON.stringify(reply),
     replyStreamLength,
-    isInNoList ? requestTtlMs : '',
+    isInNoList ? keepMs : '',
   );
   return {
     wasFresh: fresh === 1,

@@ -157,12 +157,34 @@ local function admit(k, a, member, batch, tokens, gate)
   return {waitMs, binding, why, inPlace and 1 or 0}
 end`;
 
+/** `wakeUp(waiting)`: a job that is put aside until its turn goes to the front of its queue. False where it is not put aside. */
+const wakeUpLua = `
+local function wakeUp(waiting)
+  local queue, id = string.match(waiting, '^([^:]*):(.*)$')
+  local prefix = '${keyPrefix}:' .. queue .. ':'
+  if redis.call('ZREM', prefix .. 'delayed', id) == 0 then return false, redis.call('EXISTS', prefix .. id) == 1 end
+  local priority = tonumber(redis.call('HGET', prefix .. id, 'priority') or 0)
+  redis.call('HSET', prefix .. id, 'delay', 0)
+  if priority > 0 then redis.call('ZADD', prefix .. 'prioritized', string.format('%.0f', priority * 4294967296), id)
+  else redis.call('RPUSH', prefix .. 'wait', id) end
+  redis.call('ZADD', prefix .. 'marker', 0, '0')
+  return true, true
+end`;
+
+/** Everybody who waits for a scope asks again, in the order of their turns. KEYS: its turns. */
+export const wakeScript = `${wakeUpLua}
+local woken = 0
+for _, waiting in ipairs(redis.call('ZRANGE', KEYS[1], 0, 255)) do
+  if wakeUp(waiting) then woken = woken + 1 end
+end
+return woken`;
+
 /**
  * `settle(job, k, a, member, actual, release)`: corrects what was reserved by what was used (`''`: the estimate
  * stands), once per admission; then, with `release`, gives leases back and wakes whoever waits for one. KEYS and ARGV as
  * `admit` takes them.
  */
-export const settleLua = `
+export const settleLua = `${wakeUpLua}
 local function settle(job, k, a, member, actual, release)
   local reserved = redis.call('HGET', job, '${fields.reserved}')
   if reserved then redis.call('HDEL', job, '${fields.reserved}') end
@@ -175,19 +197,14 @@ local function settle(job, k, a, member, actual, release)
       if corrected ~= 0 then redis.call('HINCRBY', limit, 'tokens', string.format('%.0f', corrected)) end
     end
     if release and tonumber(ARGV[at + 5]) > 0 and redis.call('ZREM', leases, member) == 1 then
-      -- The foremost that still waits goes to the front of its queue; one that has gone loses its turn.
-      for _, waiting in ipairs(redis.call('ZRANGE', turns, 0, 7)) do
-        local queue, id = string.match(waiting, '^([^:]*):(.*)$')
-        local prefix = '${keyPrefix}:' .. queue .. ':'
-        if redis.call('ZREM', prefix .. 'delayed', id) == 1 then
-          local priority = tonumber(redis.call('HGET', prefix .. id, 'priority') or 0)
-          redis.call('HSET', prefix .. id, 'delay', 0)
-          if priority > 0 then redis.call('ZADD', prefix .. 'prioritized', string.format('%.0f', priority * 4294967296), id)
-          else redis.call('RPUSH', prefix .. 'wait', id) end
-          redis.call('ZADD', prefix .. 'marker', 0, '0')
-          break
-        end
-        if redis.call('EXISTS', prefix .. id) == 0 then redis.call('ZREM', turns, waiting) end
+      -- The foremost that still waits goes to the front of its queue; one that has gone loses its turn. More than one where the
+      -- limit was raised: those on their way already count.
+      local places, woken = tonumber(ARGV[at + 5]) - redis.call('ZCARD', leases), 0
+      for _, waiting in ipairs(redis.call('ZRANGE', turns, 0, 15)) do
+        local isWoken, isThere = wakeUp(waiting)
+        if isWoken then woken = woken + 1 end
+        if isThere then places = places - 1 else redis.call('ZREM', turns, waiting) end
+        if woken > 0 and places <= 0 then break end
       end
     end
   end

@@ -1,6 +1,6 @@
 import type { Lane } from '@aimm/contracts';
 import type { Redis } from 'ioredis';
-import { argumentsPerScope, holdScript, keysPerScope, paceScript } from './admission-scripts.ts';
+import { argumentsPerScope, holdScript, keysPerScope, paceScript, wakeScript } from './admission-scripts.ts';
 import { keys } from './names.ts';
 
 /** Limits as config and environment give them; absent: none. */
@@ -112,17 +112,27 @@ export interface Admission {
   /** The queue alone pauses, since its provider's limit is used up for so long. */
   pause(queue: string, ms: number): Promise<void>;
   pace(scope: LimitScope, pace: Pace): Promise<void>;
+  /** Somebody waits for this scope: it is woken where limits change. */
+  noteRefused(scope: LimitScope): void;
+  /** Limits have changed: whoever was seen to wait for a place asks again now. */
+  wake(): Promise<void>;
 }
 
 type Scripted = Redis & {
   aimmHold(limit: string, limiter: string, holdMs: number, pauseMs: number): Promise<null>;
   aimmPace(limit: string, ...argv: (string | number)[]): Promise<null>;
+  aimmWake(turns: string): Promise<number>;
 };
+
+/** Scopes that are remembered as waited for; what is beyond that comes by its own time. */
+const maxWaitedFor = 1_000;
 
 export function createAdmission(redis: Redis): Admission {
   redis.defineCommand('aimmHold', { numberOfKeys: 2, lua: holdScript });
   redis.defineCommand('aimmPace', { numberOfKeys: 1, lua: paceScript });
+  redis.defineCommand('aimmWake', { numberOfKeys: 1, lua: wakeScript });
   const scripted = redis as Scripted;
+  const waitedFor = new Set<string>();
   const wakeUps = new Map<string, { at: number; timer: NodeJS.Timeout }>();
   /**
    * A worker that found its queue full blocks for a marker, and BullMQ adds none for a job with a priority that is put
@@ -140,6 +150,14 @@ export function createAdmission(redis: Redis): Admission {
     wakeUps.set(queue, { at, timer: setTimeout(wake, Math.min(ms + 5, 2 ** 31 - 1)).unref() });
   };
   return {
+    noteRefused(scope) {
+      if (waitedFor.size < maxWaitedFor) waitedFor.add(toName(scope));
+    },
+    async wake() {
+      const names = [...waitedFor];
+      waitedFor.clear();
+      await Promise.all(names.map((name) => scripted.aimmWake(keys.turns(name))));
+    },
     async hold(scope, queue, ms) {
       const whole = Math.ceil(ms);
       const pauseMs = scope.kind === 'provider' ? whole : 0;

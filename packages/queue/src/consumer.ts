@@ -11,7 +11,7 @@ import { createErrorLog } from './error-log.ts';
 import { createFairOrder } from './fair-order.ts';
 import type { Handlers } from './job-context.ts';
 import { toLimiter } from './limits.ts';
-import { keyPrefix } from './names.ts';
+import { keyPrefix, keys } from './names.ts';
 import { createPaceMeter } from './pace.ts';
 import { isGivenUp } from './reasons.ts';
 import { runJob, type RunningJobs } from './run-job.ts';
@@ -20,6 +20,9 @@ import type { Settlement } from './settlement.ts';
 
 /** Silent workers are looked for this often, or thrice per lock where that is shorter. */
 const stalledIntervalMs = 5_000;
+/** Ending a job without a call takes milliseconds. */
+const drainedAtOnce = 16;
+const unlimitedConcurrency = 1_000_000;
 /** A job that took its worker down more often is poison. */
 const maxStalledByDefault = 3;
 
@@ -57,6 +60,15 @@ export interface ConsumerOptions {
 export interface Consumer {
   /** Starts taking jobs of a queue; of one that is consumed already, applies the new limits. */
   consume(queue: QueueToConsume): Promise<void>;
+  /** Limits have changed: jobs that were put aside for one ask again. */
+  wake(): Promise<void>;
+  /** Takes no more jobs of a queue; those that run here go on. */
+  leave(queue: string): void;
+  /**
+   * Takes all that waits in a queue that nobody is to serve any more, at once and whatever it waits for: its handler says how it
+   * ends. Until `leave`. Can be repeated.
+   */
+  drain(queue: string): Promise<void>;
   /** Ids of the jobs that run here. */
   running(): string[];
   /** Stops taking jobs, lets running ones finish for `graceMs`, hands back the rest. */
@@ -66,6 +78,7 @@ export interface Consumer {
 export function createConsumer(options: ConsumerOptions): Consumer {
   const { redis, handlers, logger, tally, now = Date.now } = options;
   const workers = new Map<string, Worker>();
+  const closing = new Set<Promise<void>>();
   const queues = new Map<string, Queue>();
   const running: RunningJobs = new Map();
   const checkpoints = createCheckpoints(redis);
@@ -159,17 +172,43 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     return worker;
   };
 
+  const leave = (name: string) => {
+    const worker = workers.get(name);
+    if (worker === undefined) return;
+    workers.delete(name);
+    lines.delete(name);
+    const closed = worker
+      .close()
+      .catch((error: unknown) => logger.warn({ err: error, queue: name }, 'Leaving a queue failed'))
+      .finally(() => closing.delete(closed));
+    closing.add(closed);
+  };
+  const consume = async (wanted: QueueToConsume) => {
+    const { name, globalConcurrency } = wanted;
+    // A worker of BullMQ that is full looks at its new size only once a job ends, which may take minutes.
+    if (wanted.concurrency > (workers.get(name)?.concurrency ?? wanted.concurrency)) leave(name);
+    const worker = workers.get(name) ?? open(wanted);
+    worker.concurrency = wanted.concurrency;
+    // BullMQ reads it at every job that it takes.
+    worker.opts.limiter = toLimiter(wanted.requestsPerMinute);
+    if (globalConcurrency === undefined) return;
+    lines.add(name);
+    await queueFor(name).setGlobalConcurrency(globalConcurrency);
+    // Whoever found the queue full sleeps until there is a marker.
+    await redis.zadd(keys.marker(name), 0, '0');
+    await order.release(name);
+  };
+
   return {
-    async consume(wanted) {
-      const worker = workers.get(wanted.name) ?? open(wanted);
-      worker.concurrency = wanted.concurrency;
-      // BullMQ reads it at every job that it takes.
-      worker.opts.limiter = toLimiter(wanted.requestsPerMinute);
-      if (wanted.globalConcurrency !== undefined) {
-        lines.add(wanted.name);
-        await queueFor(wanted.name).setGlobalConcurrency(wanted.globalConcurrency);
-        await order.release(wanted.name);
-      }
+    consume,
+    wake: () => admission.wake(),
+    leave,
+    async drain(name) {
+      // Nobody is called any more: a pause that the provider asked for is nobody's business, nor is a time to try again. First, as a
+      // worker that finds its queue paused sleeps for up to half a minute.
+      await redis.del(keys.limiter(name));
+      await consume({ name, concurrency: drainedAtOnce, globalConcurrency: unlimitedConcurrency });
+      await queueFor(name).promoteJobs({ count: 1_000 });
     },
     running: () => [...running.keys()],
     async close(graceMs) {
@@ -180,7 +219,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
           job.abort(new ModelManagerError('cancelled', 'The worker is shutting down.', { retryable: true }));
         }
       }, graceMs);
-      await Promise.all([...workers.values()].map((worker) => worker.close()));
+      await Promise.all([...[...workers.values()].map((worker) => worker.close()), ...closing]);
       clearTimeout(timer);
       await Promise.all([...queues.values()].map((queue) => queue.close()));
       await cancels.close();

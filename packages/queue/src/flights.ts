@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import {
+  type ErrorShape,
   type Flight,
   type GeneratePayload,
   GenerationResult,
@@ -25,7 +26,7 @@ import { keys } from './names.ts';
 import { generationRecord, type Producer } from './producer.ts';
 import { toIndexMember } from './request-index.ts';
 import { requestTtlMs } from './requests.ts';
-import { type Follower, isOwnFailure, isWorthKeeping, toSharedResult } from './shared-answer.ts';
+import { type Follower, isBrokenOff, isOwnFailure, isWorthKeeping, toSharedResult } from './shared-answer.ts';
 
 /** A request that may be answered by the cache or by another's call. */
 export type Shareable = GeneratePayload & { flight: Flight };
@@ -73,7 +74,7 @@ const slotGraceMs = 60_000;
 type Scripted = Redis & {
   aimmJoin(count: number, ...argv: (string | number)[]): Promise<[string, ...(string | number)[]]>;
   aimmLand(...argv: (string | number)[]): Promise<string[]>;
-  aimmPromote(...argv: string[]): Promise<[] | [follower: string, request: string]>;
+  aimmPromote(...argv: (string | number)[]): Promise<[] | ['shown'] | [follower: string, request: string]>;
   aimmLeave(flight: string, requestId: string): Promise<number>;
 };
 
@@ -90,7 +91,7 @@ export function createFlights({ redis, budgets, producer }: FlightsOptions): Fli
   redis.defineCommand('aimmLeave', { numberOfKeys: 1, lua: leaveScript });
   const scripted = redis as Scripted;
 
-  const passOn: Flights['passOn'] = async (flight, leaderId, fence) => {
+  const promote = async (flight: Flight, leaderId: string, fence?: Fence, broken = '') => {
     const [follower, request] = await scripted.aimmPromote(
       fence?.lockKey ?? keys.flight(flight.id),
       keys.flight(flight.id),
@@ -98,9 +99,14 @@ export function createFlights({ redis, budgets, producer }: FlightsOptions): Fli
       fence?.token ?? '',
       leaderId,
       flight.id,
+      broken,
+      replyStreamLength,
     );
+    if (follower === 'shown') return 'shown';
     return follower !== undefined && request !== undefined && lead(flight, follower, request);
   };
+  const passOn: Flights['passOn'] = async (flight, leaderId, fence) =>
+    (await promote(flight, leaderId, fence)) === true;
 
   const lead = async (flight: Flight, follower: string, request: string): Promise<true> => {
     const payload = toPayload(flight, follower, request);
@@ -146,6 +152,8 @@ export function createFlights({ redis, budgets, producer }: FlightsOptions): Fli
           toIndexMember(payload),
           payload.enqueuedAt,
           payload.client,
+          payload.stream ? (payload.replyTo ?? '') : '',
+          replyStreamLength,
         ),
       );
       switch (state) {
@@ -163,8 +171,9 @@ export function createFlights({ redis, budgets, producer }: FlightsOptions): Fli
       const { flight, cache, requestId } = payload;
       if (flight === undefined) return [];
       if (isOwnFailure(outcome, payload, rows)) {
-        await passOn(flight, requestId, fence);
-        return [];
+        const broken = isBrokenOff(outcome, payload, rows) ? toBreak(payload, flight, outcome.error) : '';
+        // Where all who wait were shown the text of a call that broke, its end is theirs as well.
+        if ((await promote(flight, requestId, fence, broken)) !== 'shown') return [];
       }
       const result = outcome.status === 'succeeded' ? GenerationResult.parse(outcome.value) : undefined;
       const isKept = result !== undefined && cache !== undefined && isWorthKeeping(result);
@@ -209,6 +218,12 @@ function parseFollower(json: string): Follower {
 
 function toPayload(flight: Flight, follower: string, request: string): JobPayload<'generate'> {
   return jobs.generate.payload.parse({ ...parseFollower(follower), request: JSON.parse(request), flight });
+}
+
+/** What those hear who were shown the text of a call that broke. */
+function toBreak({ requestId }: GeneratePayload, { id: flight }: Flight, reason: ErrorShape): string {
+  const place = { requestId, attempt: Number.MAX_SAFE_INTEGER, seq: Number.MAX_SAFE_INTEGER, flight };
+  return JSON.stringify({ ...place, type: 'reset', reason, again: true } satisfies Reply);
 }
 
 /** What every follower is told, but for its id. */

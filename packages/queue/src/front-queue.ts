@@ -51,7 +51,8 @@ const closeWithinMs = 1_000;
 export interface FrontQueueOptions {
   redisUrl: string;
   frontId: string;
-  providers: readonly string[];
+  /** Read anew each time: the configuration may change. */
+  providers: () => readonly string[];
   logger: Logger;
 }
 
@@ -78,6 +79,16 @@ export function openFrontQueue({ redisUrl, frontId, providers, logger }: FrontQu
   });
   // Opened when first asked for: BullMQ talks to Redis as soon as a queue is made.
   let directory: QueueDirectory | undefined;
+  let listed = '';
+  const openDirectory = () => {
+    const ids = providers();
+    if (directory === undefined || listed !== ids.join()) {
+      void directory?.close();
+      directory = createQueueDirectory(redis, ids, logger);
+      listed = ids.join();
+    }
+    return directory;
+  };
 
   return {
     clock,
@@ -97,12 +108,10 @@ export function openFrontQueue({ redisUrl, frontId, providers, logger }: FrontQu
     workers: () => withRedis(redis, () => listWorkers(redis)),
     cooldowns: () => withRedis(redis, () => readCooldowns(redis, clock.now)),
     counts: () =>
-      withRedis(redis, () => (directory ??= createQueueDirectory(redis, providers, logger)).counts()).catch(
-        (error: unknown) => {
-          directory = undefined;
-          throw error;
-        },
-      ),
+      withRedis(redis, () => openDirectory().counts()).catch((error: unknown) => {
+        directory = undefined;
+        throw error;
+      }),
     async ping() {
       const startedAt = performance.now();
       await withRedis(redis, () => redis.ping());

@@ -34,6 +34,8 @@ export interface JobContext {
   keepPartialText(text: string): void;
   /** What is to become of the job after a call failed. */
   decide(error: unknown): Decision;
+  /** Lets no further call start at whoever asked to wait, from now on: writing what the call cost comes after. */
+  hold(decision: Decision): Promise<void>;
   /** Runs `work` once jobs added to this one as children have ended; then the job starts anew. Never returns. */
   waitForChild(generation: JobPayload<'generate'>): Promise<never>;
   /** How another job of this request ended. */

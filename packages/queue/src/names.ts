@@ -54,6 +54,7 @@ export const keys = {
   leases: (scope: string) => `${keyPrefix}:leases:${scope}`,
   turns: (scope: string) => `${keyPrefix}:turns:${scope}`,
   failed: (queue: string) => `${keyPrefix}:${queue}:failed`,
+  completed: (queue: string) => `${keyPrefix}:${queue}:completed`,
   /** Where BullMQ keeps jobs, but for those that completed. */
   sortedPlaces: (queue: string) =>
     ['prioritized', 'delayed', 'waiting-children', 'failed'].map((place) => `${keyPrefix}:${queue}:${place}`),
@@ -69,14 +70,20 @@ export const keys = {
   tokenChannel: `${keyPrefix}:tokens`,
   worker: (workerId: string) => `${keyPrefix}:worker:${workerId}`,
   workers: `${keyPrefix}:workers`,
+  served: `${keyPrefix}:served`,
   listing: (provider: string) => `${keyPrefix}:listing:${provider}`,
   cache: (key: string) => `${keyPrefix}:cache:${key}`,
   slot: (slot: string) => `${keyPrefix}:flying:${slot}`,
   flight: (id: string) => `${keyPrefix}:flight:${id}`,
+  /** What a flight's call has said so far, for those who join later; and the reply streams of those who listen. */
+  said: (flight: string) => `${keyPrefix}:said:${flight}`,
+  listeners: (flight: string) => `${keyPrefix}:listeners:${flight}`,
   budget: (name: string) => `${keyPrefix}:budget:${name}`,
   cooldowns: `${keyPrefix}:cooldowns`,
   calls: (provider: string) => `${keyPrefix}:calls:${provider}`,
   picks: (provider: string) => `${keyPrefix}:picks:${provider}`,
+  /** Calls under way with each of a provider's keys, by job. */
+  keyCalls: (provider: string) => `${keyPrefix}:key-calls:${provider}`,
   poolTurn: (pool: string) => `${keyPrefix}:pool-turn:${pool}`,
   metrics: `${keyPrefix}:metrics`,
   metricsBatch: (processId: string) => `${keyPrefix}:metrics-batch:${processId}`,
@@ -84,6 +91,10 @@ export const keys = {
   unsettled: `${keyPrefix}:unsettled`,
   reconciler: `${keyPrefix}:reconciler`,
   failuresSeen: (queue: string) => `${keyPrefix}:failures-seen:${queue}`,
+  contentSeen: (queue: string, set: string) => `${keyPrefix}:content-seen:${queue}:${set}`,
+  /** Sorted set of the jobs that have ended and whose content is needed for a little longer. */
+  contentLeft: `${keyPrefix}:content-left`,
+  logRewritten: `${keyPrefix}:log-rewritten`,
 };
 
 /** Fields of ours in BullMQ's job hash: they live and are removed with the job. */
@@ -98,4 +109,6 @@ export const fields = {
   passedSince: 'aimm:passed-since',
   /** Why and until when it was put back, as JSON. */
   waits: 'aimm:waits',
+  /** Its prompt and its answer were removed. */
+  emptied: 'aimm:emptied',
 } as const;

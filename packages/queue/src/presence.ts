@@ -7,6 +7,8 @@ export const WorkerPresence = z.object({
   id: z.string(),
   host: z.string(),
   pid: z.number(),
+  /** Of this system, which all processes should share. */
+  version: z.string().optional(),
   startedAt: z.number(),
   seenAt: z.number(),
   /** How the process fares. */
@@ -30,16 +32,20 @@ export type WorkerPresence = z.infer<typeof WorkerPresence>;
 const ttlMs = 15_000;
 const renewMs = 4_000;
 
-/** By Redis' clock: a worker whose own is wrong must not hide the others. KEYS: the worker, workers. ARGV: JSON, id, time to live. */
+/**
+ * By Redis' clock: a worker whose own is wrong must not hide the others. KEYS: the worker, workers, served providers. ARGV: JSON, id,
+ * time to live, providers.
+ */
 const announceScript = `
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[3])
 redis.call('ZADD', KEYS[2], string.format('%.0f', now), ARGV[2])
-redis.call('ZREMRANGEBYSCORE', KEYS[2], 0, string.format('%.0f', now - ARGV[3]))`;
+redis.call('ZREMRANGEBYSCORE', KEYS[2], 0, string.format('%.0f', now - ARGV[3]))
+for i = 4, #ARGV do redis.call('ZADD', KEYS[3], string.format('%.0f', now), ARGV[i]) end`;
 
 type Scripted = Redis & {
-  aimmAnnounce(worker: string, workers: string, json: string, id: string, ttlMs: number): Promise<null>;
+  aimmAnnounce(...argv: (string | number)[]): Promise<null>;
 };
 
 /** Announces a worker until closed. `announce` sends what has changed at once. */
@@ -47,11 +53,13 @@ export function createPresence(
   redis: Redis,
   describe: () => Omit<WorkerPresence, 'seenAt'>,
 ): { announce(): Promise<void>; close(): Promise<void> } {
-  redis.defineCommand('aimmAnnounce', { numberOfKeys: 2, lua: announceScript });
+  redis.defineCommand('aimmAnnounce', { numberOfKeys: 3, lua: announceScript });
   const announce = async () => {
     const presence: WorkerPresence = { ...describe(), seenAt: Date.now() };
     const json = JSON.stringify(presence);
-    await (redis as Scripted).aimmAnnounce(keys.worker(presence.id), keys.workers, json, presence.id, ttlMs);
+    const { id, providers } = presence;
+    const served = providers.map((provider) => provider.id);
+    await (redis as Scripted).aimmAnnounce(keys.worker(id), keys.workers, keys.served, json, id, ttlMs, ...served);
   };
   const timer = setInterval(() => void announce().catch(() => undefined), renewMs).unref();
   return {
@@ -62,6 +70,17 @@ export function createPresence(
       if (redis.status === 'ready') await redis.multi().del(keys.worker(id)).zrem(keys.workers, id).exec();
     },
   };
+}
+
+/** Older than any job that may still wait for it. */
+const forgottenMs = 8 * 24 * 3_600_000;
+
+/** Providers that some worker served once, and none has for `unservedMs`. */
+export async function listUnserved(redis: Redis, unservedMs: number): Promise<string[]> {
+  const [seconds] = await redis.time();
+  const now = Number(seconds) * 1_000;
+  await redis.zremrangebyscore(keys.served, '-inf', now - forgottenMs);
+  return redis.zrangebyscore(keys.served, '-inf', now - unservedMs);
 }
 
 /** Workers that reported within the last 15 s. */

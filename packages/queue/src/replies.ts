@@ -4,13 +4,14 @@ import type { Redis } from 'ioredis';
 import { disconnect } from './connection.ts';
 import { replyStreamLength } from './checkpoints.ts';
 import { keys } from './names.ts';
+import { tellScript } from './tell-script.ts';
 
 /** What a reply carries besides its place in the order. */
 export type ReplyBody =
   | { type: 'started' }
   | { type: 'text'; text: string }
   | { type: 'reasoning'; text: string }
-  | { type: 'reset'; reason: Extract<Reply, { type: 'reset' }>['reason'] }
+  | Pick<Extract<Reply, { type: 'reset' }>, 'type' | 'reason' | 'again'>
   | Pick<Extract<Reply, { type: 'waiting' }>, 'type' | 'untilMs' | 'reason' | 'why'>;
 
 /** Sends what happens in one job to the front that waits for it. Never awaited: parts are a courtesy, outcomes are not. */
@@ -25,19 +26,53 @@ export interface ReplyWriter {
 /** Text that arrives within this time travels as one part: a vendor's tokens come faster than anybody reads. */
 const coalesceMs = 25;
 const coalesceChars = 2_048;
+/** Where the request itself is told no text, only those who may have joined it. */
+const unreadMs = 100;
 
-/** `firstSeq`: above those of the job's earlier runs, as parts of one call may come from several runs. */
-export function createReplyWriter(
-  redis: Redis,
-  stream: string | undefined,
-  requestId: string,
-  firstSeq = 0,
-): ReplyWriter {
+export interface ReplyWriterOptions {
+  redis: Redis;
+  /** Absent: nobody waits. */
+  stream: string | undefined;
+  requestId: string;
+  /** Above those of the job's earlier runs, as parts of one call may come from several runs. */
+  firstSeq: number;
+  /** Others share the call, or may join at any time. `hears`: what the request itself is told, of all that is sent. */
+  flight?: { id: string; hears: (type: ReplyBody['type']) => boolean } | undefined;
+}
+
+type Scripted = Redis & { aimmTell(...argv: (string | number)[]): Promise<null> };
+
+export function createReplyWriter({ redis, stream, requestId, firstSeq, flight }: ReplyWriterOptions): ReplyWriter {
+  if (flight !== undefined) redis.defineCommand('aimmTell', { numberOfKeys: 4, lua: tellScript });
+  const isRead = flight === undefined || (stream !== undefined && flight.hears('text'));
   let seq = firstSeq;
   let pending: { attempt: number; type: 'text' | 'reasoning'; text: string } | undefined;
   let timer: NodeJS.Timeout | undefined;
 
+  const share = (attempt: number, body: ReplyBody, { id, hears }: NonNullable<typeof flight>) => {
+    const place = JSON.stringify({ requestId, attempt, seq: seq++ }).slice(0, -1);
+    const isHeard = stream !== undefined && hears(body.type);
+    const text = body.type === 'text' ? JSON.stringify(body.text).slice(1, -1) : '';
+    (redis as Scripted)
+      .aimmTell(
+        isHeard ? stream : keys.flight(id),
+        keys.flight(id),
+        keys.said(id),
+        keys.listeners(id),
+        requestId,
+        replyStreamLength,
+        place,
+        `,"flight":${JSON.stringify(id)}`,
+        `,${JSON.stringify(body).slice(1)}`,
+        isHeard ? 1 : 0,
+        attempt,
+        body.type,
+        text,
+      )
+      .catch(() => undefined);
+  };
   const write = (attempt: number, body: ReplyBody) => {
+    if (flight !== undefined) return share(attempt, body, flight);
     if (stream === undefined) return;
     const reply = JSON.stringify({ requestId, attempt, seq: seq++, ...body } satisfies Reply);
     // NOMKSTREAM: a front that has gone must not get a new stream that nobody would ever delete.
@@ -64,7 +99,7 @@ export function createReplyWriter(
       if (pending !== undefined && (pending.type !== body.type || pending.attempt !== attempt)) flush();
       pending = { attempt, type: body.type, text: (pending?.text ?? '') + body.text };
       if (pending.text.length >= coalesceChars) flush();
-      else timer ??= setTimeout(flush, coalesceMs);
+      else timer ??= setTimeout(flush, isRead ? coalesceMs : unreadMs);
     },
   };
 }
@@ -94,6 +129,9 @@ export interface ReplyReaderOptions {
 export function createReplyReader({ redis, blocking, frontId, logger }: ReplyReaderOptions): ReplyReader {
   const stream = keys.replies(frontId);
   const listeners = new Map<string, (reply: Reply) => void>();
+  /** Who of this front's requests listens to a flight, and to which each does. */
+  const flights = new Map<string, Set<string>>();
+  const flightOf = new Map<string, string>();
   let lastId = '0-0';
   let closed = false;
   let stopReading = () => {};
@@ -118,7 +156,23 @@ export function createReplyReader({ redis, blocking, frontId, logger }: ReplyRea
       logger.warn({ issues: parsed.error.issues.length }, 'Dropped a reply of an unknown form');
       return;
     }
-    listeners.get(parsed.data.requestId)?.(parsed.data);
+    const { data: reply } = parsed;
+    const own = listeners.get(reply.requestId);
+    if (reply.type === 'joined' && own !== undefined) join(reply.requestId, reply.flight);
+    own?.(reply);
+    if (reply.type === 'joined' || reply.flight === undefined) return;
+    for (const id of flights.get(reply.flight) ?? []) if (id !== reply.requestId) listeners.get(id)?.(reply);
+  };
+  const join = (requestId: string, flight: string) => {
+    const joined = flights.get(flight) ?? new Set();
+    flights.set(flight, joined.add(requestId));
+    flightOf.set(requestId, flight);
+  };
+  const leave = (requestId: string) => {
+    const flight = flightOf.get(requestId) ?? '';
+    flightOf.delete(requestId);
+    flights.get(flight)?.delete(requestId);
+    if (flights.get(flight)?.size === 0) flights.delete(flight);
   };
 
   /**
@@ -153,7 +207,10 @@ export function createReplyReader({ redis, blocking, frontId, logger }: ReplyRea
     stream,
     listen(requestId, listener) {
       listeners.set(requestId, listener);
-      return () => void listeners.delete(requestId);
+      return () => {
+        listeners.delete(requestId);
+        leave(requestId);
+      };
     },
     async close() {
       closed = true;

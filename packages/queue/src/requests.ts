@@ -14,6 +14,7 @@ export const requestTtlMs = 24 * 3_600_000;
 export interface JobState {
   /** `missing`: removed, aged out, or lost with a Redis that came back empty. */
   status: RequestStatus | 'missing';
+  /** Absent where it succeeded and its answer is not kept any more. */
   outcome?: Outcome;
   /** 1 = next to run; only while queued. */
   position?: number;
@@ -137,7 +138,8 @@ async function readJob(redis: Redis, queue: string, jobId: string): Promise<JobS
   const text = partial == null ? {} : { partialText: partial };
   if (outcomeJson != null) {
     const outcome = Outcome.parse(JSON.parse(outcomeJson));
-    if (outcome.status === 'succeeded') return { status: 'succeeded', outcome };
+    // Null: its answer was removed.
+    if (outcome.status === 'succeeded') return { status: 'succeeded', ...(outcome.value !== null && { outcome }) };
     if (outcome.continues === true) return { status: 'running' };
     return { status: outcome.error.code === 'cancelled' ? 'cancelled' : 'failed', outcome, ...text };
   }

@@ -17,7 +17,7 @@ import { CallFailedError, type Handler, type Handlers, type JobContext } from '.
 import { fields, keys, modelOf, queueOf } from './names.ts';
 import { generationOptions, toRankedJob } from './producer.ts';
 import { toReason } from './reasons.ts';
-import { createReplyWriter } from './replies.ts';
+import { createReplyWriter, type ReplyBody } from './replies.ts';
 import type { SameModelFirst } from './same-model-first.ts';
 import { createRequests } from './requests.ts';
 import type { Settlement } from './settlement.ts';
@@ -94,7 +94,16 @@ type AnyPayload = {
   deadlineAt?: number;
   startBy?: number;
   attempts?: number;
+  flight?: JobPayload<'generate'>['flight'];
+  stream?: boolean;
+  quiet?: boolean;
 };
+
+/** What is sent for others who share the call is more than what the request itself wants to be told. */
+function isHeard({ stream, quiet }: AnyPayload, type: ReplyBody['type']): boolean {
+  if (type === 'text' || type === 'reasoning') return stream === true;
+  return type !== 'started' || quiet !== true;
+}
 
 function createRun(job: Job, token: string, signal: AbortSignal | undefined, payload: AnyPayload, options: RunOptions) {
   const { redis, queue, checkpoints, running, now } = options;
@@ -104,8 +113,16 @@ function createRun(job: Job, token: string, signal: AbortSignal | undefined, pay
   const logger = options.logger.child({ queue: queue.name, jobId });
   const controller = new AbortController();
   const abort = (reason: Error) => controller.abort(reason);
-  const writer = createReplyWriter(redis, payload.replyTo, requestId, toFirstSeq(job, payload));
+  const { flight, replyTo: stream } = payload;
+  const writer = createReplyWriter({
+    redis,
+    stream,
+    requestId,
+    firstSeq: toFirstSeq(job, payload),
+    flight: flight && { id: flight.id, hears: (type) => isHeard(payload, type) },
+  });
   let settled = false;
+  let held = false;
   /** The call of this run that its limits let start. */
   let admitted: EndedCall | undefined;
   let checkpointed = false;
@@ -147,11 +164,13 @@ function createRun(job: Job, token: string, signal: AbortSignal | undefined, pay
       checkpointed = true;
       const opened = await checkpoints.open(handle, fresh, need);
       if (opened.state === 'fresh' && need !== undefined) admitted = { scopes: need.scopes };
+      if (opened.state === 'refused') options.admission.noteRefused(opened.refusal.scope);
       return opened;
     },
     async start(checkpoint, need) {
       const refusal = await checkpoints.start(handle, checkpoint, need, admitted?.tokens);
       if (refusal === undefined && need !== undefined) admitted = { scopes: need.scopes };
+      if (refusal !== undefined) options.admission.noteRefused(refusal.scope);
       return refusal;
     },
     spent: (tokens) => void (admitted &&= { ...admitted, tokens }),
@@ -193,6 +212,11 @@ function createRun(job: Job, token: string, signal: AbortSignal | undefined, pay
         leaving: options.isLeaving() && controller.signal.aborted,
         random: Math.random(),
       });
+    },
+    async hold(decision) {
+      if (held || decision.action !== 'pause') return;
+      held = true;
+      await options.admission.hold(toHeldScope(job, decision.error), queue.name, decision.delayMs);
     },
     async waitForChild(generation) {
       const child = options.queueFor(queueOf('generate', generation.provider));
@@ -269,7 +293,7 @@ async function afterFailure(
     case 'retry':
       return Object.assign(new Error(toReason(decision.error)), { delayMs: decision.delayMs });
     case 'pause':
-      await admission.hold(toHeldScope(job, decision.error), queue.name, decision.delayMs);
+      await context.hold(decision);
       if (decision.error.appliesTo !== 'model') return Worker.RateLimitError();
       await job.moveToDelayed(Date.now() + decision.delayMs, token);
       return new DelayedError();

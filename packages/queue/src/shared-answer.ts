@@ -54,6 +54,16 @@ export function isWorthKeeping({ finishReason, warnings }: GenerationResult): bo
   return isWhole && !warnings.some(({ code }) => code === 'demo');
 }
 
+/** Whether a call was not tried again only because the request's own client had read the beginning. */
+export function isBrokenOff(
+  outcome: Outcome,
+  { stream, allowRestart }: Partial<GeneratePayload>,
+  rows: readonly LedgerRow[],
+): outcome is Extract<Outcome, { status: 'failed' }> {
+  if (outcome.status === 'succeeded' || stream !== true || allowRestart === true) return false;
+  return outcome.error.retryable && rows.at(-1)?.status === 'partial';
+}
+
 /**
  * Whether a failure is the request's own, which those who wait for the same call do not share: it was cancelled, or ran out of its
  * own time. What a provider said is everybody's.
@@ -65,8 +75,7 @@ export function isOwnFailure(
 ): boolean {
   if (outcome.status === 'succeeded') return false;
   const { code, retryable } = outcome.error;
-  // Not tried again only because its own client had read the beginning.
-  if (stream === true && allowRestart !== true && retryable && rows.at(-1)?.status === 'partial') return true;
+  if (isBrokenOff(outcome, { stream, allowRestart }, rows)) return true;
   // A provider that asks to wait ends those only who would not wait so long.
   if (code === 'rate_limited' || code === 'overloaded') return startBy !== undefined;
   return code === 'cancelled' || (code === 'timeout' && !retryable);

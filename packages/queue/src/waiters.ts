@@ -1,4 +1,4 @@
-import { type Flight, ModelManagerError, type Outcome, type Reply } from '@aimm/contracts';
+import { type ErrorShape, type Flight, ModelManagerError, type Outcome, type Reply } from '@aimm/contracts';
 import type { Logger, Tally } from '@aimm/runtime';
 import { fromReason } from './reasons.ts';
 import type { ReplyReader } from './replies.ts';
@@ -71,6 +71,8 @@ export function createWaiters({
       entry.settle(state.outcome);
     } else if (state?.status === 'failed' || state?.status === 'cancelled') {
       entry.settle({ status: 'failed', error: fromReason(state.failedReason) });
+    } else if (state?.status === 'succeeded') {
+      entry.settle(failed('outcome_unknown', 'It succeeded, and its answer is not kept any more (STORE_CONTENT=off).'));
     } else if (state === undefined || state.status === 'missing') {
       entry.missed += 1;
       if (entry.missed < 2) return;
@@ -110,6 +112,8 @@ export function createWaiters({
     wait(requestId, { deadlineAt, onPart }) {
       const { promise, resolve } = Promise.withResolvers<Outcome>();
       let at = { attempt: 0, seq: -1 };
+      /** Who makes the call: this request, or that whose call it shares. */
+      let source = requestId;
       const stop = () => {
         unlisten();
         entries.delete(requestId);
@@ -127,7 +131,17 @@ export function createWaiters({
         else if (reply.type === 'done' && reply.value !== null) settle({ status: 'succeeded', value: reply.value });
         // Too large to send: read it by id.
         else if (reply.type === 'done') void lookAfter(requestId, entry, { told: true }).catch(() => undefined);
-        else if (isNewer(reply, at)) {
+        else if (reply.type === 'joined') {
+          source = reply.leader;
+          at = { attempt: 0, seq: -1 };
+          onPart?.(reply);
+        } else if (reply.requestId !== source) {
+          // The call is another's now, and begins anew.
+          source = reply.requestId;
+          at = { attempt: reply.attempt, seq: reply.seq };
+          onPart?.({ ...reply, type: 'reset', reason: madeByAnother() });
+          if (reply.type !== 'reset') onPart?.(reply);
+        } else if (isNewer(reply, at)) {
           at = { attempt: reply.attempt, seq: reply.seq };
           onPart?.(reply);
         }
@@ -150,6 +164,11 @@ function isNewer(reply: Reply, at: { attempt: number; seq: number }): boolean {
 
 function failed(code: ModelManagerError['code'], message: string): Outcome {
   return { status: 'failed', error: new ModelManagerError(code, message).toShape() };
+}
+
+function madeByAnother(): ErrorShape {
+  const message = 'The request that made the call for all who ask the same has ended; another makes it now.';
+  return new ModelManagerError('cancelled', message, { retryable: true }).toShape();
 }
 
 function lost(): Outcome {

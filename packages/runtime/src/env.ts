@@ -27,6 +27,8 @@ const Environment = z.object({
   AIMM_AUTH_TOKEN: z.string().min(16, 'at least 16 characters').optional(),
   AIMM_REQUIRE_TOKEN: z.enum(['on', 'off'], 'on or off').default('off'),
   AIMM_MASTER_KEY: z.string().min(16, 'at least 16 characters').optional(),
+  /** What `aimm keys rotate` is to put in its place; workers that have both open keys under either. */
+  AIMM_NEW_MASTER_KEY: z.string().min(16, 'at least 16 characters').optional(),
   AIMM_DEMO: z.enum(['auto', 'on', 'off'], 'auto, on or off').default('auto'),
   AIMM_IDLE_SECONDS: count.min(1, 'at least 1').default(300),
   AIMM_MAX_PROMPT_BYTES: count.min(1, 'at least 1').default(1_000_000),
@@ -48,6 +50,10 @@ const Environment = z.object({
   AIMM_LOCK_SECONDS: count.min(2, 'at least 2').max(3_600, 'at most 3600').default(30),
   /** The ledger's rows are deleted after so many days; their sums stay. Unset: never. */
   USAGE_RETENTION_DAYS: count.min(1, 'at least 1').max(36_500, 'at most 36500').optional(),
+  /** off: prompts and answers are kept for the life of their job only. */
+  STORE_CONTENT: z.enum(['on', 'off'], 'on or off').default('on'),
+  /** How long an answer can be read after its request has ended, with STORE_CONTENT=off. */
+  CONTENT_DELIVERY_SECONDS: count.min(1, 'at least 1').max(86_400, 'at most 86400').default(60),
   LOG_LEVEL: z
     .enum(
       ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],

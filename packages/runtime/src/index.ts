@@ -3,8 +3,15 @@ export { loadEnvironment, type RawEnvironment, type RuntimeEnvironment } from '.
 export { checkJsonSchema, compileJsonSchema, type FindFaults, JsonSchemaError } from './json-schema.ts';
 export { createLogger, type Logger, type LoggerOptions, redactSecrets } from './logger.ts';
 export { isLoopbackName } from './loopback.ts';
-export { ensureMasterKey, findMasterKey, masterKeyFile } from './master-key.ts';
-export { isProviderKey, secretsOf, withoutProviderKeys } from './secrets.ts';
+export {
+  ensureMasterKeys,
+  findMasterKeys,
+  isMasterKeyRotating,
+  masterKeyFile,
+  prepareNextMasterKey,
+  replaceMasterKey,
+} from './master-key.ts';
+export { isProviderKey, masterKeyVariables, secretsOf, withoutProviderKeys } from './secrets.ts';
 export { createShutdown, exitOnUncaught, type Shutdown, type ShutdownOptions } from './shutdown.ts';
 export { createMetrics, type Metrics, metricDefinitions } from './metrics.ts';
 export { createTally, type Tally } from './metrics/tally.ts';

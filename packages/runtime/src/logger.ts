@@ -1,5 +1,5 @@
 import { hostname } from 'node:os';
-import { type Logger, pino, stdTimeFunctions } from 'pino';
+import { type Logger, pino, stdSerializers, stdTimeFunctions } from 'pino';
 import { createFloodGate } from './flood-gate.ts';
 
 export type { Logger } from 'pino';
@@ -11,6 +11,8 @@ export interface LoggerOptions {
   format: 'json' | 'pretty';
   /** Values that must never be printed, read anew at every line: keys may arrive while the process runs. */
   secrets?: () => readonly string[];
+  /** Whether lines may hold what vendors and libraries say of an error, which may cite prompts and answers; default true. */
+  citesErrors?: boolean;
 }
 
 /** Below this, lines are for whoever looks for something, and all of them are wanted. */
@@ -35,6 +37,8 @@ export async function createLogger(options: LoggerOptions): Promise<Logger> {
       level: options.level,
       base: { pid: process.pid, host: hostname() },
       timestamp: stdTimeFunctions.isoTime,
+      serializers: { err: options.citesErrors === false ? toBareError : toLoggedError },
+      ...(options.citesErrors === false && { formatters: { log: withoutVendorMessage } }),
       hooks: {
         streamWrite: (line) => redactSecrets(line, options.secrets?.() ?? []),
         logMethod(args, write, level) {
@@ -47,6 +51,30 @@ export async function createLogger(options: LoggerOptions): Promise<Logger> {
     destination,
   );
   return logger;
+}
+
+/** What Redis refused comes with the whole command, and so with what was asked or answered. */
+function toLoggedError(error: unknown): unknown {
+  if (!(error instanceof Error)) return error;
+  const { command: _command, ...rest } = stdSerializers.err(error);
+  return rest;
+}
+
+/** Of whose making it is, where it was thrown, and what it says where that is our own wording. */
+function toBareError(error: unknown): unknown {
+  if (!(error instanceof Error)) return { type: typeof error };
+  const isOurs = error.name === 'ModelManagerError' || error.name === 'ConfigError';
+  return {
+    type: error.name,
+    ...('code' in error && typeof error.code === 'string' && { code: error.code }),
+    ...(isOurs && { message: error.message }),
+    at: (error.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line)),
+    ...(error.cause !== undefined && { cause: toBareError(error.cause) }),
+  };
+}
+
+function withoutVendorMessage({ vendorMessage: _vendorMessage, ...line }: Record<string, unknown>) {
+  return line;
 }
 
 /** Loaded only where wanted: the pretty printer costs a start 40 ms. */

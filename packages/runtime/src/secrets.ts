@@ -1,11 +1,12 @@
 import type { RawEnvironment } from './env.ts';
 
-/** Opens the keys in the database, so it belongs where they do. */
-const masterKeyVariable = 'AIMM_MASTER_KEY';
+/** What opens the keys in the database, so it belongs where they do. */
+export const masterKeyVariables = ['AIMM_MASTER_KEY', 'AIMM_NEW_MASTER_KEY'] as const;
 
 /** The environment without the providers' keys, and what opens the stored ones, for processes that have no use for them. */
 export function withoutProviderKeys(raw: RawEnvironment): RawEnvironment {
-  return Object.fromEntries(Object.entries(raw).filter(([name]) => !isProviderKey(name) && name !== masterKeyVariable));
+  const kept: readonly string[] = masterKeyVariables;
+  return Object.fromEntries(Object.entries(raw).filter(([name]) => !isProviderKey(name) && !kept.includes(name)));
 }
 
 export function isProviderKey(name: string): boolean {

@@ -3,7 +3,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { ConfigError } from '../src/config-fault.ts';
-import { ensureMasterKey, findMasterKey, masterKeyFile } from '../src/master-key.ts';
+import {
+  ensureMasterKeys,
+  findMasterKeys,
+  isMasterKeyRotating,
+  masterKeyFile,
+  prepareNextMasterKey,
+  replaceMasterKey,
+} from '../src/master-key.ts';
+
+const ensureMasterKey = (env: Parameters<typeof ensureMasterKeys>[0]) => ensureMasterKeys(env)[0] ?? '';
+const findMasterKey = (env: Parameters<typeof findMasterKeys>[0]) => findMasterKeys(env)[0];
 
 describe('the master key', () => {
   let dir: string;
@@ -41,5 +51,26 @@ describe('the master key', () => {
     ensureMasterKey(env);
     writeFileSync(masterKeyFile(env), '');
     expect(() => ensureMasterKey(env)).toThrow(/at least 16 characters/);
+  });
+
+  test('and the one that is to follow it are both there until the change is made, each for this user alone', () => {
+    const old = ensureMasterKey(env);
+    const next = prepareNextMasterKey(env);
+    expect(next).not.toBe(old);
+    expect(statSync(`${masterKeyFile(env)}.next`).mode & 0o777).toBe(0o600);
+    expect(findMasterKeys(env)).toEqual([old, next]);
+    expect(isMasterKeyRotating(env)).toBe(true);
+    // Begun again after it was cut off: the same one.
+    expect(prepareNextMasterKey(env)).toBe(next);
+    replaceMasterKey(env);
+    expect(isMasterKeyRotating(env)).toBe(false);
+    expect(findMasterKeys(env)).toEqual([next]);
+    expect(statSync(masterKeyFile(env)).mode & 0o777).toBe(0o600);
+    expect(readdirSync(env.dataDir)).toEqual(['master.key']);
+  });
+
+  test('of the environment is followed by AIMM_NEW_MASTER_KEY', () => {
+    const both = { ...env, AIMM_MASTER_KEY: 'a passphrase of mine', AIMM_NEW_MASTER_KEY: 'the passphrase to come' };
+    expect(findMasterKeys(both)).toEqual(['a passphrase of mine', 'the passphrase to come']);
   });
 });

@@ -14,9 +14,12 @@ else runUnderOwnNode();
 async function runCommand() {
   if (module.enableCompileCache) module.enableCompileCache();
   const [command, ...rest] = process.argv.slice(2);
-  const wantsHelp = rest.includes('--help') || rest.includes('-h');
+  // What a shell asks at each TAB must not load the whole command.
+  if (command === '__complete') return import(new URL('../src/complete/main.ts', import.meta.url).href);
   const service = command === undefined && !process.stdin.isTTY ? 'mcp' : command;
-  const own = ['mcp', 'worker', 'dashboard'].includes(service) && !wantsHelp ? service : 'cli';
+  // Anything else, also what is wrong, is the command line's to answer.
+  const isPlain = rest.length === 0 || (service === 'mcp' && rest.length === 1 && rest[0] === '--http');
+  const own = ['mcp', 'worker', 'dashboard'].includes(service) && isPlain ? service : 'cli';
   await import(new URL(`../../${own}/src/main.ts`, import.meta.url).href);
 }
 

@@ -1,5 +1,5 @@
 import type { StackInfo } from '@aimm/local-stack';
-import pc from 'picocolors';
+import { colours } from './colours.ts';
 import { formatProviders, withoutPassword } from './commands/status.ts';
 
 /** What a person needs once everything runs: where it is, who answers, and how to connect a client. */
@@ -9,8 +9,8 @@ export function formatBanner(
 ): string {
   const { httpUrl, dashboardUrl, redisUrl, databaseUrl, dataDir } = info;
   const rows: [string, string][] = [
-    ['MCP over HTTP', httpUrl ?? pc.dim('not running')],
-    ['Dashboard', dashboardUrl === undefined ? pc.dim('not running') : new URL('/queues', dashboardUrl).href],
+    ['MCP over HTTP', httpUrl ?? colours.dim('not running')],
+    ['Dashboard', dashboardUrl === undefined ? colours.dim('not running') : new URL('/queues', dashboardUrl).href],
     ['Providers', formatProviders(info)],
     ['Data', dataDir],
     ['Redis', withoutPassword(redisUrl)],
@@ -20,10 +20,10 @@ export function formatBanner(
   const header = options.token === undefined ? '' : ` --header "Authorization: Bearer ${options.token}"`;
   return [
     '',
-    pc.bold('AI Model Manager is up'),
+    colours.bold('AI Model Manager is up'),
     ...(info.demo ? [formatDemoNotice()] : []),
     ...rows.map(([name, value]) => `  ${name.padEnd(14)} ${value}`),
-    ...info.problems.map((problem) => `  ${pc.yellow('Problem'.padEnd(14))} ${problem}`),
+    ...info.problems.map((problem) => `  ${colours.yellow('Problem'.padEnd(14))} ${problem}`),
     '',
     'Connect Claude Code:',
     ...(httpUrl === undefined ? [] : [`  claude mcp add --transport http ai-model-manager ${httpUrl}${header}`]),
@@ -31,12 +31,12 @@ export function formatBanner(
     'Any other client over stdio (works from every folder):',
     `  ${JSON.stringify(stdio)}`,
     '',
-    pc.dim(options.farewell),
+    colours.dim(options.farewell),
   ].join('\n');
 }
 
 function formatDemoNotice(): string {
-  return pc.yellow(
+  return colours.yellow(
     '  DEMO: made-up answers stand in for every provider.\n' +
       '        For real ones set OPENAI_API_KEY, ANTHROPIC_API_KEY, GOOGLE_API_KEY or MISTRAL_API_KEY, or start Ollama.',
   );

@@ -1,4 +1,4 @@
-import pc from 'picocolors';
+import { colours } from './colours.ts';
 
 /** One line on stdout. */
 export function print(line = ''): void {
@@ -18,7 +18,7 @@ export function formatTable(heading: readonly string[], rows: readonly (readonly
       .map((cell, column) => cell.padEnd(widths[column] ?? 0))
       .join('  ')
       .trimEnd();
-  return [pc.bold(toLine(heading)), ...rows.map(toLine)].join('\n');
+  return [colours.bold(toLine(heading)), ...rows.map(toLine)].join('\n');
 }
 
 /** `$1.24`, `$0.00042`, `unknown`. Input in nano-dollars. */
@@ -37,6 +37,11 @@ export function formatDuration(ms: number | undefined): string {
 
 export function formatCount(count: number | undefined): string {
   return count === undefined ? '–' : count.toLocaleString('en-US');
+}
+
+/** `1 row`, `1,234 rows`. */
+export function formatRows(count: number): string {
+  return `${formatCount(count)} row${count === 1 ? '' : 's'}`;
 }
 
 /** Text of many lines as one short one. */

@@ -12,6 +12,13 @@ export function parseCount(min: number): (value: string) => number {
   };
 }
 
+/** A whole number, for commander. */
+export function parseWhole(value: string): number {
+  const number = Number(value);
+  if (value.trim() === '' || !Number.isSafeInteger(number)) throw new InvalidArgumentError('expected a whole number');
+  return number;
+}
+
 export function parseNumber(min: number, max: number): (value: string) => number {
   return (value) => {
     const number = Number(value);

@@ -2,11 +2,14 @@ import { version } from '@aimm/local-stack';
 import { Command } from 'commander';
 import { addBatchCommand } from './commands/batch.ts';
 import { addCompareCommand } from './commands/compare.ts';
+import { addCompletionCommand } from './commands/completion.ts';
 import { addConversationsCommand } from './commands/conversations.ts';
 import { addDemoCommand } from './commands/demo.ts';
 import { addDoctorCommand } from './commands/doctor.ts';
 import { addDownCommand } from './commands/down.ts';
+import { addExportCommand } from './commands/export.ts';
 import { addGenerateCommand } from './commands/generate.ts';
+import { addImportCommand } from './commands/import.ts';
 import { addKeysCommand } from './commands/keys.ts';
 import { addMigrateCommand } from './commands/migrate.ts';
 import { addModelsCommand } from './commands/models.ts';
@@ -28,6 +31,7 @@ export function createProgram(): Command {
     .exitOverride()
     .showHelpAfterError('(`aimm help <command>` explains a command)')
     .usage('[options] [command]')
+    .helpCommand('help [command]', 'explain a command')
     .argument('[words...]')
     .action((words: string[]) => {
       if (words.length > 0) program.error(`error: there is no command ${words[0]}`);
@@ -47,9 +51,12 @@ export function createProgram(): Command {
   addPreferencesCommand(program);
   addKeysCommand(program);
   addTokensCommand(program);
+  addExportCommand(program);
+  addImportCommand(program);
   addDoctorCommand(program);
   addMigrateCommand(program);
   addDemoCommand(program);
+  addCompletionCommand(program);
   addStackCommand(program);
   return program;
 }

@@ -1,6 +1,7 @@
 import { createInterface } from 'node:readline/promises';
 import { text as readAll } from 'node:stream/consumers';
 import { Writable } from 'node:stream';
+import { Interrupted } from './interrupt.ts';
 
 export interface SecretStreams {
   input: NodeJS.ReadableStream & { isTTY?: boolean };
@@ -10,7 +11,7 @@ export interface SecretStreams {
 
 /**
  * Reads a secret from a pipe, or asks a person for it without showing what is typed. Space around it is dropped.
- * @throws Error when the person breaks off
+ * @throws Interrupted or Error when the person breaks off, by Ctrl-C or an end of input
  */
 export async function readSecret(question: string, { input, output }: SecretStreams): Promise<string> {
   if (input.isTTY !== true) return (await readAll(input)).trim();
@@ -18,7 +19,7 @@ export async function readSecret(question: string, { input, output }: SecretStre
   const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
   const prompt = createInterface({ input, output: nowhere, terminal: true, historySize: 0 });
   const brokenOff = new Promise<never>((_, reject) => {
-    prompt.once('SIGINT', () => reject(new Error('Broken off: nothing was stored.')));
+    prompt.once('SIGINT', () => reject(new Interrupted('SIGINT', 'Broken off: nothing was stored.')));
     prompt.once('close', () => reject(new Error('Broken off: nothing was stored.')));
   });
   try {

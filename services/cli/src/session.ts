@@ -1,4 +1,4 @@
-import { joinStack, type StackConnection } from '@aimm/local-stack';
+import { joinStack, type StackConnection, withStackContent } from '@aimm/local-stack';
 import type { Caller, Manager } from '@aimm/manager';
 import {
   createLogger,
@@ -42,6 +42,7 @@ export async function openCommandEnvironment(level?: string): Promise<CommandEnv
     level: level ?? (raw['LOG_LEVEL'] === undefined ? 'warn' : env.LOG_LEVEL),
     format: toLogFormat(env, raw),
     secrets: () => secretsOf(raw),
+    citesErrors: env.STORE_CONTENT === 'on',
   });
   return { env, raw, logger };
 }
@@ -63,7 +64,7 @@ async function openSession(): Promise<Session> {
     // Here, not at the top: most commands need no manager, and it is the largest part.
     const { createManager } = await import('@aimm/manager');
     const manager = await createManager({
-      raw,
+      raw: stack === undefined ? raw : withStackContent(raw, stack.info, logger),
       logger,
       redisUrl: stack?.info.redisUrl ?? env.REDIS_URL ?? '',
       databaseUrl: stack?.info.databaseUrl ?? toStackDatabaseUrl(env),

@@ -28,3 +28,16 @@ export async function withDatabase<T>(work: (database: Database, place: Database
     await database.close();
   }
 }
+
+/**
+ * The database that a command means which moves one: DATABASE_URL says so even where a stack runs on another. `makesFolder`: where
+ * the local file may have to be made.
+ */
+export async function findDatabaseUrl({ makesFolder = false } = {}): Promise<{ url: string; logger: Logger }> {
+  const { env, logger } = await openCommandEnvironment();
+  const stack = env.DATABASE_URL === undefined ? await findStack(env.dataDir) : undefined;
+  await stack?.close();
+  const url = stack?.info.databaseUrl ?? toStackDatabaseUrl(env);
+  if (makesFolder && env.DATABASE_URL === undefined) mkdirSync(env.dataDir, { recursive: true, mode: 0o700 });
+  return { url, logger };
+}

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { createDatabase } from '@aimm/database';
-import { findMasterKey } from '@aimm/runtime';
+import { findMasterKeys } from '@aimm/runtime';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { readSecret } from '../src/read-secret.ts';
 import { binPath } from '../src/stack/bin-path.ts';
@@ -56,7 +56,7 @@ describe('aimm keys', { timeout: 30_000 }, () => {
     expect(statSync(join(dataDir, 'master.key')).mode & 0o777).toBe(0o600);
     const database = await createDatabase({ url: `file:${join(dataDir, 'aimm.db')}` });
     const [stored] = await database.apiKeys.list();
-    const master = findMasterKey({ AIMM_MASTER_KEY: undefined, dataDir }) ?? '';
+    const master = findMasterKeys({ AIMM_MASTER_KEY: undefined, dataDir });
     expect(await database.apiKeys.reveal(stored?.id ?? '', master)).toBe(key);
     await database.close();
   });
@@ -104,7 +104,7 @@ describe('aimm keys', { timeout: 30_000 }, () => {
   });
 
   it('explains itself with examples', async () => {
-    for (const command of ['add', 'list', 'remove']) {
+    for (const command of ['add', 'list', 'remove', 'rotate']) {
       expect((await run([command, '--help'])).out).toMatch(new RegExp(`Examples?:\n  \\$ aimm keys ${command}`));
     }
   });

@@ -16,7 +16,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
-import { checkCatalogAge } from '../src/catalog-age.ts';
+import { checkCatalogAge } from '../src/doctor/check-catalog-age.ts';
 import { fetchPublishedModels } from '../src/fetch-published-models.ts';
 import { runCli } from './support/run-cli.ts';
 

@@ -29,6 +29,7 @@ async function main(): Promise<void> {
     level: env.LOG_LEVEL,
     format: env.LOG_FORMAT,
     secrets: () => secrets,
+    citesErrors: env.STORE_CONTENT === 'on',
   });
   exitOnUncaught(logger);
   const shutdown = createShutdown({ logger, graceMs });

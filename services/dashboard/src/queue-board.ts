@@ -60,15 +60,16 @@ export function createQueueBoard(options: {
   const pages = adapter.getRouter() as Express;
   pages.disable('x-powered-by');
   let directory: QueueDirectory | undefined;
+  let listed = '';
 
   const open = async (): Promise<QueueDirectory> => {
     const providers = await manager.listProviders();
-    if (directory === undefined) {
-      directory = createQueueDirectory(
-        redis,
-        providers.map(({ id }) => id),
-        logger,
-      );
+    const ids = providers.map(({ id }) => id);
+    // Providers come and go with the configuration.
+    if (directory === undefined || listed !== ids.join()) {
+      void directory?.close();
+      directory = createQueueDirectory(redis, ids, logger);
+      listed = ids.join();
       const names = new Map(providers.map(({ id, name }) => [id, name]));
       board.replaceQueues(
         directory.queues.map((queue) => new BullMQAdapter(queue, { description: describeQueue(queue.name, names) })),

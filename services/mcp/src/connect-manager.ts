@@ -1,5 +1,5 @@
 import { ModelManagerError } from '@aimm/contracts';
-import { joinStack, type StackConnection, toStackPaths } from '@aimm/local-stack';
+import { joinStack, type StackConnection, toStackPaths, withStackContent } from '@aimm/local-stack';
 import { createManager, type Manager } from '@aimm/manager';
 import {
   ConfigError,
@@ -44,7 +44,7 @@ export async function connectManager({ env, raw, logger }: ConnectOptions): Prom
   forgetProviderKeys();
   try {
     const manager = await createManager({
-      raw: withoutProviderKeys(raw),
+      raw: withoutProviderKeys(stack === undefined ? raw : withStackContent(raw, stack.info, logger)),
       logger,
       redisUrl: env.REDIS_URL ?? stack?.info.redisUrl ?? '',
       databaseUrl: stack?.info.databaseUrl ?? env.DATABASE_URL ?? `file:${toStackPaths(env.dataDir).databaseFile}`,

@@ -41,7 +41,7 @@ interface ToolHints {
 }
 
 /** What a tool answers: `text` for people and models, one block each; `structured` for programs. */
-interface ToolAnswer<S> {
+export interface ToolAnswer<S> {
   text: string[];
   structured: S;
 }

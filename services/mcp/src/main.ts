@@ -38,6 +38,7 @@ async function main(): Promise<void> {
     level: env.LOG_LEVEL,
     format: env.LOG_FORMAT,
     secrets: () => secrets,
+    citesErrors: env.STORE_CONTENT === 'on',
   });
   exitOnUncaught(logger);
   const shutdown = createShutdown({ logger, graceMs: finishWithinMs + 4000 });
@@ -67,9 +68,11 @@ async function findFileFaults(env: RuntimeEnvironment, raw: RawEnvironment): Pro
 }
 
 /** Until the client closes stdin. */
-async function serveStdio({ logger, shutdown, factory }: Front): Promise<void> {
+async function serveStdio({ env, logger, shutdown, factory, connection }: Front): Promise<void> {
   const { startStdio } = await import('./transports/stdio.ts');
-  const stdio = startStdio(factory, logger);
+  const stdio = startStdio(factory, logger, {
+    onListed: () => void import('./warm-up.ts').then(({ warmUp }) => warmUp({ env, connection, logger })),
+  });
   shutdown.add('stdio', () => stdio.close());
   await stdio.ended;
   // Nobody is left to answer; what was asked is in the queue. A connection that does not close must not keep us.
@@ -99,6 +102,10 @@ async function serveHttp({ env, logger, shutdown, factory, connection }: Front):
     // Nobody waits for a first call here: connected now, so that faults show now.
     const connected = await connection.connect();
     connected.announce(transport.url);
+    void connected
+      .manager()
+      .then((manager) => manager.warmUp())
+      .catch(() => undefined);
   } catch (error) {
     if (error instanceof ConfigError) throw error;
     logger.error({ err: error }, 'No connection yet; the next call tries again');

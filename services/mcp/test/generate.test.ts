@@ -259,6 +259,8 @@ describe('a generate that nobody waits for', () => {
     expect(text[1]).toContain(`job_id ${generationId}`);
     const { options } = await manager.nextGeneration();
     expect(options?.signal?.aborted).toBe(false);
+    // Nobody is shown text as it comes: none is to be sent.
+    expect(options?.onProgress).toBeUndefined();
   });
 
   it('is still queued when no worker has begun', async () => {

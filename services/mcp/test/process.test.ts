@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -48,6 +48,36 @@ describe.each(eras)('the process, for a client of version %s', { timeout: 20_000
 });
 
 describe('the process', { timeout: 20_000 }, () => {
+  it.each([
+    ['opens its database once the tools were listed, before it is asked for anything', 'file', true],
+    ['lists its tools and goes on where the database is away', 'postgresql://nobody@127.0.0.1:1/none', false],
+  ])('%s', async (_what, url, isThere) => {
+    const dir = newDataDir();
+    const file = join(dir, 'ahead.db');
+    const client = createClient('2025-11-25');
+    const transport = new StdioClientTransport({
+      command: process.execPath,
+      args: [main],
+      env: {
+        AIMM_DATA_DIR: dir,
+        // Nobody listens there: the queue is no matter of the database.
+        REDIS_URL: 'redis://127.0.0.1:1',
+        DATABASE_URL: url === 'file' ? `file:${file}` : url,
+        LOG_LEVEL: 'debug',
+      },
+      stderr: 'pipe',
+    });
+    let log = '';
+    transport.stderr?.on('data', (chunk) => (log += String(chunk)));
+    await client.connect(transport);
+    onTestFinished(() => client.close());
+    expect(existsSync(file)).toBe(false);
+    expect((await client.listTools()).tools.length).toBeGreaterThan(10);
+    const hasTried = () => (isThere ? existsSync(file) : log.includes('could not be opened ahead'));
+    await expect.poll(hasTried, { timeout: 15_000 }).toBe(true);
+    expect((await client.listResources()).resources).toHaveLength(4);
+  });
+
   it('writes nothing but the protocol to stdout, and leaves when the client closes stdin', async () => {
     const { child, exited } = startFront([], { LOG_LEVEL: 'trace' });
     const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();

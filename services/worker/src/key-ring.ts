@@ -15,6 +15,8 @@ export interface ProviderKey {
   /** Absent where the provider needs no key and has none. */
   readonly name?: KeyName;
   readonly provider: ModelProvider;
+  /** What its calls are counted under in Redis: the same for all workers, and nothing that it could be guessed from. */
+  readonly leaseName?: string;
   /** While the provider refuses it. `since`, `until`: epoch milliseconds. */
   aside?: { code: KeyFault; since: number; until: number; times: number };
   /** Calls that this process makes with it now. */
@@ -30,7 +32,7 @@ export function toKeyFault(error: ModelManagerError | undefined): KeyFault | und
   return error?.code === 'authentication' || error?.code === 'quota_exceeded' ? error.code : undefined;
 }
 
-/** The keys of one provider: that with the fewest calls under way comes next, in turn where several have as few. */
+/** The keys of one provider: that with the fewest calls under way (here; for all workers see `take-key.ts`) comes next, in turn where several have as few. */
 export interface KeyRing {
   readonly keys: readonly ProviderKey[];
   /** Whether a call can be tried. */
@@ -42,6 +44,8 @@ export interface KeyRing {
    * Where all are set aside the first try still gets the one that comes back soonest: to refuse by ourselves helps nobody.
    */
   next(refused?: ReadonlySet<ProviderKey>): ProviderKey | undefined;
+  /** Those that `next` chooses from. */
+  candidates(refused?: ReadonlySet<ProviderKey>): readonly ProviderKey[];
   /** Whether `next` would give one. */
   hasNext(refused: ReadonlySet<ProviderKey>): boolean;
   /** A call with this key begins; gives what is to be called at its end. */
@@ -107,6 +111,7 @@ export function createKeyRing({ keys, unreadable, onChange, now = Date.now }: Ke
       key.inFlight = (key.inFlight ?? 0) + 1;
       return () => void (key.inFlight = (key.inFlight ?? 1) - 1);
     },
+    candidates: (refused = new Set()) => findCandidates(refused),
     hasNext: (refused) => findCandidates(refused).length > 0,
     report(key, error) {
       if (error === undefined) return bringBack(key);

@@ -15,7 +15,7 @@ import {
   createLogger,
   createShutdown,
   exitOnUncaught,
-  findMasterKey,
+  findMasterKeys,
   loadEnvironment,
   masterKeyFile,
   type RawEnvironment,
@@ -52,6 +52,7 @@ async function main(): Promise<void> {
     level: env.LOG_LEVEL,
     format: env.LOG_FORMAT,
     secrets: () => [...secretsOf(raw), ...masterKeys, ...keysInUse()],
+    citesErrors: env.STORE_CONTENT === 'on',
   });
   exitOnUncaught(logger);
   const shutdown = createShutdown({ logger, graceMs: finishWithinMs + 10_000 });
@@ -93,11 +94,15 @@ async function main(): Promise<void> {
   };
   const storedKeys = followStoredKeys({
     database: () => database.get(),
-    masterKey() {
-      const found = findMasterKey(env);
-      if (found !== undefined) masterKeys.add(found);
+    masterKeys() {
+      const found = findMasterKeys(env);
+      for (const masterKey of found) masterKeys.add(masterKey);
       return found;
     },
+    onceRotated:
+      env.AIMM_MASTER_KEY === undefined
+        ? `put the new master key into ${masterKeyFile(env)}`
+        : 'set AIMM_MASTER_KEY to the new master key and restart this worker, or its stack',
     masterKeyPlace: `set AIMM_MASTER_KEY, or put back ${masterKeyFile(env)}`,
     onChange(keys) {
       const before = JSON.stringify(providers.describe());
@@ -119,6 +124,7 @@ async function main(): Promise<void> {
     database: () => database.get(),
     lockMs: env.AIMM_LOCK_SECONDS * 1_000,
     spoolDirs: [join(env.dataDir, 'spool'), join(tmpdir(), `ai-model-manager-${process.getuid?.() ?? 0}`, 'spool')],
+    contentKeepMs: env.STORE_CONTENT === 'off' ? env.CONTENT_DELIVERY_SECONDS * 1_000 : undefined,
     logger,
   });
   shutdown.add('worker', () => worker?.close(finishWithinMs));
@@ -140,7 +146,6 @@ async function main(): Promise<void> {
       providers.configure(environmentNow);
       void worker
         ?.reconfigure()
-        .then(() => worker?.announce())
         .then(() => logger.info('The configuration was read anew and is in force'))
         .catch((error: unknown) => logger.error({ err: error }, 'The new configuration could not be put in force'));
     },

@@ -34,6 +34,7 @@ export function createPoisonSettler({
   batches,
   settlement,
   isDemo,
+  keepMs,
   onHidden,
   logger,
 }: {
@@ -43,6 +44,8 @@ export function createPoisonSettler({
   batches: Pick<BatchRecorder, 'record'>;
   settlement: Settlement;
   isDemo: () => boolean;
+  /** How long a job stays that BullMQ will never remove; default: as long as any. */
+  keepMs?: number | undefined;
   /** Told, once, of each call that nobody will ever know the end of. */
   onHidden?: (row: LedgerRow) => void;
   logger: Logger;
@@ -59,7 +62,7 @@ export function createPoisonSettler({
         replyTo: asked?.replyTo,
         requestId: asked?.requestId ?? jobId,
       },
-      options,
+      { ...options, ...(keepMs !== undefined && { keepMs }) },
     );
     const left = checkpoint === undefined ? undefined : Checkpoint.parse(JSON.parse(checkpoint));
     const rows =

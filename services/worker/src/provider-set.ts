@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { Catalog, ProviderConfig } from '@aimm/catalog';
 import { createProvider } from '@aimm/providers';
 import { createKeyRing, type KeyName, type KeyRing, type KeyRingOptions, type ProviderKey } from './key-ring.ts';
@@ -97,7 +98,8 @@ export function createProviderSet({ catalog, served, environment, onKeyChange }:
       ...(config.contextLength !== undefined && { contextLength: config.contextLength }),
     });
     // The stand-in's keys are made up, and nobody's to know of.
-    return { provider, ...(key !== undefined && !demo && { name: key.name }) };
+    if (key === undefined || demo) return { provider };
+    return { provider, name: key.name, leaseName: toLeaseName(config.id, key.secret) };
   };
   build();
 
@@ -146,6 +148,11 @@ function toGivenKeys(config: ProviderConfig, env: Environment, stored: readonly 
       keys.push({ name: toName(key), secret });
   }
   return keys;
+}
+
+/** The same key has the same name in every worker, wherever it came from; eight bytes of a hash give no key away. */
+function toLeaseName(provider: string, secret: string): string {
+  return createHash('sha256').update(`aimm key lease\0${provider}\0${secret}`).digest('hex').slice(0, 16);
 }
 
 function toName({ id, label, fingerprint }: Pick<StoredKey, 'id' | 'label' | 'fingerprint'>): KeyName {

@@ -17,8 +17,10 @@ export interface StoredKey {
 
 export interface StoredKeysOptions {
   database: () => Promise<Pick<Database, 'apiKeys'>>;
-  /** Read anew while keys wait for it: `aimm keys add` may have made it just now. */
-  masterKey: () => string | undefined;
+  /** Read anew while keys wait for it: `aimm keys add` may have made it just now, or `aimm keys rotate` another. */
+  masterKeys: () => readonly string[];
+  /** What is to be done where the keys have come under a master key that this process does not have. */
+  onceRotated: string;
   /** Names what would have to be there, in a sentence. */
   masterKeyPlace: string;
   /** Called with all of them after the first read, and whenever something has changed. */
@@ -76,40 +78,51 @@ export function followStoredKeys(options: StoredKeysOptions): StoredKeys {
 
 type Opened = Pick<StoredKey, 'secret' | 'problem'>;
 
-/** Decrypts each row once: deriving its key is made slow on purpose. */
-function createVault({ masterKey, masterKeyPlace, logger }: StoredKeysOptions) {
-  const secrets = new Map<string, string>();
-  const failures = new Map<string, { masterKey: string; problem: string }>();
+/** Decrypts each row once, and once more when it was encrypted anew: deriving its key is made slow on purpose. */
+function createVault({ masterKeys, masterKeyPlace, onceRotated, logger }: StoredKeysOptions) {
+  const secrets = new Map<string, { secret: string; seal: string }>();
+  const failures = new Map<string, { masterKeys: string; problem: string }>();
 
-  const findMasterKey = (): { found?: string | undefined; problem?: string } => {
+  const findMasterKeys = (): { found: readonly string[]; problem?: string } => {
     try {
-      return { found: masterKey() };
+      return { found: masterKeys() };
     } catch (error) {
-      return { problem: (error as Error).message.replaceAll(/\s+/g, ' ') };
+      return { found: [], problem: (error as Error).message.replaceAll(/\s+/g, ' ') };
+    }
+  };
+  const unlock = async (apiKeys: Database['apiKeys'], { id, provider, label, seal }: ApiKey): Promise<Opened> => {
+    const { found, problem } = findMasterKeys();
+    if (found.length === 0) return { problem: problem ?? `There is no master key: ${masterKeyPlace}.` };
+    const tried = `${seal} ${found.join(' ')}`;
+    const failed = failures.get(id);
+    if (failed?.masterKeys === tried) return { problem: failed.problem };
+    try {
+      const secret = await apiKeys.reveal(id, found);
+      // Removed since it was listed.
+      if (secret === undefined) return { problem: 'It is gone.' };
+      secrets.set(id, { secret, seal });
+      return { secret };
+    } catch (error) {
+      const failure = toModelManagerError(error);
+      // Its own fault, and not the database's, which may be away.
+      if (failure.provider === undefined) throw error;
+      failures.set(id, { masterKeys: tried, problem: toProblem(failure) });
+      if (secrets.has(id)) {
+        logger.warn(
+          { provider, key: label, reason: failure.message, todo: onceRotated },
+          'A stored key was encrypted anew and cannot be read any more; this worker goes on with it as it was',
+        );
+      } else logger.error({ provider, key: label, reason: failure.message }, 'A stored key cannot be read');
+      return { problem: toProblem(failure) };
     }
   };
   return {
-    async open(apiKeys: Database['apiKeys'], { id, provider, label }: ApiKey): Promise<Opened> {
-      const known = secrets.get(id);
-      if (known !== undefined) return { secret: known };
-      const { found, problem } = findMasterKey();
-      if (found === undefined) return { problem: problem ?? `There is no master key: ${masterKeyPlace}.` };
-      const failed = failures.get(id);
-      if (failed?.masterKey === found) return { problem: failed.problem };
-      try {
-        const secret = await apiKeys.reveal(id, found);
-        // Removed since it was listed.
-        if (secret === undefined) return { problem: 'It is gone.' };
-        secrets.set(id, secret);
-        return { secret };
-      } catch (error) {
-        const failure = toModelManagerError(error);
-        // Its own fault, and not the database's, which may be away.
-        if (failure.provider === undefined) throw error;
-        logger.error({ provider, key: label, reason: failure.message }, 'A stored key cannot be read');
-        failures.set(id, { masterKey: found, problem: toProblem(failure) });
-        return { problem: toProblem(failure) };
-      }
+    async open(apiKeys: Database['apiKeys'], row: ApiKey): Promise<Opened> {
+      const known = secrets.get(row.id);
+      if (known?.seal === row.seal) return { secret: known.secret };
+      const opened = await unlock(apiKeys, row);
+      // The vendor takes it as ever: under which master key it lies is no reason to stop.
+      return known === undefined || opened.secret !== undefined ? opened : { secret: known.secret };
     },
     forgetAllBut(rows: readonly ApiKey[]) {
       const ids = new Set(rows.map(({ id }) => id));

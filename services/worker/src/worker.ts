@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { Catalog, TokenEstimator } from '@aimm/catalog';
 import type { Database } from '@aimm/database';
+import { version } from '@aimm/local-stack';
 import {
   type Consumer,
   connectFront,
@@ -11,7 +12,9 @@ import {
   createBatchNews,
   createBudgets,
   createConsumer,
+  createContentRemover,
   createCooldowns,
+  createKeyLeases,
   createPresence,
   createProducer,
   createRequests,
@@ -28,6 +31,7 @@ import { balancePools } from './balance-pools.ts';
 import { createBatchFeeder } from './batch/batch-feeder.ts';
 import { createBatchRecorder } from './batch/batch-recorder.ts';
 import { toCooldownRules } from './cooldown-rules.ts';
+import { createDepartedProviders } from './departed-providers.ts';
 import { createCheckHealth } from './handlers/check-health.ts';
 import { compare } from './handlers/compare.ts';
 import { createGenerate } from './handlers/generate.ts';
@@ -55,12 +59,14 @@ export interface WorkerOptions {
   lockMs: number;
   /** Where usage rows go that neither the database nor Redis takes; the first that can be written to. */
   spoolDirs: readonly string[];
+  /** Absent: prompts and answers stay as long as their jobs. Else so long after a request's end. */
+  contentKeepMs?: number | undefined;
 }
 
 export interface WorkerProcess {
   /** After the providers were configured anew. */
   announce(): Promise<void>;
-  /** After the catalog changed: new limits hold from the next job on, new providers are served. */
+  /** After the catalog changed: new limits hold from the next job on, new providers are served, removed ones are left. */
   reconfigure(): Promise<void>;
   /** Stops taking jobs, finishes within `graceMs`, hands back the rest. */
   close(graceMs: number): Promise<void>;
@@ -68,7 +74,7 @@ export interface WorkerProcess {
 
 /** Consumes every queue that this worker serves. Waits for Redis as long as it takes. */
 export async function startWorker(options: WorkerOptions): Promise<WorkerProcess> {
-  const { redisUrl, catalog, providers, tokens, database, logger } = options;
+  const { redisUrl, catalog, providers, tokens, database, logger, contentKeepMs } = options;
   const redis = connectWorker(redisUrl, logger);
   const clock = createSharedClock(redis, logger);
   const producer = createProducer({ redis, logger });
@@ -93,6 +99,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerProcess
     batches,
     settlement,
     isDemo,
+    keepMs: contentKeepMs,
     onHidden: (row) => metrics.calls.ended(row),
     logger,
   });
@@ -112,6 +119,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerProcess
     pace,
     tokens,
     metrics: metrics.calls,
+    keyLeases: createKeyLeases(redis),
   });
   const handlers: Handlers = {
     // The place of a call that has ended may be for a job that waits at an equal provider.
@@ -142,16 +150,30 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerProcess
     id,
     host: hostname(),
     pid: process.pid,
+    version,
     startedAt,
     ...metrics.describe(),
     skewMs: Math.round(clock.skewMs()),
     providers: providers.describe(),
   }));
   await presence.announce();
+  const queuesWithContent = () => [...providers.configs().map(({ id }) => queueOf('generate', id)), queueOf('compare')];
+  const contentRemover =
+    contentKeepMs === undefined
+      ? undefined
+      : createContentRemover({ redis, queues: queuesWithContent, keepMs: contentKeepMs, logger });
+  const departed = createDepartedProviders({
+    redis,
+    consumer,
+    configured: () => catalog.providers.map(({ id }) => id),
+    served: () => providers.configs().map(({ id }) => id),
+    logger,
+  });
+  void departed.look();
   const reconciler = createReconciler({
     unsettled,
     requests,
-    queues: () => [...providers.configs().map(({ id }) => queueOf('generate', id)), queueOf('compare')],
+    queues: queuesWithContent,
     ledger,
     producer,
     settlePoisoned,
@@ -178,12 +200,20 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerProcess
 
   return {
     announce: () => presence.announce(),
-    reconfigure: () => consumeAll(consumer, providers),
+    async reconfigure() {
+      // Fronts and the other workers see what is served before anything waits, or ends, on account of it.
+      await presence.announce();
+      await departed.look();
+      await consumeAll(consumer, providers);
+      await consumer.wake();
+    },
     async close(graceMs) {
       await presence.close();
       // What waits elsewhere is no more of its business.
       pools.close();
       await feeder.close();
+      await contentRemover?.close();
+      departed.close();
       await reconciler.close();
       await consumer.close(graceMs);
       await ledger.close();

@@ -50,7 +50,7 @@ function toLine(cells: readonly string[]): string {
 }
 
 function fold(text: string): string {
-  const points = Array.from(text.trim());
+  const points = Array.from(text.trim().replaceAll(/\r\n?/g, '\n'));
   if (points.length <= shownLength) return escapeText(points.join(''));
   const [head, rest] = [points.slice(0, shownLength), points.slice(shownLength, maxLength)];
   const leftOut = points.length - maxLength;

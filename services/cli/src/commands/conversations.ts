@@ -28,7 +28,10 @@ export function addConversationsCommand(program: Command): void {
     .description('Show the messages of a conversation')
     .argument('<id>', 'the id, as `aimm conversations list` shows it')
     .option('--json', 'print JSON')
-    .addHelpText('after', '\nExample:\n  $ aimm conversations show conv_0198c0de-0000-7000-8000-000000000003\n')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ aimm conversations show conv_0198c0de-0000-7000-8000-000000000003\n  $ aimm conversations show conv_0198c0de-0000-7000-8000-000000000003 --json\n',
+    )
     .action(showConversation);
   conversations
     .command('export')
@@ -47,7 +50,10 @@ export function addConversationsCommand(program: Command): void {
     .description('Delete a conversation for good; what it cost stays in the statistics')
     .argument('<id>', 'the id, as `aimm conversations list` shows it')
     .option('--json', 'print JSON')
-    .addHelpText('after', '\nExample:\n  $ aimm conversations delete conv_0198c0de-0000-7000-8000-000000000003\n')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ aimm conversations delete conv_0198c0de-0000-7000-8000-000000000003\n  $ aimm conversations delete conv_0198c0de-0000-7000-8000-000000000003 --json\n',
+    )
     .action(deleteConversation);
 }
 

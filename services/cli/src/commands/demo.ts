@@ -5,6 +5,6 @@ export function addDemoCommand(program: Command): void {
   program
     .command('demo')
     .description('Show what it does: a throw-away stack with demo answers, driven by a real MCP client')
-    .addHelpText('after', '\nExample:\n  $ npm run demo\n')
+    .addHelpText('after', '\nExamples:\n  $ npm run demo\n  $ npx aimm demo\n')
     .action(runDemo);
 }

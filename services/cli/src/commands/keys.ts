@@ -1,12 +1,15 @@
 import { loadCatalog } from '@aimm/catalog';
 import { ModelManagerError } from '@aimm/contracts';
 import type { ApiKey } from '@aimm/database';
-import { ensureMasterKey, requireNoFaults } from '@aimm/runtime';
+import { ensureMasterKeys, requireNoFaults } from '@aimm/runtime';
 import { type Command, InvalidArgumentError } from 'commander';
 import { formatTable, print, printJson } from '../output.ts';
 import { readSecret } from '../read-secret.ts';
+import { blotOut } from '../report-failure.ts';
 import { openCommandEnvironment } from '../session.ts';
 import { withDatabase } from '../with-database.ts';
+import { rotateHelp, rotateMasterKey } from './rotate-master-key.ts';
+import { waitForKeysLock } from '../keys-lock.ts';
 
 export function addKeysCommand(program: Command): void {
   const keys = program
@@ -20,6 +23,7 @@ export function addKeysCommand(program: Command): void {
     .description('Store a key; it is read from stdin, or asked for without showing it')
     .argument('<provider>', 'the id of the provider, as in config/providers.json')
     .option('-l, --label <label>', 'what to call it (default: key-1, key-2, …)', parseLabel)
+    .option('--json', 'print JSON')
     .addHelpText(
       'after',
       '\nExamples:\n  $ aimm keys add openai\n  $ aimm keys add openai --label team < openai-key.txt\n  $ pass show anthropic | aimm keys add anthropic\n',
@@ -30,7 +34,7 @@ export function addKeysCommand(program: Command): void {
     .copyInheritedSettings(keys)
     .description('List the stored keys; only their last characters are shown')
     .option('--json', 'print JSON')
-    .addHelpText('after', '\nExample:\n  $ aimm keys list\n')
+    .addHelpText('after', '\nExamples:\n  $ aimm keys list\n  $ aimm keys list --json\n')
     .action(listKeys);
   keys
     .command('remove')
@@ -38,15 +42,22 @@ export function addKeysCommand(program: Command): void {
     .description('Remove a stored key; workers stop using it within seconds')
     .argument('<provider>', 'the id of the provider')
     .argument('<label>', 'its label or id, as `aimm keys list` shows it')
-    .addHelpText('after', '\nExample:\n  $ aimm keys remove openai team\n')
+    .option('--json', 'print JSON')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ aimm keys remove openai team\n  $ aimm keys remove anthropic key-2 --json\n',
+    )
     .action(removeKey);
+  keys
+    .command('rotate')
+    .copyInheritedSettings(keys)
+    .description('Encrypt the stored keys under a new master key; the old one opens none of them any more')
+    .option('--json', 'print JSON')
+    .addHelpText('after', rotateHelp)
+    .action(rotateMasterKey);
 }
 
-function blotOut(text: string, given: readonly string[]): string {
-  return given.reduce((clean, word) => (word.length < 8 ? clean : clean.replaceAll(word, '…')), text);
-}
-
-async function addKey(provider: string, { label }: { label?: string }): Promise<void> {
+async function addKey(provider: string, { label, json }: { label?: string; json?: boolean }): Promise<void> {
   const { env, raw } = await openCommandEnvironment();
   const { catalog, faults } = loadCatalog({ configDir: env.configDir, env: raw });
   requireNoFaults(faults);
@@ -59,31 +70,47 @@ async function addKey(provider: string, { label }: { label?: string }): Promise<
   const { stdin: input, stderr: output } = process;
   const key = requireKey(await readSecret(`Key of ${provider} (not shown): `, { input, output }));
   if (label?.includes(key) === true) throw new ModelManagerError('invalid_request', 'The label holds the key itself.');
-  const stored = await withDatabase(({ apiKeys }, { env: place }) => {
-    const masterKey = ensureMasterKey(place);
-    return apiKeys.add({ provider, key, label }, masterKey);
+  const stored = await withDatabase(async ({ apiKeys }, { env: place }) => {
+    // The file must not be replaced between its reading and the writing of what is encrypted under it.
+    const lock = place.AIMM_MASTER_KEY === undefined ? await waitForKeysLock(place.dataDir) : undefined;
+    try {
+      return await apiKeys.add({ provider, key, label }, ensureMasterKeys(place));
+    } finally {
+      lock?.release();
+    }
   });
+  if (json === true) return printJson(stored);
   print(`Stored the key "${stored.label}" (${stored.fingerprint}) of ${provider}. Workers use it within seconds.`);
 }
 
 async function listKeys({ json }: { json?: boolean }): Promise<void> {
-  const keys = await withDatabase(({ apiKeys }) => apiKeys.list());
+  const stored = await withDatabase(({ apiKeys }) => apiKeys.list());
+  const keys = stored.map(({ seal: _seal, ...key }) => key);
   if (json === true) return printJson(keys);
   if (keys.length === 0) return print('No key is stored. Add one: `aimm keys add <provider>`.');
   print(formatTable(['Provider', 'Label', 'Key', 'Added', 'Id', 'State'], keys.map(toRow)));
 }
 
-async function removeKey(provider: string, labelOrId: string): Promise<void> {
+async function removeKey(provider: string, labelOrId: string, { json }: { json?: boolean }): Promise<void> {
   const removed = await withDatabase(({ apiKeys }) => apiKeys.remove(provider, labelOrId));
   if (removed === undefined) {
     throw new ModelManagerError('invalid_request', 'There is no such key.', {
       hint: '`aimm keys list` shows what is stored.',
     });
   }
+  if (json === true) return printJson(removed);
   print(`Removed the key "${removed.label}" (${removed.fingerprint}) of ${provider}.`);
 }
 
-function toRow({ provider, label, fingerprint, createdAt, id, lastFailedAt, lastFailedReason }: ApiKey): string[] {
+function toRow({
+  provider,
+  label,
+  fingerprint,
+  createdAt,
+  id,
+  lastFailedAt,
+  lastFailedReason,
+}: Omit<ApiKey, 'seal'>): string[] {
   const state = lastFailedAt === undefined ? '' : `refused ${toTime(lastFailedAt)} (${lastFailedReason ?? 'unknown'})`;
   return [provider, label, fingerprint, toTime(createdAt), id, state];
 }

@@ -1,6 +1,6 @@
 import type { ModelList } from '@aimm/manager';
 import type { Command } from 'commander';
-import pc from 'picocolors';
+import { colours } from '../colours.ts';
 import { formatCount, formatTable, print, printJson } from '../output.ts';
 import { withSession } from '../session.ts';
 import { addModelsUpdateCommand } from './models-update.ts';
@@ -42,6 +42,6 @@ function formatModels({ models, problems }: ModelList): string {
   ]);
   return [
     formatTable(['Model', 'Context', 'In $/M', 'Out $/M', 'Available'], rows),
-    ...problems.map(({ provider, error }) => pc.yellow(`${provider}: ${error.message}`)),
+    ...problems.map(({ provider, error }) => colours.yellow(`${provider}: ${error.message}`)),
   ].join('\n');
 }

@@ -1,7 +1,7 @@
 import { everyClient, ModelManagerError, type PreferenceSettings, ReasoningEffort } from '@aimm/contracts';
 import type { PreferenceChange, PreferenceList, PreferenceView } from '@aimm/manager';
 import { type Command, InvalidArgumentError } from 'commander';
-import pc from 'picocolors';
+import { colours } from '../colours.ts';
 import { formatTable, print, printJson, toOneLine } from '../output.ts';
 import { parseCount, parseList, parseNumber } from '../parse-options.ts';
 import { withSession } from '../session.ts';
@@ -43,7 +43,10 @@ export function addPreferencesCommand(program: Command): void {
     .action(setPreference);
   addOwnerOptions(preferences.command('remove').description('Remove a preference; what it hid holds again'))
     .argument('<name>', 'its name, as `aimm preferences list` shows it')
-    .addHelpText('after', '\nExample:\n  $ aimm preferences remove review\n')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ aimm preferences remove review\n  $ aimm preferences remove fast --everyone --json\n',
+    )
     .action(removePreference);
 }
 
@@ -106,7 +109,7 @@ function formatChange({ change, name, inForce, warnings }: PreferenceChange): st
     inForce === undefined
       ? `Nothing is called ${name} now.`
       : `${name} (${scopes[inForce.scope]}) is ${toMeaning(inForce)}${settings === '' ? '' : `, ${settings}`}.`;
-  return [`${done} ${now}`, ...warnings.map((warning) => pc.yellow(warning))].join('\n');
+  return [`${done} ${now}`, ...warnings.map((warning) => colours.yellow(warning))].join('\n');
 }
 
 function toMeaning({ means, hiddenBy }: PreferenceView): string {

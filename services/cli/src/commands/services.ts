@@ -11,12 +11,18 @@ export function addServiceCommands(program: Command): void {
   program
     .command('worker')
     .description('Call providers for the queue at REDIS_URL, until told to stop')
-    .addHelpText('after', '\nExample:\n  $ REDIS_URL=redis://queue:6379 DATABASE_URL=postgresql://… aimm worker\n')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ REDIS_URL=redis://queue:6379 DATABASE_URL=postgresql://… aimm worker\n  $ WORKER_PROVIDERS=openai,anthropic REDIS_URL=redis://queue:6379 aimm worker\n',
+    )
     .action(() => runService('worker'));
   program
     .command('dashboard')
     .description('Serve the dashboard at DASHBOARD_HOST:DASHBOARD_PORT (127.0.0.1:3921) for the queue at REDIS_URL')
-    .addHelpText('after', '\nExample:\n  $ REDIS_URL=redis://queue:6379 aimm dashboard\n')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ REDIS_URL=redis://queue:6379 aimm dashboard\n  $ DASHBOARD_PORT=8081 REDIS_URL=redis://queue:6379 aimm dashboard\n',
+    )
     .action(() => runService('dashboard'));
 }
 

@@ -1,6 +1,6 @@
 import { findStack, type StackInfo } from '@aimm/local-stack';
 import type { Command } from 'commander';
-import pc from 'picocolors';
+import { colours } from '../colours.ts';
 import { print, printJson } from '../output.ts';
 import { QuietFailure } from '../report-failure.ts';
 import { openCommandEnvironment } from '../session.ts';
@@ -22,7 +22,7 @@ async function showStatus(options: { json?: boolean }): Promise<void> {
     else print(`No stack is running in ${env.dataDir}. \`aimm up\` starts one; so does the first client.`);
     throw new QuietFailure();
   }
-  if (options.json === true) printJson({ running: true, ...stack.info });
+  if (options.json === true) printJson({ running: true, ...withoutPasswords(stack.info) });
   else print(formatStackInfo(stack.info));
   await stack.close();
 }
@@ -40,14 +40,19 @@ function formatStackInfo(info: StackInfo): string {
     ...(info.httpUrl === undefined ? [] : [['MCP', info.httpUrl] satisfies [string, string]]),
     ...(info.dashboardUrl === undefined ? [] : [['Dashboard', info.dashboardUrl] satisfies [string, string]]),
     ['Providers', formatProviders(info)],
-    ...info.problems.map((problem): [string, string] => [pc.yellow('Problem'), problem]),
+    ...info.problems.map((problem): [string, string] => [colours.yellow('Problem'), problem]),
   ];
-  return facts.map(([name, value]) => `${pc.bold(name.padEnd(10))} ${value}`).join('\n');
+  return facts.map(([name, value]) => `${colours.bold(name.padEnd(10))} ${value}`).join('\n');
 }
 
 export function formatProviders(info: Pick<StackInfo, 'demo' | 'configured'>): string {
-  if (info.demo) return pc.yellow('DEMO: made-up answers in the place of every provider');
-  return info.configured.length === 0 ? pc.yellow('none configured') : info.configured.join(', ');
+  if (info.demo) return colours.yellow('DEMO: made-up answers in the place of every provider');
+  return info.configured.length === 0 ? colours.yellow('none configured') : info.configured.join(', ');
+}
+
+/** For a program that prints or keeps it: no password in it. */
+export function withoutPasswords(info: StackInfo): StackInfo {
+  return { ...info, redisUrl: withoutPassword(info.redisUrl), databaseUrl: withoutPassword(info.databaseUrl) };
 }
 
 /** An address without the password it may hold. */

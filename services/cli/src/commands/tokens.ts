@@ -68,7 +68,7 @@ Examples:
     .description('Revoke a token; nobody comes in with it any more within seconds. What it asked goes on')
     .argument('<token>', 'its name or id, as `aimm tokens list` shows it')
     .option('--json', 'print JSON')
-    .addHelpText('after', '\nExample:\n  $ aimm tokens revoke ci\n')
+    .addHelpText('after', '\nExamples:\n  $ aimm tokens revoke ci\n  $ aimm tokens revoke laptop --json\n')
     .action(revokeToken);
 }
 

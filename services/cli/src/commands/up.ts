@@ -11,12 +11,13 @@ import {
   withoutProviderKeys,
 } from '@aimm/runtime';
 import type { Command } from 'commander';
-import pc from 'picocolors';
+import { stderrColours } from '../colours.ts';
 import { findStartFaults } from '../find-start-faults.ts';
 import { formatBanner } from '../banner.ts';
-import { print } from '../output.ts';
+import { print, printJson } from '../output.ts';
 import { type CommandEnvironment, stackLaunch, toLogFormat } from '../session.ts';
 import { binPath } from '../stack/bin-path.ts';
+import { withoutPasswords } from './status.ts';
 import { enterStack } from '../stack/enter-stack.ts';
 import { runStack } from '../stack/run-stack.ts';
 import { superviseProcess } from '../stack/supervised-process.ts';
@@ -27,6 +28,7 @@ const bannerPatienceMs = 20_000;
 interface UpOptions {
   /** False with `--no-http`. */
   http: boolean;
+  json?: boolean;
 }
 
 export function addUpCommand(program: Command): void {
@@ -34,6 +36,7 @@ export function addUpCommand(program: Command): void {
     .command('up')
     .description('Run everything in this terminal: queue, workers, MCP over HTTP, dashboard')
     .option('--no-http', 'without the HTTP front')
+    .option('--json', 'once it is up, print where everything is as JSON in place of the banner')
     .addHelpText(
       'after',
       '\nExamples:\n  $ aimm up\n  $ WORKER_COUNT=4 HTTP_PORT=8080 aimm up\n  $ REDIS_URL=redis://queue:6379 DATABASE_URL=postgresql://… aimm up\n',
@@ -41,26 +44,34 @@ export function addUpCommand(program: Command): void {
     .action(up);
 }
 
-async function up({ http }: UpOptions): Promise<void> {
+async function up({ http, json }: UpOptions): Promise<void> {
   const { env, raw: given, faults } = loadEnvironment();
   requireNoFaults(faults, findStartFaults(env, given, { http }));
   const format = toLogFormat(env, given);
   // The children log as we do.
   const raw = { ...given, LOG_FORMAT: format };
   const secrets = new Set(secretsOf(raw));
-  const logger = await createLogger({ name: 'stack', level: env.LOG_LEVEL, format, secrets: () => [...secrets] });
+  const logger = await createLogger({
+    name: 'stack',
+    level: env.LOG_LEVEL,
+    format,
+    secrets: () => [...secrets],
+    citesErrors: env.STORE_CONTENT === 'on',
+  });
   exitOnUncaught(logger);
   const paths = toStackPaths(env.dataDir);
   const { lock, running } = await enterStack(paths);
   if (lock === undefined) {
     await running.close();
-    return joinRunning({ env, raw, logger }, running.info, http);
+    return joinRunning({ env, raw, logger }, running.info, { http, json });
   }
   const shutdown = createShutdown({ logger, graceMs: 60_000, signals: ['SIGTERM', 'SIGINT', 'SIGHUP'] });
   try {
     const stack = await runStack({ env, raw, secrets, paths, lock, logger, shutdown, foreground: true, http });
     await stack.settled(bannerPatienceMs);
-    if (!shutdown.signal.aborted) print(toBanner(env, stack.info(), 'Ctrl-C stops everything.'));
+    if (shutdown.signal.aborted) return;
+    if (json === true) printJson(withoutPasswords(stack.info()));
+    else print(toBanner(env, stack.info(), 'Ctrl-C stops everything.'));
   } catch (error) {
     await shutdown.run('the stack did not start');
     throw error;
@@ -68,7 +79,11 @@ async function up({ http }: UpOptions): Promise<void> {
 }
 
 /** A stack runs in the background: holds on to it, and adds the HTTP front if there is none. */
-async function joinRunning({ env, raw, logger }: CommandEnvironment, found: StackInfo, http: boolean): Promise<void> {
+async function joinRunning(
+  { env, raw, logger }: CommandEnvironment,
+  found: StackInfo,
+  { http, json }: UpOptions,
+): Promise<void> {
   if (env.REDIS_URL !== undefined && env.REDIS_URL !== found.redisUrl) {
     throw new Error(
       `A stack with another Redis (${found.redisUrl}) runs in ${env.dataDir}. End it with \`aimm down\`, or choose another AIMM_DATA_DIR.`,
@@ -80,16 +95,15 @@ async function joinRunning({ env, raw, logger }: CommandEnvironment, found: Stac
   stack.onLost((reason) => {
     // A crash is mended by the connection itself.
     if (reason !== 'stopped') return;
-    print('The stack was stopped.');
+    process.stderr.write('The stack was stopped.\n');
     process.kill(process.pid, 'SIGTERM');
   });
   const missing = http && stack.info.httpUrl === undefined;
-  print(
-    pc.yellow(`A stack runs already in ${env.dataDir} (process ${stack.info.pid}): joining it.`) +
-      (missing ? ' Starting the HTTP front beside it.' : ''),
-  );
+  const joining = `A stack runs already in ${env.dataDir} (process ${stack.info.pid}): joining it.`;
+  process.stderr.write(`${stderrColours.yellow(joining)}${missing ? ' Starting the HTTP front beside it.' : ''}\n`);
   const httpUrl = missing ? await startFront({ env, raw, logger }, shutdown) : stack.info.httpUrl;
   const info = { ...stack.info, ...(httpUrl !== undefined && { httpUrl }) };
+  if (json === true) return printJson(withoutPasswords(info));
   print(
     toBanner(env, info, 'Ctrl-C leaves it; the stack goes on in the background until nobody needs it, or `aimm down`.'),
   );

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { findStack } from '@aimm/local-stack';
 import { loadEnvironment, type RawEnvironment } from '@aimm/runtime';
-import pc from 'picocolors';
+import { colours } from '../colours.ts';
 import { formatDuration, formatTable, print, toOneLine } from '../output.ts';
 import { type Answer, connectDemoClient, type DemoClient } from './demo-client.ts';
 
@@ -31,7 +31,7 @@ export async function runDemo(): Promise<void> {
     await stack?.stop();
     await rm(dataDir, { recursive: true, force: true });
   }
-  print(pc.green('\nThe demo is done; its stack and its files are gone.'));
+  print(colours.green('\nThe demo is done; its stack and its files are gone.'));
   print('`npm start` starts the real thing; set a provider’s key first for real answers.');
 }
 
@@ -53,7 +53,7 @@ function toDemoEnvironment(raw: RawEnvironment, dataDir: string): Record<string,
 async function tellStory(client: DemoClient): Promise<void> {
   heading('list_models', 'who can be asked');
   const { models, providers } = await client.listModels();
-  print(`${models.length} models of ${providers.length} providers, ${pc.yellow('all of them demo stand-ins')}:`);
+  print(`${models.length} models of ${providers.length} providers, ${colours.yellow('all of them demo stand-ins')}:`);
   const count = (id: string) => models.filter(({ provider }) => provider === id).length;
   const rows = providers.map(({ provider, name, default_model: byDefault = '–' }) => [
     name,
@@ -74,16 +74,16 @@ async function tellStory(client: DemoClient): Promise<void> {
   const answer = await client.generate(first, question, (message) => {
     const isText = streamed.length > 0 || message.startsWith('[Demo');
     if (isText) streamed.push(message);
-    process.stdout.write(isText ? message : pc.dim(`(${message})\n`));
+    process.stdout.write(isText ? message : colours.dim(`(${message})\n`));
   });
   if (streamed.length < 2) throw new Error('The answer did not arrive piece by piece.');
-  print(`\n${pc.dim(`${formatFacts(answer)}, in ${streamed.length} pieces`)}`);
+  print(`\n${colours.dim(`${formatFacts(answer)}, in ${streamed.length} pieces`)}`);
 
   heading('compare_models', `${asked.length} providers at once: “${question}”`);
-  const { results, summary } = await client.compare(asked, question, (message) => print(pc.dim(`(${message})`)));
+  const { results, summary } = await client.compare(asked, question, (message) => print(colours.dim(`(${message})`)));
   for (const result of results) {
     if ('error' in result) throw new Error(`${result.model} failed in the comparison: ${result.error.message}`);
-    print(`${pc.bold(result.model)}  ${pc.dim(formatFacts(result))}\n  ${toOneLine(result.text, 150)}`);
+    print(`${colours.bold(result.model)}  ${colours.dim(formatFacts(result))}\n  ${toOneLine(result.text, 150)}`);
   }
   print(
     `Fastest: ${summary.fastest ?? '–'} · cheapest: ${summary.cheapest ?? '–'} · longest: ${summary.longest ?? '–'}`,
@@ -105,7 +105,7 @@ async function tellStory(client: DemoClient): Promise<void> {
 }
 
 function heading(tool: string, words: string): void {
-  print(`\n${pc.bold(pc.cyan(tool))}  ${words}`);
+  print(`\n${colours.bold(colours.cyan(tool))}  ${words}`);
 }
 
 function formatFacts({

@@ -8,6 +8,7 @@ import {
   type RuntimeEnvironment,
   type Shutdown,
   secretsOf,
+  masterKeyVariables,
   withoutProviderKeys,
 } from '@aimm/runtime';
 import { boundLog } from './bound-log.ts';
@@ -93,13 +94,14 @@ export async function runStack(options: RunStackOptions): Promise<RunningStack> 
       AIMM_DATA_DIR: paths.dataDir,
       ...(env.configDir !== undefined && { AIMM_CONFIG_DIR: env.configDir }),
     };
+    const masterKeys = Object.fromEntries(masterKeyVariables.map((name) => [name, raw[name]]));
     const processes = startStackProcesses({
       logger,
       workers: env.WORKER_COUNT,
       http,
       shared,
       // Workers alone open the keys in the database.
-      workerEnvironment: () => ({ ...shared, AIMM_MASTER_KEY: raw['AIMM_MASTER_KEY'], ...opened.state().environment }),
+      workerEnvironment: () => ({ ...shared, ...masterKeys, ...opened.state().environment }),
       onStoredKeys: (providers) => {
         void opened.setStored(providers).then((changed) => {
           if (changed) onEnvironment();
@@ -120,6 +122,7 @@ export async function runStack(options: RunStackOptions): Promise<RunningStack> 
         dataDir: paths.dataDir,
         redisUrl,
         databaseUrl,
+        storesContent: env.STORE_CONTENT === 'on',
         ...(dashboardUrl !== undefined && { dashboardUrl }),
         ...(httpUrl !== undefined && { httpUrl }),
         demo,
@@ -138,7 +141,9 @@ export async function runStack(options: RunStackOptions): Promise<RunningStack> 
           isBusy: async () => {
             // Loaded when first needed: a stack in use never asks.
             const { countOpenJobs } = await import('./open-jobs.ts');
-            const ids = catalog.providers.map(({ id }) => id);
+            // As the configuration is now: one that was added since may have jobs.
+            const now = loadCatalog({ configDir: env.configDir, env: raw }).catalog;
+            const ids = [...new Set([...catalog.providers, ...now.providers].map(({ id }) => id))];
             return (await countOpenJobs(redisUrl, ids, logger)) > 0;
           },
           onIdle: () => {

@@ -1,7 +1,7 @@
 import { ConversationId } from '@aimm/contracts';
 import type { Accepted, GenerateAsk, GenerationAnswer } from '@aimm/manager';
 import * as z from 'zod';
-import { cancelledByClient, defineTool } from '../define-tool.ts';
+import { cancelledByClient, defineTool, type ToolAnswer } from '../define-tool.ts';
 import { createFollower, leaveRunning, waitForEnd } from '../follow.ts';
 import { formatGeneration, generationFields, type GenerationOutput, toGenerationOutput } from '../format/generation.ts';
 import { formatHandBack, formatQueued } from '../format/job.ts';
@@ -78,18 +78,25 @@ export const generate = defineTool({
       leaveRunning(accepted);
       return { text: formatQueued(accepted.requestId, accepted.models), structured: withoutAnswer(accepted, 'queued') };
     }
-    const { onProgress, started } = createFollower(context.progress, 'generation');
+    const onProgress = context.progress && createFollower(context.progress, 'generation').onProgress;
     const accepted = await manager.generate(context.caller, ask, { signal: context.cancelled, onProgress });
     const ending = await waitForEnd(accepted, context);
-    if (ending.done) return { text: formatGeneration(ending.value), structured: toGenerationOutput(ending.value) };
-    const partialText = accepted.partialText();
-    const status = started() || partialText !== '' ? 'running' : 'queued';
+    if (ending.done) return answerWith(ending.value);
+    // Who asked for no progress was sent nothing so far: the queue knows how far it is.
+    const view = await manager.getJob(context.caller, accepted.requestId).catch(() => undefined);
+    if (view?.generation !== undefined) return answerWith(view.generation);
+    const partialText = view?.partialText ?? '';
+    const status = view === undefined || view.status === 'queued' ? 'queued' : 'running';
     return {
       text: formatHandBack(accepted.requestId, partialText),
       structured: { ...withoutAnswer(accepted, status), ...(partialText !== '' && { partial_text: partialText }) },
     };
   },
 });
+
+function answerWith(answer: GenerationAnswer): ToolAnswer<GenerationOutput> {
+  return { text: formatGeneration(answer), structured: toGenerationOutput(answer) };
+}
 
 function withoutAnswer(accepted: Accepted<GenerationAnswer>, status: 'queued' | 'running'): GenerationOutput {
   return {

@@ -8,14 +8,14 @@ export const getModelInfo = defineTool({
   description:
     'Describes one model: context window, longest answer, modalities, capabilities, prices, settings it does not take, and whether it is available now.',
   input: z.strictObject({
-    model: z.string().min(1).max(300).describe('provider/model-id or a bare model id.'),
+    model: z.string().min(1).max(300).describe('provider/model-id, a bare model id or an alias.'),
   }),
   output: ModelSchema.extend({ warnings: z.array(z.string()) }),
   annotations: { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: false },
   scopes: ['read', 'generate'],
   async run(input, context) {
     const manager = await context.manager();
-    const model = await manager.getModelInfo(input.model);
+    const model = await manager.getModelInfo(context.caller, input.model);
     return { text: [formatModel(model)], structured: { ...toModelOutput(model), warnings: model.warnings } };
   },
 });

@@ -15,7 +15,16 @@ export interface StdioTransport {
 export function startStdio(
   factory: McpServerFactory,
   logger: Logger,
-  { stdin = process.stdin, stdout = process.stdout }: { stdin?: Readable; stdout?: Writable } = {},
+  {
+    stdin = process.stdin,
+    stdout = process.stdout,
+    onListed,
+  }: {
+    stdin?: Readable;
+    stdout?: Writable;
+    /** The client has been sent the tools for the first time: from here on it may call one. */
+    onListed?: () => void;
+  } = {},
 ): StdioTransport {
   const { promise: ended, resolve: end } = Promise.withResolvers<void>();
   const onerror = (error: Error) => logger.warn({ err: error }, 'MCP connection problem');
@@ -32,6 +41,7 @@ export function startStdio(
   // The transport listens once for each answer that the client has not read yet.
   stdout.setMaxListeners(0);
   const transport = new StdioServerTransport(lines, stdout, { maxBufferSize: 2 * maxMessageBytes });
+  if (onListed !== undefined) afterFirstList(transport, onListed);
   const handle = serveStdio(factory, { transport, onerror });
   // Set after serveStdio has set its own.
   const { onclose, onerror: onfault } = transport;
@@ -52,6 +62,17 @@ export function startStdio(
       transport.send({ jsonrpc: '2.0', id, error: { code: -32_600, message: invalidMessage } }).catch(onerror);
   };
   return { ended, close: () => handle.close().finally(end) };
+}
+
+function afterFirstList(transport: StdioServerTransport, onListed: () => void): void {
+  const send = transport.send.bind(transport);
+  transport.send = async (...given) => {
+    await send(...given);
+    const [message] = given;
+    if (!('result' in message) || !('tools' in message.result)) return;
+    transport.send = send;
+    onListed();
+  };
 }
 
 /** Ids of the requests in a line that is no message of MCP; a batch is none, and holds several. */

@@ -83,7 +83,8 @@ export function createFakeManager(overrides: Partial<Manager> = {}): FakeManager
     },
     async getJob(caller, id, options) {
       record('getJob', caller, id, options?.waitMs);
-      return queuedJob;
+      const { partialText } = fake;
+      return partialText === '' ? queuedJob : { ...queuedJob, status: 'running', position: undefined, partialText };
     },
     async cancelJob(caller, id) {
       record('cancelJob', caller, id);
@@ -149,8 +150,11 @@ export function createFakeManager(overrides: Partial<Manager> = {}): FakeManager
       record('listModels', query);
       return { models: [model], providers: [provider], problems: [] };
     },
-    async getModelInfo(name) {
-      record('getModelInfo', name);
+    async warmUp() {
+      record('warmUp');
+    },
+    async getModelInfo(caller, name) {
+      record('getModelInfo', caller, name);
       return { ...model, warnings: ['Its price may be out of date.'] };
     },
     async usage(caller, query) {

@@ -16,6 +16,7 @@ import {
   type Handled,
   type Handler,
   hasFreeHop,
+  type KeyLeases,
   type JobContext,
   LockLostError,
   modelOf,
@@ -34,7 +35,7 @@ import type { BatchRecorder } from '../batch/batch-recorder.ts';
 import { createCallLog } from '../call-log.ts';
 import type { CallMetrics } from '../call-metrics.ts';
 import { fitConversation } from '../fit-conversation.ts';
-import { cutOff, notConfigured, toBrokenOff, toCancelled, tooLate } from '../generation-errors.ts';
+import { cutOff, notConfigured, removedProvider, toBrokenOff, toCancelled, tooLate } from '../generation-errors.ts';
 import { type ProviderKey, toKeyFault } from '../key-ring.ts';
 import { toLedgerRow } from '../ledger-rows.ts';
 import type { LedgerWriter } from '../ledger-writer.ts';
@@ -43,6 +44,7 @@ import { nameNearModels } from '../name-near-models.ts';
 import type { PaceKeeper } from '../pace-keeper.ts';
 import type { ProviderSet } from '../provider-set.ts';
 import { checkAnswer, isMended, stillUnfit, toRepairRequest } from '../structured-output.ts';
+import { takeKey } from '../take-key.ts';
 import { toGenerationReceipt, toGenerationResult } from '../to-generation-result.ts';
 import type { TurnWriter } from '../turn-writer.ts';
 import { waitForTurn } from '../wait-for-turn.ts';
@@ -60,6 +62,7 @@ export interface GenerateDependencies {
   needs: AdmissionNeeds;
   pace: PaceKeeper;
   metrics: CallMetrics;
+  keyLeases: KeyLeases;
 }
 
 /**
@@ -110,7 +113,8 @@ type Answered = Handled<'generate'>;
 type WaitingReason = Extract<Reply, { type: 'waiting' }>['why'];
 
 function createGenerationRun(payload: GeneratePayload, context: JobContext, dependencies: GenerateDependencies) {
-  const { providers, catalog, ledger, turns, batches, producer, cooldowns, needs, pace, metrics } = dependencies;
+  const { providers, catalog, ledger, turns, batches, producer, cooldowns, needs, pace, metrics, keyLeases } =
+    dependencies;
   const model = modelOf(payload);
   /** What this model is asked of it. */
   const fitted = fitConversation(payload, dependencies);
@@ -126,6 +130,8 @@ function createGenerationRun(payload: GeneratePayload, context: JobContext, depe
   });
   /** Keys that the provider refused in this run. */
   const refused = new Set<ProviderKey>();
+  /** Others may listen, whether or not the request itself does. */
+  const isShared = payload.flight !== undefined;
   let sentText = false;
   /** The way to the model, for this run; or why it is not free. */
   let pass: Pass | undefined;
@@ -139,6 +145,8 @@ function createGenerationRun(payload: GeneratePayload, context: JobContext, depe
     if (payload.startBy !== undefined && now >= payload.startBy) {
       return tooLate('The request waited longer than max_wait_seconds allows.', payload.provider);
     }
+    if (ring === undefined && catalog.findProvider(payload.provider) === undefined)
+      return removedProvider(payload.provider);
     return ring?.isAvailable() === true ? undefined : notConfigured(payload.provider, catalog, ring?.problem);
   }
 
@@ -245,14 +253,16 @@ function createGenerationRun(payload: GeneratePayload, context: JobContext, depe
     const isShown = payload.stream && report.text !== '' && payload.allowRestart !== true;
     if (!isShown && toKeyFault(error) !== undefined && ring?.hasNext(refused) === true) {
       // At once and at no attempt's cost: the provider is well, and so may the next key be.
-      if (sentText) context.reply(log.current().number, { type: 'reset', reason: error.toShape() });
+      if (sentText) context.reply(log.current().number, { type: 'reset', reason: error.toShape(), again: true });
       return callAgain();
     }
     const decision = context.decide(error);
     if (decision.action === 'stop') return fail(isShown ? toBrokenOff(decision.error) : decision.error);
     if (isShown && decision.action !== 'hand_back') return fail(toBrokenOff(error));
-    await context.save(log.checkpoint());
-    if (sentText) context.reply(log.current().number, { type: 'reset', reason: error.toShape() });
+    await Promise.all([context.hold(decision), context.save(log.checkpoint())]);
+    const again = decision.action !== 'hand_back';
+    if (sentText)
+      context.reply(log.current().number, { type: 'reset', reason: error.toShape(), ...(again && { again }) });
     if (decision.action === 'hand_back') return putBack(decision);
     if (decision.action === 'pause') metrics.paused(payload.provider, error.code);
     const why = decision.action === 'retry' ? 'retry' : 'provider';
@@ -290,10 +300,9 @@ function createGenerationRun(payload: GeneratePayload, context: JobContext, depe
     const { unfit } = log;
     const request = unfit === undefined ? fitted.request : toRepairRequest(fitted.request, unfit);
     const { number: attempt, startedAt } = log.current();
-    if (payload.quiet !== true) context.reply(attempt, { type: 'started' });
-    // Another job may have had the last good key set aside since this one looked: then any will do.
-    const key = required(ring?.next(refused) ?? ring?.next());
-    const release = ring?.hold(key);
+    if (payload.quiet !== true || isShared) context.reply(attempt, { type: 'started' });
+    const taken = ring && (await takeKey(ring, payload, refused, keyLeases));
+    const key = required(taken?.key);
     const made = await makeCall(key.provider, request, {
       signal: context.signal,
       onResponse({ headers }) {
@@ -304,15 +313,15 @@ function createGenerationRun(payload: GeneratePayload, context: JobContext, depe
       onText(text, soFar) {
         sentText = true;
         pass?.answered();
-        if (payload.stream) context.reply(attempt, { type: 'text', text });
+        if (payload.stream || isShared) context.reply(attempt, { type: 'text', text });
         context.keepPartialText(soFar);
       },
       onReasoning(text) {
         pass?.answered();
-        if (payload.stream) context.reply(attempt, { type: 'reasoning', text });
+        if (payload.stream || isShared) context.reply(attempt, { type: 'reasoning', text });
       },
     });
-    release?.();
+    taken?.release();
     const report = accountForCall({ ...payload, request }, startedAt, made, dependencies);
     context.spent(needs.note(payload, report));
     ring?.report(key, report.error);

@@ -7,6 +7,7 @@ const [foldedLength, foldedLines] = [600, 12];
 
 /** Items below each other, columns beside each other. `base`: the column whose answers the others are compared with. */
 export function toMatrix(items, columns, base) {
+  comparisons = [];
   const heading = columns.map((column) =>
     h(
       'th',
@@ -29,6 +30,7 @@ export function toMatrix(items, columns, base) {
     });
     return h('tr', {}, toQuestion(item), cells);
   });
+  setTimeout(compareInTurn, 0, comparisons);
   return h(
     'table',
     { class: 'matrix' },
@@ -72,13 +74,28 @@ function toBody({ status, text, error, tool_calls: calls }, base) {
     );
   if (status !== 'succeeded') return h('div', { class: 'muted' }, status);
   if ((text ?? '') === '') return h('div', { class: 'muted' }, calls === undefined ? '(no text)' : '(tool calls)');
-  if (base === undefined) return toFolding(text, [text], 'text');
-  const runs = toDifference(base, text);
-  if (runs === undefined)
-    return [toFolding(text, [text], 'text'), h('div', { class: 'muted' }, 'Too long to be compared.')];
-  const tags = { added: 'ins', removed: 'del' };
-  const marked = runs.map((run) => (run.kind === 'same' ? run.text : h(tags[run.kind], {}, run.text)));
-  return toFolding(runs.map((run) => run.text).join(''), marked, 'text');
+  return toFolding(text, base === undefined || base === text ? [text] : [toComparison(text, base)], 'text');
+}
+
+/** The answer as it is at first, and what differs in it marked once there is time: pages of long answers take seconds. */
+function toComparison(text, base) {
+  const whole = h('span', {}, text);
+  comparisons.push(() => {
+    const runs = toDifference(base, text);
+    if (runs === undefined) return whole.append(h('em', { class: 'muted' }, ' (too long to be compared)'));
+    const tags = { added: 'ins', removed: 'del' };
+    whole.replaceChildren(...runs.map((run) => (run.kind === 'same' ? run.text : h(tags[run.kind], {}, run.text))));
+  });
+  return whole;
+}
+
+/** What is left of the page that is shown. */
+let comparisons = [];
+
+function compareInTurn(own) {
+  const until = performance.now() + 12;
+  while (own === comparisons && own.length > 0 && performance.now() < until) own.shift()();
+  if (own === comparisons && own.length > 0) setTimeout(compareInTurn, 0, own);
 }
 
 /** `text` decides how long it is; `children` are shown. */

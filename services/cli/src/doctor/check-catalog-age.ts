@@ -1,4 +1,4 @@
-import type { Finding } from './commands/doctor.ts';
+import type { Finding } from './finding.ts';
 
 const dayMs = 86_400_000;
 /** Vendors change prices and models by the month. */

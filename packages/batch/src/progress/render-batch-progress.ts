@@ -1,0 +1,137 @@
+import { styleText } from 'node:util';
+import type { BatchStatus, BatchView } from '@aimm/contracts';
+import stringWidth from 'string-width';
+import { formatCost, formatCount, formatDuration, formatShare } from '../results/format.ts';
+import { cutToWidth, padToWidth, toPlainText } from '../results/terminal-text.ts';
+import { type ProviderPace, type ProviderProgress, toEnded, toProviderProgress } from './provider-progress.ts';
+import { toLeft, toSpent } from './to-progress-line.ts';
+
+export interface BatchProgressOptions {
+  /** Cells of the terminal in a line; no line is longer. */
+  width: number;
+  colours: boolean;
+  /** Epoch milliseconds. */
+  now: number;
+  /** By provider. */
+  paces?: Readonly<Record<string, ProviderPace>> | undefined;
+}
+
+type Style = 'bold' | 'dim' | 'green' | 'red' | 'yellow';
+type Paint = (style: Style, text: string) => string;
+
+const styles: Record<BatchStatus, Style> = { running: 'bold', paused: 'yellow', completed: 'green', cancelled: 'red' };
+const gap = '  ';
+
+/**
+ * A batch while it runs, as the lines of a terminal to be drawn over each other: what it came to in all, then a row for each
+ * provider. What does not fit is left out, the least of it first. Pure: the same view makes the same lines.
+ */
+export function renderBatchProgress(view: BatchView, options: BatchProgressOptions): string[] {
+  const { width, colours, now, paces = {} } = options;
+  const paint: Paint = (style, text) => (colours ? styleText(style, text, { validateStream: false }) : text);
+  const ended = toEnded(view.counts);
+  const took = `${formatDuration(Math.max(0, (view.endedAt ?? now) - view.createdAt))} so far`;
+  const name = cutToWidth(toPlainText(view.name ?? view.batchId).replaceAll('\n', ' '), Math.max(10, width - 12));
+  const state = cutToWidth(view.status, Math.max(1, width - stringWidth(name) - 2));
+  const share = ` ${formatCount(ended)} of ${formatCount(view.total)} · ${formatShare(ended, view.total)}`;
+  const bar = toBar(ended, view.total, Math.min(40, width - stringWidth(share)), paint);
+  const facts = [toSpent(view), view.endedAt === undefined ? took : took.replace(' so far', ' in all'), toLeft(view)];
+  return [
+    `${paint('bold', name)}${gap}${paint(styles[view.status], state)}`,
+    `${bar}${cutToWidth(share, width)}`,
+    paint('dim', cutToWidth(facts.filter((fact) => fact !== '').join(' · '), width)),
+    '',
+    ...toTable(toProviderProgress(view), paces, width, paint),
+  ];
+}
+
+interface Column {
+  title: string;
+  /** The higher, the sooner it is left out. */
+  rank: number;
+  align: 'left' | 'right';
+  cell: (row: ProviderProgress) => string;
+  paint?: (row: ProviderProgress) => Style | undefined;
+}
+
+function toTable(
+  rows: readonly ProviderProgress[],
+  paces: Readonly<Record<string, ProviderPace>>,
+  width: number,
+  paint: Paint,
+): string[] {
+  const count = (title: string, rank: number, of: (row: ProviderProgress) => number): Column => ({
+    title,
+    rank,
+    align: 'right',
+    cell: (row) => formatCount(of(row)),
+  });
+  const some = (of: (row: ProviderProgress) => unknown, column: Column): Column[] => (rows.some(of) ? [column] : []);
+  const failed: Column = {
+    ...count('failed', 2, (row) => row.counts.failed),
+    paint: ({ counts }) => (counts.failed > 0 ? 'red' : undefined),
+  };
+  const columns: Column[] = [
+    { title: 'provider', rank: 0, align: 'left', cell: ({ name }) => cutToWidth(toPlainText(name), 24) },
+    { title: '', rank: 7, align: 'left', cell: ({ counts, total }) => toPlainBar(toEnded(counts), total, 16) },
+    { title: '%', rank: 5, align: 'right', cell: ({ counts, total }) => formatShare(toEnded(counts), total) },
+    { ...count('done', 1, (row) => row.counts.succeeded), paint: () => 'green' },
+    count('in queue', 4, (row) => row.counts.queued),
+    count('waiting', 6, (row) => row.counts.waiting),
+    failed,
+    ...some(
+      (row) => row.counts.skipped + row.counts.cancelled > 0,
+      count('left out', 8, (row) => row.counts.skipped + row.counts.cancelled),
+    ),
+    ...some(({ provider }) => toRate(paces[provider]) !== '', {
+      title: 'a minute',
+      rank: 3,
+      align: 'right',
+      cell: ({ provider }) => toRate(paces[provider]),
+    }),
+    { title: 'spent', rank: 3, align: 'right', cell: ({ costNanoUsd }) => formatCost(costNanoUsd) },
+  ];
+  const widthOf = (column: Column) =>
+    Math.max(stringWidth(column.title), ...rows.map((row) => stringWidth(column.cell(row))));
+  const total = () => columns.reduce((sum, column) => sum + widthOf(column) + gap.length, -gap.length);
+  while (columns.length > 1 && total() > width) {
+    const most = Math.max(...columns.map(({ rank }) => rank));
+    columns.splice(
+      columns.findLastIndex(({ rank }) => rank === most),
+      1,
+    );
+  }
+  const toLine = (toCell: (column: Column, width: number) => string) =>
+    columns.map((column) => toCell(column, widthOf(column))).join(gap);
+  const heading = toLine((column, cells) => padToWidth(column.title, cells, column.align));
+  return [
+    paint('dim', cutToWidth(heading.trimEnd(), width)),
+    ...rows.map((row) =>
+      toLine((column, cells) => {
+        const cell = padToWidth(cutToWidth(column.cell(row), width), cells, column.align);
+        const style = column.paint?.(row);
+        return style === undefined ? cell : paint(style, cell);
+      }).trimEnd(),
+    ),
+  ];
+}
+
+/** `480 of 500`; what is known of it. */
+function toRate({ perMinute, limitPerMinute }: ProviderPace = {}): string {
+  const rate = perMinute === undefined ? undefined : formatCount(Math.round(perMinute));
+  if (limitPerMinute === undefined) return rate ?? '';
+  return `${rate ?? '–'} of ${formatCount(limitPerMinute)}`;
+}
+
+function toBar(part: number, of: number, width: number, paint: Paint): string {
+  const bar = toPlainBar(part, of, width);
+  const filled = bar.lastIndexOf('█') + 1;
+  return paint('green', bar.slice(0, filled)) + paint('dim', bar.slice(filled));
+}
+
+/** Full only where all is done. */
+function toPlainBar(part: number, of: number, width: number): string {
+  if (width < 4) return '';
+  const filled = of === 0 ? 0 : Math.floor((part / of) * width);
+  return '█'.repeat(filled) + '░'.repeat(width - filled);
+}

@@ -1,0 +1,32 @@
+import type { BatchView } from '@aimm/contracts';
+import { formatCost, formatCount, formatDuration, formatShare } from '../results/format.ts';
+import { toPlainText } from '../results/terminal-text.ts';
+import { toEnded } from './provider-progress.ts';
+
+/** Where a batch stands, in one line without colours: for logs, pipes and progress messages. */
+export function toProgressLine(view: BatchView): string {
+  const { counts, total } = view;
+  const ended = toEnded(counts);
+  const facts = [
+    `${view.batchId} ${view.status}: ${formatCount(ended)} of ${formatCount(total)} (${formatShare(ended, total)})`,
+    counts.failed > 0 ? `${formatCount(counts.failed)} failed` : '',
+    counts.cancelled > 0 ? `${formatCount(counts.cancelled)} cancelled` : '',
+    counts.skipped > 0 ? `${formatCount(counts.skipped)} skipped` : '',
+    toSpent(view),
+    toLeft(view),
+  ];
+  return facts.filter((fact) => fact !== '').join(', ');
+}
+
+/** `$1.24 of at most $5.00`; the bound where there is one. */
+export function toSpent({ costNanoUsd, maxCostNanoUsd }: BatchView): string {
+  const spent = `${formatCost(costNanoUsd)} spent`;
+  return maxCostNanoUsd === undefined ? spent : `${spent} of at most ${formatCost(maxCostNanoUsd)}`;
+}
+
+/** `about 3 min 20 s left`, why it is paused, or nothing. */
+export function toLeft({ status, estimatedLeftMs, pausedBecause }: BatchView): string {
+  if (status === 'paused') return pausedBecause === undefined ? '' : toPlainText(pausedBecause).replaceAll('\n', ' ');
+  if (status !== 'running' || estimatedLeftMs === undefined) return '';
+  return `about ${formatDuration(estimatedLeftMs)} left`;
+}

@@ -1,0 +1,57 @@
+import type { Command } from 'commander';
+import { openBackup } from '../backup-file.ts';
+import { formatCount, formatRows, formatTable, print, printJson } from '../output.ts';
+import { createProgress } from '../progress.ts';
+import { findDatabaseUrl } from '../with-database.ts';
+import { describeSecrets } from './export.ts';
+import { withoutPassword } from './status.ts';
+
+export function addImportCommand(program: Command): void {
+  program
+    .command('import')
+    .description('Read what `aimm export` wrote into a database, SQLite or PostgreSQL: all of it or nothing')
+    .argument('<file>', 'the backup, compressed or not; - is stdin')
+    .option('--merge', 'into a database that is not empty: adds what is not there and leaves alone what is')
+    .option('--json', 'print JSON')
+    .addHelpText(
+      'after',
+      `
+A file is checked to its end before anything is written; what is wrong is told with its line.
+The database is that of DATABASE_URL, of the stack that runs, or the local file. It is made ready first.
+Provider keys and access tokens are in no backup: \`aimm keys add\` and \`aimm tokens create\` make them anew.
+
+Examples:
+  $ aimm import backup.jsonl.gz
+  $ DATABASE_URL=postgresql://app@db/aimm aimm import backup.jsonl.gz
+  $ ssh elsewhere cat backup.jsonl | aimm import - --merge
+`,
+    )
+    .action(importAll);
+}
+
+async function importAll(file: string, { merge, json }: { merge?: boolean; json?: boolean }): Promise<void> {
+  const source = await openBackup(file);
+  const { url, logger } = await findDatabaseUrl({ makesFolder: true });
+  const { importDatabase } = await import('@aimm/database');
+  const progress = createProgress();
+  const onProgress = (step: 'checked' | 'written', rows: number) =>
+    progress.show(`${step === 'checked' ? 'Checked' : 'Wrote'} ${formatRows(rows)} …`);
+  const summary = await importDatabase({ url, logger, source, merges: merge === true, onProgress }).finally(() =>
+    progress.end(),
+  );
+  if (json === true) return printJson({ database: withoutPassword(url), ...summary });
+  const { inserted, skipped, tables, notes, leftOut } = summary;
+  const rows = Object.entries(tables).map(([name, counts]) => [
+    name,
+    formatCount(counts.inserted),
+    formatCount(counts.skipped),
+  ]);
+  print(formatTable(['Table', 'Inserted', 'Skipped'], rows));
+  const past = skipped === 0 ? '' : ` Skipped ${formatRows(skipped)}: there already, or part of what is.`;
+  print(`\nImported ${formatRows(inserted)} into ${withoutPassword(url)}.${past}`);
+  for (const note of notes) print(note);
+  const secrets = describeSecrets(leftOut);
+  if (secrets !== undefined) {
+    print(`Not in the backup: ${secrets}. Make them anew: \`aimm keys add\`, \`aimm tokens create\`.`);
+  }
+}

@@ -1,0 +1,154 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { Readable } from 'node:stream';
+import { fileURLToPath } from 'node:url';
+import type { GenerationAnswer } from '@aimm/manager';
+import { describe, expect, it } from 'vitest';
+import { takesColour } from '../src/env.ts';
+import { readPrompt } from '../src/read-prompt.ts';
+import { createAnswerDisplay } from '../src/show-answer.ts';
+
+const piped = (text: string) => ({ stdin: Readable.from([text]), stderr: { write: () => true } });
+const terminal = {
+  stdin: Object.assign(Readable.from(['never read']), { isTTY: true }),
+  stderr: { write: () => true },
+};
+
+describe('the prompt', () => {
+  it.each([
+    ['an argument on a terminal', ['Why?'], terminal, 'Why?'],
+    ['words without quotes', ['Why', 'so?'], terminal, 'Why so?'],
+    ['stdin alone', [], piped('Why?\n'), 'Why?'],
+    ['an argument, then what is piped', ['Summarise'], piped('a\nb\n'), 'Summarise\n\na\nb'],
+    ['stdin where the dash is', ['Before', '-', 'after'], piped('a\n'), 'Before\n\na\n\nafter'],
+    ['an argument and an empty pipe', ['Why?'], piped(''), 'Why?'],
+  ])('is %s', async (_name, words, streams, expected) => {
+    expect(await readPrompt(words, streams)).toBe(expected);
+  });
+
+  it.each([
+    ['there is none', [], piped(' \n')],
+    ['the dash comes twice', ['-', '-'], piped('a')],
+  ])('is refused where %s', async (_name, words, streams) => {
+    await expect(readPrompt(words, streams)).rejects.toMatchObject({ code: 'invalid_request' });
+  });
+});
+
+describe('the answer', () => {
+  const open = (isTTY: boolean) => {
+    const written = { out: '', err: '' };
+    const display = createAnswerDisplay({
+      stdout: { isTTY, write: (text) => (written.out += text) },
+      stderr: { isTTY, write: (text) => (written.err += text) },
+    });
+    return { written, display };
+  };
+  const answer = (text: string): GenerationAnswer => ({
+    requestId: 'gen_1',
+    provider: 'openai',
+    model: 'gpt-5-mini',
+    text,
+    finishReason: { unified: 'stop' },
+    usage: { inputTokens: 1, outputTokens: 2 },
+    costNanoUsd: 1_000,
+    latency: { queueMs: 1, providerMs: 2, totalMs: 3 },
+    calls: 1,
+    cached: false,
+    warnings: [],
+  });
+  const text = (piece: string) => ({ type: 'text', text: piece, totalLength: 0 }) as const;
+
+  it('is written as it comes, and ends with one line break', () => {
+    const { written, display } = open(false);
+    display.onProgress(text('one '));
+    expect(written.out).toBe('one ');
+    display.onProgress(text('two'));
+    display.end(answer('one two'));
+    expect(written.out).toBe('one two\n');
+    expect(written.err).toContain('openai/gpt-5-mini · 1 in, 2 out tokens · cost $0.0000010');
+  });
+
+  it('is whole where nothing of it was streamed', () => {
+    const { written, display } = open(false);
+    display.end(answer('from the cache\n'));
+    expect(written.out).toBe('from the cache\n');
+  });
+
+  it('begins again on a line of its own', () => {
+    const { written, display } = open(false);
+    display.onProgress(text('half'));
+    display.onProgress({ type: 'reset', reason: { code: 'network', message: 'It broke.', retryable: true } });
+    display.onProgress(text('whole'));
+    display.end(answer('whole'));
+    expect(written.out).toBe('half\nwhole\n');
+    expect(written.err).toContain('[It broke. Asking again.]');
+  });
+
+  it('cannot steer a terminal, and comes unchanged through a pipe', () => {
+    const evil = 'a\u001b]0;title\u0007b\u001b[2Jc\td\n';
+    for (const [isTTY, expected] of [
+      [true, 'a]0;titleb[2Jc\td\n'],
+      [false, evil],
+    ] as const) {
+      const { written, display } = open(isTTY);
+      display.onProgress(text(evil));
+      expect(written.out).toBe(expected);
+    }
+  });
+
+  it('is preceded by its place in the queue: one line that goes on a terminal, each news once elsewhere', () => {
+    const queued = {
+      type: 'queued',
+      provider: 'openai',
+      model: 'm',
+      position: 4,
+      ahead: 3,
+      waitingFor: 'queue',
+    } as const;
+    const on = open(true);
+    on.display.onProgress(queued);
+    on.display.onProgress({ ...queued, ahead: 2 });
+    on.display.onProgress(text('x'));
+    const gone = '\r\u001b[K';
+    const lines = ['3', '2'].map((ahead) => expect.stringContaining(`${ahead} ahead in the queue`));
+    expect(on.written.err.split(gone)).toEqual([...lines, '']);
+    const off = open(false);
+    for (let again = 0; again < 3; again += 1) off.display.onProgress(queued);
+    expect(off.written.err).toBe('[3 ahead in the queue of openai]\n');
+  });
+});
+
+describe('colours', () => {
+  it.each([
+    [{ isTTY: true }, {}, true],
+    [{ isTTY: true }, { NO_COLOR: '1' }, false],
+    [{ isTTY: true }, { NO_COLOR: '' }, true],
+    [{ isTTY: true }, { TERM: 'dumb' }, false],
+    [{}, {}, false],
+    [{}, { CI: 'true' }, false],
+    [{}, { FORCE_COLOR: '1' }, true],
+    [{ isTTY: true }, { FORCE_COLOR: '0' }, false],
+    [{}, { FORCE_COLOR: '1', NO_COLOR: '1' }, false],
+  ])('of %j in %j: %s', (stream, env, expected) => {
+    expect(takesColour(stream, env)).toBe(expected);
+  });
+});
+
+describe('Ctrl-C', () => {
+  it('leaves at once when it comes a second time', { timeout: 20_000 }, async () => {
+    const module = fileURLToPath(new URL('../src/interrupt.ts', import.meta.url));
+    const code = `import { withInterrupt } from ${JSON.stringify(module)};
+      setInterval(() => undefined, 1000);
+      await withInterrupt(() => {
+        process.stdout.write('ready');
+        return new Promise(() => undefined);
+      });`;
+    const child = spawn(process.execPath, ['--input-type=module', '-e', code], { stdio: ['ignore', 'pipe', 'pipe'] });
+    await once(child.stdout, 'data');
+    child.kill('SIGINT');
+    const [said] = await once(child.stderr, 'data');
+    expect(String(said)).toContain('Ctrl-C again leaves at once');
+    child.kill('SIGINT');
+    expect(await once(child, 'exit')).toEqual([130, null]);
+  });
+});
