@@ -197,16 +197,17 @@ test('whoever feeds is followed by another when it is killed, also between takin
 });
 
 test('a generation whose job kept stopping its workers is recorded as failed, and the batch ends', async () => {
-  const stack = await createFaultStack({ env: { AIMM_LOCK_SECONDS: '1', MISTRAL_CONCURRENCY: '1' } });
+  const stack = await createFaultStack({ env: { AIMM_LOCK_SECONDS: '2' } });
   const { upstream } = stack;
-  const [front] = await Promise.all([stack.openFront(), stack.startWorker()]);
-  upstream.behave((call, tools) => {
-    if (!call.prompt.includes('poison 1')) return echo(call, tools);
-    stack.workers.at(-1)?.signal('SIGKILL');
-    void stack.startWorker();
-    return tools.held;
-  });
+  const [front, first] = await Promise.all([stack.openFront(), stack.startWorker()]);
+  upstream.behave((call, tools) => (call.prompt.includes('poison 1') ? tools.held : echo(call, tools)));
   const { batchId } = await startBatch(front, { items: toItems('poison', 3) });
+  await upstream.arrived(3);
+  await expect.poll(() => doneOf(front, batchId), { timeout: 10_000 }).toBe(2);
+  const [poison] = (await front.listBatchGenerations(caller, batchId, { status: 'queued' })).generations;
+  // As if it had done so three times before.
+  await stack.redis.client().hset(`{aimm}:mistral:${poison?.requestId}`, 'stc', '3');
+  await Promise.all([first.end('SIGKILL'), stack.startWorker()]);
   const view = await endOfBatch(front, batchId, 60_000);
   expect(view).toMatchObject({ status: 'completed', counts: { succeeded: 2, failed: 1 } });
   const [failed] = (await front.listBatchGenerations(caller, batchId, { status: 'failed' })).generations;
@@ -217,7 +218,7 @@ test('a budget that has no room pauses a batch with its name, and it goes on by 
   const stack = await createFaultStack({
     change: (file) => Object.assign(file, { budgets: [{ name: 'tiny', limitUsd: 0.2, period: 'day' }] }),
   });
-  stack.upstream.behave((_call, { finish }) => finish({ text: 'dear', completionTokens: 10_000 }));
+  stack.upstream.behave((_call, { finish }) => finish({ text: 'dear', completionTokens: 4_000 }));
   const [front] = await Promise.all([stack.openFront(), stack.startWorker()]);
   const models = ['mistral/mistral-medium-3-5'];
   const { batchId } = await startBatch(front, { items: toItems('budget', 40), models });
