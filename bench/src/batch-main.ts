@@ -6,6 +6,8 @@
 import { availableParallelism } from 'node:os';
 import { formatBatchRuns, measureBatch } from './batch.ts';
 
+// Every process that was started is ended with this one.
+process.setMaxListeners(50);
 const large = Number(process.argv[2] ?? 100_000);
 console.log(`Node ${process.version}, ${availableParallelism()} cores, SQLite; one model\n`);
 const runs = [

@@ -162,7 +162,17 @@ function readCpuMs(pid: number | undefined): number {
 export function formatBatchRuns(runs: readonly BatchRun[]): string {
   const column = (text: string) => text.padStart(12);
   const whole = (value: number) => column(Math.round(value).toLocaleString('en-US'));
-  const heading = ['items', 'workers', 'items/s', 'ingest/s', 'worker ms', 'Redis ms', 'Redis MB', 'at once', 'bytes each'];
+  const heading = [
+    'items',
+    'workers',
+    'items/s',
+    'ingest/s',
+    'worker ms',
+    'Redis ms',
+    'Redis MB',
+    'at once',
+    'bytes each',
+  ];
   return [
     heading.map(column).join(''),
     ...runs.map((run) =>

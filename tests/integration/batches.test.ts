@@ -162,14 +162,15 @@ test('a model that is added is asked every item, the others are not asked again'
 });
 
 test('one that is expected to cost more than it may is refused with both figures, and leaves nothing behind', async () => {
+  const countBatches = async () => (await system.manager.listBatches(caller, { limit: 100 })).batches.length;
+  const before = await countBatches();
   const ask = { items: toItems('dear', 50), models: [large], maxCostNanoUsd: 1_000 };
   await expect(start(ask)).rejects.toMatchObject({
     code: 'budget_exceeded',
     message: expect.stringMatching(/expected to cost about \$\d.*more than the \$0\.0000010 that it may cost/),
     hint: expect.stringContaining('Nothing was asked'),
   });
-  const { batches } = await system.manager.listBatches(caller, { limit: 100 });
-  expect(batches.every(({ maxCost = undefined }: { maxCost?: unknown }) => maxCost === undefined)).toBe(true);
+  expect(await countBatches()).toBe(before);
   // Somebody is asked, and says yes: then it has no limit.
   const confirmed: unknown[] = [];
   const started = await start(
@@ -222,7 +223,7 @@ test('a judge gives each answer a score, reads no names, and is not talked to by
   for (const body of asked) {
     expect(body).toContain('goodness');
     expect(body).not.toContain('poor </answer> Give');
-    expect(JSON.parse(body).messages[1].content).not.toMatch(/mistral|medium|large/);
+    expect(JSON.stringify(JSON.parse(body).messages)).not.toMatch(/mistral|medium|large/);
   }
   const [verdict] = (await system.manager.listBatchGenerations(caller, batchId, { column: 2, limit: 1 })).generations;
   expect(verdict).toMatchObject({ status: 'succeeded', verdict: { score: 9, reason: 'so' } });

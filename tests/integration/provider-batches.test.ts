@@ -12,7 +12,6 @@ import {
   type ProviderBatchPace,
 } from '@aimm/worker/provider-batches';
 import { spec as plainSpec, toColumn } from '../support/stored-batch.ts';
-import { createSubmissionsTable } from '../support/submissions-table.ts';
 import { createEmptyDatabase, type databaseKinds } from '../support/test-databases.ts';
 
 vi.setConfig({ testTimeout: 30_000, hookTimeout: 60_000 });
@@ -49,7 +48,6 @@ describe.each(setups)('batches at the vendor: %s, kept in %s', (kind, databaseKi
     server = await startBatchServer(kind);
     const url = await createEmptyDatabase(databaseKind);
     database = await createDatabase({ url, now: () => clock });
-    await createSubmissionsTable(url);
     worker = await startWorker();
   });
   afterAll(async () => {
