@@ -66,6 +66,9 @@ export type BatchVariant = z.infer<typeof BatchVariant>;
 export const BatchLane = z.enum(['queue', 'provider_batch']);
 export type BatchLane = z.infer<typeof BatchLane>;
 
+/** The kinds of providers whose vendors have a batch API that is spoken here. */
+export const batchApiKinds: readonly string[] = ['openai', 'anthropic', 'google', 'mistral'];
+
 /** `scores`: each answer by itself, 0 to 10. `pairwise`: every two answers to an item, each pair in both orders. */
 export const JudgeMode = z.enum(['scores', 'pairwise']);
 export type JudgeMode = z.infer<typeof JudgeMode>;

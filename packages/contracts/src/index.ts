@@ -21,6 +21,7 @@ export {
   BatchGenerationStatus,
   BatchItem,
   BatchJudge,
+  batchApiKinds,
   BatchLane,
   BatchPlace,
   BatchRecord,

@@ -30,8 +30,8 @@ export async function takeGenerations(
 ): Promise<{ taken: TakenGeneration[]; skipped: number }> {
   const found = await client.$transaction(async (transaction) => {
     // Whoever ends or pauses the batch waits for this to end, or this sees that it has.
-    const [batch] = await transaction.$queryRaw<{ status: string }[]>(
-      sql`SELECT status FROM batches WHERE id = ${batchId} ${dialect.forUpdate}`,
+    const [batch] = await transaction.$queryRaw<BatchMoney[]>(
+      sql`SELECT status, max_cost_nano_usd, spent_nano_usd FROM batches WHERE id = ${batchId} ${dialect.forUpdate}`,
     );
     const [cursor] = await transaction.$queryRaw<{ next_item: Whole }[]>(
       sql`SELECT next_item FROM batch_columns WHERE batch_id = ${batchId} AND number = ${column.number} ${dialect.forUpdate}`,
@@ -39,7 +39,9 @@ export async function takeGenerations(
     if (batch?.status !== 'running' || cursor === undefined) return { rows: [], skipped: 0 };
     const next = Number(cursor.next_item);
     const read = column.judges === undefined ? readPlain : readJudged;
-    const candidates = await read(transaction, batchId, column, next, options.limit);
+    const limit = Math.min(options.limit, await findAffordable(transaction, batchId, batch, column));
+    if (limit <= 0) return { rows: [], skipped: 0 };
+    const candidates = await read(transaction, batchId, column, next, limit);
     const wanted = withinBytes(candidates, options.maxBytes);
     const rows = wanted.map((one) => ({ ...one, requestId: one.isHopeless ? null : options.createId() }));
     await markQueued(transaction, dialect, batchId, column, rows, Math.round(options.at));
@@ -52,6 +54,31 @@ export async function takeGenerations(
   if (column.judges === undefined || queued.length === 0) return { taken: queued, skipped: found.skipped };
   const answers = await readAnswers(client, dialect, batchId, column.judges, queued);
   return { taken: queued.map((one) => ({ ...one, answers: answers.get(one.item) ?? [] })), skipped: found.skipped };
+}
+
+interface BatchMoney {
+  status: string;
+  max_cost_nano_usd: Whole | null;
+  spent_nano_usd: Whole;
+}
+
+/** How many more the most that the batch may cost has room for: whoever takes at the same time waits for this to be decided. */
+async function findAffordable(
+  transaction: Transaction,
+  batchId: string,
+  { max_cost_nano_usd: most, spent_nano_usd: spent }: BatchMoney,
+  { template: { expectedNanoUsd } }: StoredColumn,
+): Promise<number> {
+  if (most === null || expectedNanoUsd === null || expectedNanoUsd <= 0) return Number.POSITIVE_INFINITY;
+  const rows = await transaction.$queryRaw<{ template: string; count: Whole }[]>(sql`
+    SELECT c.template, COUNT(*) AS count FROM batch_generations g
+    JOIN batch_columns c ON c.batch_id = g.batch_id AND c.number = g.column_number
+    WHERE g.batch_id = ${batchId} AND g.status = 'queued' GROUP BY c.number, c.template`);
+  const underWay = rows.reduce((sum, { template, count }) => {
+    const { expectedNanoUsd: each } = JSON.parse(template) as StoredColumn['template'];
+    return sum + Number(count) * (each ?? 0);
+  }, 0);
+  return Math.max(0, Math.floor((Number(most) - Number(spent) - underWay) / expectedNanoUsd));
 }
 
 /** What is asked again, then what was never asked, as it stands in the batch. */

@@ -119,7 +119,7 @@ export interface BatchRepository {
   outstanding(batchId: string): Promise<Outstanding[]>;
   /**
    * Takes the next generations of a column of a batch that runs, those that are tried again first, and marks them as queued under
-   * new ids, in one transaction; `at` is when. Of a judge those whose answers are in; where one of them failed, it is skipped.
+   * new ids, in one transaction, and no more than the most that the batch may cost has room for; `at` is when. Of a judge those whose answers are in; where one of them failed, it is skipped.
    */
   take(
     batchId: string,

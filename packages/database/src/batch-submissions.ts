@@ -58,13 +58,13 @@ export function createBatchSubmissions(client: Client, now: () => number): Submi
   const at = () => raw(String(Math.round(now())));
 
   return {
-    async create({ id, batchId, column, provider, model, round, requests, nextAt }) {
+    async create({ id, batchId, column, provider, model, round, requests, createdAt, nextAt }) {
       const pairs = JSON.stringify(requests.map(({ item, requestId }) => [item, requestId]));
       await client.$executeRaw(sql`
         INSERT INTO batch_submissions (
           id, batch_id, column_number, provider, model, round, requests, status, tries, created_at, next_at, lease_until)
         VALUES (${id}, ${batchId}, ${raw(String(column))}, ${provider}, ${model}, ${raw(String(round))}, ${pairs},
-          'prepared', 0, ${at()}, ${raw(String(Math.round(nextAt)))}, 0)
+          'prepared', 0, ${raw(String(Math.round(createdAt)))}, ${raw(String(Math.round(nextAt)))}, 0)
         ON CONFLICT (id) DO NOTHING`);
     },
 

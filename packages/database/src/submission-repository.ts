@@ -32,6 +32,7 @@ export interface StoredSubmission {
   /** What the vendor last said of it. */
   progress?: JsonObject;
   problem?: ErrorShape;
+  /** When its generations were taken: a submission that follows another has that one's. */
   createdAt: number;
   endedAt?: number;
   /** Nobody looks at it before. */
@@ -55,7 +56,7 @@ export interface SubmissionRepository {
   create(
     submission: Pick<
       StoredSubmission,
-      'id' | 'batchId' | 'column' | 'provider' | 'model' | 'round' | 'requests' | 'nextAt'
+      'id' | 'batchId' | 'column' | 'provider' | 'model' | 'round' | 'requests' | 'createdAt' | 'nextAt'
     >,
   ): Promise<void>;
   find(id: string): Promise<StoredSubmission | undefined>;

@@ -18,6 +18,7 @@ export {
   type Budgets,
   createBudgets,
   type Reserved,
+  toBudgetCosts,
   toHoldExpiry,
   withBudgetCosts,
 } from './budgets.ts';

@@ -26,8 +26,11 @@ import {
   requireRedisVersion,
 } from '@aimm/queue';
 import type { Logger } from '@aimm/runtime';
+import { createAssertionChecks } from '@aimm/batch';
+import { createUuid } from '@aimm/runtime/uuid';
 import { createAdmissionNeeds } from './admission-need.ts';
 import { balancePools } from './balance-pools.ts';
+import { createBatchBudgets } from './batch/batch-budgets.ts';
 import { createBatchFeeder } from './batch/batch-feeder.ts';
 import { createBatchRecorder } from './batch/batch-recorder.ts';
 import { toCooldownRules } from './cooldown-rules.ts';
@@ -42,6 +45,7 @@ import { createPersistUsage } from './handlers/persist-usage.ts';
 import { createLedgerWriter } from './ledger-writer.ts';
 import { createPaceKeeper } from './pace-keeper.ts';
 import { createPoisonSettler } from './poison-settler.ts';
+import { createProviderBatchKeeper } from './provider-batches/keeper.ts';
 import type { ProviderSet } from './provider-set.ts';
 import { createReconciler } from './reconciler.ts';
 import { createUsageSpool } from './usage-spool.ts';
@@ -55,6 +59,8 @@ export interface WorkerOptions {
   tokens: TokenEstimator;
   database: () => Promise<Database>;
   logger: Logger;
+  /** After how long a batch at a vendor is asked after first. */
+  firstPollMs: number;
   /** How long a worker that went silent keeps its jobs. */
   lockMs: number;
   /** Where usage rows go that neither the database nor Redis takes; the first that can be written to. */
@@ -198,6 +204,31 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerProcess
     logger,
   });
 
+  const budgets = createBatchBudgets({ budgets: createBudgets(quick), catalog, database, now: clock.now });
+  const uuid = createUuid();
+  const keeper = createProviderBatchKeeper({
+    database,
+    providers,
+    catalog,
+    tokens,
+    ledger,
+    budgets,
+    checks: createAssertionChecks(),
+    owner: id,
+    createRequestId: () => `gen_${uuid()}`,
+    createSubmissionId: () => uuid().replaceAll('-', ''),
+    onCall: (row) => metrics.calls.ended(row),
+    onRecorded: (batchId) => void batchNews.tell(batchId, 'results'),
+    now: clock.now,
+    pace: {
+      firstPollMs: options.firstPollMs,
+      longestPollMs: slowestPoll * options.firstPollMs,
+      tickMs: Math.min(5_000, options.firstPollMs),
+    },
+    logger,
+  });
+  keeper.start();
+
   return {
     announce: () => presence.announce(),
     async reconfigure() {
@@ -211,6 +242,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerProcess
       await presence.close();
       // What waits elsewhere is no more of its business.
       pools.close();
+      await keeper.close();
       await feeder.close();
       await contentRemover?.close();
       departed.close();
@@ -228,6 +260,8 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerProcess
   };
 }
 
+/** Batches at vendors are asked after ever more rarely, up to so many times the first time. */
+const slowestPoll = 20;
 /** Questions about a provider are answered at once, beside its limits. */
 const checksAtOnce = 4;
 /** Joining a comparison takes milliseconds; waiting for its models takes no slot. */

@@ -75,6 +75,7 @@ export function createBatchCosts(
               outputTokens: Math.round(bin.output / bin.items),
             },
             at,
+            ...(column.lane === 'provider_batch' && { serviceTier: 'batch' }),
           });
           return sum === null || costNanoUsd === null ? null : sum + costNanoUsd * bin.items;
         }, 0);

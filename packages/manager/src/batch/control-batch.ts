@@ -5,6 +5,7 @@ import { releaseBudget } from '../budgets.ts';
 import type { Caller } from '../manager.ts';
 import { asCaller } from '../own-budgets.ts';
 import type { Resources } from '../resources.ts';
+import { requireStorage } from '../store-content.ts';
 import { createBatchCosts } from './batch-costs.ts';
 import type { BatchModelAsk, BatchOptions } from './batch-types.ts';
 import { requireAffordable } from './max-cost.ts';
@@ -44,7 +45,13 @@ export async function cancelBatch(resources: Resources, caller: Caller, batchId:
   if (!done) return readBatch(resources, caller, batchId);
   const columns = await batches.columns(batchId);
   const before = Number.MAX_SAFE_INTEGER;
-  const queued = await batches.listQueued(batchId, { queuedBefore: before, limit: lookedAtOnce * 10 });
+  // What vendors have is cancelled there by whoever looks after it.
+  const inQueues = columns.filter(({ lane }) => lane === 'queue').map(({ number }) => number);
+  const queued = await batches.listQueued(batchId, {
+    queuedBefore: before,
+    limit: lookedAtOnce * 10,
+    columns: inQueues,
+  });
   // All at once: one after the other, the place that a running one gives up would go to one that waits.
   const removed = await Promise.all(queued.map((one) => cancelOne(resources, columns, one)));
   await batches.record(
@@ -89,6 +96,7 @@ async function cancelOne(
 export async function retryBatch(resources: Resources, caller: Caller, batchId: string): Promise<BatchView> {
   const { batch, batches } = await requireBatch(resources, caller, batchId);
   if (batch.status === 'cancelled') throw hasEnded(batchId, batch.status);
+  requireStorage(resources);
   await batches.retryFailed(batchId);
   return told(resources, caller, batchId);
 }
@@ -104,6 +112,7 @@ export async function addBatchModels(
   const resources = asCaller(shared, caller);
   const { batch, batches } = await requireBatch(resources, caller, batchId);
   if (batch.status === 'cancelled') throw hasEnded(batchId, batch.status);
+  requireStorage(resources);
   const { settings, variants, timeoutMs, judge } = batch.spec;
   const existing = await batches.columns(batchId);
   const fresh = await resolveColumns(

@@ -1,5 +1,6 @@
 import type { ResolvedModel } from '@aimm/catalog';
 import {
+  batchApiKinds,
   type BatchJudge,
   type BatchLane,
   type BatchVariant,
@@ -35,10 +36,10 @@ export async function resolveColumns(
   const columns: NewColumn[] = [];
   let number = Math.max(-1, ...existing.map((column) => column.number)) + 1;
   for (const asked of plan.models) {
-    const { model, lane = plan.lane ?? 'queue' } = typeof asked === 'string' ? { model: asked } : asked;
-    requireLane(lane);
+    const { model, lane = plan.lane ?? 'queue' } = typeof asked === 'string' ? parseModelAsk(asked) : asked;
     for (const [index, variant] of plan.variants.entries()) {
       const column = await resolveColumn(resources, caller, { ...plan, model, variant });
+      if (lane === 'provider_batch') await requireBatchApi(resources, column.provider);
       const named = plan.variants.length > 1 ? { variant: variant.name ?? String(index + 1) } : {};
       columns.push({ number: (number += 1) - 1, lane, ...column, ...named });
     }
@@ -133,13 +134,29 @@ export function toJudgeColumns(
   return columns;
 }
 
-function requireLane(lane: BatchLane): void {
-  if (lane === 'queue') return;
+/** `model@batch`: by the vendor's batch API; `model@queue`: by our workers. An `@` elsewhere is the model's own. */
+function parseModelAsk(asked: string): BatchModelAsk {
+  const [, model, way] = /^(.+)@(batch|queue)$/.exec(asked) ?? [];
+  if (model === undefined) return { model: asked };
+  return { model, lane: way === 'batch' ? 'provider_batch' : 'queue' };
+}
+
+/** @throws invalid_request naming the providers that have one */
+async function requireBatchApi(
+  { catalog, providers }: Pick<Resources, 'catalog' | 'providers'>,
+  provider: string,
+): Promise<void> {
+  const demo = await providers.isDemo(provider);
+  // The demo's stand-in speaks OpenAI's only.
+  const kinds = demo ? ['openai'] : batchApiKinds;
+  const kind = catalog.findProvider(provider)?.kind;
+  if (kind !== undefined && kinds.includes(kind)) return;
+  const able = catalog.providers.filter((one) => kinds.includes(one.kind)).map(({ id }) => id);
   throw new ModelManagerError(
     'invalid_request',
-    'The vendors’ batch APIs (lane provider_batch) are not available yet.',
+    `${provider} has no batch API${demo ? ' in the demo' : ''}, so the lane provider_batch cannot be used for it.`,
     {
-      hint: 'Leave lane out: our workers ask every provider then, at batch priority and at the usual price.',
+      hint: `These have one${demo ? ' here' : ''}: ${able.join(', ')}. Write @batch behind the names of their models only, or leave the lane out: our workers ask every provider, at the usual price.`,
     },
   );
 }

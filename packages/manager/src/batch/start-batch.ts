@@ -6,6 +6,7 @@ import type { Caller } from '../manager.ts';
 import { asCaller } from '../own-budgets.ts';
 import { requireUsableSchema } from '../require-usable-schema.ts';
 import type { Resources } from '../resources.ts';
+import { requireStorage } from '../store-content.ts';
 import { type BatchCosts, createBatchCosts } from './batch-costs.ts';
 import type { BatchAsk, BatchOptions } from './batch-types.ts';
 import { requireAffordable } from './max-cost.ts';
@@ -30,6 +31,7 @@ export async function startBatch(
 ): Promise<BatchView> {
   const resources = asCaller(shared, caller);
   requireNotAborted(options.signal);
+  requireStorage(resources);
   const settings = ask.settings ?? {};
   const variants = ask.variants === undefined || ask.variants.length === 0 ? [{ settings: {} }] : [...ask.variants];
   for (const one of [settings, ...variants.map((variant) => variant.settings)]) await requireUsableSchema(one);

@@ -17,7 +17,11 @@ export function addBatchCommand(program: Command): void {
     .command('run')
     .description('Start a batch and follow it; it goes on without this command, and through restarts')
     .argument('<file>', 'items as JSON lines, CSV or JSON; `-`: from stdin')
-    .requiredOption('-m, --models <models>', 'models, separated by commas', parseList)
+    .requiredOption(
+      '-m, --models <models>',
+      'models, separated by commas; model@batch: through its vendor’s batch API',
+      parseList,
+    )
     .option(
       '--max-cost <usd>',
       'ask before it starts where it may cost more, and pause when it has',
@@ -33,7 +37,12 @@ export function addBatchCommand(program: Command): void {
     .option('--judge <model>', 'a model that judges the answers')
     .addOption(new Option('--judge-mode <mode>', 'how it judges; default: scores').choices(JudgeMode.options))
     .option('--criteria <text>', 'what the judge goes by')
-    .addOption(new Option('--lane <lane>', 'who asks; default: queue, our workers').choices(BatchLane.options))
+    .addOption(
+      new Option(
+        '--lane <lane>',
+        'who asks: queue, our workers, at once (default), or provider_batch, the vendor’s batch API, at half price within a day',
+      ).choices(BatchLane.options),
+    )
     .option('-s, --system <text>', 'instructions for the models')
     .option('--max-output-tokens <count>', 'longest answer, in tokens', parseCount(1))
     .option('--temperature <number>', 'how freely they word their answers, 0 to 2', parseNumber(0, 2))
@@ -47,6 +56,7 @@ export function addBatchCommand(program: Command): void {
 Examples:
   $ aimm batch run prompts.jsonl --models openai/gpt-5-mini,anthropic/claude-haiku-4-5 --max-cost 2
   $ aimm batch run rows.csv --template "Translate to {{lang}}: {{text}}" -m fast --assert "not_contains: sorry"
+  $ aimm batch run prompts.jsonl -m openai/gpt-5-mini@batch,anthropic/claude-haiku-4-5
   $ cat prompts.jsonl | aimm batch run - -m fast,smart --judge openai/gpt-5 --judge-mode pairwise --detach
 `,
     )
@@ -99,7 +109,7 @@ Examples:
     .command('add-model')
     .description('Ask every item of further models, and of those only')
     .argument('<id>')
-    .argument('<models>', 'models, separated by commas', parseList)
+    .argument('<models>', 'models, separated by commas; model@batch: through its vendor’s batch API', parseList)
     .option('-y, --yes', 'whatever it is expected to cost')
     .option(...json)
     .addHelpText('after', '\nExample:\n  $ aimm batch add-model bat_0198c0de-… mistral/mistral-small-latest\n')

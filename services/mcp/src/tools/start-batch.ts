@@ -32,7 +32,11 @@ const Input = z
         'Absolute path of a .jsonl (lines as items), .csv or .json file; only where this server runs beside you.',
       ),
     template: z.string().min(1).optional().describe('The prompt of every row, with {{name}} for its variables.'),
-    models: z.array(ModelNameInput).min(1).max(20).describe('1 to 20 models: every item is asked of each.'),
+    models: z
+      .array(ModelNameInput)
+      .min(1)
+      .max(20)
+      .describe('1 to 20 models: every item is asked of each. model@batch: by lane provider_batch.'),
     ...usualSettings,
     assertions: z
       .array(z.union([z.string(), looseObject]))
@@ -48,7 +52,9 @@ const Input = z
       .optional()
       .describe('Refused where it is expected to cost more; pauses when it has cost as much.'),
     name: z.string().min(1).max(200).optional(),
-    lane: BatchLane.optional().describe('Default queue.'),
+    lane: BatchLane.optional().describe(
+      'Default queue. provider_batch: the vendor’s batch API, half price, within a day; openai, anthropic, google, mistral.',
+    ),
     wait_seconds: z.number().min(0).max(3600).optional().describe('Wait for the end so long; default 0.'),
     ...batchLimits,
   })

@@ -7,9 +7,9 @@ import {
   toPeriodOf,
   toTokenBudgets,
 } from '@aimm/catalog';
-import type { GeneratePayload } from '@aimm/contracts';
+import type { GeneratePayload, LedgerRow } from '@aimm/contracts';
 import type { Database, StoredBatch } from '@aimm/database';
-import { type BudgetClaim, type Budgets, toHoldExpiry } from '@aimm/queue';
+import { type BudgetClaim, type Budgets, toBudgetCosts, toHoldExpiry } from '@aimm/queue';
 
 /** Why a batch must wait, and until when. */
 export interface BudgetRefusal {
@@ -19,8 +19,8 @@ export interface BudgetRefusal {
 
 /** What batches hold of budgets: as any request does, each generation by itself. */
 export interface BatchBudgets {
-  /** The payload with what it is to hold, where budgets concern it. */
-  plan(batch: StoredBatch, payload: GeneratePayload): GeneratePayload;
+  /** The payload with what it is to hold, where budgets concern it. `at`: when it was queued; default: now. */
+  plan(batch: StoredBatch, payload: GeneratePayload, at?: number): GeneratePayload;
   /**
    * Reserves for as many as there is room for, from the first on. Gives those, and what refused the next. @throws unavailable
    */
@@ -32,6 +32,10 @@ export interface BatchBudgets {
   release(requestId: string, shares: NonNullable<GeneratePayload['budget']>): Promise<void>;
   /** The same of one of which only its time is known. */
   releaseLost(batch: StoredBatch, requestId: string, queuedAt: number): Promise<void>;
+  /** What a request did cost, in place of what it holds since `at`. Can be repeated. */
+  settle(batch: StoredBatch, payload: GeneratePayload, at: number, rows: readonly LedgerRow[]): Promise<void>;
+  /** Whether any budget may concern the batch. */
+  concern(batch: StoredBatch): boolean;
 }
 
 export function createBatchBudgets({
@@ -83,8 +87,10 @@ export function createBatchBudgets({
   };
 
   return {
-    plan(batch, payload) {
-      const { shares, warnings } = planShares(catalog, budgetsOf(batch), payload, now());
+    concern: (batch) => budgetsOf(batch).length > 0,
+
+    plan(batch, payload, at = now()) {
+      const { shares, warnings } = planShares(catalog, budgetsOf(batch), payload, at);
       if (shares.length === 0) return payload;
       return { ...payload, budget: shares, warnings: [...payload.warnings, ...warnings] };
     },
@@ -109,6 +115,11 @@ export function createBatchBudgets({
     async release(requestId, shares) {
       const costs = shares.map(({ key, spentNanoUsd = 0 }) => ({ key, nanoUsd: spentNanoUsd }));
       await budgets.settle(requestId, costs);
+    },
+
+    async settle(batch, payload, at, rows) {
+      const { shares } = planShares(catalog, budgetsOf(batch), payload, at);
+      await budgets.settle(payload.requestId, toBudgetCosts(shares, rows));
     },
 
     async releaseLost(batch, requestId, queuedAt) {

@@ -2,7 +2,8 @@ import type { Catalog } from '@aimm/catalog';
 import type { BatchRepository, StoredBatch, StoredColumn } from '@aimm/database';
 import type { Producer } from '@aimm/queue';
 import type { Logger } from '@aimm/runtime';
-import { type BatchBudgets, toUsd } from './batch-budgets.ts';
+import { explainMaxCost, findAffordable } from './affordable.ts';
+import type { BatchBudgets } from './batch-budgets.ts';
 import { toBatchPayload } from './batch-payload.ts';
 
 export interface FeedDependencies {
@@ -65,19 +66,6 @@ export function createColumnFeeder({ catalog, producer, budgets, now, createId, 
       ...(resumeAt !== undefined && { resumeAt }),
     });
     if (isNew) logger.info({ batchId: id, pausedBecause }, 'A batch was paused');
-  };
-
-  /** How many more the most that the batch may cost has room for; undefined where it sets no limit. */
-  const findAffordable = ({ batch, columns, outstanding }: LiveBatch, column: StoredColumn): number | undefined => {
-    if (batch.maxCostNanoUsd === undefined) return undefined;
-    const underWay = columns.reduce(
-      (sum, { number, template }) => sum + (outstanding.get(number)?.count ?? 0) * (template.expectedNanoUsd ?? 0),
-      0,
-    );
-    const left = batch.maxCostNanoUsd - batch.spentNanoUsd - underWay;
-    const each = column.template.expectedNanoUsd ?? 0;
-    if (each === 0) return left > 0 || batch.spentNanoUsd === 0 ? Number.POSITIVE_INFINITY : 0;
-    return Math.max(0, Math.floor(left / each));
   };
 
   /** @returns how many were taken */
@@ -177,13 +165,4 @@ export function createColumnFeeder({ catalog, producer, budgets, now, createId, 
     },
     forgetAll: () => resting.clear(),
   };
-}
-
-function explainMaxCost({ maxCostNanoUsd = 0, spentNanoUsd }: StoredBatch, { template }: StoredColumn): string {
-  const next =
-    template.expectedNanoUsd === null ? '' : `, and the next answer may cost about ${toUsd(template.expectedNanoUsd)}`;
-  return (
-    `It may cost ${toUsd(maxCostNanoUsd)} at most: ${toUsd(spentNanoUsd)} is spent${next}. ` +
-    'Resume it with a higher limit to go on.'
-  );
 }

@@ -4,6 +4,7 @@ import { toUnknownRow } from '../ledger-rows.ts';
 import { concludeRequests } from './conclude.ts';
 import type { Held, StepContext } from './keeper-options.ts';
 import { type AskedGeneration, loadGenerations } from './load-generations.ts';
+import { settleBudgets } from './settle-budgets.ts';
 import { mayGoOn } from './next-try.ts';
 import { toLedgerAndRecord } from './to-record.ts';
 
@@ -30,6 +31,11 @@ export async function collectResults(
     for (const { result, generation } of pending) settled.push(await settle(result, generation));
     pending = [];
     await ledger.record(settled.map(({ row }) => row));
+    await Promise.all(
+      settled.map(async ({ row, record, payload }) => {
+        if (record !== undefined) await settleBudgets(held, context, payload, [row]);
+      }),
+    );
     await database.batches.record(settled.flatMap(({ record }) => record ?? []));
     for (const { row } of settled) context.onCall?.(row);
     context.onRecorded?.(batch.id);
@@ -39,7 +45,7 @@ export async function collectResults(
     const { row, record, error } = await toLedgerAndRecord(held, context, generation, result, warnings);
     const goesOn = error?.retryable === true && mayGoOn(held, context);
     if (goesOn) again.push({ id: result.id, error });
-    return { row, record: goesOn ? undefined : record };
+    return { row, record: goesOn ? undefined : record, payload: generation.payload };
   };
 
   if (resultsReady) {
@@ -76,7 +82,7 @@ function isUndone({ code, vendorMessage }: ModelManagerError): boolean {
 }
 
 /** The vendor ended the batch without a word on this request: it may have been done, and billed. */
-function toLostRow({ submission }: Held, { providers }: StepContext, { payload }: AskedGeneration): LedgerRow {
+export function toLostRow({ submission }: Held, { providers }: StepContext, { payload }: AskedGeneration): LedgerRow {
   const startedAt = submission.submittedAt ?? submission.createdAt;
   return toUnknownRow(payload, { number: submission.round, startedAt, demo: providers.isDemo() });
 }

@@ -3,13 +3,14 @@ import type { BatchState } from '@aimm/providers';
 import type { Held, StepContext } from './keeper-options.ts';
 import { toVendorId } from './load-generations.ts';
 import { mayGoOn, nextTryAt } from './next-try.ts';
+import { settleUndone } from './settle-budgets.ts';
 
 export type Conclusion =
   /** Nothing of it was or will be done. */
   | { outcome: 'cancelled'; state?: BatchState; again?: Undone[]; missing?: string[] }
   /** Some of it was not done. */
   | { outcome: 'unanswered'; state: BatchState; again: Undone[]; missing: string[] }
-  /** None of it was tried. */
+  /** None of it was tried, or nobody can tell. */
   | { outcome: 'failed'; error: ModelManagerError }
   /** Some of it the vendor cannot be asked. */
   | { outcome: 'refused'; refused: Undone[]; again: string[] };
@@ -70,11 +71,18 @@ export async function concludeRequests(held: Held, context: StepContext, conclus
 }
 
 async function endAs(
-  { submission, batch, column }: Held,
-  { database, now, onRecorded }: StepContext,
+  held: Held,
+  context: StepContext,
   status: 'failed' | 'cancelled',
   undone: readonly Undone[],
 ): Promise<void> {
+  const { submission, batch, column } = held;
+  const { database, now, onRecorded } = context;
+  await settleUndone(
+    held,
+    context,
+    undone.map(({ id }) => id),
+  );
   const byId = new Map(submission.requests.map((request) => [toVendorId(request.item), request]));
   const records = undone.flatMap(({ id, error }): BatchRecord[] => {
     const request = byId.get(id);
@@ -105,7 +113,7 @@ async function submitAgain(
   error?: ModelManagerError,
 ): Promise<void> {
   if (ids.length === 0) return;
-  const { id, batchId, column, provider, model, round, requests } = submission;
+  const { id, batchId, column, provider, model, round, requests, createdAt } = submission;
   const wanted = new Set(ids);
   await context.database.batchSubmissions.create({
     id: toNextId(id),
@@ -115,6 +123,7 @@ async function submitAgain(
     model,
     round: wasTried ? round + 1 : round,
     requests: requests.filter(({ item }) => wanted.has(toVendorId(item))),
+    createdAt,
     nextAt: wasTried ? nextTryAt({ tries: round }, context, error) : context.now(),
   });
 }

@@ -1,9 +1,13 @@
-import type { Database, StoredBatch, StoredColumn, StoredSubmission } from '@aimm/database';
+import type { StoredBatch, StoredColumn, StoredSubmission, TakenGeneration } from '@aimm/database';
+import { explainMaxCost, findAffordable } from '../batch/affordable.ts';
+import { toBatchPayload } from '../batch/batch-payload.ts';
 import { findEndpoint } from './find-endpoint.ts';
 import type { StepContext } from './keeper-options.ts';
 
 /** Rows of one transaction: SQLite answers before it returns. */
 const takenAtOnce = 250;
+/** Another request may give something of a budget back, or somebody raise it, before it renews. */
+const longestPauseMs = 60_000;
 
 /** Makes submissions of what waits in columns that go to vendors' batch APIs, of batches that run. */
 export async function fillSubmissions(
@@ -37,25 +41,28 @@ function goesToVendor({ lane, judges }: StoredColumn): boolean {
 /** False where nothing waited, or may be asked now. */
 async function takeSubmission(context: StepContext, batch: StoredBatch, column: StoredColumn): Promise<boolean> {
   const { database, pace, providers, now } = context;
-  const allowed = (await context.allowance?.(batch, column)) ?? pace.maxRequests;
+  const allowed = await findAllowed(context, batch, column);
   if (allowed < 1) return false;
   const limits = findEndpoint(providers, column.provider)?.endpoint.limits;
   const requests: StoredSubmission['requests'] = [];
   const limit = Math.min(allowed, pace.maxRequests, limits?.maxRequests ?? 0);
   // Of what users wrote; what goes out of it is weighed before it does.
+  const at = Math.round(now());
   let bytesLeft = Math.min(pace.maxBytes, (limits?.maxBytes ?? 0) / 2);
   while (requests.length < limit && bytesLeft > 0) {
     const { taken } = await database.batches.take(batch.id, column, {
       limit: Math.min(takenAtOnce, limit - requests.length),
       maxBytes: bytesLeft,
       createId: context.createRequestId,
-      at: now(),
+      at,
     });
     if (taken.length === 0) break;
-    for (const { item, requestId, content } of taken) {
+    const held = await holdBudgets(context, batch, column, taken, at);
+    for (const { item, requestId, content } of held) {
       requests.push({ item, requestId });
       bytesLeft -= JSON.stringify(content).length;
     }
+    if (held.length < taken.length) break;
   }
   if (requests.length === 0) return false;
   const id = context.createSubmissionId();
@@ -67,7 +74,8 @@ async function takeSubmission(context: StepContext, batch: StoredBatch, column: 
     model: column.model,
     round: 1,
     requests,
-    nextAt: now(),
+    createdAt: at,
+    nextAt: at,
   });
   context.logger.info(
     { submission: id, batchId: batch.id, requests: requests.length },
@@ -76,9 +84,54 @@ async function takeSubmission(context: StepContext, batch: StoredBatch, column: 
   return true;
 }
 
+/** As many as the batch may still cost. Where that is none, and nothing is under way that could cost less than it might, it pauses. */
+async function findAllowed({ database, pace, logger }: StepContext, batch: StoredBatch, column: StoredColumn) {
+  if (batch.maxCostNanoUsd === undefined) return pace.maxRequests;
+  const { batches } = database;
+  const counts = await batches.outstanding(batch.id);
+  const outstanding = new Map(counts.map((one) => [one.column, one]));
+  // What was recorded since the batch was listed is spent.
+  const now = (await batches.find(batch.id)) ?? batch;
+  const affordable = findAffordable({ batch: now, columns: await batches.columns(batch.id), outstanding }, column);
+  if (affordable !== 0 || counts.length > 0) return Math.min(affordable ?? pace.maxRequests, pace.maxRequests);
+  if (await batches.finishIfDone(batch.id)) return 0;
+  const pausedBecause = explainMaxCost(now, column);
+  if (await batches.setStatus(batch.id, ['running'], 'paused', { pausedBecause }))
+    logger.info({ batchId: batch.id, pausedBecause }, 'A batch was paused');
+  return 0;
+}
+
+/** Gives those that budgets have room for; the others wait again, and the batch pauses where nothing else is under way. */
+async function holdBudgets(
+  { budgets, database: { batches }, logger, now }: StepContext,
+  batch: StoredBatch,
+  column: StoredColumn,
+  taken: readonly TakenGeneration[],
+  at: number,
+): Promise<readonly TakenGeneration[]> {
+  if (budgets?.concern(batch) !== true) return taken;
+  const payloads = taken.map((one) => budgets.plan(batch, toBatchPayload(batch, column, one, at), at));
+  const toQueued = (some: readonly TakenGeneration[]) =>
+    some.map(({ item, requestId }) => ({ item, requestId, column: column.number, queuedAt: at }));
+  try {
+    const { reserved, refusal } = await budgets.reserve(batch, payloads);
+    await batches.putBack(batch.id, toQueued(taken.slice(reserved.length)));
+    if (refusal !== undefined && reserved.length === 0 && (await batches.outstanding(batch.id)).length === 0) {
+      const { because: pausedBecause, renewsAt } = refusal;
+      const resumeAt = Math.min(renewsAt, now() + longestPauseMs);
+      if (await batches.setStatus(batch.id, ['running'], 'paused', { pausedBecause, resumeAt }))
+        logger.info({ batchId: batch.id, pausedBecause }, 'A batch was paused');
+    }
+    return taken.slice(0, reserved.length);
+  } catch (error) {
+    await batches.putBack(batch.id, toQueued(taken));
+    throw error;
+  }
+}
+
 /** Those that were taken by somebody who died before they stood in a submission. */
 async function putLostBack(
-  { database, pace, now, logger }: { database: Database } & Pick<StepContext, 'pace' | 'now' | 'logger'>,
+  { database, budgets, pace, now, logger }: StepContext,
   batch: StoredBatch,
   column: StoredColumn,
 ): Promise<void> {
@@ -89,7 +142,8 @@ async function putLostBack(
   const held = await database.batchSubmissions.heldRequests(batch.id);
   const lost = own.filter(({ requestId }) => !held.has(requestId));
   if (lost.length === 0) return;
-  await database.batches.putBack(batch.id, lost);
+  const back = await database.batches.putBack(batch.id, lost);
+  for (const { requestId, queuedAt } of back) await budgets?.releaseLost(batch, requestId, queuedAt);
   logger.warn(
     { batchId: batch.id, requests: lost.length },
     'Generations that a crash left in no submission wait again',

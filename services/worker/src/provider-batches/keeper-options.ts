@@ -3,6 +3,7 @@ import type { Catalog, TokenEstimator } from '@aimm/catalog';
 import type { LedgerRow } from '@aimm/contracts';
 import type { Database, StoredBatch, StoredColumn, StoredSubmission } from '@aimm/database';
 import type { Logger } from '@aimm/runtime';
+import type { BatchBudgets } from '../batch/batch-budgets.ts';
 import type { LedgerWriter } from '../ledger-writer.ts';
 import type { ProviderSet } from '../provider-set.ts';
 
@@ -14,8 +15,8 @@ export interface ProviderBatchOptions {
   ledger: Pick<LedgerWriter, 'record'>;
   logger: Logger;
   checks: AssertionChecks;
-  /** How many more generations may be submitted now, by what the batch may cost; default: as many as wait. */
-  allowance?: (batch: StoredBatch, column: StoredColumn) => Promise<number>;
+  /** What its generations hold of budgets; absent: there are none. */
+  budgets?: Pick<BatchBudgets, 'concern' | 'plan' | 'reserve' | 'settle' | 'releaseLost'>;
   /** Rows that went into the ledger, for counting. */
   onCall?: (row: LedgerRow) => void;
   /** Generations of this batch have ended. */
@@ -42,6 +43,8 @@ export interface ProviderBatchPace {
   /** Of one submission; the vendor's own limits where those are lower. */
   maxRequests: number;
   maxBytes: number;
+  /** How often it is looked for whether a vendor has what was sent, where the vendor does not even let that be asked. */
+  maxFinds: number;
   /** How often a generation is submitted before its error is final. */
   maxRounds: number;
   /** Open submissions of one provider. */
@@ -62,6 +65,7 @@ export const defaultPace: ProviderBatchPace = {
   leaseMs: 120_000,
   maxRequests: 10_000,
   maxBytes: 32_000_000,
+  maxFinds: 10,
   maxRounds: 3,
   maxOpen: 20,
   recordAtOnce: 100,

@@ -1,8 +1,9 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { type ModelManagerError, toModelManagerError } from '@aimm/contracts';
+import { ModelManagerError, toModelManagerError } from '@aimm/contracts';
 import type { SubmissionChange } from '@aimm/database';
 import type { BatchRequest } from '@aimm/providers';
 import { toKeyFault } from '../key-ring.ts';
+import { toLostRow } from './collect.ts';
 import { concludeRequests } from './conclude.ts';
 import { findEndpoint, findEndpointOf, type KeyedEndpoint, toKeyGone } from './find-endpoint.ts';
 import type { Held, StepContext } from './keeper-options.ts';
@@ -29,7 +30,7 @@ export async function submit(held: Held, context: StepContext): Promise<Submissi
     if (now() < settledAt) return { nextAt: settledAt };
     const keyed = findEndpointOf(providers, submission);
     if (keyed === undefined && batch.status !== 'cancelled') throw toKeyGone(submission.provider);
-    const found = keyed === undefined ? undefined : await adopt(held, keyed, context);
+    const found = keyed === undefined ? undefined : await adoptOrGiveUp(held, keyed, context);
     if (found !== undefined) return found;
   }
   if (batch.status === 'cancelled') {
@@ -40,6 +41,48 @@ export async function submit(held: Held, context: StepContext): Promise<Submissi
   const keyed = findEndpoint(providers, submission.provider);
   if (keyed === undefined) return { nextAt: nextTryAt(submission, context) };
   return send(held, keyed, context);
+}
+
+/** Times the vendor's own time for a batch: after that nothing can have come of one that was not found. */
+const givenUpAfter = 2;
+
+/** Where the vendor does not say whether it has what was sent, that is not asked for ever: the outcome is unknown then. */
+async function adoptOrGiveUp(
+  held: Held,
+  keyed: KeyedEndpoint,
+  context: StepContext,
+): Promise<SubmissionChange | undefined> {
+  const { submission } = held;
+  const { ledger, now, pace, signal, logger, onCall } = context;
+  try {
+    return await adopt(held, keyed, context);
+  } catch (thrown) {
+    const error = toModelManagerError(thrown);
+    const patienceMs = givenUpAfter * keyed.endpoint.limits.expiresAfterMs;
+    const isLate = now() >= (submission.attemptedAt ?? 0) + patienceMs;
+    // A key may be mended; an address that is not there stays away.
+    const isFinal = !error.retryable && toKeyFault(error) === undefined && submission.tries + 1 >= pace.maxFinds;
+    if (signal.aborted || !(isLate || isFinal)) throw error;
+    logger.error(
+      { submission: submission.id, err: error },
+      'A vendor does not tell whether it has a batch; giving it up',
+    );
+    const asked = await loadGenerations(held, context);
+    const rows = [...asked.values()].map((generation) => toLostRow(held, context, generation));
+    await ledger.record(rows);
+    for (const row of rows) onCall?.(row);
+    const unknown = new ModelManagerError(
+      'outcome_unknown',
+      `Nobody knows whether ${submission.provider} got this batch: it does not tell which it has.`,
+      {
+        provider: submission.provider,
+        retryable: false,
+        hint: `It may have been done, and billed. It said: ${error.message}`,
+      },
+    );
+    await concludeRequests(held, context, { outcome: 'failed', error: unknown });
+    return { status: 'ended', endedAt: now(), problem: unknown.toShape() };
+  }
 }
 
 /** The batch that an earlier attempt made, where there is one. */
@@ -92,7 +135,8 @@ async function send(held: Held, { endpoint, key }: KeyedEndpoint, context: StepC
     const queued = held.submission.requests
       .filter(({ item }) => surplus.includes(toVendorId(item)))
       .map((request) => ({ ...request, column: held.column.number, queuedAt: submission.createdAt }));
-    if (queued.length > 0) await database.batches.putBack(held.batch.id, queued);
+    const back = await database.batches.putBack(held.batch.id, queued);
+    for (const one of back) await context.budgets?.releaseLost(held.batch, one.requestId, submission.createdAt);
     await concludeRequests(held, context, { outcome: 'refused', refused, again: requests.map(({ id }) => id) });
     return { status: 'ended', endedAt: now() };
   }

@@ -6,7 +6,7 @@ import type { BatchEstimate } from '@aimm/manager';
 import pc from 'picocolors';
 import { formatCost, formatCount, print } from '../../output.ts';
 import { withSession } from '../../session.ts';
-import { abortOnInterrupt } from '../generate.ts';
+import { withInterrupt } from '../../interrupt.ts';
 import { followBatch, reportBatch } from './follow.ts';
 
 interface RunOptions {
@@ -45,30 +45,39 @@ export async function run(file: string, options: RunOptions): Promise<void> {
       { template: options.template, maxPromptBytes: env.AIMM_MAX_PROMPT_BYTES },
     );
     const { judge, judgeMode: mode, criteria, maxCost } = options;
-    const started = await manager.startBatch(
-      caller,
-      {
-        items: withSystem(items, options.system),
-        models: options.models,
-        name: options.name,
-        settings: { maxOutputTokens: options.maxOutputTokens, temperature: options.temperature },
-        assertions,
-        ...(judge !== undefined && { judge: { model: judge, mode, criteria } }),
-        lane: options.lane,
-        tags: options.tag,
-        timeoutMs: options.timeout === undefined ? undefined : options.timeout * 1_000,
-        ...(maxCost !== undefined && { maxCostNanoUsd: Math.round(maxCost * 1e9) }),
-      },
-      {
-        signal: abortOnInterrupt(),
-        confirm: (estimate) => (options.yes === true ? Promise.resolve(true) : askToGoOn(estimate, file)),
-      },
+    const started = await withInterrupt((signal) =>
+      manager.startBatch(
+        caller,
+        {
+          items: withSystem(items, options.system),
+          models: options.models,
+          name: options.name,
+          settings: { maxOutputTokens: options.maxOutputTokens, temperature: options.temperature },
+          assertions,
+          ...(judge !== undefined && { judge: { model: judge, mode, criteria } }),
+          lane: options.lane,
+          tags: options.tag,
+          timeoutMs: options.timeout === undefined ? undefined : options.timeout * 1_000,
+          ...(maxCost !== undefined && { maxCostNanoUsd: Math.round(maxCost * 1e9) }),
+        },
+        {
+          signal,
+          confirm: (estimate) => (options.yes === true ? Promise.resolve(true) : askToGoOn(estimate, file)),
+        },
+      ),
     );
     const { batchId, items: count, total, estimatedCostNanoUsd } = started;
     const cost = estimatedCostNanoUsd === null ? 'of unknown cost' : `about ${formatCost(estimatedCostNanoUsd)}`;
     process.stderr.write(
       `Batch ${pc.bold(batchId)} runs: ${formatCount(count)} items, ${formatCount(total)} generations, ${cost}.\n`,
     );
+    const vendors = new Set(
+      started.columns.flatMap(({ column }) => (column.lane === 'queue' ? [] : [column.provider])),
+    );
+    if (vendors.size > 0)
+      process.stderr.write(
+        `${[...vendors].join(', ')}: asked through the vendor’s batch API, which may take up to a day.\n`,
+      );
     if (options.detach === true) {
       if (options.json === true) return reportBatch(started, options);
       return print(batchId);
