@@ -101,12 +101,20 @@ describe.each(setups)('batches at the vendor: %s, kept in %s', (kind, databaseKi
     return keeper;
   }
 
-  async function storeBatch(items: number | BatchItem[], spec: Partial<BatchSpec> = {}): Promise<void> {
+  async function storeBatch(
+    items: number | BatchItem[],
+    spec: Partial<BatchSpec> = {},
+    { maxCostNanoUsd, expectedNanoUsd = null }: { maxCostNanoUsd?: number; expectedNanoUsd?: number } = {},
+  ): Promise<void> {
     const list = typeof items === 'number' ? Array.from({ length: items }, (_, number) => toItem(number)) : items;
     const column = toColumn(0, { provider: kind, model: models[kind], lane: 'provider_batch' });
     await database.batches.create({ id: batchId(), client: 'tests', spec: { ...plainSpec, ...spec } }, [column]);
     await database.batches.addItems(batchId(), 0, list);
-    await database.batches.start(batchId(), { items: list.length, estimatedNanoUsd: null }, new Map());
+    await database.batches.start(
+      batchId(),
+      { items: list.length, estimatedNanoUsd: null, ...(maxCostNanoUsd !== undefined && { maxCostNanoUsd }) },
+      new Map([[0, expectedNanoUsd]]),
+    );
   }
   const toItem = (number: number): BatchItem => ({
     id: `item-${number}`,
@@ -347,6 +355,54 @@ describe.each(setups)('batches at the vendor: %s, kept in %s', (kind, databaseKi
     expect((await database.batches.find(batchId()))?.endedAt).toBeDefined();
   });
 
+  test('a prompt that no vendor can be asked costs the others nothing', async () => {
+    await storeBatch([
+      toItem(0),
+      { id: 'empty', messages: [{ role: 'user', content: [{ type: 'text', text: ' \n' }] }] },
+      toItem(2),
+    ]);
+    const keeper = startKeeper();
+    await drive(keeper, async () => {
+      toVendorsEnd();
+      return (await statusOf()) !== 'running';
+    });
+    const done = await generations();
+    expect(done.map(({ status }) => status)).toEqual(['succeeded', 'failed', 'succeeded']);
+    expect(done[1]?.error?.code).toBe('invalid_request');
+    expect(await ledgerRows()).toHaveLength(2);
+  });
+
+  test('a bad key fails what was submitted with it, and says so', async () => {
+    await storeBatch(2);
+    const wire = { error: { message: 'bad key', type: 'authentication_error', code: 'invalid_api_key' } };
+    server.refuse = () => ({ status: 401, body: wire });
+    const keeper = startKeeper();
+    await drive(keeper);
+    expect((await generations()).map(({ error }) => error?.code)).toEqual(['authentication', 'authentication']);
+    expect(await ledgerRows()).toEqual([]);
+  });
+
+  test('a vendor that does not tell which batches it has is not asked for ever; what was sent may be billed', async () => {
+    await storeBatch(2);
+    server.losesAnswer = true;
+    const keeper = startKeeper();
+    await keeper.tick();
+    expect(server.batches).toHaveLength(1);
+    const error = { type: 'not_found_error', message: 'no such page', code: 'not_found', status: 'NOT_FOUND' };
+    server.refuse = (method) => (method === 'GET' ? { status: 404, body: { type: 'error', error } } : undefined);
+    await drive(keeper);
+    expect(server.batches).toHaveLength(1);
+    expect((await generations()).map((one) => [one.status, one.error?.code])).toEqual(
+      Array(2).fill(['failed', 'outcome_unknown']),
+    );
+    expect((await ledgerRows()).map(({ status, costNanoUsd }) => [status, costNanoUsd])).toEqual(
+      Array(2).fill(['outcome_unknown', null]),
+    );
+  });
+
+  // What follows has nothing to do with the vendor.
+  if (kind !== 'openai') return;
+
   test('two workers share the work, and nothing is asked twice', async () => {
     await storeBatch(40);
     const [one, two] = [startKeeper({ maxRequests: 7 }), startKeeper({ maxRequests: 7 })];
@@ -377,33 +433,6 @@ describe.each(setups)('batches at the vendor: %s, kept in %s', (kind, databaseKi
     expect((await generations()).map(({ status }) => status)).toEqual(['succeeded', 'succeeded', 'succeeded']);
   });
 
-  test('a prompt that no vendor can be asked costs the others nothing', async () => {
-    await storeBatch([
-      toItem(0),
-      { id: 'empty', messages: [{ role: 'user', content: [{ type: 'text', text: ' \n' }] }] },
-      toItem(2),
-    ]);
-    const keeper = startKeeper();
-    await drive(keeper, async () => {
-      toVendorsEnd();
-      return (await statusOf()) !== 'running';
-    });
-    const done = await generations();
-    expect(done.map(({ status }) => status)).toEqual(['succeeded', 'failed', 'succeeded']);
-    expect(done[1]?.error?.code).toBe('invalid_request');
-    expect(await ledgerRows()).toHaveLength(2);
-  });
-
-  test('a bad key fails what was submitted with it, and says so', async () => {
-    await storeBatch(2);
-    const wire = { error: { message: 'bad key', type: 'authentication_error', code: 'invalid_api_key' } };
-    server.refuse = () => ({ status: 401, body: wire });
-    const keeper = startKeeper();
-    await drive(keeper);
-    expect((await generations()).map(({ error }) => error?.code)).toEqual(['authentication', 'authentication']);
-    expect(await ledgerRows()).toEqual([]);
-  });
-
   test('a vendor that is away is tried again until it is back', async () => {
     await storeBatch(2);
     server.refuse = () => ({ status: 503, body: { error: { message: 'busy', code: 'overloaded' } } });
@@ -419,5 +448,19 @@ describe.each(setups)('batches at the vendor: %s, kept in %s', (kind, databaseKi
       return (await statusOf()) !== 'running';
     });
     expect((await generations()).map(({ status }) => status)).toEqual(['succeeded', 'succeeded']);
+  });
+
+  test('never more is submitted than the batch may cost; then it pauses, and says why', async () => {
+    await storeBatch(10, {}, { maxCostNanoUsd: 3_500, expectedNanoUsd: 1_000 });
+    const keepers = [startKeeper({ maxRequests: 2 }), startKeeper({ maxRequests: 2 })];
+    await Promise.all(keepers.map((keeper) => keeper.tick()));
+    expect(server.batches.flatMap(({ requests: own }) => own)).toHaveLength(3);
+    toVendorsEnd();
+    const [keeper] = keepers;
+    if (keeper === undefined) throw new Error('no keeper');
+    await drive(keeper);
+    expect(await statusOf()).toBe('paused');
+    expect((await database.batches.find(batchId()))?.pausedBecause).toMatch(/may cost \$0\.0000035 at most/);
+    expect(await ledgerRows()).toHaveLength(3);
   });
 });
