@@ -330,9 +330,26 @@ test('items are written as they come, and a fault among them leaves nothing behi
   expect(await count()).toBe(before);
 });
 
-test('vendors’ batch APIs are refused with a way out', async () => {
-  await expect(start({ items: toItems('lane', 1), lane: 'provider_batch' })).rejects.toMatchObject({
-    code: 'invalid_request',
-    hint: expect.stringContaining('Leave lane out'),
+test('a provider without a batch API is refused with the names of those that have one', async () => {
+  const id = 'ollama/llama3.2';
+  const refusal = { code: 'invalid_request', message: expect.stringContaining('ollama has no batch API') };
+  await expect(start({ items: toItems('lane', 1), models: [id], lane: 'provider_batch' })).rejects.toMatchObject(
+    refusal,
+  );
+  await expect(start({ items: toItems('lane', 1), models: [large, `${id}@batch`] })).rejects.toMatchObject({
+    ...refusal,
+    hint: expect.stringContaining('mistral'),
   });
+});
+
+test('through the vendor’s batch API it is expected to cost half; the name of a model says so by itself', async () => {
+  const { batches } = await system.database();
+  const estimate = async (model: string) => {
+    const started = await start({ items: toItems('half', 2), models: [model] });
+    await system.manager.cancelBatch(caller, started.batchId);
+    return { lanes: (await batches.columns(started.batchId)).map(({ lane }) => lane), ...started };
+  };
+  const [plain, half] = [await estimate(`${large}@queue`), await estimate(`${large}@batch`)];
+  expect([plain.lanes, half.lanes]).toEqual([['queue'], ['provider_batch']]);
+  expect(half.estimatedCostNanoUsd).toBe((plain.estimatedCostNanoUsd ?? 0) / 2);
 });

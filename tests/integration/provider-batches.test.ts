@@ -1,16 +1,19 @@
 import { createAssertionChecks } from '@aimm/batch';
-import { createTokenEstimator, loadCatalog } from '@aimm/catalog';
+import { createTokenEstimator, loadCatalog, toCounter } from '@aimm/catalog';
 import type { BatchItem, BatchSpec, LedgerRow } from '@aimm/contracts';
 import { createDatabase, type Database } from '@aimm/database';
 import { type BatchKind, type BatchServer, type Fate, startBatchServer, wholeWires } from '@aimm/providers/testing';
 import { createLogger } from '@aimm/runtime';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import {
+  createBatchBudgets,
   createProviderBatchKeeper,
   createProviderSet,
   type ProviderBatchKeeper,
   type ProviderBatchPace,
 } from '@aimm/worker/provider-batches';
+import { createConfigWith } from '../support/configured.ts';
+import { createQueueFixture } from '../support/queue-fixture.ts';
 import { spec as plainSpec, toColumn } from '../support/stored-batch.ts';
 import { createEmptyDatabase, type databaseKinds } from '../support/test-databases.ts';
 
@@ -86,9 +89,13 @@ describe.each(setups)('batches at the vendor: %s, kept in %s', (kind, databaseKi
     };
   }
 
-  function startKeeper(pace: Partial<ProviderBatchPace> = {}): ProviderBatchKeeper {
+  function startKeeper(
+    pace: Partial<ProviderBatchPace> = {},
+    budgets?: ReturnType<typeof createBatchBudgets>,
+  ): ProviderBatchKeeper {
     const keeper = createProviderBatchKeeper({
       ...worker,
+      ...(budgets !== undefined && { budgets }),
       database: () => Promise.resolve(database),
       ledger: { record: async (rows: readonly LedgerRow[]) => void (await database.ledger.record(rows)) },
       createRequestId: () => `gen_${(requests += 1)}`,
@@ -462,5 +469,60 @@ describe.each(setups)('batches at the vendor: %s, kept in %s', (kind, databaseKi
     expect(await statusOf()).toBe('paused');
     expect((await database.batches.find(batchId()))?.pausedBecause).toMatch(/may cost \$0\.0000035 at most/);
     expect(await ledgerRows()).toHaveLength(3);
+  });
+
+  test('what is submitted is held of budgets, and what it cost is spent; without room nothing is submitted', async () => {
+    // The counters are in a Redis, which goes by the time of day.
+    clock = Date.now();
+    const fixture = await createQueueFixture();
+    onTestFinished(() => fixture.close());
+    const withBudget = (limitUsd: number) => {
+      const given = { name: `of ${limitUsd}`, limitUsd, period: 'month' };
+      const configDir = createConfigWith({ providers: { budgets: [given] } });
+      const { catalog } = loadCatalog({ configDir, env: {}, now: () => clock });
+      const [budget] = catalog.budgets;
+      if (budget === undefined) throw new Error('no budget');
+      const { key, keepUntil } = toCounter(budget, clock);
+      const budgets = createBatchBudgets({
+        budgets: fixture.front.budgets,
+        catalog,
+        database: () => Promise.resolve(database),
+        now: () => clock,
+      });
+      const read = async () => {
+        const found = await fixture.front.budgets.reserve([
+          { key, keepUntil, limitNanoUsd: 1, seedNanoUsd: 0, holds: [] },
+        ]);
+        return found.state === 'held' ? found.counts[0] : undefined;
+      };
+      return { budgets, read };
+    };
+
+    const large = withBudget(1_000);
+    await storeBatch(5);
+    const keeper = startKeeper({}, large.budgets);
+    await keeper.tick();
+    const before = await large.read();
+    expect(before?.heldNanoUsd).toBeGreaterThan(0);
+    toVendorsEnd();
+    clock += 3_600_000;
+    await keeper.tick();
+    expect(await statusOf()).toBe('completed');
+    expect(await large.read()).toEqual({
+      heldNanoUsd: 0,
+      spentNanoUsd: (before?.spentNanoUsd ?? 0) + ((await cost()) ?? 0),
+    });
+    expect(await cost()).toBeGreaterThan(0);
+
+    await database.batches.remove(batchId());
+    const submitted = server.batches.length;
+    const small = withBudget(0.000_001);
+    await storeBatch(2);
+    await startKeeper({}, small.budgets).tick();
+    expect(server.batches).toHaveLength(submitted);
+    expect(await statusOf()).toBe('paused');
+    expect((await database.batches.find(batchId()))?.pausedBecause).toContain('The budget "of 0.000001"');
+    expect((await small.read())?.heldNanoUsd).toBe(0);
+    expect((await generations()).map(({ status }) => status)).toEqual(['waiting', 'waiting']);
   });
 });

@@ -5,6 +5,7 @@ import { accountForCall } from '../account-for-call.ts';
 import { toLedgerRow } from '../ledger-rows.ts';
 import type { CallReport } from '../make-call.ts';
 import { checkAnswer, stillUnfit } from '../structured-output.ts';
+import { demoWarning } from '../to-generation-result.ts';
 import type { Held, StepContext } from './keeper-options.ts';
 import type { AskedGeneration } from './load-generations.ts';
 
@@ -47,7 +48,9 @@ export async function toLedgerAndRecord(
     ...(call.finishReason !== undefined && { finishReason: call.finishReason }),
     usage: call.usage,
     costNanoUsd: call.costNanoUsd,
-    ...(call.error === undefined && { warnings: [...payload.warnings, ...call.warnings] }),
+    ...(call.error === undefined && {
+      warnings: [...payload.warnings, ...call.warnings, ...(demo ? [demoWarning] : [])],
+    }),
     ...(error !== undefined && { error: error.toShape() }),
     endedAt: finishedAt,
   };
