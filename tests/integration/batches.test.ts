@@ -343,13 +343,13 @@ test('a provider without a batch API is refused with the names of those that hav
 });
 
 test('through the vendor’s batch API it is expected to cost half; the name of a model says so by itself', async () => {
-  const { batches } = await system.database();
   const estimate = async (model: string) => {
     const started = await start({ items: toItems('half', 2), models: [model] });
     await system.manager.cancelBatch(caller, started.batchId);
-    return { lanes: (await batches.columns(started.batchId)).map(({ lane }) => lane), ...started };
+    return { lanes: started.columns.map(({ column }) => column.lane), cost: started.estimatedCostNanoUsd ?? 0 };
   };
   const [plain, half] = [await estimate(`${large}@queue`), await estimate(`${large}@batch`)];
   expect([plain.lanes, half.lanes]).toEqual([['queue'], ['provider_batch']]);
-  expect(half.estimatedCostNanoUsd).toBe((plain.estimatedCostNanoUsd ?? 0) / 2);
+  expect(plain.cost).toBeGreaterThan(0);
+  expect(half.cost).toBe(plain.cost / 2);
 });

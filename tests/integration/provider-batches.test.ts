@@ -476,8 +476,8 @@ describe.each(setups)('batches at the vendor: %s, kept in %s', (kind, databaseKi
     clock = Date.now();
     const fixture = await createQueueFixture();
     onTestFinished(() => fixture.close());
-    const withBudget = (limitUsd: number) => {
-      const given = { name: `of ${limitUsd}`, limitUsd, period: 'month' };
+    const withBudget = (name: string, limitUsd: number) => {
+      const given = { name, limitUsd, period: 'month' };
       const configDir = createConfigWith({ providers: { budgets: [given] } });
       const { catalog } = loadCatalog({ configDir, env: {}, now: () => clock });
       const [budget] = catalog.budgets;
@@ -498,7 +498,7 @@ describe.each(setups)('batches at the vendor: %s, kept in %s', (kind, databaseKi
       return { budgets, read };
     };
 
-    const large = withBudget(1_000);
+    const large = withBudget('large', 1_000);
     await storeBatch(5);
     const keeper = startKeeper({}, large.budgets);
     await keeper.tick();
@@ -516,12 +516,12 @@ describe.each(setups)('batches at the vendor: %s, kept in %s', (kind, databaseKi
 
     await database.batches.remove(batchId());
     const submitted = server.batches.length;
-    const small = withBudget(0.000_001);
+    const small = withBudget('small', 0.000_001);
     await storeBatch(2);
     await startKeeper({}, small.budgets).tick();
     expect(server.batches).toHaveLength(submitted);
     expect(await statusOf()).toBe('paused');
-    expect((await database.batches.find(batchId()))?.pausedBecause).toContain('The budget "of 0.000001"');
+    expect((await database.batches.find(batchId()))?.pausedBecause).toContain('The budget "small"');
     expect((await small.read())?.heldNanoUsd).toBe(0);
     expect((await generations()).map(({ status }) => status)).toEqual(['waiting', 'waiting']);
   });
