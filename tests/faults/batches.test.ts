@@ -74,10 +74,11 @@ test('a batch over five providers, with a killed worker, a restarted Redis and a
   const [front, first] = await Promise.all([stack.openFront(), stack.startWorker(), stack.startWorker()]);
   const { batchId, total } = await startBatch(front, { items: toItems('five', items), models: five });
   expect(total).toBe(items * 5);
-  const reached = (share: number) =>
-    expect
+  const reached = async (share: number) => {
+    await expect
       .poll(() => doneOf(front, batchId), { timeout: isLong ? 120_000 : 20_000, interval: 50 })
       .toBeGreaterThanOrEqual(total * share);
+  };
 
   await reached(0.1);
   await first.end('SIGKILL');

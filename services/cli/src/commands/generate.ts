@@ -116,6 +116,7 @@ function showProgress(event: ProgressEvent): void {
     case 'started':
     case 'reasoning':
     case 'model_finished':
+    case 'batch':
       break;
   }
 }
