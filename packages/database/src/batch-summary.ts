@@ -154,7 +154,7 @@ async function addVerdicts(
   }
 }
 
-export function emptyCounts(): BatchCounts {
+function emptyCounts(): BatchCounts {
   return { waiting: 0, queued: 0, succeeded: 0, failed: 0, cancelled: 0, skipped: 0 };
 }
 
