@@ -63,44 +63,49 @@ const ofFive = (file: ProvidersContent, upstreamUrl: string) => {
 const five = [small, 'five-a/m', 'five-b/m', 'five-c/m', 'five-d/m'];
 const doneOf = async (front: Manager, batchId: string) => (await front.getBatch(caller, batchId)).counts.succeeded;
 
-test('a batch over five providers, with a killed worker, a restarted Redis and a pause, answers every item once', async () => {
-  const items = isLong ? 2_000 : 60;
-  const stack = await createFaultStack({ change: ofFive, env: { MISTRAL_CONCURRENCY: '8' } });
-  const { upstream, redis } = stack;
-  upstream.behave(async (call, tools) => {
-    await delay(30);
-    return echo(call, tools);
-  });
-  const [front, first] = await Promise.all([stack.openFront(), stack.startWorker(), stack.startWorker()]);
-  const { batchId, total } = await startBatch(front, { items: toItems('five', items), models: five });
-  expect(total).toBe(items * 5);
-  const reached = (share: number) =>
-    expect
-      .poll(() => doneOf(front, batchId), { timeout: isLong ? 120_000 : 20_000, interval: 50 })
-      .toBeGreaterThanOrEqual(total * share);
+test(
+  'a batch over five providers, with a killed worker, a restarted Redis and a pause, answers every item once',
+  async () => {
+    const items = isLong ? 2_000 : 60;
+    const stack = await createFaultStack({ change: ofFive, env: { MISTRAL_CONCURRENCY: '8' } });
+    const { upstream, redis } = stack;
+    upstream.behave(async (call, tools) => {
+      await delay(30);
+      return echo(call, tools);
+    });
+    const [front, first] = await Promise.all([stack.openFront(), stack.startWorker(), stack.startWorker()]);
+    const { batchId, total } = await startBatch(front, { items: toItems('five', items), models: five });
+    expect(total).toBe(items * 5);
+    const reached = async (share: number) => {
+      await expect
+        .poll(() => doneOf(front, batchId), { timeout: isLong ? 120_000 : 20_000, interval: 50 })
+        .toBeGreaterThanOrEqual(total * share);
+    };
 
-  await reached(0.1);
-  await first.end('SIGKILL');
-  const third = stack.startWorker();
-  await reached(0.3);
-  await front.pauseBatch(caller, batchId);
-  await expect.poll(async () => (await front.getBatch(caller, batchId)).counts.queued, { timeout: 15_000 }).toBe(0);
-  const paused = upstream.calls.length;
-  await delay(300);
-  expect(upstream.calls).toHaveLength(paused);
-  await front.resumeBatch(caller, batchId);
-  await third;
-  await reached(0.6);
-  await redis.kill();
-  await redis.start();
+    await reached(0.1);
+    await first.end('SIGKILL');
+    const third = stack.startWorker();
+    await reached(0.3);
+    await front.pauseBatch(caller, batchId);
+    await expect.poll(async () => (await front.getBatch(caller, batchId)).counts.queued, { timeout: 15_000 }).toBe(0);
+    const paused = upstream.calls.length;
+    await delay(300);
+    expect(upstream.calls).toHaveLength(paused);
+    await front.resumeBatch(caller, batchId);
+    await third;
+    await reached(0.6);
+    await redis.kill();
+    await redis.start();
 
-  const view = await endOfBatch(front, batchId, isLong ? 240_000 : 30_000);
-  expect(view).toMatchObject({ status: 'completed', counts: { succeeded: total } });
-  expectWhole(await readAllGenerations(front, batchId), 'five', items, 5);
-  // At most what ran when its worker was killed, and what Redis did not hear the end of.
-  expect(await expectAccounts(stack, batchId)).toBeLessThanOrEqual(5 * 8 * 2);
-  await expect.poll(() => redis.client().keys('{aimm}:*:gen_*'), { timeout: 10_000 }).toEqual([]);
-});
+    const view = await endOfBatch(front, batchId, isLong ? 240_000 : 30_000);
+    expect(view).toMatchObject({ status: 'completed', counts: { succeeded: total } });
+    expectWhole(await readAllGenerations(front, batchId), 'five', items, 5);
+    // At most what ran when its worker was killed, and what Redis did not hear the end of.
+    expect(await expectAccounts(stack, batchId)).toBeLessThanOrEqual(5 * 8 * 2);
+    await expect.poll(() => redis.client().keys('{aimm}:*:gen_*'), { timeout: 10_000 }).toEqual([]);
+  },
+  isLong ? 600_000 : 60_000,
+);
 
 test('a batch outlives a Redis that comes back empty, and the calls of that moment are accounted for', async () => {
   const stack = await createFaultStack({ env: { MISTRAL_CONCURRENCY: '5' } });

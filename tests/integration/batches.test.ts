@@ -263,8 +263,8 @@ test('a client sees and ends its own batches only; whoever runs all of it sees a
   const other = { client: 'other', admin: false };
   const { manager } = system;
   const none = { code: 'invalid_request', message: expect.stringContaining('There is no batch') };
-  for (const ask of [manager.getBatch, manager.cancelBatch, manager.pauseBatch, manager.retryBatch, manager.getJob])
-    await expect(ask(other, batchId)).rejects.toMatchObject(none);
+  for (const name of ['getBatch', 'cancelBatch', 'pauseBatch', 'retryBatch', 'getJob'] as const)
+    await expect(manager[name](other, batchId)).rejects.toMatchObject(none);
   await expect(manager.listBatchGenerations(other, batchId)).rejects.toMatchObject(none);
   expect((await manager.listBatches(other)).batches).toEqual([]);
   expect((await manager.listJobs(other, { kind: 'batch' })).jobs).toEqual([]);

@@ -18,7 +18,7 @@ interface Candidate {
 }
 
 /** So many items past the first that was not judged are looked at: one slow answer holds no more up than that. */
-const judgedAhead = 2_000;
+export const judgedAhead = 2_000;
 const endedStatuses = raw(`'succeeded', 'failed', 'cancelled', 'skipped'`);
 
 export async function takeGenerations(

@@ -51,7 +51,8 @@ async function readMatrix(
   unfed: 'waiting' | 'cancelled',
 ): Promise<Page> {
   const found: BatchGeneration[] = [];
-  const itemsAtOnce = Math.min(2_000, Math.ceil(limit / columns.length) + 1);
+  // Of one status there may be few.
+  const itemsAtOnce = status === undefined ? Math.min(1_000, Math.ceil(limit / columns.length) + 1) : 1_000;
   for (let from = after?.item ?? 0; from < batch.items && found.length <= limit; from += itemsAtOnce) {
     const [items, rows] = await Promise.all([
       client.batchItem.findMany({

@@ -2,6 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { BatchColumn, BatchColumnSummary, BatchCounts, BatchGenerationStatus } from '@aimm/contracts';
 import { raw, sqltag as sql } from '@prisma/client/runtime/client';
 import type { StoredBatch, StoredColumn } from './batch-repository.ts';
+import { judgedAhead } from './batch-feeding.ts';
 import type { Whole } from './batch-rows.ts';
 import type { Client } from './client.ts';
 import { addToBins, type Bins, findPercentiles } from './usage-bins.ts';
@@ -31,7 +32,9 @@ export async function summarizeBatch(
   const sums = new Map(columns.map((column) => [column.number, createSums(column)]));
   for (const column of columns) {
     const own = sums.get(column.number);
-    for (let from = 0; from < Math.min(items, column.nextItem); from += rowsAtOnce) {
+    // A judge's rows come in any order, so far past the first that is missing.
+    const known = column.judges === undefined ? column.nextItem : column.nextItem + judgedAhead;
+    for (let from = 0; from < Math.min(items, known); from += rowsAtOnce) {
       const range = sql`batch_id = ${id} AND column_number = ${column.number} AND item >= ${from} AND item < ${from + rowsAtOnce}`;
       const groups = await client.$queryRaw<Group[]>(sql`
         SELECT status, error_code, marks, COUNT(*) AS count, SUM(cost_nano_usd) AS cost,
@@ -151,7 +154,7 @@ async function addVerdicts(
   }
 }
 
-export function emptyCounts(): BatchCounts {
+function emptyCounts(): BatchCounts {
   return { waiting: 0, queued: 0, succeeded: 0, failed: 0, cancelled: 0, skipped: 0 };
 }
 

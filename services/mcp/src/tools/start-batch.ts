@@ -1,5 +1,6 @@
 import { createReadStream } from 'node:fs';
 import { isAbsolute } from 'node:path';
+import type { parseBatchFile as parseFile } from '@aimm/batch';
 import { toSettings } from '@aimm/batch/input';
 import { type BatchItem, BatchLane, JudgeMode, type Message, ModelManagerError } from '@aimm/contracts';
 import * as z from 'zod';
@@ -80,7 +81,7 @@ export const startBatch = defineTool({
     // Here, not at the top: reading files is most of what there is to load, and lists need none of it.
     const reading = await import('@aimm/batch');
     const assertions = (input.assertions ?? []).map(reading.parseAssertion);
-    const items = withSystem(readItems(reading, input, context), system);
+    const items = withSystem(readItems(reading.parseBatchFile, input, context), system);
     const manager = await context.manager();
     if (context.cancelled.aborted) throw cancelledByClient();
     const started = await manager.startBatch(
@@ -107,7 +108,7 @@ export const startBatch = defineTool({
 type BatchInput = z.output<typeof Input>;
 
 function readItems(
-  { parseBatchFile }: typeof import('@aimm/batch'),
+  parseBatchFile: typeof parseFile,
   input: BatchInput,
   { mayReadFiles, maxPromptBytes }: ToolContext,
 ): AsyncIterable<BatchItem> {

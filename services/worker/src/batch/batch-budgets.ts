@@ -81,7 +81,7 @@ export function createBatchBudgets({
     const answer = await budgets.reserve(claims);
     if (answer.state !== 'unseeded') return { claims, answer };
     const seeded = await Promise.all(
-      claims.map((claim, index) => (answer.indexes.includes(index) ? seed(own, claim) : claim)),
+      claims.map(async (claim, index) => (answer.indexes.includes(index) ? seed(own, claim) : claim)),
     );
     return { claims: seeded, answer: await budgets.reserve(seeded) };
   };

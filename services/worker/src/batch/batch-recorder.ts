@@ -74,14 +74,13 @@ export function createBatchRecorder(options: BatchRecorderOptions): BatchRecorde
   /** What is left of it in Redis goes by itself within a day. */
   const letGo = async (records: readonly BatchRecord[]) => {
     await requests.forget(records.map(({ requestId }) => requestId)).catch(() => undefined);
-    await Promise.all([...new Set(records.map(({ batchId }) => batchId))].map((id) => news.tell(id, 'results')));
+    for (const id of new Set(records.map(({ batchId }) => batchId))) void news.tell(id, 'results');
   };
 
   const persist = async (records: readonly BatchRecord[]) => {
     if (Date.now() >= downUntil) {
       try {
         await write(records);
-        void letGo(records);
         return;
       } catch (error) {
         const reason = (error as Error).message;
@@ -98,7 +97,10 @@ export function createBatchRecorder(options: BatchRecorderOptions): BatchRecorde
       const some = pending.slice(0, maxBatch);
       pending = pending.slice(maxBatch);
       try {
-        await persist(some.map(({ record }) => record));
+        const records = some.map(({ record }) => record);
+        await persist(records);
+        // Before their jobs complete: who dies in between leaves jobs that bring it here again.
+        await letGo(records);
         for (const { resolve } of some) resolve();
       } catch (error) {
         for (const { reject } of some) reject(error);
@@ -120,7 +122,7 @@ export function createBatchRecorder(options: BatchRecorderOptions): BatchRecorde
     },
     async recordNow(record) {
       const written = await write([record]);
-      void letGo([record]);
+      await letGo([record]);
       return written === 1;
     },
   };

@@ -74,7 +74,7 @@ export function formatBatch(view: BatchView): string {
     formatCount(one.counts.failed),
     one.asserted === 0 ? '–' : `${((one.passed * 100) / one.asserted).toFixed(0)} %`,
     formatJudged(one),
-    formatCost(one.costNanoUsd),
+    formatColumnCost(one),
     formatDuration(one.latencyP50Ms),
     formatDuration(one.latencyP95Ms),
   ]);
@@ -90,6 +90,12 @@ export function formatBatch(view: BatchView): string {
     table,
     ...(errors.length === 0 ? [] : ['', ...errors]),
   ].join('\n');
+}
+
+/** Where a price is unknown the sum says less than it seems to. */
+function formatColumnCost({ costNanoUsd, unpriced, counts }: BatchView['columns'][number]): string {
+  if (unpriced === 0) return formatCost(costNanoUsd);
+  return unpriced === counts.succeeded ? 'unknown' : `${formatCost(costNanoUsd)} + ${unpriced} unknown`;
 }
 
 function formatJudged({ score, wins, losses, ties }: BatchView['columns'][number]): string {
