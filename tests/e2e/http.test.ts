@@ -161,7 +161,7 @@ describe('what is wrong with the configuration', () => {
   test('over stdio is told by the call that meets it, and the lists still answer', async () => {
     const AIMM_CONFIG_DIR = await configWith({ 'routing.json': '{ "auto": ' });
     const mcp = await connectStdio({ ...deployment.environment, AIMM_CONFIG_DIR }, eras[0]);
-    expect((await mcp.client.listTools()).tools).toHaveLength(15);
+    expect((await mcp.client.listTools()).tools).toHaveLength(16);
     const { isError, text } = await mcp.call('generate', { model: vendorModels.openai, prompt: 'Hi' });
     expect(isError).toBe(true);
     expect(text).toContain(join(AIMM_CONFIG_DIR, 'routing.json'));

@@ -32,7 +32,7 @@ describe('aimm mcp with nothing configured', () => {
 
   test('lists its tools before there is a stack', async () => {
     first = await stack.connect();
-    expect((await first.client.listTools()).tools).toHaveLength(15);
+    expect((await first.client.listTools()).tools).toHaveLength(16);
     expect(await stack.info()).toBeUndefined();
   });
 
@@ -57,7 +57,7 @@ describe('aimm mcp with nothing configured', () => {
     const { tools } = await second.client.listTools();
     const tookMs = performance.now() - startedAt;
     process.stdout.write(`start of a second client to its tool list: ${Math.round(tookMs)} ms\n`);
-    expect(tools).toHaveLength(15);
+    expect(tools).toHaveLength(16);
     expect(tookMs).toBeLessThan(1_500);
 
     const { structured } = await second.call('generate', { ...ask, model: vendorModels.ollama, tags: ['second'] });

@@ -81,7 +81,7 @@ describe.each(databaseKinds)('migrations on %s', (kind) => {
     // Everything is to be applied again, and one of the tables is in the way.
     await runSql(
       url,
-      'DROP TABLE IF EXISTS conversation_numbers; DROP TABLE message_search; DROP TABLE access_tokens; DROP TABLE api_keys; DROP TABLE model_preferences; DROP TABLE messages; DROP TABLE conversations; DROP TABLE usage_series; DROP TABLE usage_rollups; DROP TABLE usage_tombstones; DROP TABLE usage_retention; DELETE FROM _prisma_migrations',
+      'DROP TABLE IF EXISTS conversation_numbers; DROP TABLE message_search; DROP TABLE batch_submissions; DROP TABLE batch_generations; DROP TABLE batch_items; DROP TABLE batch_columns; DROP TABLE batches; DROP TABLE access_tokens; DROP TABLE api_keys; DROP TABLE model_preferences; DROP TABLE messages; DROP TABLE conversations; DROP TABLE usage_series; DROP TABLE usage_rollups; DROP TABLE usage_tombstones; DROP TABLE usage_retention; DELETE FROM _prisma_migrations',
     );
     await expect(createDatabase({ url })).rejects.toThrow(/usage_stats/);
     await expect(createDatabase({ url })).rejects.toThrow(/usage_stats/);

@@ -33,7 +33,8 @@ test('no provider can take the name of a queue that is not its own', () => {
 
 test('every handler of a job has a file named after it', () => {
   const files = readdirSync(new URL('../../services/worker/src/handlers', import.meta.url));
-  for (const job of ['generate', 'compare', 'list-models', 'check-health', 'persist-usage', 'persist-turn']) {
+  const jobs = ['generate', 'compare', 'list-models', 'check-health', 'persist-usage', 'persist-turn', 'persist-batch'];
+  for (const job of jobs) {
     expect(files).toContain(`${job}.ts`);
   }
 });

@@ -37,7 +37,7 @@ export interface FaultStackOptions {
   /** Changes the configuration of the one provider that the upstream plays. */
   provider?: Partial<ProviderConfig>;
   /** Changes providers.json as it likes. */
-  change?: (file: ProvidersContent) => void;
+  change?: (file: ProvidersContent, upstreamUrl: string) => void;
 }
 
 /** providers.json, as far as tests change it. */
@@ -57,7 +57,7 @@ export async function createFaultStack(options: FaultStackOptions = {}): Promise
   const configDir =
     options.provider === undefined && options.change === undefined
       ? undefined
-      : await writeConfig(dir, options.provider ?? {}, options.change);
+      : await writeConfig(dir, options.provider ?? {}, (file) => options.change?.(file, upstream.url));
   const env: Record<string, string> = {
     REDIS_URL: redis.url,
     DATABASE_URL: databaseUrl,
@@ -120,7 +120,7 @@ export async function createFaultStack(options: FaultStackOptions = {}): Promise
 async function writeConfig(
   dir: string,
   change: Partial<ProviderConfig>,
-  rewrite: FaultStackOptions['change'],
+  rewrite: (file: ProvidersContent) => void,
 ): Promise<string> {
   const configDir = join(dir, 'config');
   await cp(fileURLToPath(new URL('../../config', import.meta.url)), configDir, { recursive: true });
@@ -129,7 +129,7 @@ async function writeConfig(
   config.providers = config.providers.map((provider) =>
     provider.id === 'mistral' ? { ...provider, ...change } : provider,
   );
-  rewrite?.(config);
+  rewrite(config);
   await writeFile(file, JSON.stringify(config));
   return configDir;
 }

@@ -1,6 +1,7 @@
 import type { ConversationMessage, MessagePart } from '@aimm/contracts';
 import { createDatabase, type Database } from '@aimm/database';
 import { createLedgerRow } from './ledger-rows.ts';
+import { spec, toColumn, toItem, toRecord } from './stored-batch.ts';
 
 const hourMs = 3_600_000;
 const dayMs = 24 * hourMs;
@@ -36,6 +37,7 @@ export async function fillDatabase(url: string): Promise<PlantedSecrets> {
       settings: { system: 'Be “brief”.\u2028' },
     });
     await addConversations(database, () => (now += 1_000));
+    await addBatch(database, now);
     await addLedger(database);
     const key = 'sk-planted-0123456789abcdef';
     await database.apiKeys.add({ provider: 'openai', key, label: 'team' }, masterKey);
@@ -76,6 +78,43 @@ function say(
   createdAt: number,
 ): Omit<ConversationMessage, 'position'> {
   return { message: { role, content }, createdAt };
+}
+
+/** One that runs: answered, judged, failed, at a vendor and waiting. */
+async function addBatch({ batches, batchSubmissions }: Database, at: number): Promise<void> {
+  const column = { lane: 'queue' as const, template: { ...toColumn(0).template, expectedNanoUsd: 7 } };
+  const columns = [
+    toColumn(0, column),
+    toColumn(1, { provider: 'openai', lane: 'provider_batch' }),
+    toColumn(2, { ...column, judges: [0] }),
+  ];
+  await batches.create({ id: 'bat_é', client: 'Zoë', name: 'Füchse', spec }, columns);
+  await batches.addItems('bat_é', 0, [toItem(0, 'What do foxes eat? 🦊'), toItem(1, 'line\u2028break'), toItem(2)]);
+  await batches.start('bat_é', { items: 3, estimatedNanoUsd: 9_007_199_254_740_991 }, new Map([[0, 7]]));
+  const take = async (number: number, limit: number) => {
+    const stored = (await batches.columns('bat_é')).find((one) => one.number === number);
+    if (stored === undefined) throw new Error('no column');
+    const createId = () => `gen_bat_${number}_${(ids += 1)}`;
+    return (await batches.take('bat_é', stored, { limit, maxBytes: 1e6, createId, at })).taken;
+  };
+  let ids = 0;
+  const [answered, failed] = await take(0, 2);
+  const place = (column: number, { item = 0, requestId = '' } = {}) => ({ column, item, requestId });
+  await batches.record([
+    toRecord('bat_é', place(0, answered), { text: 'Plums. “Déjà” \u2028', assertions: [{ name: 'a', passed: true }] }),
+    toRecord('bat_é', place(0, failed), { status: 'failed', costNanoUsd: 0 }),
+  ]);
+  const [judged] = await take(2, 1);
+  await batches.record([toRecord('bat_é', place(2, judged), { verdict: { score: 7.25, reason: 'Good.' } })]);
+  const held = (await take(1, 2)).map(({ item, requestId }) => ({ item, requestId }));
+  const submission = { id: 'sub1', batchId: 'bat_é', column: 1, provider: 'openai', model: 'm1', round: 1 };
+  await batchSubmissions.create({ ...submission, requests: held, createdAt: at, nextAt: at });
+  await batchSubmissions.claim('worker-now', ['openai'], at + 60_000);
+  await batchSubmissions.change('sub1', 'worker-now', {
+    status: 'submitted',
+    handle: { id: 'batch_1' },
+    submittedAt: at,
+  });
 }
 
 async function addLedger(database: Database): Promise<void> {

@@ -51,6 +51,7 @@ export async function createQueueFixture(): Promise<QueueFixture> {
         'check-health': notHere,
         'persist-usage': notHere,
         'persist-turn': notHere,
+        'persist-batch': notHere,
         ...others,
       };
       const consumer = createConsumer({ redis: connection, handlers, logger, lockMs });

@@ -12,9 +12,10 @@ const date = z.iso.date('a date like 2026-11-22');
 const reference = z.string().regex(/^[^/\s]+\/\S+$/, 'a model as provider/model-id');
 
 /** Queues that no provider's queue may share a name with; `<provider>-checks` is each provider's own second queue. */
-const reservedQueues: ReadonlySet<string> = new Set(['compare', 'persist-usage', 'persist-turn']);
+const reservedQueues: ReadonlySet<string> = new Set(['compare', 'persist-usage', 'persist-turn', 'persist-batch']);
 const ProviderName = ProviderId.refine((id) => !reservedQueues.has(id) && !id.endsWith('-checks'), {
-  error: 'another id: compare, persist-usage, persist-turn and ids ending in -checks are names of queues',
+  error:
+    'another id: compare, persist-usage, persist-turn, persist-batch and ids ending in -checks are names of queues',
 });
 
 /** fetch refuses addresses with credentials, and they would show wherever the address does. */

@@ -1,4 +1,15 @@
 export type { BudgetConfig } from './budgets.ts';
+export { estimateCost, estimateOutput, expectOutput } from './budget-estimate.ts';
+export { type BudgetPeriod, toBudgetPeriod } from './budget-period.ts';
+export {
+  type Budget,
+  getBudgetOf,
+  planShares,
+  type SharePlan,
+  toCounter,
+  toPeriodOf,
+  toTokenBudgets,
+} from './budget-shares.ts';
 export type {
   Catalog,
   ConfigFault,

@@ -85,7 +85,7 @@ describe('mistakes are told all at once, with where they stand and what is expec
     ]);
   });
 
-  test.each(['compare', 'persist-usage', 'persist-turn', 'openai-checks'])(
+  test.each(['compare', 'persist-usage', 'persist-turn', 'persist-batch', 'openai-checks'])(
     'a provider called %s, as a queue has that name',
     (id) => {
       expect(faultsOf({ providers: { providers: [provider(id)] } })).toMatchObject([{ path: 'providers[0].id' }]);

@@ -35,6 +35,21 @@ describe('the price of the service tier that answered', () => {
     expect(price('anthropic/claude-haiku-4-5', 'batch').costNanoUsd).toBe((600 * 1_000 + 400 * 100 + 100 * 5_000) / 2);
   });
 
+  test.each([
+    ['openai/gpt-5-mini', { cachedForAnHour: false }],
+    ['anthropic/claude-haiku-4-5', { cachedForAnHour: false }],
+    ['anthropic/claude-haiku-4-5', { cachedForAnHour: true }],
+    ['google/gemini-2.5-flash', { cachedForAnHour: false }],
+    ['mistral/mistral-large-2512', { cachedForAnHour: false }],
+  ])('a batch costs half of %s, to the nano-dollar, with what was read from and kept in a cache', (name, more) => {
+    const [owner = '', model = ''] = name.split('/');
+    const odd: Usage = { inputTokens: 1_001, cacheReadTokens: 333, cacheWriteTokens: 77, outputTokens: 101 };
+    const ask = { provider: owner, model, usage: odd, at, ...more };
+    const ordinary = catalog.priceCall(ask).costNanoUsd ?? 0;
+    expect(ordinary).toBeGreaterThan(0);
+    expect(catalog.priceCall({ ...ask, serviceTier: 'batch' }).costNanoUsd).toBe(Math.round(ordinary / 2));
+  });
+
   test('a faster tier costs what it costs that model, exact to the nano-dollar', () => {
     expect(price('openai/gpt-5-mini', 'priority').costNanoUsd).toBe(gpt5Mini * 1.8);
     expect(price('openai/gpt-5', 'priority', { answeredBy: 'gpt-5-2025-08-07' }).costNanoUsd).toBe(

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { ClientBudget, ClientLimits } from './access.ts';
 import { ErrorShape } from './errors.ts';
 import { FinishReason, GenerationSettings, Usage, Warning } from './generation.ts';
 import { JsonObject, Message } from './messages.ts';
@@ -64,6 +65,9 @@ export type BatchVariant = z.infer<typeof BatchVariant>;
 /** `queue`: our workers ask, any provider. `provider_batch`: the vendor's batch API, at its price and in its time. */
 export const BatchLane = z.enum(['queue', 'provider_batch']);
 export type BatchLane = z.infer<typeof BatchLane>;
+
+/** The kinds of providers whose vendors have a batch API that is spoken here. */
+export const batchApiKinds: readonly string[] = ['openai', 'anthropic', 'google', 'mistral'];
 
 /** `scores`: each answer by itself, 0 to 10. `pairwise`: every two answers to an item, each pair in both orders. */
 export const JudgeMode = z.enum(['scores', 'pairwise']);
@@ -182,3 +186,62 @@ export const BatchView = z.object({
   estimatedLeftMs: z.number().optional(),
 });
 export type BatchView = z.infer<typeof BatchView>;
+
+/** The model that judges: asked as any other, its answers read as verdicts. */
+export const BatchJudge = z.object({
+  provider: z.string(),
+  model: z.string(),
+  mode: JudgeMode,
+  criteria: z.string().optional(),
+});
+export type BatchJudge = z.infer<typeof BatchJudge>;
+
+/** What holds for all generations of a batch, as it is stored. */
+export const BatchSpec = z.object({
+  settings: GenerationSettings,
+  variants: z.array(BatchVariant).min(1),
+  assertions: z.array(Assertion),
+  judge: BatchJudge.optional(),
+  tags: z.array(z.string()),
+  timeoutMs: z.number().int().positive().optional(),
+  /** Of the access token that it was started with. */
+  clientLimits: ClientLimits.optional(),
+  clientBudgets: z.array(ClientBudget).optional(),
+});
+export type BatchSpec = z.infer<typeof BatchSpec>;
+
+/** How a column asks: what a worker needs that knows no preferences. */
+export const BatchTemplate = z.object({
+  attempts: z.number().int().positive(),
+  timeoutMs: z.number().int().positive(),
+  contextWindow: z.number().optional(),
+  settings: GenerationSettings,
+  /** For items that bring no instructions of their own. */
+  system: z.string().optional(),
+  /** The alias that was asked for, where one was. */
+  alias: z.string().optional(),
+  warnings: z.array(Warning),
+  /** What one of its generations is expected to cost on average; null where the price is unknown. */
+  expectedNanoUsd: z.number().nullable(),
+});
+export type BatchTemplate = z.infer<typeof BatchTemplate>;
+
+/** The place that a generation has in its batch, as its job carries it. */
+export const BatchPlace = z.object({
+  id: z.string(),
+  item: z.number().int().nonnegative(),
+  column: z.number().int().nonnegative(),
+  /** The batch's and the item's. */
+  assertions: z.array(Assertion).optional(),
+  /** Its answer is a verdict of this form. */
+  judge: JudgeMode.optional(),
+});
+export type BatchPlace = z.infer<typeof BatchPlace>;
+
+/** How a generation of a batch ended, on its way to the database. */
+export const BatchRecord = BatchGeneration.omit({ itemId: true }).extend({
+  batchId: z.string(),
+  requestId: z.string(),
+  endedAt: z.number(),
+});
+export type BatchRecord = z.infer<typeof BatchRecord>;

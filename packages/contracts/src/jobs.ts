@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { ClientLimits } from './access.ts';
+import { BatchPlace, BatchRecord } from './batches.ts';
 import { LedgerRow } from './calls.ts';
 import { ConversationPlace, ConversationTurn } from './conversations.ts';
 import { ErrorShape } from './errors.ts';
@@ -90,6 +91,8 @@ export const GeneratePayload = RequestEnvelope.extend({
   conversation: ConversationPlace.optional(),
   /** The comparison or batch this generation belongs to. */
   parentId: z.string().optional(),
+  /** Where its result belongs, where it is of a batch. */
+  batch: BatchPlace.optional(),
   /** No call starts past this: the end of `max_wait_seconds`. */
   startBy: z.number().optional(),
   /** How long one call may take. */
@@ -167,6 +170,10 @@ export const jobs = {
   'persist-usage': {
     payload: z.object({ rows: z.array(LedgerRow).min(1) }),
     result: z.object({ written: z.number().int() }),
+  },
+  'persist-batch': {
+    payload: z.object({ record: BatchRecord }),
+    result: z.object({ written: z.boolean() }),
   },
   'persist-turn': { payload: z.object({ turn: ConversationTurn }), result: z.object({ added: z.boolean() }) },
 } as const satisfies Record<string, { payload: z.ZodType; result: z.ZodType }>;

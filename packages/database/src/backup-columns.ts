@@ -52,6 +52,8 @@ const columnTypes: Record<string, ColumnType> = {
   BIGINT: 'bigint',
   BOOLEAN: 'boolean',
   JSONB: 'json',
+  REAL: 'double precision',
+  'DOUBLE PRECISION': 'double precision',
 };
 
 function toColumn({ name, type, not_null, has_default, key_place }: PlainRow): BackupColumn {
@@ -76,6 +78,7 @@ const valueSchemas: Record<ColumnType, z.ZodType> = {
   integer: z.int32(),
   bigint: z.custom((value) => isWhole(value), 'expected a whole number of 64 bits, as a string'),
   boolean: z.boolean(),
+  'double precision': z.number(),
   json: z.custom((value) => typeof value === 'object' && value !== null, 'expected a JSON array or object'),
 };
 
@@ -119,6 +122,7 @@ function toBackupValue(type: ColumnType, value: PlainValue): unknown {
     case 'bigint':
       return String(value);
     case 'integer':
+    case 'double precision':
       return Number(value);
     case 'boolean':
       return Boolean(value);

@@ -12,6 +12,7 @@ export interface BackupTable {
 }
 
 const strings = z.array(z.string());
+const batchParent = { table: 'batches', column: 'batch_id' };
 
 /**
  * What is exported: tables of the models, parents before children, in the order in which they stand in a file. Columns are read
@@ -26,6 +27,12 @@ export const backupTables: readonly BackupTable[] = [
     parent: { table: 'conversations', column: 'conversation_id' },
     json: { content: z.array(z.looseObject({ type: z.string() })) },
   },
+  { name: 'batches' },
+  { name: 'batch_items', parent: batchParent },
+  { name: 'batch_columns', parent: batchParent },
+  { name: 'batch_generations', parent: batchParent },
+  // A lease is of a worker that runs now.
+  { name: 'batch_submissions', parent: batchParent, leftOut: ['owner', 'lease_until'] },
   // Before the ledger: an import into a ledger that is not empty goes by it, see `import-usage.ts`.
   { name: 'usage_retention' },
   { name: 'usage_tombstones' },

@@ -1,6 +1,8 @@
 import { ModelManagerError } from '@aimm/contracts';
 import type { Logger } from '@aimm/runtime';
 import { createAccessTokens } from './access-tokens.ts';
+import { createBatches } from './batches.ts';
+import { createBatchSubmissions } from './batch-submissions.ts';
 import { createApiKeys } from './api-keys.ts';
 import type { Connection } from './client.ts';
 import { createConversations } from './conversations.ts';
@@ -33,6 +35,8 @@ export async function createDatabase({ url, logger, now = Date.now }: DatabaseOp
   const { client, close } = await guardDatabase(kind, () => connect(kind, url, logger));
   const ledger = createLedger(client, ledgerDialects[kind], now);
   const conversations = createConversations(client, searchDialects[kind], now);
+  const batches = createBatches(client, ledgerDialects[kind], now);
+  const submissions = createBatchSubmissions(client, now);
   const apiKeys = createApiKeys(client, kind, now);
   const preferences = createPreferences(client, now);
   const accessTokens = createAccessTokens(client, now);
@@ -64,6 +68,42 @@ export async function createDatabase({ url, logger, now = Date.now }: DatabaseOp
       releaseTurn: (id, requestId) => guard(() => conversations.releaseTurn(id, requestId)),
       keepSummary: (id, summary) => guard(() => conversations.keepSummary(id, summary)),
       remove: (id) => guard(() => conversations.remove(id)),
+    },
+    batches: {
+      create: (batch, columns) => guard(() => batches.create(batch, columns)),
+      addItems: (id, firstNumber, items) => guard(() => batches.addItems(id, firstNumber, items)),
+      touch: (id) => guard(() => batches.touch(id)),
+      start: (id, facts, expected) => guard(() => batches.start(id, facts, expected)),
+      remove: (id) => guard(() => batches.remove(id)),
+      removeAbandoned: (touchedBefore) => guard(() => batches.removeAbandoned(touchedBefore)),
+      find: (id) => guard(() => batches.find(id)),
+      list: (query) => guard(() => batches.list(query)),
+      columns: (id) => guard(() => batches.columns(id)),
+      counts: (id) => guard(() => batches.counts(id)),
+      summarize: (batch, columns) => guard(() => batches.summarize(batch, columns)),
+      generations: (batch, columns, query) => guard(() => batches.generations(batch, columns, query)),
+      items: (id, from, limit) => guard(() => batches.items(id, from, limit)),
+      listLive: (time) => guard(() => batches.listLive(time)),
+      outstanding: (id) => guard(() => batches.outstanding(id)),
+      take: (id, column, options) => guard(() => batches.take(id, column, options)),
+      listQueued: (id, query) => guard(() => batches.listQueued(id, query)),
+      putBack: (id, queued) => guard(() => batches.putBack(id, queued)),
+      record: (records) => guard(() => batches.record(records)),
+      setStatus: (id, from, to, why) => guard(() => batches.setStatus(id, from, to, why)),
+      cancelWaiting: (id) => guard(() => batches.cancelWaiting(id)),
+      retryFailed: (id) => guard(() => batches.retryFailed(id)),
+      addColumns: (id, columns, estimate) => guard(() => batches.addColumns(id, columns, estimate)),
+      finishIfDone: (id) => guard(() => batches.finishIfDone(id)),
+    },
+    batchSubmissions: {
+      create: (submission) => guard(() => submissions.create(submission)),
+      find: (id) => guard(() => submissions.find(id)),
+      listOpen: (providers) => guard(() => submissions.listOpen(providers)),
+      heldRequests: (batchId) => guard(() => submissions.heldRequests(batchId)),
+      claim: (owner, providers, leaseUntil) => guard(() => submissions.claim(owner, providers, leaseUntil)),
+      renew: (id, owner, leaseUntil) => guard(() => submissions.renew(id, owner, leaseUntil)),
+      change: (id, owner, change) => guard(() => submissions.change(id, owner, change)),
+      release: (id, owner) => guard(() => submissions.release(id, owner)),
     },
     apiKeys: {
       list: () => guard(() => apiKeys.list()),

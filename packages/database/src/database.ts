@@ -10,6 +10,8 @@ import type {
   UsageQuery,
   UsageReport,
 } from '@aimm/contracts';
+import type { BatchRepository } from './batch-repository.ts';
+import type { SubmissionRepository } from './submission-repository.ts';
 import type { ModelSpeed } from './ledger-speed.ts';
 
 export interface LedgerRepository {
@@ -189,6 +191,8 @@ export interface Database {
   readonly kind: 'sqlite' | 'postgresql';
   readonly ledger: LedgerRepository;
   readonly conversations: ConversationRepository;
+  readonly batches: BatchRepository;
+  readonly batchSubmissions: SubmissionRepository;
   readonly apiKeys: ApiKeyRepository;
   readonly preferences: PreferenceRepository;
   readonly accessTokens: AccessTokenRepository;

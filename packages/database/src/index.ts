@@ -1,4 +1,19 @@
 export { createDatabase, type DatabaseOptions } from './create-database.ts';
+export type {
+  BatchRepository,
+  GenerationQuery,
+  NewColumn,
+  QueuedGeneration,
+  StoredBatch,
+  StoredColumn,
+  TakenGeneration,
+} from './batch-repository.ts';
+export type {
+  StoredSubmission,
+  SubmissionChange,
+  SubmissionRepository,
+  SubmissionStatus,
+} from './submission-repository.ts';
 export type { ModelSpeed } from './ledger-speed.ts';
 export type {
   AccessToken,

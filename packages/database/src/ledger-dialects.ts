@@ -3,7 +3,7 @@ import type { DatabaseKind } from './database-url.ts';
 import { ledgerColumns } from './ledger-rows.ts';
 
 /** What a column of a JSON row is to be. */
-export type ColumnType = 'text' | 'integer' | 'bigint' | 'boolean' | 'json';
+export type ColumnType = 'text' | 'integer' | 'bigint' | 'boolean' | 'double precision' | 'json';
 
 /** The few places where the ledger's SQL is not the same on both databases. */
 export interface LedgerDialect {

@@ -1,72 +1,23 @@
-import {
-  type BudgetShare,
-  type GeneratePayload,
-  ModelManagerError,
-  type RequestRecord,
-  type Warning,
-} from '@aimm/contracts';
+import { type Budget, getBudgetOf, planShares, type SharePlan, toCounter, toPeriodOf } from '@aimm/catalog';
+import { type BudgetShare, type GeneratePayload, ModelManagerError, type RequestRecord } from '@aimm/contracts';
 import { type BudgetClaim, type Reserved, toHoldExpiry } from '@aimm/queue';
 import { askLedger } from './ask-ledger.ts';
-import { estimateCost } from './budget-estimate.ts';
-import { type BudgetPeriod, toBudgetPeriod } from './budget-period.ts';
 import type { BudgetView } from './manager.ts';
-import { type Budget, budgetsOf } from './own-budgets.ts';
+import { budgetsOf } from './own-budgets.ts';
 import type { Resources } from './resources.ts';
 
-/** A counter is kept for requests that end after its period. */
-const keepForMs = 3 * 24 * 3_600_000;
 /** The ledger is asked for a budget's first number; one that is slower than this is not waited for. */
 const seedWithinMs = 800;
 
 type Asked = Pick<GeneratePayload, 'requestId' | 'client' | 'provider' | 'request' | 'fallbacks' | 'deadlineAt'>;
 
-/** What one request would hold of each budget that concerns it. Empty where none does. */
-export interface BudgetPlan {
-  shares: BudgetShare[];
-  warnings: Warning[];
-}
-
-/**
- * The dearest of a request's models decides what is held, for a budget of one provider the dearest of that provider's.
- * A request whose models are all free (a local server) takes nothing of any budget.
- */
+/** What one request would hold of each budget that concerns it. */
 export function planBudget(
   resources: Resources,
   asked: Omit<Asked, 'requestId' | 'deadlineAt'>,
   furtherInputTokens = 0,
-): BudgetPlan {
-  const { catalog, now } = resources;
-  const budgets = budgetsOf(resources);
-  if (budgets.length === 0) return { shares: [], warnings: [] };
-  const at = now();
-  const models = [{ provider: asked.provider, model: asked.request.model }, ...(asked.fallbacks ?? [])];
-  const costs = models.map(({ provider, model }) => ({
-    provider,
-    name: `${provider}/${model}`,
-    nanoUsd: estimateCost(catalog, { ...asked.request, provider, model }, at, furtherInputTokens),
-  }));
-  const shares = budgets.flatMap((budget): BudgetShare[] => {
-    if (budget.client !== undefined && budget.client !== asked.client) return [];
-    const own = costs.filter(({ provider }) => budget.provider === undefined || budget.provider === provider);
-    if (own.every(({ nanoUsd }) => nanoUsd === 0)) return [];
-    const { key, renewsAt } = toCounter(budget, at);
-    return [
-      {
-        key,
-        ...(budget.provider !== undefined && { provider: budget.provider }),
-        heldNanoUsd: Math.max(...own.map(({ nanoUsd }) => nanoUsd ?? 0)),
-        keepUntil: renewsAt + keepForMs,
-      },
-    ];
-  });
-  const unpriced = shares.length === 0 ? [] : costs.filter(({ nanoUsd }) => nanoUsd === null);
-  return {
-    shares,
-    warnings: unpriced.map(({ name }) => ({
-      code: 'unknown_price',
-      message: `The price of ${name} is unknown: nothing of a budget is reserved for it, and its cost will not count.`,
-    })),
-  };
+): SharePlan {
+  return planShares(resources.catalog, budgetsOf(resources), asked, resources.now(), furtherInputTokens);
 }
 
 /** The payload with what it is to hold, where budgets concern it. */
@@ -82,7 +33,7 @@ export function toClaims(resources: Resources, holders: readonly Holder[]): Budg
   const claims = new Map<string, BudgetClaim>();
   for (const { requestId, deadlineAt, budget: shares = [] } of holders) {
     for (const { key, keepUntil, heldNanoUsd } of shares) {
-      const claim = claims.get(key) ?? toClaim(findBudget(resources, key), key, keepUntil);
+      const claim = claims.get(key) ?? toClaim(getBudgetOf(budgetsOf(resources), key), key, keepUntil);
       claims.set(key, claim);
       claim.holds.push({ requestId, nanoUsd: heldNanoUsd, expiresAt: toHoldExpiry(deadlineAt) });
     }
@@ -136,8 +87,8 @@ export async function readBudgets(resources: Resources): Promise<BudgetView[]> {
   if (budgets.length === 0) return [];
   const at = now();
   const claims = budgets.map((budget) => {
-    const { key, renewsAt } = toCounter(budget, at);
-    return toClaim(budget, key, renewsAt + keepForMs);
+    const { key, keepUntil } = toCounter(budget, at);
+    return toClaim(budget, key, keepUntil);
   });
   const reserved = await settleWith(resources, claims, (ready) => queue.budgets.reserve(ready));
   return budgets.map(({ name, limitNanoUsd, period, provider, client, token, ...rest }, index) => ({
@@ -148,17 +99,12 @@ export async function readBudgets(resources: Resources): Promise<BudgetView[]> {
     limitNanoUsd,
     spentNanoUsd: reserved.counts[index]?.spentNanoUsd ?? 0,
     heldNanoUsd: reserved.counts[index]?.heldNanoUsd ?? 0,
-    renewsAt: toBudgetPeriod({ period, ...rest }, at).renewsAt,
+    renewsAt: toCounter({ name, limitNanoUsd, period, ...rest }, at).renewsAt,
   }));
 }
 
 function toClaim({ limitNanoUsd }: Budget, key: string, keepUntil: number): BudgetClaim {
   return { key, limitNanoUsd, keepUntil, holds: [] };
-}
-
-function toCounter(budget: Budget, at: number): BudgetPeriod {
-  const period = toBudgetPeriod(budget, at);
-  return { ...period, key: `${budget.name}:${period.key}` };
 }
 
 async function seed(
@@ -177,8 +123,8 @@ async function seed(
 /** What the ledger knows of a period's cost; nothing where it does not answer, since a request cannot wait for it. */
 async function readSpent(resources: Resources, claim: BudgetClaim): Promise<number> {
   const { database, logger } = resources;
-  const budget = findBudget(resources, claim.key);
-  const { startsAt, renewsAt } = toPeriod(budget, claim);
+  const budget = getBudgetOf(budgetsOf(resources), claim.key);
+  const { startsAt, renewsAt } = toPeriodOf(budget, claim.keepUntil);
   const { provider, client } = budget;
   const period = { from: startsAt, to: renewsAt, provider, client };
   try {
@@ -190,18 +136,6 @@ async function readSpent(resources: Resources, claim: BudgetClaim): Promise<numb
   }
 }
 
-/** The claim's own period, whatever time it is by now. */
-function toPeriod(budget: Budget, { keepUntil }: BudgetClaim): BudgetPeriod {
-  return toBudgetPeriod(budget, keepUntil - keepForMs - 1);
-}
-
-function findBudget(resources: Resources, key: string): Budget {
-  const name = key.slice(0, key.lastIndexOf(':'));
-  const budget = budgetsOf(resources).find((one) => one.name === name);
-  if (budget === undefined) throw new TypeError('claims are made of budgets');
-  return budget;
-}
-
 function exceeded(
   resources: Resources,
   claims: readonly BudgetClaim[],
@@ -209,8 +143,8 @@ function exceeded(
 ): ModelManagerError {
   const claim = claims[index];
   if (claim === undefined) throw new TypeError('the script names a claim');
-  const budget = findBudget(resources, claim.key);
-  const { renewsAt } = toPeriod(budget, claim);
+  const budget = getBudgetOf(budgetsOf(resources), claim.key);
+  const { renewsAt } = toPeriodOf(budget, claim.keepUntil);
   const wanted = claim.holds.reduce((sum, { nanoUsd }) => sum + nanoUsd, 0);
   const whose = [
     ...(budget.provider === undefined ? [] : [`for ${budget.provider}`]),
@@ -236,7 +170,7 @@ function exceeded(
 }
 
 /** `$1.50`, `$0.00042`: at least cents, and two digits that count. */
-function toUsd(nanoUsd: number): string {
+export function toUsd(nanoUsd: number): string {
   const usd = nanoUsd / 1e9;
   const digits = usd === 0 || usd >= 0.01 ? 2 : Math.min(9, 1 - Math.floor(Math.log10(usd)));
   return `$${usd.toFixed(digits)}`;

@@ -7,9 +7,8 @@ import {
   type RequestRecord,
 } from '@aimm/contracts';
 import { queueOf } from '@aimm/queue';
-import type { ResolvedModel } from '@aimm/catalog';
+import { estimateOutput, type ResolvedModel } from '@aimm/catalog';
 import { applyPreferences, toAliasName, toOneOf } from './apply-preferences.ts';
-import { estimateOutput } from './budget-estimate.ts';
 import { planBudget, releaseBudget, reserveBudgets, toClaims, withBudget } from './budgets.ts';
 import { cancelOnAbort, requireNotAborted } from './abort.ts';
 import { cancelComparison, cancelGeneration, toJudgeId } from './cancel-job.ts';

@@ -3,7 +3,10 @@ import { everyClient, toModelManagerError } from '@aimm/contracts';
 import { createDatabaseOnDemand } from '@aimm/database';
 import { openFrontQueue } from '@aimm/queue';
 import { type Logger, type RawEnvironment, requireNoFaults } from '@aimm/runtime';
-import { createUuid } from './uuid.ts';
+import { createUuid } from '@aimm/runtime/uuid';
+import { addBatchModels, cancelBatch, pauseBatch, resumeBatch, retryBatch } from './batch/control-batch.ts';
+import { listBatches, listBatchGenerations, readBatch, readBatchResults } from './batch/read-batch.ts';
+import { startBatch } from './batch/start-batch.ts';
 import { createCachedRows } from './cached-rows.ts';
 import { compare } from './compare.ts';
 import { completeModel } from './complete-model.ts';
@@ -61,7 +64,7 @@ export function createManager(options: ManagerOptions): Promise<Manager> {
   const listed = () => catalog.providers.map(({ id }) => id);
   const queue = openFrontQueue({ redisUrl, frontId: uuid(), providers: listed, logger });
   const { now = queue.clock.now } = options;
-  const database = createDatabaseOnDemand({ url: databaseUrl, logger });
+  const database = createDatabaseOnDemand({ url: databaseUrl, logger, now });
   const cachedRows = createCachedRows({ database, producer: queue.producer, logger });
   const providers = createProviderDirectory(catalog, queue, now);
   const listing = createModelListing({ catalog, queue, providers, now, uuid });
@@ -80,6 +83,7 @@ export function createManager(options: ManagerOptions): Promise<Manager> {
     speeds,
     preferences,
     choices,
+    batchPaces: new Map(),
     providers,
     listing,
     logger,
@@ -92,6 +96,16 @@ export function createManager(options: ManagerOptions): Promise<Manager> {
     compare: (caller, ask, asked) => ours(() => compare(resources, caller, ask, asked)),
     getJob: (caller, id, asked) => ours(() => getJob(resources, caller, id, asked)),
     cancelJob: (caller, id) => ours(() => cancelJob(resources, caller, id)),
+    startBatch: (caller, ask, asked) => ours(() => startBatch(resources, caller, ask, asked)),
+    getBatch: (caller, id) => ours(() => readBatch(resources, caller, id)),
+    listBatches: (caller, query) => ours(() => listBatches(resources, caller, query)),
+    listBatchGenerations: (caller, id, query) => ours(() => listBatchGenerations(resources, caller, id, query)),
+    batchResults: (caller, id) => oursOf(readBatchResults(resources, caller, id)),
+    pauseBatch: (caller, id) => ours(() => pauseBatch(resources, caller, id)),
+    resumeBatch: (caller, id, change) => ours(() => resumeBatch(resources, caller, id, change)),
+    cancelBatch: (caller, id) => ours(() => cancelBatch(resources, caller, id)),
+    retryBatch: (caller, id) => ours(() => retryBatch(resources, caller, id)),
+    addBatchModels: (caller, id, ask, asked) => ours(() => addBatchModels(resources, caller, id, ask, asked)),
     listJobs: (caller, query) => ours(() => listJobs(resources, caller, query)),
     estimateCost: (caller, ask) => ours(() => estimateRequest(resources, caller, ask)),
     getPreferences: (caller, owner) => ours(() => getPreferences(resources, caller, owner)),
@@ -131,6 +145,14 @@ export function createManager(options: ManagerOptions): Promise<Manager> {
 function createCounter(): { next(): number } {
   let count = 0;
   return { next: () => count++ };
+}
+
+async function* oursOf<T>(steps: AsyncIterable<T>): AsyncGenerator<T> {
+  try {
+    yield* steps;
+  } catch (error) {
+    throw toModelManagerError(error);
+  }
 }
 
 /** Nothing but ModelManagerError leaves the manager. */

@@ -1,10 +1,8 @@
-import { estimateTokens, type ResolvedModel } from '@aimm/catalog';
+import { estimateCost, estimateOutput, estimateTokens, expectOutput, type ResolvedModel } from '@aimm/catalog';
 import { ModelManagerError } from '@aimm/contracts';
 import { nameAlias } from './aliases.ts';
 import { applyPreferences, type PreparedAsk, toAliasName } from './apply-preferences.ts';
-import { estimateCost, estimateOutput } from './budget-estimate.ts';
 import { toPlan } from './choose-model.ts';
-import { expectOutput } from './find-options.ts';
 import type { Caller, CostEstimate, EstimateAsk } from './manager.ts';
 import { openPool } from './pick-member.ts';
 import type { Resources } from './resources.ts';

@@ -1,4 +1,4 @@
-import { estimateTokens, type ResolvedModel } from '@aimm/catalog';
+import { estimateTokens, expectOutput, type ResolvedModel } from '@aimm/catalog';
 import { type GenerationSettings, ModelManagerError } from '@aimm/contracts';
 import { findCooldown } from '@aimm/queue';
 import { describeNeeds, fits, type Needs } from './model-needs.ts';
@@ -13,14 +13,6 @@ export interface ModelOption extends Candidate {
   pool?: Pool;
   /** What the answer is expected to take. */
   outputTokens: number;
-}
-
-/** Answers are rarely as long as they may be. */
-const [usualTokens, longestExpected] = [500, 2_000];
-
-/** How long an answer is taken to be where money and time are compared, in tokens. */
-export function expectOutput({ maxOutputTokens }: GenerationSettings): number {
-  return Math.min(maxOutputTokens ?? usualTokens, longestExpected);
 }
 
 /**

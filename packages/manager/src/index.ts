@@ -1,5 +1,16 @@
 export { createGate, type Gate } from './access.ts';
 export { createManager, type ManagerOptions } from './create-manager.ts';
+export type {
+  BatchAsk,
+  BatchEstimate,
+  BatchItemResult,
+  BatchList,
+  BatchModelAsk,
+  BatchOptions,
+  BatchPage,
+  BatchQuery,
+  BatchSummary,
+} from './batch/batch-types.ts';
 export { findConfigFaults } from './find-config-faults.ts';
 export type {
   Accepted,

@@ -1,9 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { ComparisonResult, GenerationResult, ModelManagerError, RequestId, type RequestRecord } from '@aimm/contracts';
 import { fromReason, type JobState } from '@aimm/queue';
+import { getBatchJob } from './batch/batch-job.ts';
+import { cancelBatch } from './batch/control-batch.ts';
 import { cancelComparison, cancelGeneration } from './cancel-job.ts';
 import { giveUpWaiting } from './give-up-waiting.ts';
-import type { AskOptions, Caller, JobView } from './manager.ts';
+import type { AskOptions, Caller, JobOptions, JobView } from './manager.ts';
 import { recallEnd } from './recall-end.ts';
 import type { Resources } from './resources.ts';
 import { toWaitView } from './wait.ts';
@@ -25,8 +27,9 @@ export async function getJob(
   resources: Resources,
   caller: Caller,
   requestId: string,
-  options: AskOptions & { waitMs?: number | undefined } = {},
+  options: JobOptions = {},
 ): Promise<JobView> {
+  if (requestId.startsWith('bat_')) return getBatchJob(resources, caller, requestId, options);
   const until = resources.now() + (options.waitMs ?? 0);
   for (;;) {
     const view = await readView(resources, await requireRecord(resources, caller, requestId));
@@ -37,6 +40,10 @@ export async function getJob(
 }
 
 export async function cancelJob(resources: Resources, caller: Caller, requestId: string): Promise<JobView> {
+  if (requestId.startsWith('bat_')) {
+    await cancelBatch(resources, caller, requestId);
+    return getJob(resources, caller, requestId);
+  }
   const record = await requireRecord(resources, caller, requestId);
   if (record.kind === 'comparison') await cancelComparison(resources, requestId);
   else await cancelGeneration(resources, requestId);
@@ -49,7 +56,7 @@ async function requireRecord({ queue }: Resources, caller: Caller, requestId: st
   // Somebody else's job is told apart from none by nothing: ids are no authorisation.
   if (record !== undefined && (caller.admin || record.client === caller.client)) return record;
   throw new ModelManagerError('invalid_request', `There is no job "${requestId.slice(0, 60)}".`, {
-    hint: 'job_id is what generate or compare_models answered with, like gen_… or cmp_…; jobs are kept for 24 hours.',
+    hint: 'job_id is what generate or compare_models answered with, like gen_… or cmp_… (bat_… of start_batch); jobs are kept for 24 hours.',
   });
 }
 

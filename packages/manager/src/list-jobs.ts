@@ -1,4 +1,7 @@
 import { ModelManagerError, RequestId, type RequestRecord } from '@aimm/contracts';
+import { askDatabase } from './ask-database.ts';
+import { toRequestStatus } from './batch/batch-job.ts';
+import { listBatches } from './batch/read-batch.ts';
 import type { Caller, JobList, JobQuery, JobSummary } from './manager.ts';
 import type { Resources } from './resources.ts';
 import { toWaitView } from './wait.ts';
@@ -7,9 +10,66 @@ const defaultLimit = 20;
 /** Of a status that few have so many are looked through for one page; the cursor goes on from there. */
 const mostLooked = 2_000;
 const lookedAtOnce = 200;
+const databaseWithinMs = 1_500;
 
-/** The caller's requests of the last 24 hours (all for `admin`), newest first; what a comparison is made of is part of it. */
+/**
+ * The caller's requests of the last 24 hours and all its batches (everybody's for `admin`), newest first; what a comparison or a
+ * batch is made of is part of it. While the database is away batches are left out, unless they alone are asked for.
+ */
 export async function listJobs(resources: Resources, caller: Caller, query: JobQuery = {}): Promise<JobList> {
+  const { kind, limit = defaultLimit } = query;
+  if (query.cursor !== undefined) requireCursor(query.cursor);
+  if (kind === 'batch') return listBatchJobs(resources, caller, query);
+  if (kind !== undefined) return listRequests(resources, caller, query);
+  const [requests, batches] = await Promise.all([
+    listRequests(resources, caller, query),
+    askDatabase(resources.database, databaseWithinMs, () => listBatchJobs(resources, caller, query)).catch(
+      (): JobList => ({ jobs: [] }),
+    ),
+  ]);
+  // What is older than where the requests end comes with their next page.
+  const { nextCursor } = requests;
+  const beside = batches.jobs.filter(({ requestId }) => nextCursor === undefined || isNewer(requestId, nextCursor));
+  const all = [...requests.jobs, ...beside].toSorted((a, b) => (isNewer(a.requestId, b.requestId) ? -1 : 1));
+  const jobs = all.slice(0, limit);
+  const last = jobs.at(-1)?.requestId;
+  const next = all.length > limit ? last : (nextCursor ?? (batches.nextCursor === undefined ? undefined : last));
+  return { jobs, ...(next !== undefined && { nextCursor: next }) };
+}
+
+/** Ids of every kind sort by the time in them. */
+function isNewer(id: string, than: string): boolean {
+  return toTime(id) > toTime(than);
+}
+
+function toTime(id: string): string {
+  return id.slice(id.indexOf('_') + 1);
+}
+
+async function listBatchJobs(resources: Resources, caller: Caller, query: JobQuery): Promise<JobList> {
+  const { status, client, limit = defaultLimit, cursor } = query;
+  const statuses = (['running', 'paused', 'completed', 'cancelled'] as const).filter(
+    (one) => status === undefined || toRequestStatus(one) === status,
+  );
+  const { batches, nextCursor } = await listBatches(resources, caller, {
+    limit,
+    client,
+    statuses,
+    ...(cursor !== undefined && { cursor: `bat_${toTime(cursor)}` }),
+  });
+  const jobs = batches.map((batch): JobSummary => ({
+    requestId: batch.batchId,
+    kind: 'batch',
+    client: batch.client,
+    status: toRequestStatus(batch.status),
+    createdAt: batch.createdAt,
+    ageMs: Math.max(0, resources.now() - batch.createdAt),
+    models: batch.models,
+  }));
+  return { jobs, ...(nextCursor !== undefined && { nextCursor }) };
+}
+
+async function listRequests(resources: Resources, caller: Caller, query: JobQuery = {}): Promise<JobList> {
   const { queue } = resources;
   const { kind, status, limit = defaultLimit } = query;
   let before = query.cursor === undefined ? undefined : requireCursor(query.cursor);

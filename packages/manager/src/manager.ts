@@ -1,5 +1,8 @@
 import type {
   AccessScope,
+  BatchGeneration,
+  BatchStatus,
+  BatchView,
   Capability,
   ClientBudget,
   ClientLimits,
@@ -19,6 +22,15 @@ import type {
   UsageReport,
 } from '@aimm/contracts';
 import type { Cooldown } from '@aimm/queue';
+import type {
+  BatchAsk,
+  BatchItemResult,
+  BatchList,
+  BatchModelAsk,
+  BatchOptions,
+  BatchPage,
+  BatchQuery,
+} from './batch/batch-types.ts';
 
 /** Who asks. Owns what it asks for; sees no other client's requests unless `admin`. */
 export interface Caller {
@@ -99,6 +111,7 @@ export type ProgressEvent =
       provider?: string;
       model?: string;
     }
+  | { type: 'batch'; done: number; failed: number; total: number }
   | {
       type: 'model_finished';
       provider: string;
@@ -133,6 +146,13 @@ export interface Accepted<T> {
   result: Promise<T>;
 }
 
+/** `cursor`, `limit`: of a batch's results. */
+export interface JobOptions extends AskOptions {
+  waitMs?: number | undefined;
+  cursor?: string | undefined;
+  limit?: number | undefined;
+}
+
 export interface JobView {
   requestId: string;
   kind: 'generation' | 'comparison' | 'batch';
@@ -146,6 +166,10 @@ export interface JobView {
   partialText?: string | undefined;
   generation?: GenerationAnswer | undefined;
   comparison?: ComparisonResult | undefined;
+  /** A batch, and a page of its results. */
+  batch?: BatchView | undefined;
+  generations?: BatchGeneration[] | undefined;
+  nextCursor?: string | undefined;
   /** A comparison's models while it runs. */
   children?: { requestId: string; model: string; status: RequestStatus }[] | undefined;
   error?: ErrorShape | undefined;
@@ -335,7 +359,35 @@ export interface Manager {
   generate(caller: Caller, ask: GenerateAsk, options?: AskOptions): Promise<Accepted<GenerationAnswer>>;
   compare(caller: Caller, ask: CompareAsk, options?: AskOptions): Promise<Accepted<ComparisonResult>>;
   /** Waits up to `waitMs` for the end, then says how it stands; `signal` only ends the wait. @throws invalid_request when there is no such job for this caller */
-  getJob(caller: Caller, requestId: string, options?: AskOptions & { waitMs?: number | undefined }): Promise<JobView>;
+  getJob(caller: Caller, requestId: string, options?: JobOptions): Promise<JobView>;
+  /** Resolves once it is durable and runs. @throws as generate, and budget_exceeded where it is expected to cost more than it may */
+  startBatch(caller: Caller, ask: BatchAsk, options?: BatchOptions): Promise<BatchView>;
+  /** @throws invalid_request when there is no such batch for this caller; so do all that take a batch's id */
+  getBatch(caller: Caller, batchId: string): Promise<BatchView>;
+  listBatches(
+    caller: Caller,
+    query?: {
+      limit?: number | undefined;
+      cursor?: string | undefined;
+      client?: string | undefined;
+      statuses?: readonly BatchStatus[] | undefined;
+    },
+  ): Promise<BatchList>;
+  listBatchGenerations(caller: Caller, batchId: string, query?: BatchQuery): Promise<BatchPage>;
+  /** Every item with what came of it, in their order; read as it is taken. Each step throws as the others do. */
+  batchResults(caller: Caller, batchId: string): AsyncIterable<BatchItemResult>;
+  pauseBatch(caller: Caller, batchId: string): Promise<BatchView>;
+  resumeBatch(caller: Caller, batchId: string, change?: { maxCostNanoUsd?: number | undefined }): Promise<BatchView>;
+  /** Idempotent: one that has ended stays as it ended. */
+  cancelBatch(caller: Caller, batchId: string): Promise<BatchView>;
+  /** What failed is asked again. */
+  retryBatch(caller: Caller, batchId: string): Promise<BatchView>;
+  addBatchModels(
+    caller: Caller,
+    batchId: string,
+    ask: { models: readonly (string | BatchModelAsk)[] },
+    options?: Pick<BatchOptions, 'confirm'>,
+  ): Promise<BatchView>;
   /** Idempotent: a request that ended stays as it ended. */
   cancelJob(caller: Caller, requestId: string): Promise<JobView>;
   /** @throws invalid_request when the cursor is none of ours */

@@ -1,8 +1,7 @@
-import type { Catalog } from '@aimm/catalog';
+import type { Budget, Catalog } from '@aimm/catalog';
 import type { DatabaseOnDemand } from '@aimm/database';
 import type { FrontQueue } from '@aimm/queue';
 import type { Logger } from '@aimm/runtime';
-import type { Budget } from './own-budgets.ts';
 import type { CachedRows } from './cached-rows.ts';
 import type { KnownPreferences } from './known-preferences.ts';
 import type { ProviderDirectory } from './provider-directory.ts';
@@ -24,6 +23,8 @@ export interface Resources {
   listing: ModelListing;
   speeds: ModelSpeeds;
   preferences: KnownPreferences;
+  /** How far batches were when they were looked at, by id: what their pace is told by. */
+  batchPaces: Map<string, { at: number; done: number }[]>;
   /** Counts choices by speed, from 0. */
   choices: { next(): number };
   logger: Logger;

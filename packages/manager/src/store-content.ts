@@ -16,6 +16,17 @@ export function requireNothingStored(
   });
 }
 
+/**
+ * A batch is its stored prompts and answers: with STORE_CONTENT=off nothing more is asked for one.
+ * @throws invalid_request
+ */
+export function requireStorage({ storesContent }: Pick<Resources, 'storesContent'>): void {
+  if (storesContent) return;
+  throw new ModelManagerError('invalid_request', 'Batches keep their prompts and answers: STORE_CONTENT is off.', {
+    hint: 'Ask one by one with generate, or several models with compare_models; or have the operator set STORE_CONTENT=on.',
+  });
+}
+
 /** What is said of a wish for the cache that is not granted. */
 export function toCacheWarnings(
   { storesContent }: Pick<Resources, 'storesContent'>,

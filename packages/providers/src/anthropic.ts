@@ -1,8 +1,10 @@
 import type { ListedModel } from '@aimm/contracts';
+import { createAnthropicBatches } from './anthropic/batches.ts';
 import { anthropicErrorRules } from './anthropic/errors.ts';
 import { toMessagesBody } from './anthropic/request.ts';
 import { createMessagesMapper } from './anthropic/stream.ts';
 import { assembleProvider } from './adapter/assemble-provider.ts';
+import { createClientSend } from './adapter/batch-wire.ts';
 import { isObject } from './adapter/error-body.ts';
 import { readListing, sizeField, textField } from './adapter/listing.ts';
 import type { Transport } from './adapter/transport.ts';
@@ -58,6 +60,12 @@ function createVendor(settings: ProviderSettings, transport: Transport): Vendor 
       const [found] = readListing({ data: [body] }, 'data', 'id');
       return toListedModel(found ?? { id: model });
     },
+    batches: createAnthropicBatches(createClientSend(getClient), (request, info) => {
+      const { body, headers, warnings } = toMessagesBody(settings.id, request, info);
+      const { stream: _stream, ...whole } = body;
+      const version = headers['anthropic-version'];
+      return Promise.resolve({ body: whole, warnings, ...(version !== undefined && { group: version }) });
+    }),
     errorRules: anthropicErrorRules,
     schemaMode: true,
     listingNeedsKey: true,

@@ -1,9 +1,12 @@
 import type { Capability, ListedModel } from '@aimm/contracts';
 import type { Model } from '@google/genai';
 import { assembleProvider } from './adapter/assemble-provider.ts';
+import { createFetchSend } from './adapter/batch-wire.ts';
 import { sizeField, textField } from './adapter/listing.ts';
 import type { Transport } from './adapter/transport.ts';
 import { lazily, toCall, type Vendor } from './adapter/vendor.ts';
+import { createGoogleBatches } from './google/batches.ts';
+import { createBodyWriter } from './google/batch-body.ts';
 import { googleErrorRules } from './google/errors.ts';
 import { toGenerateParams } from './google/request.ts';
 import { createContentMapper } from './google/stream.ts';
@@ -14,7 +17,8 @@ export const createGoogleProvider: ProviderFactory = (settings) =>
   assembleProvider(settings, (transport) => createVendor(settings, transport));
 
 function createVendor(settings: ProviderSettings, transport: Transport): Vendor {
-  const getClient = lazily(async () => {
+  const baseUrl = settings.baseUrl ?? 'https://generativelanguage.googleapis.com';
+  const createClient = async (fetch: Transport['fetch']) => {
     const { GoogleGenAI } = await import('@google/genai');
     return new GoogleGenAI({
       apiKey: settings.apiKey || 'none',
@@ -22,20 +26,23 @@ function createVendor(settings: ProviderSettings, transport: Transport): Vendor 
       vertexai: false,
       apiVersion: 'v1beta',
       httpOptions: {
-        baseUrl: settings.baseUrl ?? 'https://generativelanguage.googleapis.com',
+        baseUrl,
         apiVersion: 'v1beta',
-        fetch: transport.fetch,
+        fetch,
       },
     });
-  });
+  };
+  const getClient = lazily(() => createClient(transport.fetch));
+  const writeBody = createBodyWriter(createClient);
+  const send = createFetchSend(transport.fetch, baseUrl, { 'x-goog-api-key': settings.apiKey || 'none' });
 
   return {
     kind: 'google',
     load: getClient,
     prepare(request, info) {
       const { params, warnings } = toGenerateParams(settings.id, request, info);
-      const send = async () => (await getClient()).models.generateContentStream(params);
-      return toCall(warnings, createContentMapper(), send);
+      const open = async () => (await getClient()).models.generateContentStream(params);
+      return toCall(warnings, createContentMapper(), open);
     },
     async listModels() {
       const client = await getClient();
@@ -51,6 +58,10 @@ function createVendor(settings: ProviderSettings, transport: Transport): Vendor 
       const client = await getClient();
       return toListedModel(await client.models.get({ model }));
     },
+    batches: createGoogleBatches(send, async (request, info) => {
+      const { params, warnings } = toGenerateParams(settings.id, request, info);
+      return { body: await writeBody(params), warnings };
+    }),
     errorRules: googleErrorRules,
     schemaMode: true,
     listingNeedsKey: true,

@@ -1,3 +1,13 @@
+export type {
+  BatchEndpoint,
+  BatchHandle,
+  BatchLimits,
+  BatchProgress,
+  BatchRequest,
+  BatchResult,
+  BatchState,
+  FoundBatch,
+} from './batch-endpoint.ts';
 export { drainStream } from './drain.ts';
 export type {
   CallOptions,

@@ -1,9 +1,11 @@
 import type { Capability, ListedModel } from '@aimm/contracts';
 import { assembleProvider } from './adapter/assemble-provider.ts';
+import { createFetchSend } from './adapter/batch-wire.ts';
 import { isObject } from './adapter/error-body.ts';
 import { readListing, sizeField, textField } from './adapter/listing.ts';
 import type { Transport } from './adapter/transport.ts';
 import { lazily, toCall, type Vendor } from './adapter/vendor.ts';
+import { createMistralBatches } from './mistral/batches.ts';
 import { mistralErrorRules } from './mistral/errors.ts';
 import { toChatRequest } from './mistral/request.ts';
 import { createCompletionMapper } from './mistral/stream.ts';
@@ -14,6 +16,7 @@ export const createMistralProvider: ProviderFactory = (settings) =>
   assembleProvider(settings, (transport) => createVendor(settings, transport));
 
 function createVendor(settings: ProviderSettings, transport: Transport): Vendor {
+  const baseUrl = settings.baseUrl ?? 'https://api.mistral.ai';
   const getSdk = lazily(async () => {
     // Its functions one by one: the package as a whole takes a second to load.
     const [{ MistralCore }, { HTTPClient }, { chatStream }, { modelsList }] = await Promise.all([
@@ -24,7 +27,7 @@ function createVendor(settings: ProviderSettings, transport: Transport): Vendor 
     ]);
     const client = new MistralCore({
       apiKey: settings.apiKey || 'none',
-      serverURL: settings.baseUrl ?? 'https://api.mistral.ai',
+      serverURL: baseUrl,
       httpClient: new HTTPClient({ fetcher: transport.fetch }),
       retryConfig: { strategy: 'none' },
       timeoutMs: -1,
@@ -33,6 +36,19 @@ function createVendor(settings: ProviderSettings, transport: Transport): Vendor 
     });
     return { client, chatStream, modelsList };
   });
+
+  /** What the SDK makes of a request's names and an answer's, for lines that it does not send itself. */
+  const getCodec = lazily(async () => {
+    const [{ chatCompletionRequestToJSON }, { chatCompletionResponseFromJSON }] = await Promise.all([
+      import('@mistralai/mistralai/models/components/chatcompletionrequest.js'),
+      import('@mistralai/mistralai/models/components/chatcompletionresponse.js'),
+    ]);
+    return {
+      write: chatCompletionRequestToJSON,
+      read: (json: string) => unwrap(chatCompletionResponseFromJSON(json)),
+    };
+  });
+  const send = createFetchSend(transport.fetch, baseUrl, { authorization: `Bearer ${settings.apiKey || 'none'}` });
 
   return {
     kind: 'mistral',
@@ -51,6 +67,17 @@ function createVendor(settings: ProviderSettings, transport: Transport): Vendor 
       const cards = data?.map((card) => ('isUnknown' in card ? card.raw : card));
       return readListing({ data: cards }, 'data', 'id').map(toListedModel);
     },
+    batches: createMistralBatches(
+      send,
+      async () => (await getCodec()).read,
+      async (request, info) => {
+        const { body, warnings } = toChatRequest(settings.id, request, info);
+        const line = JSON.parse((await getCodec()).write(body)) as Record<string, unknown>; // it wrote an object
+        // The job names the model.
+        const { stream: _stream, model: _model, ...whole } = line;
+        return { body: whole, warnings };
+      },
+    ),
     errorRules: mistralErrorRules,
     schemaMode: true,
     listingNeedsKey: true,

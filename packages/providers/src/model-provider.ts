@@ -8,6 +8,7 @@ import type {
   Usage,
   Warning,
 } from '@aimm/contracts';
+import type { BatchEndpoint } from './batch-endpoint.ts';
 
 /** What a vendor streams, in one vocabulary. A stream without `finish` has failed and throws instead of ending. */
 export type StreamPart =
@@ -68,6 +69,8 @@ export interface ModelProvider {
   /** The same call as `stream`, drained. */
   generate(request: GenerationRequest, options: CallOptions): Promise<ProviderResponse>;
   stream(request: GenerationRequest, options: CallOptions): AsyncIterable<StreamPart>;
+  /** The vendor's batch API, where it has one and this server speaks it. */
+  readonly batches?: BatchEndpoint;
   /** Whether a call can be tried: credentials are there where they are needed. No network. */
   isAvailable(): boolean;
   /** Loads what the first call needs (an SDK takes up to half a second); no network. */

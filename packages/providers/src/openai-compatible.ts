@@ -13,6 +13,7 @@ export const createOpenAiCompatibleProvider: ProviderFactory = (settings) =>
       schemaMode: false,
       // OpenRouter and most local servers show their models to anybody.
       listingNeedsKey: false,
+      batches: false,
       chat: {
         maxTokensField: 'max_tokens',
         userField: 'user',

@@ -11,6 +11,7 @@ export const createOpenAiProvider: ProviderFactory = (settings) =>
       baseUrl: 'https://api.openai.com/v1',
       schemaMode: true,
       listingNeedsKey: true,
+      batches: true,
       chat: {
         maxTokensField: 'max_completion_tokens',
         userField: 'safety_identifier',

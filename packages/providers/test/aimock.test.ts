@@ -1,7 +1,7 @@
 import { LLMock } from '@copilotkit/aimock';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type ModelProvider, type ProviderKind, providerKinds } from '../src/index.ts';
-import { ask, createTestProvider, failureOf, patient, plantedKey } from './support/providers.ts';
+import { ask, createTestProvider, failureOf, modelInfo, patient, plantedKey } from './support/providers.ts';
 
 // An SDK's first call loads it, which takes seconds on a busy machine.
 vi.setConfig({ testTimeout: 30_000 });
@@ -61,5 +61,59 @@ describe.each(kinds)('%s against aimock', (kind) => {
   ] as const)('chaos: %s', async (fault, code) => {
     mock.setChaos({ [fault]: 1 });
     expect(await failureOf(provider.generate(ask('greeting'), patient()))).toMatchObject({ code });
+  });
+});
+
+describe('batches of openai against aimock', () => {
+  let mock: LLMock;
+  beforeAll(async () => {
+    mock = new LLMock({ port: 0, logLevel: 'silent', strict: true, auth: { apiKeys: [plantedKey] } });
+    await mock.start();
+  });
+  afterAll(() => mock.stop());
+
+  test.each(['responses', 'chat'] as const)('uploads, waits and reads what %s answered', async (api) => {
+    const { batches } = createTestProvider('openai', mock.url, {
+      describeModel: () => modelInfo('openai', { quirks: { api } }),
+    });
+    if (batches === undefined) throw new Error('no batches');
+    const { signal } = new AbortController();
+    const requests = ['a', 'b', 'c'].map((id) => ({ id, request: ask(`greeting ${id}`) }));
+    const since = Date.now();
+    const { handle } = await batches.submit({ name: `mocked-${api}`, requests, signal });
+    const found = await batches.find({ name: `mocked-${api}`, model: 'm-1', requests: 3, since, signal });
+    expect(found).toEqual([{ handle, certain: true }]);
+    // It goes one step further whenever it is asked.
+    const states = [];
+    for (let polls = 0; polls < 5 && states.at(-1) !== 'ended'; polls += 1) {
+      states.push((await batches.poll(handle, signal)).state);
+    }
+    expect(states).toContain('running');
+    expect(await batches.poll(handle, signal)).toEqual({
+      state: 'ended',
+      counts: { total: 3, succeeded: 3, failed: 0 },
+      resultsReady: true,
+    });
+    const results = [];
+    for await (const result of batches.results(handle, signal)) results.push(result);
+    expect(results.map(({ id }) => id).toSorted()).toEqual(['a', 'b', 'c']);
+    expect(results[0]).toMatchObject({
+      response: { text: 'Mock batch completion', serviceTier: 'batch', finishReason: { unified: 'stop' } },
+    });
+    await batches.remove(handle, signal);
+    await expect(batches.remove(handle, signal)).resolves.toBeUndefined();
+  });
+
+  test('keeps what was done of a batch that is cancelled', async () => {
+    const { batches } = createTestProvider('openai', mock.url);
+    if (batches === undefined) throw new Error('no batches');
+    const { signal } = new AbortController();
+    const { handle } = await batches.submit({ name: 'stopped', requests: [{ id: 'a', request: ask('hi') }], signal });
+    await batches.cancel(handle, signal);
+    let progress = await batches.poll(handle, signal);
+    for (let polls = 0; polls < 5 && progress.state === 'ending'; polls += 1)
+      progress = await batches.poll(handle, signal);
+    expect(progress.state).toBe('cancelled');
+    await expect(batches.cancel(handle, signal)).resolves.toBeUndefined();
   });
 });

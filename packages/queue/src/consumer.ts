@@ -154,6 +154,9 @@ export function createConsumer(options: ConsumerOptions): Consumer {
       jobIds.forEach((jobId) => running.get(jobId)?.loseLock());
     });
     worker.on('failed', (job, error) => {
+      // Of a batch, and in the database by now: nothing of it is asked for here any more.
+      if (job !== undefined && 'isRecorded' in error && error.isRecorded === true)
+        void queue.remove(job.id ?? '').catch(() => undefined);
       if (job === undefined || !(error instanceof UnrecoverableError) || !isGivenUp(error.message)) return;
       logger.error(
         { queue: name, jobId: job.id, starts: job.attemptsStarted },

@@ -13,6 +13,8 @@ import { createPoolPicker, type PoolPicker } from './pools.ts';
 import { listWorkers, type WorkerPresence } from './presence.ts';
 import { createProducer, type Producer } from './producer.ts';
 import { type Cooldown, readCooldowns } from './read-cooldowns.ts';
+import { type BatchJobs, createBatchJobs } from './batch-jobs.ts';
+import { type BatchNews, createBatchNews } from './batch-news.ts';
 import { createReplyReader, type ReplyReader } from './replies.ts';
 import { createRequests, type Requests } from './requests.ts';
 import { createSharedClock, type SharedClock } from './shared-clock.ts';
@@ -31,6 +33,8 @@ export interface FrontQueue {
   readonly listings: ListingCache;
   readonly pools: PoolPicker;
   readonly handOver: HandOver;
+  readonly batchJobs: BatchJobs;
+  readonly batchNews: BatchNews;
   readonly preferenceNews: PreferenceNews;
   readonly tokenChanges: TokenChanges;
   workers(): Promise<WorkerPresence[]>;
@@ -97,6 +101,8 @@ export function openFrontQueue({ redisUrl, frontId, providers, logger }: FrontQu
     listings: createListingCache(redis),
     pools: createPoolPicker(redis),
     handOver: createHandOver(redis, producer),
+    batchJobs: createBatchJobs(redis),
+    batchNews: createBatchNews(redis, logger),
     preferenceNews,
     tokenChanges,
     workers: () => withRedis(redis, () => listWorkers(redis)),

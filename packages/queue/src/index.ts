@@ -9,8 +9,19 @@ export {
   toRequestBurst,
   toTokenBurst,
 } from './admission.ts';
+export { type BatchJob, type BatchJobs, type BatchJobState, createBatchJobs } from './batch-jobs.ts';
+export { type BatchNews, type BatchNewsKind, createBatchNews } from './batch-news.ts';
+export { type Lease } from './lease.ts';
 export { settleAbandonedJob } from './abandoned.ts';
-export { type BudgetClaim, type Budgets, type Reserved, toHoldExpiry, withBudgetCosts } from './budgets.ts';
+export {
+  type BudgetClaim,
+  type Budgets,
+  createBudgets,
+  type Reserved,
+  toBudgetCosts,
+  toHoldExpiry,
+  withBudgetCosts,
+} from './budgets.ts';
 export { createCheckpoints, LockLostError, type Opened } from './checkpoints.ts';
 export { connectFront, connectWorker, type Redis, redisUnavailable, withRedis } from './connection.ts';
 export { type ContentRemover, createContentRemover } from './content-remover.ts';

@@ -4,7 +4,7 @@ import type { GeneratePayload, JobName } from '@aimm/contracts';
 export const keyPrefix = '{aimm}';
 
 /** Queues that belong to no provider; a provider may not be called so. */
-export const systemQueues = ['compare', 'persist-usage', 'persist-turn'] as const;
+export const systemQueues = ['compare', 'persist-usage', 'persist-turn', 'persist-batch'] as const;
 
 /** The queue of a job: generations wait in their provider's, questions about a provider beside it, outside its limits. */
 export function queueOf(name: JobName, provider?: string): string {
@@ -17,6 +17,7 @@ export function queueOf(name: JobName, provider?: string): string {
     case 'compare':
     case 'persist-usage':
     case 'persist-turn':
+    case 'persist-batch':
       return name;
   }
 }
@@ -64,6 +65,8 @@ export const keys = {
   replies: (frontId: string) => `${keyPrefix}:replies:${frontId}`,
   cancelChannel: `${keyPrefix}:cancel`,
   preferencesChannel: `${keyPrefix}:preferences`,
+  batchChannel: `${keyPrefix}:batches`,
+  batchFeeder: `${keyPrefix}:batch-feeder`,
   tokenChannel: `${keyPrefix}:tokens`,
   worker: (workerId: string) => `${keyPrefix}:worker:${workerId}`,
   workers: `${keyPrefix}:workers`,

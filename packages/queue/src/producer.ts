@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type {
+  BatchRecord,
   ComparePayload,
   ConversationTurn,
   GeneratePayload,
@@ -30,6 +31,9 @@ if hop and tonumber(hop) > tonumber(ARGV[6]) then return 0 end
 remember(KEYS[1], KEYS[2], KEYS[3], ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5])
 return 1`;
 
+/** One write: Redis also serves others. */
+const addedAtOnce = 100;
+
 type Scripted = Redis & {
   aimmRemember(record: string, index: string, requesters: string, ...argv: (string | number)[]): Promise<null>;
   aimmRememberHop(record: string, index: string, requesters: string, ...argv: (string | number)[]): Promise<number>;
@@ -38,6 +42,11 @@ type Scripted = Redis & {
 /** Adds jobs. Every add can be repeated with the same id and makes one job; every method fails within 2 s. */
 export interface Producer {
   addGeneration(payload: GeneratePayload): Promise<void>;
+  /**
+   * Many at once, of a batch. A repetition adds what is not there; not for conversations, flights or hops. Each is remembered, and
+   * forgotten once its result is in the database.
+   */
+  addGenerations(payloads: readonly GeneratePayload[]): Promise<void>;
   /** One flow: the generations run in their providers' queues, then the comparison joins what became of them. */
   addComparison(payload: ComparePayload, generations: readonly GeneratePayload[]): Promise<void>;
   addProbe(name: 'list-models' | 'check-health', payload: JobPayload<'check-health'>): Promise<void>;
@@ -45,6 +54,8 @@ export interface Producer {
   addUsage(rows: readonly LedgerRow[]): Promise<void>;
   /** A conversation's turn that the database would not take now. */
   addTurn(turn: ConversationTurn): Promise<void>;
+  /** How a generation of a batch ended, which the database would not take now. */
+  addBatchRecord(record: BatchRecord): Promise<void>;
   /**
    * Ends a job that waits, and says so; a job that runs is marked, and its worker told to abort the call.
    * `missing`: no such job. `ended`: it had ended before.
@@ -148,6 +159,22 @@ export function createProducer({ redis, logger, recallsFailedAdds = false }: Pro
       });
     },
 
+    async addGenerations(payloads) {
+      for (let start = 0; start < payloads.length; start += addedAtOnce) {
+        const some = payloads.slice(start, start + addedAtOnce);
+        await run(async () => {
+          await Promise.all(some.map((payload) => remember(generationRecord(payload), payload.parentId)));
+          for (const [name, group] of Map.groupBy(some, ({ provider }) => queueOf('generate', provider))) {
+            await queue(name).addBulk(
+              group.map((payload) => ({ name: 'generate', data: payload, opts: generationOptions(payload) })),
+            );
+          }
+          // What a crash keeps from its place stands behind the others, and runs all the same.
+          await Promise.all(some.map((payload) => order.rank(toRankedJob(payload))));
+        });
+      }
+    },
+
     async addComparison(payload, generations) {
       const whole = comparisonRecord(payload);
       const records = [whole, ...generations.map(generationRecord)];
@@ -191,6 +218,9 @@ export function createProducer({ redis, logger, recallsFailedAdds = false }: Pro
     addUsage: (rows) => add('persist-usage', { rows: [...rows] }, { jobId: usageJobId(rows), ...untilTaken }),
 
     addTurn: (turn) => add('persist-turn', { turn }, { jobId: `turn_${turn.requestId ?? turn.id}`, ...untilTaken }),
+
+    addBatchRecord: (record) =>
+      add('persist-batch', { record }, { jobId: toBatchRecordJobId(record.requestId), ...untilTaken }),
 
     async cancel(queueName, jobId) {
       const marked = await mark(queueName, jobId);
@@ -236,6 +266,11 @@ function usageJobId(rows: readonly LedgerRow[]): string {
   return `usage_${createHash('sha256').update(JSON.stringify(calls)).digest('hex')}`;
 }
 
+/** Its result's way to the database, where that is away. */
+export function toBatchRecordJobId(requestId: string): string {
+  return `result_${requestId}`;
+}
+
 /** How a generation's job is kept, retried and ranked, whoever adds it. */
 export function generationOptions(payload: GeneratePayload): JobsOptions {
   return {
@@ -244,6 +279,8 @@ export function generationOptions(payload: GeneratePayload): JobsOptions {
     backoff: { type: 'custom' },
     ...unrankedOptions(payload.lane, Date.now()),
     ...common(),
+    // What a batch's generation came to is in the database by the time that its job completes.
+    ...(payload.batch !== undefined && { removeOnComplete: true }),
   };
 }
 

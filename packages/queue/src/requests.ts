@@ -30,6 +30,8 @@ export interface Requests {
   find(requestId: string): Promise<RequestRecord | undefined>;
   /** Overwrites the record: a fallback hop moved the job, or it ended before it ran. */
   update(record: RequestRecord): Promise<void>;
+  /** Nobody will ask for them any more. */
+  forget(requestIds: readonly string[]): Promise<void>;
   readJob(queue: string, jobId: string): Promise<JobState>;
   /** Calls that the request's job has made so far. */
   countCalls(record: Pick<RequestRecord, 'queue' | 'jobId'>): Promise<number>;
@@ -72,6 +74,10 @@ export function createRequests(redis: Redis): Requests {
       await withRedis(redis, () =>
         redis.set(keys.request(record.requestId), JSON.stringify(record), 'PX', requestTtlMs),
       );
+    },
+    async forget(requestIds) {
+      if (requestIds.length === 0) return;
+      await withRedis(redis, () => redis.unlink(...requestIds.map((id) => keys.request(id))));
     },
     async countCalls({ queue, jobId }) {
       const json = await withRedis(redis, () => redis.hget(keys.job(queue, jobId), fields.checkpoint));

@@ -286,7 +286,10 @@ async function afterFailure(
           context.logger.warn({ err: error }, 'Could not settle a failed job');
         });
       }
-      return new UnrecoverableError(toReason(decision.error));
+      return Object.assign(new UnrecoverableError(toReason(decision.error)), {
+        isRecorded:
+          thrown instanceof CallFailedError && (job.data as Partial<JobPayload<'generate'>>).batch !== undefined,
+      });
     case 'retry':
       return Object.assign(new Error(toReason(decision.error)), { delayMs: decision.delayMs });
     case 'pause':

@@ -48,6 +48,8 @@ const Environment = z.object({
     .optional(),
   /** How long a worker that went silent keeps its jobs before another takes them up. */
   AIMM_LOCK_SECONDS: count.min(2, 'at least 2').max(3_600, 'at most 3600').default(30),
+  /** After how long a batch at a vendor's batch API is asked after first; then ever more rarely, up to twenty times as long. */
+  AIMM_BATCH_POLL_SECONDS: count.min(1, 'at least 1').max(3_600, 'at most 3600').default(30),
   /** The ledger's rows are deleted after so many days; their sums stay. Unset: never. */
   USAGE_RETENTION_DAYS: count.min(1, 'at least 1').max(36_500, 'at most 36500').optional(),
   /** off: prompts and answers are kept for the life of their job only. */

@@ -1,5 +1,6 @@
 import { version } from '@aimm/local-stack';
 import { Command } from 'commander';
+import { addBatchCommand } from './commands/batch.ts';
 import { addCompareCommand } from './commands/compare.ts';
 import { addCompletionCommand } from './commands/completion.ts';
 import { addConversationsCommand } from './commands/conversations.ts';
@@ -43,6 +44,7 @@ export function createProgram(): Command {
   addStatusCommand(program);
   addGenerateCommand(program);
   addCompareCommand(program);
+  addBatchCommand(program);
   addModelsCommand(program);
   addConversationsCommand(program);
   addUsageCommand(program);

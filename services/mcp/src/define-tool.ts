@@ -24,6 +24,8 @@ export interface ToolContext {
   handBackAt: number;
   /** Bytes of text that one request may carry. */
   maxPromptBytes: number;
+  /** Whether whoever calls may have files of this machine read: it runs on the same one, as the same user. */
+  mayReadFiles: boolean;
 }
 
 /** All four, always: what a client assumes of an absent one is the worst. */

@@ -7,6 +7,8 @@ import type { ProgressReporter } from './progress.ts';
 
 type Finished = Extract<ProgressEvent, { type: 'model_finished' }>;
 
+type FollowedKind = 'generation' | 'comparison' | 'batch';
+
 /** What was seen of a request while its call waits. */
 export interface Follower {
   onProgress: (event: ProgressEvent) => void;
@@ -17,7 +19,7 @@ export interface Follower {
 }
 
 /** Tells the client what happens to its request. A comparison's texts are not told: they would interleave. */
-export function createFollower(progress: ProgressReporter | undefined, kind: 'generation' | 'comparison'): Follower {
+export function createFollower(progress: ProgressReporter | undefined, kind: FollowedKind): Follower {
   const finished: Finished[] = [];
   let started = false;
   let lastMessage = '';
@@ -42,7 +44,7 @@ export function createFollower(progress: ProgressReporter | undefined, kind: 'ge
   };
 }
 
-function describeEvent(event: Exclude<ProgressEvent, { type: 'text' }>, kind: 'generation' | 'comparison'): string {
+function describeEvent(event: Exclude<ProgressEvent, { type: 'text' }>, kind: FollowedKind): string {
   switch (event.type) {
     case 'queued': {
       const place = formatPlace(event);
@@ -60,6 +62,10 @@ function describeEvent(event: Exclude<ProgressEvent, { type: 'text' }>, kind: 'g
       if (event.why === 'rate_limit') return `Waiting ${wait} for a limit: ${event.reason.message}`;
       const who = event.reason.provider ?? 'The provider';
       return `${who} asks us to wait ${wait}: ${event.reason.message}`;
+    }
+    case 'batch': {
+      const failed = event.failed === 0 ? '' : `, ${event.failed} failed`;
+      return `${event.done} of ${event.total} done${failed}`;
     }
     case 'model_finished': {
       const count = `(${event.finished} of ${event.total})`;

@@ -55,6 +55,8 @@ async function main(): Promise<void> {
     version: manifest.version,
     logger,
     maxPromptBytes: env.AIMM_MAX_PROMPT_BYTES,
+    // Over stdio it is a child of its client; with a queue elsewhere its files are not what is meant.
+    mayReadFiles: !http && env.REDIS_URL === undefined,
   });
   await (http ? serveHttp : serveStdio)({ env, logger, shutdown, factory, connection });
 }

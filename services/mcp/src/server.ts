@@ -48,6 +48,8 @@ export interface McpServerOptions {
   logger: Logger;
   /** Bytes of text that one request may carry. */
   maxPromptBytes: number;
+  /** Default: no. */
+  mayReadFiles?: boolean;
   timing?: Partial<Timing>;
 }
 
@@ -133,7 +135,7 @@ function registerTool(
   server: McpServer,
   tool: Omit<Tool, 'outputSchema'> & { outputSchema: Tool['outputSchema'] | undefined },
   era: 'legacy' | 'modern',
-  { manager, caller, logger, maxPromptBytes }: McpServerOptions,
+  { manager, caller, logger, maxPromptBytes, mayReadFiles = false }: McpServerOptions,
   timing: Timing,
 ): void {
   const { name, title, description, inputSchema, outputSchema, annotations, meta, call } = tool;
@@ -157,6 +159,7 @@ function registerTool(
       gone,
       handBackAt,
       maxPromptBytes,
+      mayReadFiles,
       manager: (progress) => reachManager(manager, progress, { gone, handBackAt, slowStartMs: timing.slowStartMs }),
       startProgress: (total) =>
         token === undefined ? undefined : createProgressReporter({ ...timing, token, notify, logger, total }),

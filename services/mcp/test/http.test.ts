@@ -70,7 +70,7 @@ describe.each(eras)('over HTTP in version %s', (era) => {
     const manager = createFakeManager();
     const { url } = await start(async () => manager);
     const client = await connectHttp(url, era);
-    expect((await client.listTools()).tools).toHaveLength(15);
+    expect((await client.listTools()).tools).toHaveLength(16);
     const messages: (string | undefined)[] = [];
     const call = callTool(
       client,

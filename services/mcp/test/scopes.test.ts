@@ -61,6 +61,7 @@ const allowed: Record<string, string[]> = {
     'delete_conversation',
     'get_preferences',
     'set_preference',
+    'start_batch',
   ],
   read: [
     'list_models',
@@ -82,6 +83,7 @@ const args: Record<string, Record<string, unknown>> = {
   compare_models: { prompt: 'Hi', models: ['openai/a', 'openai/b'] },
   get_model_info: { model: 'openai/a' },
   get_job: { job_id: generationId },
+  start_batch: { prompts: ['a'], models: ['openai/gpt-5-mini'] },
   cancel_job: { job_id: generationId },
   estimate_cost: { prompt: 'Hi', models: ['openai/a'] },
   get_conversation: { conversation_id: conversationId },

@@ -122,6 +122,7 @@ async function main(): Promise<void> {
     providers,
     tokens,
     database: () => database.get(),
+    firstPollMs: env.AIMM_BATCH_POLL_SECONDS * 1_000,
     lockMs: env.AIMM_LOCK_SECONDS * 1_000,
     spoolDirs: [join(env.dataDir, 'spool'), join(tmpdir(), `ai-model-manager-${process.getuid?.() ?? 0}`, 'spool')],
     contentKeepMs: env.STORE_CONTENT === 'off' ? env.CONTENT_DELIVERY_SECONDS * 1_000 : undefined,

@@ -8,6 +8,7 @@ import {
   type UnsettledJobs,
 } from '@aimm/queue';
 import type { Logger } from '@aimm/runtime';
+import type { BatchRecorder } from './batch/batch-recorder.ts';
 import { toOwedRows } from './ledger-rows.ts';
 import type { LedgerWriter } from './ledger-writer.ts';
 
@@ -30,6 +31,7 @@ export function createPoisonSettler({
   redis,
   unsettled,
   ledger,
+  batches,
   settlement,
   isDemo,
   keepMs,
@@ -39,6 +41,7 @@ export function createPoisonSettler({
   redis: Redis;
   unsettled: Pick<UnsettledJobs, 'forget'>;
   ledger: Pick<LedgerWriter, 'record'>;
+  batches: Pick<BatchRecorder, 'record'>;
   settlement: Settlement;
   isDemo: () => boolean;
   /** How long a job stays that BullMQ will never remove; default: as long as any. */
@@ -72,6 +75,7 @@ export function createPoisonSettler({
       });
     }
     await ledger.record(rows);
+    if (generation !== undefined) await batches.record(generation, inForce, rows);
     await unsettled.forget({ queue, jobId, checkpoint });
     if (wasFresh) logger.warn({ queue, jobId, rows: rows.length }, 'Settled a job that was given up');
   };

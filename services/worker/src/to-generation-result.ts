@@ -64,6 +64,11 @@ export function toGenerationReceipt(result: GenerationResult): GenerateReceipt {
   };
 }
 
+export const demoWarning: Warning = {
+  code: 'demo',
+  message: 'Demo: a local stand-in answered; no vendor was asked and nothing was billed.',
+};
+
 function toOwnWarnings({ demo, calls, rows }: Facts): Warning[] {
   const warnings: Warning[] = [];
   if (rows.filter(({ status }) => status === 'succeeded').length > 1) {
@@ -74,10 +79,7 @@ function toOwnWarnings({ demo, calls, rows }: Facts): Warning[] {
     });
   }
   if (demo) {
-    warnings.push({
-      code: 'demo',
-      message: 'Demo: a local stand-in answered; no vendor was asked and nothing was billed.',
-    });
+    warnings.push(demoWarning);
   }
   if (calls.some(({ state }) => state === 'outcome_unknown')) {
     warnings.push({

@@ -5,8 +5,12 @@ import type { Database } from '@aimm/database';
 import { version } from '@aimm/local-stack';
 import {
   type Consumer,
+  connectFront,
   connectWorker,
   createAdmission,
+  createBatchJobs,
+  createBatchNews,
+  createBudgets,
   createConsumer,
   createContentRemover,
   createCooldowns,
@@ -22,19 +26,26 @@ import {
   requireRedisVersion,
 } from '@aimm/queue';
 import type { Logger } from '@aimm/runtime';
+import { createAssertionChecks } from '@aimm/batch';
+import { createUuid } from '@aimm/runtime/uuid';
 import { createAdmissionNeeds } from './admission-need.ts';
 import { balancePools } from './balance-pools.ts';
+import { createBatchBudgets } from './batch/batch-budgets.ts';
+import { createBatchFeeder } from './batch/batch-feeder.ts';
+import { createBatchRecorder } from './batch/batch-recorder.ts';
 import { toCooldownRules } from './cooldown-rules.ts';
 import { createDepartedProviders } from './departed-providers.ts';
 import { createCheckHealth } from './handlers/check-health.ts';
 import { compare } from './handlers/compare.ts';
 import { createGenerate } from './handlers/generate.ts';
 import { createListModels } from './handlers/list-models.ts';
+import { createPersistBatch } from './handlers/persist-batch.ts';
 import { createPersistTurn } from './handlers/persist-turn.ts';
 import { createPersistUsage } from './handlers/persist-usage.ts';
 import { createLedgerWriter } from './ledger-writer.ts';
 import { createPaceKeeper } from './pace-keeper.ts';
 import { createPoisonSettler } from './poison-settler.ts';
+import { createProviderBatchKeeper } from './provider-batches/keeper.ts';
 import type { ProviderSet } from './provider-set.ts';
 import { createReconciler } from './reconciler.ts';
 import { createUsageSpool } from './usage-spool.ts';
@@ -48,6 +59,8 @@ export interface WorkerOptions {
   tokens: TokenEstimator;
   database: () => Promise<Database>;
   logger: Logger;
+  /** After how long a batch at a vendor is asked after first. */
+  firstPollMs: number;
   /** How long a worker that went silent keeps its jobs. */
   lockMs: number;
   /** Where usage rows go that neither the database nor Redis takes; the first that can be written to. */
@@ -79,6 +92,9 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerProcess
     logger,
   });
   const turns = createTurnWriter({ database, producer, logger });
+  const requests = createRequests(redis);
+  const batchNews = createBatchNews(redis, logger);
+  const batches = createBatchRecorder({ database, producer, requests, news: batchNews, now: clock.now, logger });
   const settlement = createSettlement(redis, producer);
   const unsettled = createUnsettledJobs(redis);
   const isDemo = () => providers.isDemo();
@@ -86,6 +102,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerProcess
     redis,
     unsettled,
     ledger,
+    batches,
     settlement,
     isDemo,
     keepMs: contentKeepMs,
@@ -101,6 +118,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerProcess
     catalog,
     ledger,
     turns,
+    batches,
     producer,
     cooldowns,
     needs,
@@ -117,6 +135,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerProcess
     'check-health': createCheckHealth(providers),
     'persist-usage': createPersistUsage(ledger),
     'persist-turn': createPersistTurn(turns),
+    'persist-batch': createPersistBatch(batches),
   };
   const consumer = createConsumer({
     redis,
@@ -159,7 +178,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerProcess
   void departed.look();
   const reconciler = createReconciler({
     unsettled,
-    requests: createRequests(redis),
+    requests,
     queues: queuesWithContent,
     ledger,
     producer,
@@ -169,6 +188,46 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerProcess
     logger,
     onReconciled: (counts) => metrics.reconciled(counts),
   });
+
+  // What is sent for batches fails at once where Redis is away: sent late, it could be made twice.
+  const quick = connectFront(redisUrl, logger);
+  const quickProducer = createProducer({ redis: quick, logger });
+  const feeder = createBatchFeeder({
+    database,
+    catalog,
+    producer: quickProducer,
+    jobs: createBatchJobs(quick),
+    news: createBatchNews(redis, logger),
+    budgets: createBudgets(quick),
+    recorder: batches,
+    now: clock.now,
+    logger,
+  });
+
+  const budgets = createBatchBudgets({ budgets: createBudgets(quick), catalog, database, now: clock.now });
+  const uuid = createUuid();
+  const keeper = createProviderBatchKeeper({
+    database,
+    providers,
+    catalog,
+    tokens,
+    ledger,
+    budgets,
+    checks: createAssertionChecks(),
+    owner: id,
+    createRequestId: () => `gen_${uuid()}`,
+    createSubmissionId: () => uuid().replaceAll('-', ''),
+    onCall: (row) => metrics.calls.ended(row),
+    onRecorded: (batchId) => void batchNews.tell(batchId, 'results'),
+    now: clock.now,
+    pace: {
+      firstPollMs: options.firstPollMs,
+      longestPollMs: slowestPoll * options.firstPollMs,
+      tickMs: Math.min(5_000, options.firstPollMs),
+    },
+    logger,
+  });
+  keeper.start();
 
   return {
     announce: () => presence.announce(),
@@ -183,6 +242,8 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerProcess
       await presence.close();
       // What waits elsewhere is no more of its business.
       pools.close();
+      await keeper.close();
+      await feeder.close();
       await contentRemover?.close();
       departed.close();
       await reconciler.close();
@@ -190,6 +251,8 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerProcess
       await ledger.close();
       await metrics.close();
       await producer.close();
+      await quickProducer.close();
+      quick.disconnect();
       cooldowns.close();
       clock.close();
       redis.disconnect();
@@ -197,6 +260,8 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerProcess
   };
 }
 
+/** Batches at vendors are asked after ever more rarely, up to so many times the first time. */
+const slowestPoll = 20;
 /** Questions about a provider are answered at once, beside its limits. */
 const checksAtOnce = 4;
 /** Joining a comparison takes milliseconds; waiting for its models takes no slot. */
@@ -224,11 +289,13 @@ async function consumeAll(consumer: Consumer, providers: ProviderSet): Promise<v
       globalConcurrency: 4,
       maxStalledCount: neverGivenUp,
     }),
-    consumer.consume({
-      name: queueOf('persist-turn'),
-      concurrency: 1,
-      globalConcurrency: 4,
-      maxStalledCount: neverGivenUp,
-    }),
+    ...(['persist-turn', 'persist-batch'] as const).map((name) =>
+      consumer.consume({
+        name: queueOf(name),
+        concurrency: name === 'persist-batch' ? 8 : 1,
+        globalConcurrency: name === 'persist-batch' ? 16 : 4,
+        maxStalledCount: neverGivenUp,
+      }),
+    ),
   ]);
 }

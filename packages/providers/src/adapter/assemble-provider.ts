@@ -1,11 +1,11 @@
-import { type GenerationRequest, type ListedModel, ModelManagerError, type Warning } from '@aimm/contracts';
+import { type GenerationRequest, type ListedModel, ModelManagerError } from '@aimm/contracts';
 import { drainStream } from '../drain.ts';
 import type { CallOptions, ModelProvider, ProviderSettings, StreamPart } from '../model-provider.ts';
 import { guardCall, guardStream } from '../stream-guard.ts';
-import { keepSpoken } from './conversation.ts';
+import { assembleBatches } from './assemble-batches.ts';
+import { toAskedRequest } from './asked-request.ts';
 import { checkHealth } from './health.ts';
 import { type ErrorContext, toProviderError } from './provider-error.ts';
-import { putSchemaInPrompt } from './schema-in-prompt.ts';
 import { createExchange, createTransport, findRequestId, type Transport } from './transport.ts';
 import type { CallFacts, PreparedCall, Vendor } from './vendor.ts';
 
@@ -30,12 +30,17 @@ export function assembleProvider(
   });
 
   /** A call without a stream: listings and the like. */
-  async function ask<T>(work: () => Promise<T>, signal: AbortSignal, model?: string): Promise<T> {
+  async function ask<T>(
+    work: () => Promise<T>,
+    signal: AbortSignal,
+    model?: string,
+    timeoutMs = listingTimeoutMs,
+  ): Promise<T> {
     requireKey(settings, isAvailable());
     const context = createContext(model);
     const run = (inner: AbortSignal) => transport.run({ signal: inner, exchange: context.exchange }, work);
     try {
-      return await guardCall(run, { signal, timeoutMs: listingTimeoutMs });
+      return await guardCall(run, { signal, timeoutMs });
     } catch (error) {
       throw toProviderError(error, context);
     }
@@ -67,13 +72,10 @@ export function assembleProvider(
     let call: PreparedCall | undefined;
     let begun = false;
     try {
-      const warnings: Warning[] = [];
-      const spoken = { ...request, messages: keepSpoken(request.messages, settings.id, warnings) };
-      const asked = putSchemaInPrompt(settings.id, spoken, info, vendor.schemaMode);
+      const asked = toAskedRequest(settings, request, info, vendor.schemaMode);
       const prepared = vendor.prepare(asked.request, info);
       call = prepared;
-      warnings.push(...asked.warnings, ...prepared.warnings);
-      for (const warning of warnings) yield { type: 'warning', warning };
+      for (const warning of [...asked.warnings, ...prepared.warnings]) yield { type: 'warning', warning };
       const open = (signal: AbortSignal) =>
         transport.run({ signal, exchange, onResponse: options.onResponse }, () => prepared.open());
       const batches = guardStream(open, () => prepared.finish() !== undefined, {
@@ -121,6 +123,18 @@ export function assembleProvider(
     stream,
     generate: (request, options) => drainStream(stream(request, options)),
     checkHealth: (options) => checkHealth(provider, settings, vendor, options),
+    // The demo's stand-in has batches of OpenAI's kind only.
+    ...(vendor.batches !== undefined &&
+      (!settings.demo || vendor.kind === 'openai') && {
+        batches: assembleBatches(vendor.batches, {
+          settings,
+          schemaMode: vendor.schemaMode,
+          ask: (work, signal, { model, timeoutMs }) => ask(work, signal, model, timeoutMs),
+          createContext,
+          transport,
+          requireKey: () => requireKey(settings, isAvailable()),
+        }),
+      }),
   };
   return provider;
 }

@@ -38,6 +38,12 @@ export interface Transport {
 /** Thrown through the SDK for a response that is no success; the exchange holds what it said. */
 class ResponseFault extends Error {
   override readonly name = 'ResponseFault';
+  readonly status: number;
+
+  constructor(status: number) {
+    super(`HTTP ${status}`);
+    this.status = status;
+  }
 }
 
 export function createExchange(): Exchange {
@@ -62,12 +68,13 @@ export function createTransport(): Transport {
     if (call === undefined) throw new Error('a request was made outside of a call');
     const given = input instanceof Request ? input : undefined;
     const requester = await load();
+    const { body, headers } = await toBody(init.body ?? given?.body);
     call.exchange.sent = true;
     const response = await requester(input instanceof Request ? input.url : input.toString(), {
       // SDKs write their methods in capitals.
       method: (init.method ?? given?.method ?? 'GET') as Dispatcher.HttpMethod,
-      headers: onlyApiHeaders(init.headers ?? given?.headers ?? {}),
-      body: await toBody(init.body ?? given?.body),
+      headers: { ...onlyApiHeaders(init.headers ?? given?.headers ?? {}), ...headers },
+      body,
       // The call's own, and nobody else's: it is aborted at the end of every call, however that ended.
       signal: call.signal,
     });
@@ -92,11 +99,15 @@ async function createRequester(): Promise<Requester> {
   return (url, options) => request(url, { ...options, dispatcher });
 }
 
-/** What SDKs send is JSON, as text or as bytes. */
-async function toBody(body: RequestInit['body']): Promise<string | Uint8Array | null> {
+/** What SDKs send is JSON, as text or as bytes, or a form, whose boundary stands in a header. */
+async function toBody(
+  body: RequestInit['body'],
+): Promise<{ body: string | Uint8Array | null; headers: Record<string, string> }> {
   if (body === undefined || body === null || typeof body === 'string' || body instanceof Uint8Array)
-    return body ?? null;
-  return new Uint8Array(await new Response(body).arrayBuffer());
+    return { body: body ?? null, headers: {} };
+  const sent = new Response(body);
+  const type = body instanceof FormData ? sent.headers.get('content-type') : null;
+  return { body: new Uint8Array(await sent.arrayBuffer()), headers: type === null ? {} : { 'content-type': type } };
 }
 
 /** SDKs add headers from variables of the environment; only what the APIs define leaves the house. */
@@ -127,7 +138,7 @@ async function settle(
     return new Response(stream, { status, headers });
   }
   body.on('error', () => undefined).destroy();
-  throw new ResponseFault(`HTTP ${status}`);
+  throw new ResponseFault(status);
 }
 
 function toHeaders(given: Dispatcher.ResponseData['headers']): Record<string, string> {

@@ -1,5 +1,6 @@
 import type { FinishReason, GenerationRequest, ListedModel, ModelInfo, Usage, Warning } from '@aimm/contracts';
 import type { ServedBy, StreamPart } from '../model-provider.ts';
+import type { BatchVendor } from './batch-vendor.ts';
 import type { ErrorRule, VendorHints } from './provider-error.ts';
 
 /** What an answer is made of. */
@@ -41,6 +42,8 @@ export interface Vendor {
   listModels(): Promise<ListedModel[]>;
   /** Where the vendor says more of one model than its listing does. */
   getModel?(model: string): Promise<ListedModel>;
+  /** Where the vendor has a batch API. */
+  readonly batches?: BatchVendor;
   readonly errorRules: readonly ErrorRule[];
   /** Whether models of which nothing is known can be held to a JSON schema. */
   readonly schemaMode: boolean;

@@ -1,8 +1,11 @@
 import type { GenerationRequest, ListedModel, ModelInfo } from '@aimm/contracts';
+import type { BatchLine } from '../adapter/batch-vendor.ts';
+import { createClientSend } from '../adapter/batch-wire.ts';
 import { readListing, sizeField, textField } from '../adapter/listing.ts';
 import type { Transport } from '../adapter/transport.ts';
 import { lazily, type PreparedCall, toCall, type Vendor } from '../adapter/vendor.ts';
 import type { ProviderSettings } from '../model-provider.ts';
+import { batchPaths, createOpenAiBatches } from './batches.ts';
 import { type ChatDialect, toChatBody } from './chat-request.ts';
 import { createChatMapper } from './chat-stream.ts';
 import { openAiErrorRules } from './errors.ts';
@@ -18,6 +21,8 @@ export interface OpenAiDialect {
   schemaMode: boolean;
   listingNeedsKey: boolean;
   chat: ChatDialect;
+  /** Whether it has OpenAI's files and batches. */
+  batches: boolean;
 }
 
 export function createOpenAiVendor(settings: ProviderSettings, transport: Transport, dialect: OpenAiDialect): Vendor {
@@ -39,13 +44,26 @@ export function createOpenAiVendor(settings: ProviderSettings, transport: Transp
     });
   });
 
+  const apiOf = (info: ModelInfo | undefined) => info?.quirks?.api ?? dialect.api;
+
   function prepare(request: GenerationRequest, info: ModelInfo | undefined): PreparedCall {
-    if ((info?.quirks?.api ?? dialect.api) === 'responses') {
+    if (apiOf(info) === 'responses') {
       const { body, warnings } = toResponsesBody(settings.id, request, info);
       return toCall(warnings, createResponsesMapper(), async () => (await getClient()).responses.create(body));
     }
     const { body, warnings } = toChatBody(settings.id, request, info, dialect.chat);
     return toCall(warnings, createChatMapper(), async () => (await getClient()).chat.completions.create(body));
+  }
+
+  /** The body that `prepare` would send, but for the stream. */
+  function toLine(request: GenerationRequest, info: ModelInfo | undefined): Promise<BatchLine> {
+    const api = apiOf(info);
+    const { body, warnings } =
+      api === 'responses'
+        ? toResponsesBody(settings.id, request, info)
+        : toChatBody(settings.id, request, info, dialect.chat);
+    const { stream: _stream, stream_options: _options, ...whole } = body;
+    return Promise.resolve({ body: whole, warnings, group: batchPaths[api] });
   }
 
   return {
@@ -58,6 +76,7 @@ export function createOpenAiVendor(settings: ProviderSettings, transport: Transp
       const body = await client.get<unknown>('/models');
       return readListing(body, 'data', 'id').map(toListedModel);
     },
+    ...(dialect.batches && { batches: createOpenAiBatches(createClientSend(getClient), toLine) }),
     errorRules: openAiErrorRules,
     schemaMode: dialect.schemaMode,
     listingNeedsKey: dialect.listingNeedsKey,

@@ -126,6 +126,7 @@ function update(event: ProgressEvent, columnOf: (event: { provider: string; mode
       return true;
     }
     case 'reasoning':
+    case 'batch':
       return false;
   }
 }

@@ -33,6 +33,9 @@ const closings = [
 export function composeDemoAnswer(model: string, prompt: string): DemoAnswer {
   const hash = createHash('sha256').update(`${model}\0${prompt}`).digest();
   const pick = (list: readonly string[], byte: number) => list[(hash[byte] ?? 0) % list.length];
+  const verdict = composeVerdict(model, prompt, hash);
+  if (verdict !== undefined)
+    return { text: verdict, inputTokens: countTokens(prompt), outputTokens: countTokens(verdict) };
   const subject = prompt.trim().replaceAll(/\s+/g, ' ').slice(0, 80);
   const asked = subject === '' ? '' : `You asked: “${subject}${prompt.trim().length > 80 ? '…' : ''}” `;
   const text = [
@@ -41,6 +44,19 @@ export function composeDemoAnswer(model: string, prompt: string): DemoAnswer {
     pick(closings, 2),
   ].join('\n\n');
   return { text, inputTokens: countTokens(prompt), outputTokens: countTokens(text) };
+}
+
+/** To a judge's prompt, whose answers have letters: a verdict in every form that judges are asked for. */
+function composeVerdict(model: string, prompt: string, hash: Buffer): string | undefined {
+  if (!prompt.startsWith('<request>')) return undefined;
+  const letters = [...prompt.matchAll(/<answer id="([A-Z])">/g)].map(([, letter = '']) => letter);
+  if (letters.length === 0) return undefined;
+  const scoreOf = (index: number) => 3 + ((hash[index % hash.length] ?? 0) % 8);
+  const ranking = letters
+    .map((answer, index) => ({ answer, score: scoreOf(index), reason: 'Chosen by chance.' }))
+    .toSorted((a, b) => b.score - a.score);
+  const reason = `A demo verdict in the place of ${model}: nothing was read.`;
+  return JSON.stringify({ score: ranking[0]?.score, winner: ranking[0]?.answer, ranking, reason });
 }
 
 /** Four characters a token: close enough for a demo. */

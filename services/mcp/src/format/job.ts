@@ -1,6 +1,7 @@
 import type { JobView } from '@aimm/manager';
 import * as z from 'zod';
 import { formatError, toErrorOutput } from '../errors.ts';
+import { batchFields, BatchResultSchema, formatBatch, toBatchOutput, toBatchResultOutput } from './batch.ts';
 import { comparisonFields, formatComparison, toComparisonOutput } from './comparison.ts';
 import { formatGeneration, generationFields, toGenerationOutput } from './generation.ts';
 import { toIsoTime } from './units.ts';
@@ -10,6 +11,8 @@ import { formatPlace, formatPutAside } from './wait.ts';
 export const jobFields = {
   ...comparisonFields,
   ...generationFields,
+  batch: z.object(batchFields).optional(),
+  generations: z.array(BatchResultSchema).optional().describe('A page of a batch’s results.'),
   kind: z.enum(['generation', 'comparison', 'batch']).optional(),
   created_at: z.string().optional(),
   position: z.int().optional().describe('Place in the queue while status is queued; 1 is next.'),
@@ -30,6 +33,8 @@ export function toJobOutput(view: JobView): JobOutput {
         results: children.map((child) => ({ job_id: child.requestId, status: child.status, model: child.model })),
         progress: { finished: children.filter(hasEnded).length, total: children.length },
       }),
+    ...(view.batch && { batch: toBatchOutput(view.batch) }),
+    ...(view.generations && { generations: view.generations.map(toBatchResultOutput) }),
     job_id: view.requestId,
     kind: view.kind,
     status: view.status,
@@ -51,6 +56,7 @@ export function hasEnded({ status }: { status: JobView['status'] }): boolean {
 }
 
 export function formatJob(view: JobView): string[] {
+  if (view.batch !== undefined) return formatBatch(view.batch);
   if (view.generation !== undefined) return formatGeneration(view.generation);
   if (view.comparison !== undefined) return formatComparison(view.comparison);
   const what = `${view.requestId}${view.model === undefined ? '' : ` (${view.model})`}`;

@@ -2,6 +2,7 @@ import { RequestId } from '@aimm/contracts';
 import type { JobView } from '@aimm/manager';
 import * as z from 'zod';
 import { cancelledByClient, defineTool, type ToolContext } from '../define-tool.ts';
+import { formatBatch, formatBatchResults } from '../format/batch.ts';
 import { createFollower, endWithin } from '../follow.ts';
 import { formatJob, hasEnded, jobFields, toJobOutput } from '../format/job.ts';
 import { toMs } from '../input/to-ask.ts';
@@ -10,13 +11,13 @@ export const getJob = defineTool({
   name: 'get_job',
   title: 'Read a job',
   description:
-    'Reads a request by the job_id that generate or compare_models gave: its place in the queue, the text so far, or the whole answer. Waits for the end where wait_seconds says so.',
+    'Reads a request by the job_id that generate, compare_models or start_batch gave: its place in the queue, the text so far, or the whole answer; of a batch progress, a summary per model and a page of results. Waits for the end where wait_seconds says so.',
   input: z.strictObject({
     job_id: RequestId,
     wait_seconds: z.number().min(0).max(3600).optional().describe('How long to wait for the end; default 0.'),
     cursor: z
       .string()
-      .regex(/^\d{1,9}$/, 'expected next_cursor of the page before')
+      .regex(/^\d{1,9}(\.\d{1,4})?$/, 'expected next_cursor of the page before')
       .optional(),
     limit: z.int().min(1).max(100).optional().describe('Results per page; default 100.'),
   }),
@@ -29,7 +30,8 @@ export const getJob = defineTool({
   scopes: ['read', 'generate'],
   meta: { 'anthropic/maxResultSizeChars': 500_000 },
   async run(input, context) {
-    const view = await readJob(input.job_id, toMs(input.wait_seconds) ?? 0, context);
+    const view = await readJob(input, toMs(input.wait_seconds) ?? 0, context);
+    if (view.batch !== undefined) return toBatchAnswer(view, view.batch);
     const { page, nextCursor } = pageOf(view, Number(input.cursor ?? 0), input.limit ?? 100);
     return {
       text: [...formatJob(page), nextCursor === undefined ? '' : `There are more results: cursor ${nextCursor}.`],
@@ -39,15 +41,40 @@ export const getJob = defineTool({
 });
 
 /** Waits no longer than the client does. Giving up the wait leaves the job alone: only cancel_job ends it. */
-async function readJob(jobId: string, askedMs: number, context: ToolContext): Promise<JobView> {
+async function readJob(
+  { job_id: jobId, cursor, limit }: { job_id: string; cursor?: string | undefined; limit?: number | undefined },
+  askedMs: number,
+  context: ToolContext,
+): Promise<JobView> {
   const manager = await context.manager();
   const patienceMs = context.progress === undefined ? Math.max(0, context.handBackAt - Date.now()) : Infinity;
   const waitMs = Math.min(askedMs, patienceMs);
-  const { onProgress } = createFollower(context.progress, jobId.startsWith('gen_') ? 'generation' : 'comparison');
-  const reading = manager.getJob(context.caller, jobId, { waitMs, onProgress, signal: context.gone });
+  const { onProgress } = createFollower(context.progress, followedKinds[jobId.slice(0, 3)] ?? 'comparison');
+  const reading = manager.getJob(context.caller, jobId, {
+    waitMs,
+    onProgress,
+    signal: context.gone,
+    ...(jobId.startsWith('bat_') && { cursor, limit }),
+  });
   const view = await endWithin<JobView | undefined>(reading, undefined, undefined, context.gone);
   if (view === undefined) throw cancelledByClient();
   return view;
+}
+
+const followedKinds: Readonly<Record<string, 'generation' | 'batch'>> = { gen: 'generation', bat: 'batch' };
+
+function toBatchAnswer(view: JobView, batch: NonNullable<JobView['batch']>) {
+  const { generations = [], nextCursor } = view;
+  const columns = batch.columns.map(({ column }) => column);
+  const ended = generations.filter(({ status }) => status !== 'waiting' && status !== 'queued');
+  return {
+    text: [
+      ...formatBatch(batch),
+      formatBatchResults(ended, columns),
+      nextCursor === undefined ? '' : `There are more results: cursor ${nextCursor}.`,
+    ],
+    structured: { ...toJobOutput(view), ...(nextCursor !== undefined && { next_cursor: nextCursor }) },
+  };
 }
 
 function pageOf(view: JobView, start: number, limit: number): { page: JobView; nextCursor: string | undefined } {

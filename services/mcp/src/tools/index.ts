@@ -14,6 +14,7 @@ import { listConversations } from './list-conversations.ts';
 import { listJobs } from './list-jobs.ts';
 import { listModels } from './list-models.ts';
 import { setPreference } from './set-preference.ts';
+import { startBatch } from './start-batch.ts';
 
 /** Every tool, in the order clients list them. One file here, one line there. */
 export const tools: readonly Tool[] = [
@@ -32,4 +33,5 @@ export const tools: readonly Tool[] = [
   deleteConversation,
   getPreferences,
   setPreference,
+  startBatch,
 ];

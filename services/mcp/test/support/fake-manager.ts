@@ -9,6 +9,8 @@ import type {
   ProgressEvent,
 } from '@aimm/manager';
 import {
+  batch,
+  batchGenerations,
   comparison,
   comparisonId,
   conversation,
@@ -87,6 +89,42 @@ export function createFakeManager(overrides: Partial<Manager> = {}): FakeManager
     async cancelJob(caller, id) {
       record('cancelJob', caller, id);
       return { ...queuedJob, status: 'cancelled', position: undefined };
+    },
+    async startBatch(caller, { items, ...ask }) {
+      const read = [];
+      for await (const item of items) read.push(item);
+      record('startBatch', caller, { ...ask, items: read });
+      return batch;
+    },
+    async getBatch(caller, id) {
+      record('getBatch', caller, id);
+      return batch;
+    },
+    async listBatches(caller, query) {
+      record('listBatches', caller, query);
+      return { batches: [] };
+    },
+    async listBatchGenerations(caller, id, query) {
+      record('listBatchGenerations', caller, id, query);
+      return { generations: batchGenerations };
+    },
+    async *batchResults() {
+      yield* [];
+    },
+    async pauseBatch() {
+      return batch;
+    },
+    async resumeBatch() {
+      return batch;
+    },
+    async cancelBatch() {
+      return batch;
+    },
+    async retryBatch() {
+      return batch;
+    },
+    async addBatchModels() {
+      return batch;
     },
     async listJobs(caller, query) {
       record('listJobs', caller, query);

@@ -1,4 +1,11 @@
-import type { ComparisonResult, Conversation, ConversationMessage, UsageTotals } from '@aimm/contracts';
+import type {
+  BatchGeneration,
+  BatchView,
+  ComparisonResult,
+  Conversation,
+  ConversationMessage,
+  UsageTotals,
+} from '@aimm/contracts';
 import type {
   CostEstimate,
   GenerationAnswer,
@@ -12,6 +19,7 @@ import type {
 
 export const generationId = 'gen_0198c0de-0000-7000-8000-000000000001';
 export const comparisonId = 'cmp_0198c0de-0000-7000-8000-000000000002';
+export const batchId = 'bat_0198c0de-0000-7000-8000-000000000004';
 export const conversationId = 'conv_0198c0de-0000-7000-8000-000000000003';
 
 export const answer: GenerationAnswer = {
@@ -149,6 +157,58 @@ export const queuedJob: JobView = {
   createdAt: 1_764_000_000_000,
   position: 3,
 };
+
+const counts = { waiting: 1, queued: 0, succeeded: 1, failed: 0, cancelled: 0, skipped: 0 };
+
+export const batch: BatchView = {
+  batchId,
+  client: 'me',
+  name: 'nightly',
+  status: 'running',
+  items: 2,
+  total: 2,
+  counts,
+  estimatedCostNanoUsd: 2_000_000,
+  maxCostNanoUsd: 5_000_000_000,
+  costNanoUsd: 900_000,
+  columns: [
+    {
+      column: { number: 0, provider: 'openai', model: 'gpt-5-mini', lane: 'queue' },
+      counts,
+      passed: 0,
+      asserted: 1,
+      assertions: { contains: { passed: 0, of: 1 } },
+      wins: 0,
+      losses: 0,
+      ties: 0,
+      costNanoUsd: 900_000,
+      unpriced: 0,
+      inputTokens: 10,
+      outputTokens: 5,
+      latencyP50Ms: 800,
+      latencyP95Ms: 800,
+      errors: {},
+    },
+  ],
+  createdAt: 1_764_000_000_000,
+  estimatedLeftMs: 61_000,
+};
+
+export const batchGenerations: BatchGeneration[] = [
+  {
+    item: 0,
+    itemId: 'fox',
+    column: 0,
+    status: 'succeeded',
+    requestId: generationId,
+    text: 'Foxes pounce.',
+    costNanoUsd: 900_000,
+    providerMs: 800,
+    assertions: [{ name: 'contains', passed: false, reason: 'does not contain "snow"' }],
+    endedAt: 1_764_000_001_000,
+  },
+  { item: 1, itemId: 'owl', column: 0, status: 'waiting' },
+];
 
 export const conversation: Conversation = {
   id: conversationId,

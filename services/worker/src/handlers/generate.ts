@@ -31,6 +31,7 @@ import {
 } from '@aimm/queue';
 import { type AccountedCall, accountForCall } from '../account-for-call.ts';
 import type { AdmissionNeeds } from '../admission-need.ts';
+import type { BatchRecorder } from '../batch/batch-recorder.ts';
 import { createCallLog } from '../call-log.ts';
 import type { CallMetrics } from '../call-metrics.ts';
 import { fitConversation } from '../fit-conversation.ts';
@@ -54,6 +55,8 @@ export interface GenerateDependencies {
   tokens: TokenEstimator;
   ledger: LedgerWriter;
   turns: TurnWriter;
+  /** Where a batch's generations end. */
+  batches: Pick<BatchRecorder, 'record'>;
   producer: Pick<Producer, 'addGeneration'>;
   cooldowns: Cooldowns;
   needs: AdmissionNeeds;
@@ -110,7 +113,8 @@ type Answered = Handled<'generate'>;
 type WaitingReason = Extract<Reply, { type: 'waiting' }>['why'];
 
 function createGenerationRun(payload: GeneratePayload, context: JobContext, dependencies: GenerateDependencies) {
-  const { providers, catalog, ledger, turns, producer, cooldowns, needs, pace, metrics, keyLeases } = dependencies;
+  const { providers, catalog, ledger, turns, batches, producer, cooldowns, needs, pace, metrics, keyLeases } =
+    dependencies;
   const model = modelOf(payload);
   /** What this model is asked of it. */
   const fitted = fitConversation(payload, dependencies);
@@ -238,7 +242,7 @@ function createGenerationRun(payload: GeneratePayload, context: JobContext, depe
     await context.settle(outcome, log.checkpoint());
     const next = toSuccessor(payload, outcome, log, context.now());
     if (next !== undefined) await producer.addGeneration(next);
-    await ledger.record(log.rows);
+    await Promise.all([ledger.record(log.rows), batches.record(payload, outcome, log.rows)]);
     throw new CallFailedError({ action: 'stop', error });
   }
 
@@ -371,7 +375,11 @@ function createGenerationRun(payload: GeneratePayload, context: JobContext, depe
     result: GenerationResult,
   ): Promise<void> {
     const rows = [...log.rows, ...toCachedRows(followers, result)];
-    await Promise.all([ledger.record(rows), turns.record(payload, result, followers)]);
+    await Promise.all([
+      ledger.record(rows),
+      turns.record(payload, result, followers),
+      batches.record(payload, { status: 'succeeded', value: result }, log.rows),
+    ]);
   }
 
   const toRow = (report: AccountedCall) => toLedgerRow(payload, { ...log.current(), demo }, report);

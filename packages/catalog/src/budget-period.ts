@@ -1,4 +1,4 @@
-import type { BudgetConfig } from '@aimm/catalog';
+import type { BudgetConfig } from './budgets.ts';
 
 export interface BudgetPeriod {
   /** `2026-11-22` or `2026-11`. */

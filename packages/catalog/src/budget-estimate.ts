@@ -1,5 +1,6 @@
-import { type Catalog, estimateTokens } from '@aimm/catalog';
-import type { GenerationRequest } from '@aimm/contracts';
+import type { GenerationRequest, GenerationSettings } from '@aimm/contracts';
+import type { Catalog } from './catalog.ts';
+import { estimateTokens } from './estimate-tokens.ts';
 
 /** What an answer without a limit of its own is taken to be long at most, in tokens; a model that writes less is believed. */
 const usualOutputTokens = 4_096;
@@ -32,4 +33,12 @@ export function estimateCost(catalog: Catalog, asked: Asked, at: number, further
 export function estimateOutput(catalog: Catalog, { provider, model, settings }: Omit<Asked, 'messages'>): number {
   const longest = catalog.findModel(provider, model)?.maxOutputTokens ?? Number.POSITIVE_INFINITY;
   return settings.maxOutputTokens ?? Math.min(usualOutputTokens, longest);
+}
+
+/** Answers are rarely as long as they may be. */
+const [usualTokens, longestExpected] = [500, 2_000];
+
+/** How long an answer is taken to be where money and time are compared, in tokens. */
+export function expectOutput({ maxOutputTokens }: GenerationSettings): number {
+  return Math.min(maxOutputTokens ?? usualTokens, longestExpected);
 }

@@ -1,0 +1,93 @@
+import { type Catalog, estimateOutput, estimateTokens, expectOutput } from '@aimm/catalog';
+import type { BatchItem } from '@aimm/contracts';
+import type { NewColumn } from '@aimm/database';
+
+/** A verdict and its reason, and what the judge is told besides the answers. */
+const [verdictTokens, instructionTokens] = [150, 200];
+
+/** What a batch is expected to cost: summed up item by item, priced by column. */
+export interface BatchCosts {
+  add(item: BatchItem): void;
+  /** What one generation of each column costs on average, and all of them together; null where the price is unknown. */
+  price(at: number): { byColumn: Map<number, number | null>; totalNanoUsd: number | null };
+}
+
+/** Items of one size: prices go by it at some vendors. */
+interface Bin {
+  items: number;
+  input: number;
+  output: number;
+}
+
+/**
+ * Answers are taken to be as long as `estimate_cost` takes them to be. A judge's input is the item and the answers that it
+ * reads. `columns`: those to be priced; `read`: those and the ones that judges among them read.
+ */
+export function createBatchCosts(
+  catalog: Catalog,
+  columns: readonly NewColumn[],
+  read: readonly NewColumn[] = columns,
+): BatchCosts {
+  const sums = columns.map((column) => ({ column, bins: new Map<number, Bin>() }));
+  const outputOf = ({ provider, model, template }: NewColumn, { settings }: BatchItem) => {
+    const own = { ...template.settings, ...settings };
+    return Math.min(expectOutput(own), estimateOutput(catalog, { provider, model, settings: own }));
+  };
+  let items = 0;
+
+  return {
+    add(item) {
+      items += 1;
+      const tokens = new Map<string, number>();
+      const inputOf = (kind: string) => {
+        const known = tokens.get(kind) ?? estimateTokens(item, kind);
+        tokens.set(kind, known);
+        return known;
+      };
+      for (const { column, bins } of sums) {
+        const { provider, judges, template } = column;
+        const kind = catalog.findProvider(provider)?.kind ?? provider;
+        const answers = read.filter(({ number }) => judges?.includes(number) === true);
+        const input =
+          inputOf(kind) +
+          (judges === undefined
+            ? countSystem(template.system)
+            : instructionTokens + answers.reduce((sum, answer) => sum + outputOf(answer, item), 0));
+        const size = Math.floor(Math.log2(Math.max(1, input)));
+        const bin = bins.get(size) ?? { items: 0, input: 0, output: 0 };
+        bins.set(size, {
+          items: bin.items + 1,
+          input: bin.input + input,
+          output: bin.output + (judges === undefined ? outputOf(column, item) : verdictTokens),
+        });
+      }
+    },
+    price(at) {
+      const byColumn = new Map<number, number | null>();
+      let totalNanoUsd: number | null = 0;
+      for (const { column, bins } of sums) {
+        const cost = [...bins.values()].reduce<number | null>((sum, bin) => {
+          const { costNanoUsd } = catalog.priceCall({
+            provider: column.provider,
+            model: column.model,
+            usage: {
+              inputTokens: Math.round(bin.input / bin.items),
+              outputTokens: Math.round(bin.output / bin.items),
+            },
+            at,
+            ...(column.lane === 'provider_batch' && { serviceTier: 'batch' }),
+          });
+          return sum === null || costNanoUsd === null ? null : sum + costNanoUsd * bin.items;
+        }, 0);
+        byColumn.set(column.number, cost === null ? null : cost / Math.max(1, items));
+        totalNanoUsd = totalNanoUsd === null || cost === null ? null : totalNanoUsd + cost;
+      }
+      return { byColumn, totalNanoUsd: totalNanoUsd === null ? null : Math.round(totalNanoUsd) };
+    },
+  };
+}
+
+/** Four characters are about one token. */
+function countSystem(system: string | undefined): number {
+  return system === undefined ? 0 : Math.ceil(system.length / 4);
+}

@@ -1,0 +1,35 @@
+import { ModelManagerError } from '@aimm/contracts';
+import { toUsd } from '../budgets.ts';
+import type { BatchEstimate, BatchOptions } from './batch-types.ts';
+
+/**
+ * Whether it may be started. Gives the limit that holds from then on: none where somebody was asked and said yes.
+ * @throws budget_exceeded naming both figures and the way out
+ */
+export async function requireAffordable(
+  estimate: Omit<BatchEstimate, 'maxCostNanoUsd'> & { maxCostNanoUsd: number | undefined },
+  confirm: BatchOptions['confirm'],
+): Promise<number | undefined> {
+  const { estimatedNanoUsd, maxCostNanoUsd } = estimate;
+  if (maxCostNanoUsd === undefined) return undefined;
+  if (estimatedNanoUsd !== null && estimatedNanoUsd <= maxCostNanoUsd) return maxCostNanoUsd;
+  if ((await confirm?.({ ...estimate, maxCostNanoUsd })) === true) return undefined;
+  if (estimatedNanoUsd === null) {
+    throw new ModelManagerError(
+      'budget_exceeded',
+      `What the batch will cost cannot be told, as the price of a model is unknown; it may cost ${toUsd(maxCostNanoUsd)}.`,
+      {
+        retryable: false,
+        hint: 'Nothing was asked. Give the price in config/models.json, leave that model out, or set no limit; estimate_cost names the models.',
+      },
+    );
+  }
+  throw new ModelManagerError(
+    'budget_exceeded',
+    `The batch is expected to cost about ${toUsd(estimatedNanoUsd)}, more than the ${toUsd(maxCostNanoUsd)} that it may cost.`,
+    {
+      retryable: false,
+      hint: 'Nothing was asked. Raise the limit (max_cost_usd, --max-cost), ask fewer or cheaper models, or limit the answers with max_output_tokens.',
+    },
+  );
+}

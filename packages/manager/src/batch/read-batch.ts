@@ -1,0 +1,187 @@
+import { type BatchCounts, type BatchView, ModelManagerError, RequestId } from '@aimm/contracts';
+import type { BatchRepository, StoredBatch } from '@aimm/database';
+import type { Caller } from '../manager.ts';
+import type { Resources } from '../resources.ts';
+import type { BatchItemResult, BatchList, BatchPage, BatchQuery, BatchSummary } from './batch-types.ts';
+
+/** The batch as its owner sees it; somebody else's is told apart from none by nothing. @throws invalid_request, unavailable */
+export async function requireBatch(
+  { database }: Pick<Resources, 'database'>,
+  caller: Caller,
+  batchId: string,
+): Promise<{ batch: StoredBatch; batches: BatchRepository }> {
+  const { batches } = await database.get();
+  const batch = RequestId.safeParse(batchId).success ? await batches.find(batchId) : undefined;
+  if (batch !== undefined && batch.status !== 'preparing' && (caller.admin || batch.client === caller.client))
+    return { batch, batches };
+  throw new ModelManagerError('invalid_request', `There is no batch "${batchId.slice(0, 60)}".`, {
+    hint: 'job_id is what start_batch answered with, like bat_…; list_jobs with kind batch shows all.',
+  });
+}
+
+export async function readBatch(resources: Resources, caller: Caller, batchId: string): Promise<BatchView> {
+  const { batch, batches } = await requireBatch(resources, caller, batchId);
+  const columns = await batches.columns(batchId);
+  const summaries = await batches.summarize(batch, columns);
+  const counts = emptyCounts();
+  for (const { counts: own } of summaries) {
+    const unfed = batch.items - sumCounts(own);
+    own[toUnfed(batch)] += unfed;
+    addCounts(counts, own);
+  }
+  const left = toEstimatedLeft(resources, batch, counts);
+  return {
+    ...toBase(batch),
+    total: batch.items * columns.length,
+    counts,
+    estimatedCostNanoUsd: batch.estimatedNanoUsd,
+    ...(batch.maxCostNanoUsd !== undefined && { maxCostNanoUsd: batch.maxCostNanoUsd }),
+    columns: summaries,
+    ...(left !== undefined && { estimatedLeftMs: left }),
+  };
+}
+
+export async function listBatchGenerations(
+  resources: Resources,
+  caller: Caller,
+  batchId: string,
+  { cursor, limit = 100, ...query }: BatchQuery = {},
+): Promise<BatchPage> {
+  const { batch, batches } = await requireBatch(resources, caller, batchId);
+  const columns = await batches.columns(batchId);
+  const after = cursor === undefined ? undefined : parseCursor(cursor);
+  const { generations, next } = await batches.generations(batch, columns, { ...query, limit, after });
+  return { generations, ...(next !== undefined && { nextCursor: `${next.item}.${next.column}` }) };
+}
+
+/** Every item with what came of it, as it stands when it is read. */
+export async function* readBatchResults(
+  resources: Resources,
+  caller: Caller,
+  batchId: string,
+): AsyncGenerator<BatchItemResult> {
+  const { batch, batches } = await requireBatch(resources, caller, batchId);
+  const columns = await batches.columns(batchId);
+  const itemsAtOnce = Math.max(1, Math.floor(resultsAtOnce / columns.length));
+  for (let from = 0; from < batch.items; from += itemsAtOnce) {
+    const items = await batches.items(batchId, from, itemsAtOnce);
+    const after = from === 0 ? undefined : { item: from - 1, column: Number.MAX_SAFE_INTEGER };
+    const limit = items.length * columns.length;
+    const { generations } = await batches.generations(batch, columns, { limit, after });
+    const byItem = Map.groupBy(generations, ({ item }) => item);
+    for (const { number, content: item } of items) yield { item, generations: byItem.get(number) ?? [] };
+  }
+}
+
+const resultsAtOnce = 1_000;
+
+/** The caller's own, or all for `admin`; newest first. */
+export async function listBatches(
+  { database }: Pick<Resources, 'database'>,
+  caller: Caller,
+  {
+    limit = 20,
+    cursor: before,
+    client,
+    statuses,
+  }: {
+    limit?: number | undefined;
+    cursor?: string | undefined;
+    client?: string | undefined;
+    statuses?: readonly BatchView['status'][] | undefined;
+  } = {},
+): Promise<BatchList> {
+  const { batches } = await database.get();
+  const owner = caller.admin ? client : caller.client;
+  const found = await batches.list({ client: owner, before, statuses, limit: limit + 1 });
+  const page = found.slice(0, limit);
+  const summaries = await Promise.all(page.map((batch) => toSummary(batches, batch)));
+  const last = page.at(-1);
+  return {
+    batches: summaries,
+    ...(found.length > limit && last !== undefined && { nextCursor: last.id }),
+  };
+}
+
+/** How far it is, without looking at results. */
+export async function countBatch(batches: BatchRepository, batch: StoredBatch, columns: number): Promise<BatchCounts> {
+  const counts = emptyCounts();
+  for (const { status, count } of await batches.counts(batch.id)) counts[status] += count;
+  counts[toUnfed(batch)] += batch.items * columns - sumCounts(counts);
+  return counts;
+}
+
+async function toSummary(batches: BatchRepository, batch: StoredBatch): Promise<BatchSummary> {
+  const columns = await batches.columns(batch.id);
+  return {
+    ...toBase(batch),
+    total: batch.items * columns.length,
+    counts: await countBatch(batches, batch, columns.length),
+    models: columns.flatMap(({ provider, model, judges }) => (judges === undefined ? [`${provider}/${model}`] : [])),
+  };
+}
+
+function toBase(batch: StoredBatch) {
+  // One that is being prepared is shown to nobody.
+  const status = batch.status === 'preparing' ? 'running' : batch.status;
+  return {
+    batchId: batch.id,
+    client: batch.client,
+    ...(batch.name !== undefined && { name: batch.name }),
+    status,
+    ...(batch.pausedBecause !== undefined && { pausedBecause: batch.pausedBecause }),
+    items: batch.items,
+    costNanoUsd: batch.spentNanoUsd,
+    createdAt: batch.createdAt,
+    ...(batch.endedAt !== undefined && { endedAt: batch.endedAt }),
+  };
+}
+
+/** What was never queued. */
+function toUnfed({ status }: StoredBatch): 'waiting' | 'cancelled' {
+  return status === 'cancelled' ? 'cancelled' : 'waiting';
+}
+
+/** By how many have ended since this process looked first, or since the beginning. */
+function toEstimatedLeft(
+  { now, batchPaces }: Pick<Resources, 'now' | 'batchPaces'>,
+  batch: StoredBatch,
+  counts: BatchCounts,
+): number | undefined {
+  const left = counts.waiting + counts.queued;
+  const done = sumCounts(counts) - left;
+  const at = now();
+  if (batch.status !== 'running') {
+    batchPaces.delete(batch.id);
+    return undefined;
+  }
+  const looks = (batchPaces.get(batch.id) ?? []).filter((look) => look.at > at - paceOverMs && look.done <= done);
+  batchPaces.set(batch.id, [...looks.slice(-mostLooks), { at, done }]);
+  if (batchPaces.size > mostPaces) batchPaces.delete([...batchPaces.keys()][0] ?? '');
+  const [first = { at: batch.createdAt, done: 0 }] = looks.filter((look) => look.at < at - 2_000 && look.done < done);
+  return done > first.done && at > first.at ? Math.round((left * (at - first.at)) / (done - first.done)) : undefined;
+}
+
+const paceOverMs = 60_000;
+const [mostLooks, mostPaces] = [120, 200];
+
+function parseCursor(cursor: string): { item: number; column: number } {
+  const [, item, column] = /^(\d{1,9})\.(\d{1,4})$/.exec(cursor) ?? [];
+  if (item !== undefined && column !== undefined) return { item: Number(item), column: Number(column) };
+  throw new ModelManagerError('invalid_request', 'That is no cursor of a batch.', {
+    hint: 'Use next_cursor of the page before, or none for the first page.',
+  });
+}
+
+function emptyCounts(): BatchCounts {
+  return { waiting: 0, queued: 0, succeeded: 0, failed: 0, cancelled: 0, skipped: 0 };
+}
+
+function addCounts(counts: BatchCounts, more: BatchCounts): void {
+  // The keys are those of the schema.
+  for (const status of Object.keys(counts) as (keyof BatchCounts)[]) counts[status] += more[status];
+}
+
+export function sumCounts(counts: BatchCounts): number {
+  return Object.values(counts).reduce((sum, count) => sum + count, 0);
+}

@@ -1,0 +1,133 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { type BatchItem, type BatchSpec, type BatchView, ModelManagerError } from '@aimm/contracts';
+import type { BatchRepository, NewColumn } from '@aimm/database';
+import { requireNotAborted } from '../abort.ts';
+import type { Caller } from '../manager.ts';
+import { asCaller } from '../own-budgets.ts';
+import { requireUsableSchema } from '../require-usable-schema.ts';
+import type { Resources } from '../resources.ts';
+import { requireStorage } from '../store-content.ts';
+import { type BatchCosts, createBatchCosts } from './batch-costs.ts';
+import type { BatchAsk, BatchOptions } from './batch-types.ts';
+import { requireAffordable } from './max-cost.ts';
+import { readBatch } from './read-batch.ts';
+import { resolveColumns, resolveJudge, toJudgeColumns } from './resolve-columns.ts';
+
+/** Of a transaction. SQLite answers before it returns: so many take a few milliseconds. */
+const itemsAtOnce = 250;
+const bytesAtOnce = 1_000_000;
+/** Says so often that it lives. */
+const touchEveryMs = 20_000;
+
+/**
+ * Writes the items to the database, tells what they will cost, and lets the batch run. Resolves once it does; whoever dies
+ * before leaves nothing that runs. @throws what choosing models throws; invalid_request, budget_exceeded, unavailable
+ */
+export async function startBatch(
+  shared: Resources,
+  caller: Caller,
+  ask: BatchAsk,
+  options: BatchOptions = {},
+): Promise<BatchView> {
+  const resources = asCaller(shared, caller);
+  requireNotAborted(options.signal);
+  requireStorage(resources);
+  const settings = ask.settings ?? {};
+  const variants = ask.variants === undefined || ask.variants.length === 0 ? [{ settings: {} }] : [...ask.variants];
+  for (const one of [settings, ...variants.map((variant) => variant.settings)]) await requireUsableSchema(one);
+  if (ask.models.length === 0) throw new ModelManagerError('invalid_request', 'A batch needs a model at least.');
+  const { lane, models, timeoutMs } = ask;
+  const asked = await resolveColumns(resources, caller, { models, lane, settings, variants, timeoutMs });
+  const judge = ask.judge === undefined ? undefined : await resolveJudge(resources, caller, ask.judge);
+  if (judge?.mode === 'pairwise' && asked.length < 2) {
+    throw new ModelManagerError('invalid_request', 'A judge by pairs needs two models at least.', {
+      hint: 'Have it give scores, or name another model.',
+    });
+  }
+  const columns = [...asked, ...(judge === undefined ? [] : toJudgeColumns(resources, judge, [], asked, timeoutMs))];
+  const spec: BatchSpec = {
+    settings,
+    variants,
+    assertions: [...(ask.assertions ?? [])],
+    ...(judge !== undefined && { judge }),
+    tags: [...new Set(ask.tags ?? [])],
+    ...(timeoutMs !== undefined && { timeoutMs }),
+    ...(caller.limits !== undefined && { clientLimits: caller.limits }),
+    ...(caller.budgets !== undefined && caller.budgets.length > 0 && { clientBudgets: [...caller.budgets] }),
+  };
+
+  const id = `bat_${resources.uuid()}`;
+  const { batches } = await resources.database.get();
+  await batches.create({ id, client: caller.client, spec, ...(ask.name !== undefined && { name: ask.name }) }, columns);
+  const alive = setInterval(() => void batches.touch(id).catch(() => undefined), touchEveryMs);
+  try {
+    await fill(resources, batches, { id, columns, ask, options });
+  } catch (error) {
+    // What cannot be removed now is removed by whoever feeds batches.
+    await batches.remove(id).catch(() => undefined);
+    throw error;
+  } finally {
+    clearInterval(alive);
+  }
+  await resources.queue.batchNews.tell(id, 'change');
+  return readBatch(resources, caller, id);
+}
+
+async function fill(
+  { catalog, now }: Resources,
+  batches: BatchRepository,
+  { id, columns, ask, options }: { id: string; columns: NewColumn[]; ask: BatchAsk; options: BatchOptions },
+): Promise<void> {
+  const costs = createBatchCosts(catalog, columns);
+  const items = await writeItems(batches, id, ask.items, costs, options);
+  requireNotAborted(options.signal);
+  const { byColumn, totalNanoUsd: estimatedNanoUsd } = costs.price(now());
+  const estimate = { items, generations: items * columns.length, estimatedNanoUsd };
+  const maxCostNanoUsd = await requireAffordable({ ...estimate, maxCostNanoUsd: ask.maxCostNanoUsd }, options.confirm);
+  requireNotAborted(options.signal);
+  await batches.start(
+    id,
+    { items, estimatedNanoUsd, ...(maxCostNanoUsd !== undefined && { maxCostNanoUsd }) },
+    byColumn,
+  );
+}
+
+async function writeItems(
+  batches: BatchRepository,
+  id: string,
+  items: BatchAsk['items'],
+  costs: BatchCosts,
+  { signal, onItems }: BatchOptions,
+): Promise<number> {
+  let written = 0;
+  let held: BatchItem[] = [];
+  let bytes = 0;
+  const flush = async () => {
+    await batches.addItems(id, written, held);
+    written += held.length;
+    onItems?.(written);
+    [held, bytes] = [[], 0];
+    await nextTurn();
+  };
+  for await (const item of items) {
+    requireNotAborted(signal);
+    if (item.settings !== undefined) await requireUsableSchema(item.settings);
+    costs.add(item);
+    held.push(item);
+    bytes += sizeOf(item);
+    if (held.length >= itemsAtOnce || bytes >= bytesAtOnce) await flush();
+  }
+  if (held.length > 0) await flush();
+  if (written === 0) throw new ModelManagerError('invalid_request', 'A batch needs an item at least.');
+  return written;
+}
+
+/** Roughly: what counts is long texts and images. */
+function sizeOf({ messages }: BatchItem): number {
+  return messages.reduce(
+    (sum, { content }) =>
+      sum +
+      content.reduce((size, part) => size + (part.type === 'text' ? part.text.length : JSON.stringify(part).length), 0),
+    0,
+  );
+}

@@ -1,0 +1,68 @@
+import { loadCatalog } from '@aimm/catalog';
+import type { NewColumn } from '@aimm/database';
+import { describe, expect, it } from 'vitest';
+import { createBatchCosts } from '../src/batch/batch-costs.ts';
+import { requireAffordable } from '../src/batch/max-cost.ts';
+
+const { catalog } = loadCatalog({ env: {} });
+const at = Date.parse('2026-11-23');
+const column = (number: number, model: string, more: Partial<NewColumn> = {}): NewColumn => ({
+  number,
+  provider: 'mistral',
+  model,
+  lane: 'queue',
+  template: { attempts: 1, timeoutMs: 1, settings: {}, warnings: [], expectedNanoUsd: null },
+  ...more,
+});
+const item = (text: string, maxOutputTokens?: number) => ({
+  id: text.slice(0, 5),
+  messages: [{ role: 'user' as const, content: [{ type: 'text' as const, text }] }],
+  ...(maxOutputTokens !== undefined && { settings: { maxOutputTokens } }),
+});
+const priced = 'mistral-medium-3-5';
+
+describe('what a batch is expected to cost', () => {
+  it('is the sum over its items and columns, by what each item asks for', () => {
+    const costs = createBatchCosts(catalog, [column(0, priced), column(1, priced, { judges: [0] })]);
+    costs.add(item('short', 100));
+    costs.add(item('short', 100));
+    const { byColumn, totalNanoUsd } = costs.price(at);
+    const one = byColumn.get(0) ?? 0;
+    expect(one).toBeGreaterThan(0);
+    // The judge reads the answer of 100 tokens, and what it is told.
+    expect(byColumn.get(1)).toBeGreaterThan(one);
+    expect(totalNanoUsd).toBe(Math.round(2 * (one + (byColumn.get(1) ?? 0))));
+    const longer = createBatchCosts(catalog, [column(0, priced)]);
+    longer.add(item('short', 1_000));
+    expect(longer.price(at).byColumn.get(0)).toBeGreaterThan(one * 5);
+  });
+
+  it('is unknown where one of its models has no price', () => {
+    const costs = createBatchCosts(catalog, [column(0, priced), column(1, 'nobody-knows')]);
+    costs.add(item('a'));
+    const { byColumn, totalNanoUsd } = costs.price(at);
+    expect([totalNanoUsd, byColumn.get(1)]).toEqual([null, null]);
+    expect(byColumn.get(0)).toBeGreaterThan(0);
+  });
+});
+
+describe('what a batch may cost', () => {
+  const estimate = { items: 1, generations: 1 };
+  const ask = (estimatedNanoUsd: number | null, maxCostNanoUsd: number | undefined, answer?: boolean) =>
+    requireAffordable(
+      { ...estimate, estimatedNanoUsd, maxCostNanoUsd },
+      answer === undefined ? undefined : async () => answer,
+    );
+
+  it('stays its limit where the estimate is within it', async () => {
+    expect([await ask(5, 5), await ask(5, undefined)]).toEqual([5, undefined]);
+  });
+
+  it('is asked about above it, also where the estimate is unknown; a no leaves it at that', async () => {
+    expect([await ask(6, 5, true), await ask(null, 5, true)]).toEqual([undefined, undefined]);
+    await expect(ask(6, 5, false)).rejects.toMatchObject({ code: 'budget_exceeded' });
+    await expect(ask(null, 5)).rejects.toMatchObject({
+      message: expect.stringContaining('price of a model is unknown'),
+    });
+  });
+});

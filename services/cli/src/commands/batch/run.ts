@@ -1,0 +1,123 @@
+import { createReadStream } from 'node:fs';
+import { access, constants } from 'node:fs/promises';
+import { createInterface } from 'node:readline/promises';
+import { type BatchItem, type BatchLane, type JudgeMode, ModelManagerError } from '@aimm/contracts';
+import type { BatchEstimate } from '@aimm/manager';
+import pc from 'picocolors';
+import { formatCost, formatCount, print } from '../../output.ts';
+import { withSession } from '../../session.ts';
+import { withInterrupt } from '../../interrupt.ts';
+import { followBatch, reportBatch } from './follow.ts';
+
+interface RunOptions {
+  models: string[];
+  maxCost?: number;
+  yes?: boolean;
+  name?: string;
+  template?: string;
+  format?: 'jsonl' | 'csv' | 'tsv' | 'json';
+  assert?: string[];
+  judge?: string;
+  judgeMode?: JudgeMode;
+  criteria?: string;
+  lane?: BatchLane;
+  system?: string;
+  maxOutputTokens?: number;
+  temperature?: number;
+  timeout?: number;
+  tag?: string[];
+  detach?: boolean;
+  json?: boolean;
+}
+
+export async function run(file: string, options: RunOptions): Promise<void> {
+  const { parseAssertion, parseBatchFile } = await import('@aimm/batch');
+  const assertions = (options.assert ?? []).map(parseAssertion);
+  if (options.judge === undefined && (options.criteria !== undefined || options.judgeMode !== undefined)) {
+    throw new ModelManagerError('invalid_request', '--criteria and --judge-mode need --judge, the model that judges.');
+  }
+  if (file !== '-') await requireReadable(file);
+  await withSession(async (session) => {
+    const { manager, caller, env } = session;
+    const content = file === '-' ? process.stdin : createReadStream(file);
+    const items = parseBatchFile(
+      { name: file === '-' ? 'stdin' : file, content, format: options.format },
+      { template: options.template, maxPromptBytes: env.AIMM_MAX_PROMPT_BYTES },
+    );
+    const { judge, judgeMode: mode, criteria, maxCost } = options;
+    const started = await withInterrupt((signal) =>
+      manager.startBatch(
+        caller,
+        {
+          items: withSystem(items, options.system),
+          models: options.models,
+          name: options.name,
+          settings: { maxOutputTokens: options.maxOutputTokens, temperature: options.temperature },
+          assertions,
+          ...(judge !== undefined && { judge: { model: judge, mode, criteria } }),
+          lane: options.lane,
+          tags: options.tag,
+          timeoutMs: options.timeout === undefined ? undefined : options.timeout * 1_000,
+          ...(maxCost !== undefined && { maxCostNanoUsd: Math.round(maxCost * 1e9) }),
+        },
+        {
+          signal,
+          confirm: (estimate) => (options.yes === true ? Promise.resolve(true) : askToGoOn(estimate, file)),
+        },
+      ),
+    );
+    const { batchId, items: count, total, estimatedCostNanoUsd } = started;
+    const cost = estimatedCostNanoUsd === null ? 'of unknown cost' : `about ${formatCost(estimatedCostNanoUsd)}`;
+    process.stderr.write(
+      `Batch ${pc.bold(batchId)} runs: ${formatCount(count)} items, ${formatCount(total)} generations, ${cost}.\n`,
+    );
+    const vendors = new Set(
+      started.columns.flatMap(({ column }) => (column.lane === 'queue' ? [] : [column.provider])),
+    );
+    if (vendors.size > 0)
+      process.stderr.write(
+        `${[...vendors].join(', ')}: asked through the vendor’s batch API, which may take up to a day.\n`,
+      );
+    if (options.detach === true) {
+      if (options.json === true) return reportBatch(started, options);
+      return print(batchId);
+    }
+    reportBatch(await followBatch(session, started), options);
+  });
+}
+
+async function requireReadable(file: string): Promise<void> {
+  try {
+    await access(file, constants.R_OK);
+  } catch {
+    throw new ModelManagerError('invalid_request', `There is no file ${file} that can be read.`);
+  }
+}
+
+/** Only a person at a terminal is asked. */
+async function askToGoOn({ estimatedNanoUsd, maxCostNanoUsd }: BatchEstimate, file: string): Promise<boolean> {
+  if (file === '-' || process.stdin.isTTY !== true) return false;
+  return askOnTerminal(
+    estimatedNanoUsd === null
+      ? 'What it will cost is not known, as the price of a model is not. Start it all the same, without a limit?'
+      : `It is expected to cost about ${formatCost(estimatedNanoUsd)}, more than ${formatCost(maxCostNanoUsd)}. Start it all the same, without a limit?`,
+  );
+}
+
+export async function askOnTerminal(question: string): Promise<boolean> {
+  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    return /^y(es)?$/i.test((await terminal.question(`${question} [y/N] `)).trim());
+  } finally {
+    terminal.close();
+  }
+}
+
+async function* withSystem(items: AsyncIterable<BatchItem>, system: string | undefined): AsyncGenerator<BatchItem> {
+  for await (const item of items) {
+    const hasOwn = system === undefined || item.messages.some(({ role }) => role === 'system');
+    yield hasOwn
+      ? item
+      : { ...item, messages: [{ role: 'system', content: [{ type: 'text', text: system }] }, ...item.messages] };
+  }
+}

@@ -1,0 +1,31 @@
+import type { StoredBatch, StoredColumn } from '@aimm/database';
+import { toUsd } from './batch-budgets.ts';
+
+/** What of a batch is asked and not answered yet, by the number of its column. */
+type Outstanding = ReadonlyMap<number, { count: number }>;
+
+/** How many more the most that the batch may cost has room for; undefined where it sets no limit. */
+export function findAffordable(
+  { batch, columns, outstanding }: { batch: StoredBatch; columns: readonly StoredColumn[]; outstanding: Outstanding },
+  column: StoredColumn,
+): number | undefined {
+  if (batch.maxCostNanoUsd === undefined) return undefined;
+  const underWay = columns.reduce(
+    (sum, { number, template }) => sum + (outstanding.get(number)?.count ?? 0) * (template.expectedNanoUsd ?? 0),
+    0,
+  );
+  const left = batch.maxCostNanoUsd - batch.spentNanoUsd - underWay;
+  const each = column.template.expectedNanoUsd ?? 0;
+  if (each === 0) return left > 0 || batch.spentNanoUsd === 0 ? Number.POSITIVE_INFINITY : 0;
+  return Math.max(0, Math.floor(left / each));
+}
+
+/** Why a batch pauses whose next answer would cost more than is left. */
+export function explainMaxCost({ maxCostNanoUsd = 0, spentNanoUsd }: StoredBatch, { template }: StoredColumn): string {
+  const next =
+    template.expectedNanoUsd === null ? '' : `, and the next answer may cost about ${toUsd(template.expectedNanoUsd)}`;
+  return (
+    `It may cost ${toUsd(maxCostNanoUsd)} at most: ${toUsd(spentNanoUsd)} is spent${next}. ` +
+    'Resume it with a higher limit to go on.'
+  );
+}

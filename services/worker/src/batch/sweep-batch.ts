@@ -1,0 +1,133 @@
+import type { Outcome } from '@aimm/contracts';
+import { ModelManagerError } from '@aimm/contracts';
+import type { BatchRepository, QueuedGeneration, StoredBatch, StoredColumn } from '@aimm/database';
+import { type BatchJobs, type Producer, queueOf } from '@aimm/queue';
+import type { Logger } from '@aimm/runtime';
+import type { BatchBudgets } from './batch-budgets.ts';
+import { toBatchPlace } from './batch-payload.ts';
+import type { BatchRecorder } from './batch-recorder.ts';
+
+export interface SweepDependencies {
+  jobs: Pick<BatchJobs, 'look' | 'withdraw'>;
+  producer: Pick<Producer, 'cancel'>;
+  recorder: Pick<BatchRecorder, 'record'>;
+  budgets: BatchBudgets;
+  now: () => number;
+  logger: Logger;
+}
+
+/** What was queued longer ago has its job in Redis, or has lost it: longer than adding what was taken may take. */
+const lostAfterMs = 5_000;
+const lookedAtOnce = 1_000;
+
+/** Brings rows that say “queued” together with what Redis knows, whoever died in between. */
+export function createBatchSweeper({ jobs, producer, recorder, budgets, now, logger }: SweepDependencies) {
+  /** Seen as ended at the last look: whoever ran them may be about to write the row. */
+  let seenEnded = new Set<string>();
+
+  const toJobs = (columns: readonly StoredColumn[], queued: readonly QueuedGeneration[]) =>
+    queued.map(({ column, requestId }) => ({ provider: providerOf(columns, column), requestId }));
+
+  const end = async (
+    batches: BatchRepository,
+    batch: StoredBatch,
+    columns: readonly StoredColumn[],
+    { item, column: number, requestId }: QueuedGeneration,
+    outcome: Outcome,
+  ) => {
+    const column = columns.find((one) => one.number === number);
+    const [stored] = await batches.items(batch.id, item, 1);
+    if (column === undefined || stored === undefined) return;
+    await recorder.record({ requestId, batch: toBatchPlace(batch, column, item, stored.content) }, outcome);
+  };
+
+  return {
+    /** Lost ones wait again, under new ids from then on; what ended without its worker is recorded. */
+    async sweep(batches: BatchRepository, batch: StoredBatch, columns: readonly StoredColumn[]): Promise<void> {
+      const queued = await batches.listQueued(batch.id, {
+        queuedBefore: now() - lostAfterMs,
+        limit: lookedAtOnce,
+        columns: inQueues(columns),
+      });
+      if (queued.length === 0) return;
+      const states = await jobs.look(toJobs(columns, queued));
+      const ended = new Set<string>();
+      const lost: QueuedGeneration[] = [];
+      for (const [index, one] of queued.entries()) {
+        const found = states[index];
+        if (found?.state === 'lost') lost.push(one);
+        if (found?.state !== 'ended') continue;
+        const outcome: Outcome | undefined =
+          found.outcome ?? (found.error === undefined ? undefined : { status: 'failed', error: found.error });
+        // Without an outcome the reconciler comes to it, and records it.
+        if (outcome !== undefined && seenEnded.has(one.requestId)) await end(batches, batch, columns, one, outcome);
+        ended.add(one.requestId);
+      }
+      seenEnded = new Set([
+        ...[...seenEnded].filter((id) => !queued.some(({ requestId }) => requestId === id)),
+        ...ended,
+      ]);
+      if (lost.length === 0) return;
+      if (batch.status === 'cancelled') {
+        for (const one of lost) await end(batches, batch, columns, one, { status: 'failed', error: cancelled() });
+        return;
+      }
+      // Whoever has recorded one meanwhile did so before its job went: what is still queued was lost.
+      const back = await batches.putBack(batch.id, lost);
+      for (const { requestId, queuedAt } of back) await budgets.releaseLost(batch, requestId, queuedAt);
+      if (back.length > 0)
+        logger.warn(
+          { batchId: batch.id, lost: back.length },
+          'Generations of a batch were lost in Redis; they are asked again',
+        );
+    },
+
+    /** Takes back out of the queues what has not begun. */
+    async withdraw(batches: BatchRepository, batch: StoredBatch, columns: readonly StoredColumn[]): Promise<void> {
+      const queued = await batches.listQueued(batch.id, {
+        queuedBefore: Number.MAX_SAFE_INTEGER,
+        limit: lookedAtOnce,
+        columns: inQueues(columns),
+      });
+      const taken = await jobs.withdraw(toJobs(columns, queued));
+      const ids = new Set(taken.map(({ requestId }) => requestId));
+      await batches.putBack(
+        batch.id,
+        queued.filter(({ requestId }) => ids.has(requestId)),
+      );
+      for (const { requestId, budget } of taken) await budgets.release(requestId, budget);
+    },
+
+    /** Ends what waits, and has what runs aborted. */
+    async cancel(batches: BatchRepository, batch: StoredBatch, columns: readonly StoredColumn[]): Promise<void> {
+      const queued = await batches.listQueued(batch.id, {
+        queuedBefore: Number.MAX_SAFE_INTEGER,
+        limit: lookedAtOnce,
+        columns: inQueues(columns),
+      });
+      const ends = toJobs(columns, queued).map(async ({ provider, requestId }, index) => {
+        const done = await producer.cancel(queueOf('generate', provider), requestId);
+        const one = queued[index];
+        if (done !== 'removed' || one === undefined) return;
+        await budgets.releaseLost(batch, requestId, one.queuedAt);
+        await end(batches, batch, columns, one, { status: 'failed', error: cancelled() });
+      });
+      await Promise.all(ends);
+    },
+  };
+}
+
+/** What vendors' batch APIs have is not in Redis. */
+function inQueues(columns: readonly StoredColumn[]): number[] {
+  return columns.filter(({ lane }) => lane === 'queue').map(({ number }) => number);
+}
+
+function providerOf(columns: readonly StoredColumn[], number: number): string {
+  const column = columns.find((one) => one.number === number);
+  if (column === undefined) throw new TypeError('a generation is of a column of its batch');
+  return column.provider;
+}
+
+function cancelled() {
+  return new ModelManagerError('cancelled', 'The batch was cancelled.').toShape();
+}

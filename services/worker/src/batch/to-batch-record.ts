@@ -1,0 +1,74 @@
+import type { AssertionChecks } from '@aimm/batch';
+import { evaluateAssertions } from '@aimm/batch';
+import {
+  type BatchPlace,
+  type BatchRecord,
+  type ErrorShape,
+  GenerationResult,
+  type LedgerRow,
+  ModelManagerError,
+  type Outcome,
+} from '@aimm/contracts';
+import { toVerdict } from './batch-judging.ts';
+
+interface Ended {
+  requestId: string;
+  batch: BatchPlace;
+}
+
+/**
+ * What is kept of a generation's end: its answer held against its assertions, a judge's read as a verdict. `rows`: of all its calls,
+ * where they are known.
+ */
+export async function toBatchRecord(
+  { requestId, batch: { id, item, column, assertions = [], judge } }: Ended,
+  outcome: Outcome,
+  rows: readonly LedgerRow[] | undefined,
+  { at, checks }: { at: number; checks: AssertionChecks },
+): Promise<BatchRecord> {
+  const base = { batchId: id, item, column, requestId, endedAt: at };
+  if (outcome.status === 'failed') return { ...base, ...toFailure(outcome.error), costNanoUsd: sumCosts(rows ?? []) };
+
+  const { text, structured, finishReason, usage, latency, warnings, ...result } = GenerationResult.parse(outcome.value);
+  const costNanoUsd = rows === undefined || result.costNanoUsd === null ? result.costNanoUsd : sumCosts(rows);
+  const verdict = judge === undefined ? undefined : toVerdict(judge, text);
+  const answer = {
+    ...base,
+    text,
+    ...(structured !== undefined && { structured }),
+    finishReason,
+    usage,
+    costNanoUsd,
+    queueMs: latency.queueMs,
+    ...(latency.firstTokenMs !== undefined && { firstTokenMs: latency.firstTokenMs }),
+    providerMs: latency.providerMs,
+    ...(warnings.length > 0 && { warnings }),
+  };
+  if (judge !== undefined && verdict === undefined) return { ...answer, ...toFailure(noVerdict()) };
+  const outcomes =
+    assertions.length === 0
+      ? []
+      : await evaluateAssertions(assertions, { text, structured, costNanoUsd, providerMs: latency.providerMs }, checks);
+  return {
+    ...answer,
+    status: 'succeeded',
+    ...(outcomes.length > 0 && { assertions: outcomes }),
+    ...(verdict !== undefined && { verdict }),
+  };
+}
+
+function toFailure(error: ErrorShape): Pick<BatchRecord, 'status' | 'error'> {
+  return { status: error.code === 'cancelled' ? 'cancelled' : 'failed', error };
+}
+
+function noVerdict(): ErrorShape {
+  return new ModelManagerError('server_error', 'The judge did not answer in the form it was asked for.').toShape();
+}
+
+/** Null where one of the calls has an unknown price. */
+function sumCosts(rows: readonly LedgerRow[]): number | null {
+  return rows.reduce<number | null>(
+    (sum, { costNanoUsd }) => (sum === null || costNanoUsd === null ? null : sum + costNanoUsd),
+    0,
+  );
+}

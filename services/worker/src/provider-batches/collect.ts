@@ -1,0 +1,88 @@
+import type { LedgerRow, ModelManagerError } from '@aimm/contracts';
+import type { BatchEndpoint, BatchProgress, BatchResult } from '@aimm/providers';
+import { toUnknownRow } from '../ledger-rows.ts';
+import { concludeRequests } from './conclude.ts';
+import type { Held, StepContext } from './keeper-options.ts';
+import { type AskedGeneration, loadGenerations } from './load-generations.ts';
+import { settleBudgets } from './settle-budgets.ts';
+import { mayGoOn } from './next-try.ts';
+import { toLedgerAndRecord } from './to-record.ts';
+
+/**
+ * Takes over the results of a batch that is over, as they come: first the ledger, then the generation, each once however often
+ * this runs. What may be asked again is submitted again. `ours`: false where nothing in it bears this submission's name,
+ * although it was only guessed to be the one.
+ */
+export async function collectResults(
+  held: Held,
+  context: StepContext,
+  endpoint: BatchEndpoint,
+  { state, resultsReady }: BatchProgress,
+): Promise<{ ours: boolean }> {
+  const { submission, batch } = held;
+  const { pace, signal, ledger, database } = context;
+  const asked = await loadGenerations(held, context);
+  const seen = new Set<string>();
+  const again: { id: string; error: ModelManagerError }[] = [];
+  let pending: { result: BatchResult; generation: AskedGeneration }[] = [];
+
+  const flush = async () => {
+    const settled = [];
+    for (const { result, generation } of pending) settled.push(await settle(result, generation));
+    pending = [];
+    await ledger.record(settled.map(({ row }) => row));
+    await Promise.all(
+      settled.map(async ({ row, record, payload }) => {
+        if (record !== undefined) await settleBudgets(held, context, payload, [row]);
+      }),
+    );
+    await database.batches.record(settled.flatMap(({ record }) => record ?? []));
+    for (const { row } of settled) context.onCall?.(row);
+    context.onRecorded?.(batch.id);
+  };
+  const settle = async (result: BatchResult, generation: AskedGeneration) => {
+    const { warnings } = await endpoint.prepare(generation.payload.request);
+    const { row, record, error } = await toLedgerAndRecord(held, context, generation, result, warnings);
+    const goesOn = error?.retryable === true && mayGoOn(held, context);
+    if (goesOn) again.push({ id: result.id, error });
+    return { row, record: goesOn ? undefined : record, payload: generation.payload };
+  };
+
+  if (resultsReady) {
+    for await (const result of endpoint.results(submission.handle ?? {}, signal)) {
+      const generation = asked.get(result.id);
+      if (generation === undefined) continue;
+      seen.add(result.id);
+      // It was not done, and is not billed: there was no call.
+      if ('error' in result && isUndone(result.error)) {
+        again.push({ id: result.id, error: result.error });
+        continue;
+      }
+      pending.push({ result, generation });
+      if (pending.length >= pace.recordAtOnce) await flush();
+    }
+    await flush();
+  }
+  if (seen.size === 0 && submission.handle?.['certain'] === false) return { ours: false };
+
+  const missing = [...asked].filter(([id]) => !seen.has(id));
+  if (state === 'ended') await ledger.record(missing.map(([, generation]) => toLostRow(held, context, generation)));
+  await concludeRequests(held, context, {
+    outcome: batch.status === 'cancelled' ? 'cancelled' : 'unanswered',
+    state,
+    again,
+    missing: missing.map(([id]) => id),
+  });
+  return { ours: true };
+}
+
+function isUndone({ code, vendorMessage }: ModelManagerError): boolean {
+  // Of our own making, for what the vendor said it had not come to.
+  return vendorMessage === undefined && (code === 'timeout' || code === 'cancelled');
+}
+
+/** The vendor ended the batch without a word on this request: it may have been done, and billed. */
+export function toLostRow({ submission }: Held, { providers }: StepContext, { payload }: AskedGeneration): LedgerRow {
+  const startedAt = submission.submittedAt ?? submission.createdAt;
+  return toUnknownRow(payload, { number: submission.round, startedAt, demo: providers.isDemo() });
+}

@@ -1,0 +1,151 @@
+import type { StoredBatch, StoredColumn, StoredSubmission, TakenGeneration } from '@aimm/database';
+import { explainMaxCost, findAffordable } from '../batch/affordable.ts';
+import { toBatchPayload } from '../batch/batch-payload.ts';
+import { findEndpoint } from './find-endpoint.ts';
+import type { StepContext } from './keeper-options.ts';
+
+/** Rows of one transaction: SQLite answers before it returns. */
+const takenAtOnce = 250;
+/** Another request may give something of a budget back, or somebody raise it, before it renews. */
+const longestPauseMs = 60_000;
+
+/** Makes submissions of what waits in columns that go to vendors' batch APIs, of batches that run. */
+export async function fillSubmissions(
+  context: StepContext,
+  served: readonly string[],
+  { sweeps }: { sweeps: boolean },
+): Promise<void> {
+  const { database, providers, pace } = context;
+  const open = await database.batchSubmissions.listOpen(served);
+  const counts = new Map<string, number>();
+  for (const { provider } of open) counts.set(provider, (counts.get(provider) ?? 0) + 1);
+  for (const batch of await database.batches.listLive(context.now())) {
+    const columns = await database.batches.columns(batch.id);
+    for (const column of columns.filter(goesToVendor)) {
+      if (!served.includes(column.provider) || findEndpoint(providers, column.provider) === undefined) continue;
+      if (sweeps) await putLostBack(context, batch, column);
+      if (batch.status !== 'running') continue;
+      for (let open = counts.get(column.provider) ?? 0; open < pace.maxOpen; open += 1) {
+        if (!(await takeSubmission(context, batch, column))) break;
+        counts.set(column.provider, open + 1);
+      }
+    }
+  }
+}
+
+/** A judge reads answers as they come: it is asked by the workers. */
+function goesToVendor({ lane, judges }: StoredColumn): boolean {
+  return lane === 'provider_batch' && judges === undefined;
+}
+
+/** False where nothing waited, or may be asked now. */
+async function takeSubmission(context: StepContext, batch: StoredBatch, column: StoredColumn): Promise<boolean> {
+  const { database, pace, providers, now } = context;
+  const allowed = await findAllowed(context, batch, column);
+  if (allowed < 1) return false;
+  const limits = findEndpoint(providers, column.provider)?.endpoint.limits;
+  const requests: StoredSubmission['requests'] = [];
+  const limit = Math.min(allowed, pace.maxRequests, limits?.maxRequests ?? 0);
+  // Of what users wrote; what goes out of it is weighed before it does.
+  const at = Math.round(now());
+  let bytesLeft = Math.min(pace.maxBytes, (limits?.maxBytes ?? 0) / 2);
+  while (requests.length < limit && bytesLeft > 0) {
+    const { taken } = await database.batches.take(batch.id, column, {
+      limit: Math.min(takenAtOnce, limit - requests.length),
+      maxBytes: bytesLeft,
+      createId: context.createRequestId,
+      at,
+    });
+    if (taken.length === 0) break;
+    const held = await holdBudgets(context, batch, column, taken, at);
+    for (const { item, requestId, content } of held) {
+      requests.push({ item, requestId });
+      bytesLeft -= JSON.stringify(content).length;
+    }
+    if (held.length < taken.length) break;
+  }
+  if (requests.length === 0) return false;
+  const id = context.createSubmissionId();
+  await database.batchSubmissions.create({
+    id,
+    batchId: batch.id,
+    column: column.number,
+    provider: column.provider,
+    model: column.model,
+    round: 1,
+    requests,
+    createdAt: at,
+    nextAt: at,
+  });
+  context.logger.info(
+    { submission: id, batchId: batch.id, requests: requests.length },
+    'Prepared a batch for a vendor',
+  );
+  return true;
+}
+
+/** As many as the batch may still cost. Where that is none, and nothing is under way that could cost less than it might, it pauses. */
+async function findAllowed({ database, pace, logger }: StepContext, batch: StoredBatch, column: StoredColumn) {
+  if (batch.maxCostNanoUsd === undefined) return pace.maxRequests;
+  const { batches } = database;
+  const counts = await batches.outstanding(batch.id);
+  const outstanding = new Map(counts.map((one) => [one.column, one]));
+  // What was recorded since the batch was listed is spent.
+  const now = (await batches.find(batch.id)) ?? batch;
+  const affordable = findAffordable({ batch: now, columns: await batches.columns(batch.id), outstanding }, column);
+  if (affordable !== 0 || counts.length > 0) return Math.min(affordable ?? pace.maxRequests, pace.maxRequests);
+  if (await batches.finishIfDone(batch.id)) return 0;
+  const pausedBecause = explainMaxCost(now, column);
+  if (await batches.setStatus(batch.id, ['running'], 'paused', { pausedBecause }))
+    logger.info({ batchId: batch.id, pausedBecause }, 'A batch was paused');
+  return 0;
+}
+
+/** Gives those that budgets have room for; the others wait again, and the batch pauses where nothing else is under way. */
+async function holdBudgets(
+  { budgets, database: { batches }, logger, now }: StepContext,
+  batch: StoredBatch,
+  column: StoredColumn,
+  taken: readonly TakenGeneration[],
+  at: number,
+): Promise<readonly TakenGeneration[]> {
+  if (budgets?.concern(batch) !== true) return taken;
+  const payloads = taken.map((one) => budgets.plan(batch, toBatchPayload(batch, column, one, at), at));
+  const toQueued = (some: readonly TakenGeneration[]) =>
+    some.map(({ item, requestId }) => ({ item, requestId, column: column.number, queuedAt: at }));
+  try {
+    const { reserved, refusal } = await budgets.reserve(batch, payloads);
+    await batches.putBack(batch.id, toQueued(taken.slice(reserved.length)));
+    if (refusal !== undefined && reserved.length === 0 && (await batches.outstanding(batch.id)).length === 0) {
+      const { because: pausedBecause, renewsAt } = refusal;
+      const resumeAt = Math.min(renewsAt, now() + longestPauseMs);
+      if (await batches.setStatus(batch.id, ['running'], 'paused', { pausedBecause, resumeAt }))
+        logger.info({ batchId: batch.id, pausedBecause }, 'A batch was paused');
+    }
+    return taken.slice(0, reserved.length);
+  } catch (error) {
+    await batches.putBack(batch.id, toQueued(taken));
+    throw error;
+  }
+}
+
+/** Those that were taken by somebody who died before they stood in a submission. */
+async function putLostBack(
+  { database, budgets, pace, now, logger }: StepContext,
+  batch: StoredBatch,
+  column: StoredColumn,
+): Promise<void> {
+  const queuedBefore = now() - pace.lostAfterMs;
+  const limit = pace.maxRequests * pace.maxOpen;
+  const own = await database.batches.listQueued(batch.id, { queuedBefore, limit, columns: [column.number] });
+  if (own.length === 0) return;
+  const held = await database.batchSubmissions.heldRequests(batch.id);
+  const lost = own.filter(({ requestId }) => !held.has(requestId));
+  if (lost.length === 0) return;
+  const back = await database.batches.putBack(batch.id, lost);
+  for (const { requestId, queuedAt } of back) await budgets?.releaseLost(batch, requestId, queuedAt);
+  logger.warn(
+    { batchId: batch.id, requests: lost.length },
+    'Generations that a crash left in no submission wait again',
+  );
+}

@@ -1,0 +1,34 @@
+import { ModelManagerError } from '@aimm/contracts';
+import type { BatchEndpoint } from '@aimm/providers';
+import type { ProviderKey } from '../key-ring.ts';
+import type { ProviderSet } from '../provider-set.ts';
+
+export interface KeyedEndpoint {
+  endpoint: BatchEndpoint;
+  key: ProviderKey;
+}
+
+/** Of the key that is to be used next. */
+export function findEndpoint(providers: ProviderSet, provider: string): KeyedEndpoint | undefined {
+  const key = providers.find(provider)?.next();
+  const endpoint = key?.provider.batches;
+  return key === undefined || endpoint === undefined || !key.provider.isAvailable() ? undefined : { endpoint, key };
+}
+
+/** Of the key that a submission went out with: the vendor shows it to no other account. */
+export function findEndpointOf(
+  providers: ProviderSet,
+  { provider, keyId }: { provider: string; keyId?: string },
+): KeyedEndpoint | undefined {
+  const key = providers.find(provider)?.keys.find(({ name }) => name?.id === keyId);
+  const endpoint = key?.provider.batches;
+  return key === undefined || endpoint === undefined ? undefined : { endpoint, key };
+}
+
+/** Why nothing can be done while this worker does not have that key. */
+export function toKeyGone(provider: string): ModelManagerError {
+  return new ModelManagerError('unavailable', `The key that a batch of ${provider} was submitted with is not here.`, {
+    provider,
+    hint: 'Add the key again, or cancel the batch.',
+  });
+}

@@ -1,0 +1,181 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { ModelManagerError, toModelManagerError } from '@aimm/contracts';
+import type { SubmissionChange } from '@aimm/database';
+import type { BatchRequest } from '@aimm/providers';
+import { toKeyFault } from '../key-ring.ts';
+import { toLostRow } from './collect.ts';
+import { concludeRequests } from './conclude.ts';
+import { findEndpoint, findEndpointOf, type KeyedEndpoint, toKeyGone } from './find-endpoint.ts';
+import type { Held, StepContext } from './keeper-options.ts';
+import { loadGenerations, toVendorId } from './load-generations.ts';
+import { nextTryAt } from './next-try.ts';
+
+/** Errors after which nobody knows whether the vendor took the batch. */
+const mayHaveArrived: ReadonlySet<ModelManagerError['code']> = new Set([
+  'network',
+  'timeout',
+  'cancelled',
+  'server_error',
+]);
+
+/**
+ * Sends a submission that the vendor does not have yet. That it is tried stands in the database before it is sent, and its
+ * name with it: whoever finds that after a crash looks for a batch of that name first.
+ */
+export async function submit(held: Held, context: StepContext): Promise<SubmissionChange> {
+  const { submission, batch } = held;
+  const { providers, now, pace } = context;
+  if (submission.attemptedAt !== undefined) {
+    const settledAt = submission.attemptedAt + pace.settleMs;
+    if (now() < settledAt) return { nextAt: settledAt };
+    const keyed = findEndpointOf(providers, submission);
+    if (keyed === undefined && batch.status !== 'cancelled') throw toKeyGone(submission.provider);
+    const found = keyed === undefined ? undefined : await adoptOrGiveUp(held, keyed, context);
+    if (found !== undefined) return found;
+  }
+  if (batch.status === 'cancelled') {
+    await concludeRequests(held, context, { outcome: 'cancelled' });
+    return { status: 'ended', endedAt: now() };
+  }
+  if (batch.status === 'paused') return { attemptedAt: null, nextAt: now() + pace.firstPollMs };
+  const keyed = findEndpoint(providers, submission.provider);
+  if (keyed === undefined) return { nextAt: nextTryAt(submission, context) };
+  return send(held, keyed, context);
+}
+
+/** Times the vendor's own time for a batch: after that nothing can have come of one that was not found. */
+const givenUpAfter = 2;
+
+/** Where the vendor does not say whether it has what was sent, that is not asked for ever: the outcome is unknown then. */
+async function adoptOrGiveUp(
+  held: Held,
+  keyed: KeyedEndpoint,
+  context: StepContext,
+): Promise<SubmissionChange | undefined> {
+  const { submission } = held;
+  const { ledger, now, pace, signal, logger, onCall } = context;
+  try {
+    return await adopt(held, keyed, context);
+  } catch (thrown) {
+    const error = toModelManagerError(thrown);
+    const patienceMs = givenUpAfter * keyed.endpoint.limits.expiresAfterMs;
+    const isLate = now() >= (submission.attemptedAt ?? 0) + patienceMs;
+    // A key may be mended; an address that is not there stays away.
+    const isFinal = !error.retryable && toKeyFault(error) === undefined && submission.tries + 1 >= pace.maxFinds;
+    if (signal.aborted || !(isLate || isFinal)) throw error;
+    logger.error(
+      { submission: submission.id, err: error },
+      'A vendor does not tell whether it has a batch; giving it up',
+    );
+    const asked = await loadGenerations(held, context);
+    const rows = [...asked.values()].map((generation) => toLostRow(held, context, generation));
+    await ledger.record(rows);
+    for (const row of rows) onCall?.(row);
+    const unknown = new ModelManagerError(
+      'outcome_unknown',
+      `Nobody knows whether ${submission.provider} got this batch: it does not tell which it has.`,
+      {
+        provider: submission.provider,
+        retryable: false,
+        hint: `It may have been done, and billed. It said: ${error.message}`,
+      },
+    );
+    await concludeRequests(held, context, { outcome: 'failed', error: unknown });
+    return { status: 'ended', endedAt: now(), problem: unknown.toShape() };
+  }
+}
+
+/** The batch that an earlier attempt made, where there is one. */
+async function adopt(
+  { submission }: Held,
+  { endpoint }: KeyedEndpoint,
+  { database, now, pace, signal, logger }: StepContext,
+): Promise<SubmissionChange | undefined> {
+  const { id: name, model, requests, attemptedAt = 0 } = submission;
+  const candidates = await endpoint.find({ name, model, requests: requests.length, since: attemptedAt, signal });
+  const open = await database.batchSubmissions.listOpen([submission.provider]);
+  const taken = new Set(open.map(({ handle }) => handle?.['id']));
+  const found = candidates.find(({ handle }) => !taken.has(handle['id']));
+  if (found === undefined) return undefined;
+  logger.info({ submission: name, certain: found.certain }, 'Found a batch whose submission was cut off');
+  return {
+    status: 'submitted',
+    handle: found.handle,
+    submittedAt: attemptedAt,
+    tries: 0,
+    nextAt: now() + pace.firstPollMs,
+  };
+}
+
+async function send(held: Held, { endpoint, key }: KeyedEndpoint, context: StepContext): Promise<SubmissionChange> {
+  const { submission } = held;
+  const { database, now, owner, pace, providers, signal, logger } = context;
+  const ring = providers.find(submission.provider);
+  const asked = await loadGenerations(held, context);
+  const requests: BatchRequest[] = [];
+  const refused: { id: string; error: ModelManagerError }[] = [];
+  const surplus: string[] = [];
+  let bytes = 0;
+  for (const [index, [id, { payload }]] of [...asked].entries()) {
+    // Streams of the same process want their turn.
+    if (index % 50 === 49) await nextTurn();
+    try {
+      const prepared = await endpoint.prepare(payload.request);
+      if (bytes + prepared.bytes > endpoint.limits.maxBytes) surplus.push(id);
+      else {
+        bytes += prepared.bytes;
+        requests.push({ id, request: payload.request });
+      }
+    } catch (error) {
+      refused.push({ id, error: toModelManagerError(error) });
+    }
+  }
+  if (refused.length > 0 || surplus.length > 0) {
+    // A submission is what is sent, no more and no less: what it cannot hold leaves it, and the rest follows as another.
+    const queued = held.submission.requests
+      .filter(({ item }) => surplus.includes(toVendorId(item)))
+      .map((request) => ({ ...request, column: held.column.number, queuedAt: submission.createdAt }));
+    const back = await database.batches.putBack(held.batch.id, queued);
+    for (const one of back) await context.budgets?.releaseLost(held.batch, one.requestId, submission.createdAt);
+    await concludeRequests(held, context, { outcome: 'refused', refused, again: requests.map(({ id }) => id) });
+    return { status: 'ended', endedAt: now() };
+  }
+  const attemptedAt = now();
+  const keyId = key.name?.id;
+  const kept = await database.batchSubmissions.change(submission.id, owner, {
+    attemptedAt,
+    ...(keyId !== undefined && { keyId }),
+  });
+  if (!kept) return {};
+  try {
+    const { handle } = await endpoint.submit({ name: submission.id, requests, signal });
+    ring?.report(key, undefined);
+    logger.info({ submission: submission.id, requests: requests.length, bytes }, 'Submitted a batch to a vendor');
+    return {
+      status: 'submitted',
+      handle,
+      submittedAt: now(),
+      tries: 0,
+      problem: null,
+      nextAt: now() + pace.firstPollMs,
+    };
+  } catch (thrown) {
+    const error = toModelManagerError(thrown);
+    const problem = error.toShape();
+    const tries = submission.tries + 1;
+    logger.warn(
+      { submission: submission.id, code: error.code, vendor: error.vendorMessage },
+      'A batch was not submitted',
+    );
+    ring?.report(key, error);
+    // Another key may do better.
+    if (toKeyFault(error) !== undefined && ring?.hasNext(new Set([key])) === true) {
+      return { attemptedAt: null, problem, tries, nextAt: now() };
+    }
+    if (mayHaveArrived.has(error.code)) return { problem, tries, nextAt: attemptedAt + pace.settleMs };
+    if (error.retryable)
+      return { attemptedAt: null, problem, tries, nextAt: nextTryAt({ ...submission, tries }, context, error) };
+    await concludeRequests(held, context, { outcome: 'failed', error });
+    return { attemptedAt: null, status: 'ended', endedAt: now(), problem };
+  }
+}

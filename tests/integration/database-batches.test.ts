@@ -1,0 +1,310 @@
+import { createDatabase, type Database, type StoredColumn } from '@aimm/database';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { storeBatch, spec, toColumn, toItem, toRecord } from '../support/stored-batch.ts';
+import { createEmptyDatabase, databaseKinds } from '../support/test-databases.ts';
+
+describe.each(databaseKinds)('batches on %s', (kind) => {
+  let database: Database;
+  let clock = 1_000_000;
+  let ids = 0;
+  const createId = () => `gen_${(ids += 1)}`;
+  beforeAll(async () => {
+    database = await createDatabase({ url: await createEmptyDatabase(kind), now: () => (clock += 1) });
+  });
+  afterAll(() => database.close());
+
+  const columnsOf = (id: string) => database.batches.columns(id);
+  const take = async (id: string, number: number, limit: number, maxBytes = 1e9) => {
+    const column = (await columnsOf(id)).find((one) => one.number === number) as StoredColumn;
+    const { taken, skipped } = await database.batches.take(id, column, { limit, maxBytes, createId, at: clock });
+    return { skipped, items: taken.map(({ item }) => item), taken };
+  };
+  const record = (id: string, column: number, taken: { item: number; requestId: string }[], more = {}) =>
+    database.batches.record(taken.map(({ item, requestId }) => toRecord(id, { item, requestId, column }, more)));
+
+  it('do not run before all their items are in, and are found by nobody until then', async () => {
+    const { batches } = database;
+    await batches.create({ id: 'bat_a', client: 'tests', spec }, [toColumn(0)]);
+    await batches.addItems('bat_a', 0, [toItem(0), toItem(1)]);
+    expect((await take('bat_a', 0, 10)).items).toEqual([]);
+    expect(await batches.list({ limit: 10 })).toEqual([]);
+    expect(await batches.listLive(clock)).toEqual([]);
+    await batches.start('bat_a', { items: 2, estimatedNanoUsd: null, maxCostNanoUsd: 7 }, new Map([[0, 12]]));
+    expect(await batches.find('bat_a')).toMatchObject({
+      status: 'running',
+      items: 2,
+      estimatedNanoUsd: null,
+      maxCostNanoUsd: 7,
+    });
+    expect((await columnsOf('bat_a'))[0]?.template.expectedNanoUsd).toBe(12);
+    expect((await take('bat_a', 0, 10)).items).toEqual([0, 1]);
+    await batches.remove('bat_a');
+    expect(await batches.find('bat_a')).toBeUndefined();
+  });
+
+  it('that nobody goes on preparing are removed, those that somebody does are not', async () => {
+    const { batches } = database;
+    await batches.create({ id: 'bat_dead', client: 'tests', spec }, [toColumn(0)]);
+    await batches.addItems('bat_dead', 0, [toItem(0)]);
+    const before = clock;
+    clock += 1_000;
+    await batches.create({ id: 'bat_live', client: 'tests', spec }, [toColumn(0)]);
+    expect(await batches.removeAbandoned(before + 500)).toBe(1);
+    expect([await batches.find('bat_dead'), await batches.find('bat_live')]).toMatchObject([undefined, {}]);
+    await batches.remove('bat_live');
+  });
+
+  it('refuse an id that is there twice, in one piece or over two', async () => {
+    const { batches } = database;
+    await batches.create({ id: 'bat_twins', client: 'tests', spec }, [toColumn(0)]);
+    const twice = { code: 'invalid_request', message: 'The id "item-1" is there twice among the items.' };
+    await expect(batches.addItems('bat_twins', 0, [toItem(1), toItem(1)])).rejects.toMatchObject(twice);
+    await batches.addItems('bat_twins', 0, [toItem(1)]);
+    await expect(batches.addItems('bat_twins', 1, [toItem(2), toItem(1)])).rejects.toMatchObject(twice);
+    await batches.remove('bat_twins');
+  });
+
+  it('give out each item of a column once, whoever takes at the same moment', async () => {
+    await storeBatch(database.batches, 'bat_once', { items: 60, columns: [toColumn(0), toColumn(1)] });
+    const taken = await Promise.all(Array.from({ length: 6 }, () => take('bat_once', 0, 15)));
+    const items = taken.flatMap((one) => one.items);
+    expect(items.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 60 }, (_, item) => item));
+    expect(new Set(taken.flatMap((one) => one.taken.map(({ requestId }) => requestId))).size).toBe(60);
+    expect(await database.batches.outstanding('bat_once')).toMatchObject([{ column: 0, count: 60 }]);
+    expect((await take('bat_once', 1, 2)).items).toEqual([0, 1]);
+  });
+
+  it('give out no more than may wait at once by their size, but one at least', async () => {
+    const { batches } = database;
+    await batches.create({ id: 'bat_large', client: 'tests', spec }, [toColumn(0)]);
+    await batches.addItems('bat_large', 0, [toItem(0, 'x'.repeat(900)), toItem(1, 'x'.repeat(900)), toItem(2)]);
+    await batches.start('bat_large', { items: 3, estimatedNanoUsd: null }, new Map());
+    expect((await take('bat_large', 0, 10, 1_500)).items).toEqual([0]);
+    expect((await take('bat_large', 0, 10, 10)).items).toEqual([1]);
+    await batches.setStatus('bat_large', ['running'], 'cancelled');
+  });
+
+  it('take a result once, and only of the request that asks', async () => {
+    const { batches } = database;
+    await storeBatch(batches, 'bat_rec', { items: 3, columns: [toColumn(0)] });
+    const { taken } = await take('bat_rec', 0, 3);
+    const [first, second, third] = taken;
+    if (first === undefined || second === undefined || third === undefined) throw new Error('three were taken');
+    expect(await record('bat_rec', 0, [first, first])).toBe(1);
+    expect(await record('bat_rec', 0, [first], { text: 'another' })).toBe(0);
+    expect(await record('bat_rec', 0, [{ ...second, requestId: 'gen_other' }])).toBe(0);
+    expect(
+      await batches.putBack('bat_rec', [
+        { ...second, column: 0, queuedAt: 0 },
+        { ...first, column: 0, queuedAt: 0 },
+      ]),
+    ).toMatchObject([{ item: 1 }]);
+    expect(await record('bat_rec', 0, [second])).toBe(0);
+    // It comes again before what was never asked, under another id.
+    const again = await take('bat_rec', 0, 5);
+    expect(again.items).toEqual([1]);
+    expect(again.taken[0]?.requestId).not.toBe(second.requestId);
+    expect(await batches.finishIfDone('bat_rec')).toBe(false);
+    await record('bat_rec', 0, [...again.taken, third], {
+      status: 'failed',
+      text: undefined,
+      costNanoUsd: 7,
+      error: { code: 'timeout', message: 'late', retryable: true },
+    });
+    expect(await batches.finishIfDone('bat_rec')).toBe(true);
+    expect(await batches.find('bat_rec')).toMatchObject({ status: 'completed', spentNanoUsd: 114 });
+    const batch = await batches.find('bat_rec');
+    if (batch === undefined) throw new Error('it is there');
+    const { generations } = await batches.generations(batch, await columnsOf('bat_rec'), { limit: 10 });
+    expect(generations).toMatchObject([
+      {
+        item: 0,
+        itemId: 'item-0',
+        status: 'succeeded',
+        text: 'answer 0',
+        costNanoUsd: 100,
+        usage: { inputTokens: 10 },
+      },
+      { item: 1, status: 'failed', error: { code: 'timeout' } },
+      { item: 2, status: 'failed' },
+    ]);
+  });
+
+  it('whose failures are tried again run on, with those alone', async () => {
+    const { batches } = database;
+    expect(await batches.retryFailed('bat_rec')).toBe(2);
+    expect(await batches.find('bat_rec')).toMatchObject({ status: 'running' });
+    const { taken, items } = await take('bat_rec', 0, 10);
+    expect(items).toEqual([1, 2]);
+    await record('bat_rec', 0, taken);
+    expect(await batches.finishIfDone('bat_rec')).toBe(true);
+    // What the first tries cost was paid as well.
+    expect(await batches.find('bat_rec')).toMatchObject({ spentNanoUsd: 314 });
+    expect(await batches.retryFailed('bat_rec')).toBe(0);
+    expect(await batches.find('bat_rec')).toMatchObject({ status: 'completed' });
+  });
+
+  it('that are cancelled or paused give nothing out, and what waits is cancelled', async () => {
+    const { batches } = database;
+    await storeBatch(batches, 'bat_stop', { items: 4, columns: [toColumn(0)] });
+    const { taken } = await take('bat_stop', 0, 2);
+    await batches.putBack(
+      'bat_stop',
+      taken.slice(1).map((one) => ({ ...one, column: 0, queuedAt: 0 })),
+    );
+    expect(
+      await batches.setStatus('bat_stop', ['running'], 'paused', { pausedBecause: 'so', resumeAt: clock + 500 }),
+    ).toBe(true);
+    expect((await take('bat_stop', 0, 2)).items).toEqual([]);
+    // One of it is still queued.
+    expect((await batches.listLive(0)).map(({ id }) => id)).toContain('bat_stop');
+    expect(await batches.find('bat_stop')).toMatchObject({ status: 'paused', pausedBecause: 'so' });
+    expect(await batches.setStatus('bat_stop', ['running'], 'paused')).toBe(false);
+    await batches.setStatus('bat_stop', ['running', 'paused'], 'cancelled');
+    await batches.cancelWaiting('bat_stop');
+    expect(await batches.finishIfDone('bat_stop')).toBe(false);
+    await record('bat_stop', 0, taken.slice(0, 1), { status: 'cancelled', text: undefined, costNanoUsd: 0 });
+    expect(await batches.finishIfDone('bat_stop')).toBe(true);
+    const batch = await batches.find('bat_stop');
+    if (batch === undefined) throw new Error('it is there');
+    const { generations } = await batches.generations(batch, await columnsOf('bat_stop'), { limit: 10 });
+    expect(generations.map(({ status }) => status)).toEqual(['cancelled', 'cancelled', 'cancelled', 'cancelled']);
+  });
+
+  it('have their judges read what both answered, skip what one failed, and wait for what is missing', async () => {
+    const { batches } = database;
+    const columns = [toColumn(0), toColumn(1), toColumn(2, { judges: [0, 1] }), toColumn(3, { judges: [1] })];
+    await storeBatch(batches, 'bat_judged', { items: 4, columns });
+    const [left, right] = [await take('bat_judged', 0, 4), await take('bat_judged', 1, 4)];
+    expect((await take('bat_judged', 2, 9)).items).toEqual([]);
+    const failed = { status: 'failed', text: undefined, error: { code: 'timeout', message: 'late', retryable: true } };
+    await record('bat_judged', 0, left.taken.slice(1));
+    await record('bat_judged', 1, right.taken.slice(0, 2), { text: 'right' });
+    await record('bat_judged', 1, right.taken.slice(2, 3), failed);
+    const first = await take('bat_judged', 2, 9);
+    expect(first).toMatchObject({ items: [1], skipped: 1 });
+    expect(first.taken[0]?.answers).toEqual(['answer 1', 'right']);
+    expect((await take('bat_judged', 2, 9)).items).toEqual([]);
+    // The one that was missing comes later than those behind it.
+    await record('bat_judged', 0, left.taken.slice(0, 1));
+    expect((await take('bat_judged', 2, 9)).items).toEqual([0]);
+    // What was skipped is judged once its answer is there after all.
+    await batches.retryFailed('bat_judged');
+    expect((await take('bat_judged', 2, 9)).items).toEqual([]);
+    await record('bat_judged', 1, (await take('bat_judged', 1, 9)).taken);
+    expect((await take('bat_judged', 2, 9)).items).toEqual([2]);
+    await record('bat_judged', 1, right.taken.slice(3));
+    expect((await take('bat_judged', 2, 9)).items).toEqual([3]);
+    expect((await columnsOf('bat_judged')).map(({ nextItem }) => nextItem)).toEqual([4, 4, 4, 0]);
+    const scored = await take('bat_judged', 3, 9);
+    expect(scored.items).toEqual([0, 1, 2, 3]);
+    expect(scored.taken[0]?.answers).toEqual(['right']);
+  });
+
+  it('are summed up by column: statuses, assertions, wins in both orders, scores, percentiles', async () => {
+    const { batches } = database;
+    const columns = [
+      toColumn(0),
+      toColumn(1),
+      toColumn(2, { judges: [0, 1] }),
+      toColumn(3, { judges: [1, 0] }),
+      toColumn(4, { judges: [0] }),
+    ];
+    await storeBatch(batches, 'bat_sum', { items: 4, columns });
+    const outcomes = (passed: boolean) => [
+      { name: 'contains', passed },
+      { name: 'short', passed: true },
+    ];
+    for (const number of [0, 1]) {
+      const { taken } = await take('bat_sum', number, 3);
+      await record('bat_sum', number, taken.slice(0, 1), { assertions: outcomes(false) });
+      await record('bat_sum', number, taken.slice(1, 2), { assertions: outcomes(true), costNanoUsd: null });
+      await record('bat_sum', number, taken.slice(2), { assertions: outcomes(true) });
+    }
+    const winners = [
+      ['first', 'second'],
+      ['first', 'first'],
+      ['second', 'first'],
+    ] as const;
+    for (const [order, number] of [2, 3].entries()) {
+      const { taken } = await take('bat_sum', number, 9);
+      for (const [index, one] of taken.entries())
+        await record('bat_sum', number, [one], { verdict: { winner: winners[index]?.[order] } });
+    }
+    const { taken: scored } = await take('bat_sum', 4, 9);
+    for (const [index, one] of scored.entries()) await record('bat_sum', 4, [one], { verdict: { score: 6 + index } });
+    const batch = await batches.find('bat_sum');
+    if (batch === undefined) throw new Error('it is there');
+    const [first, second] = await batches.summarize(batch, await columnsOf('bat_sum'));
+    expect(first).toEqual({
+      column: { number: 0, provider: 'mistral', model: 'm0', lane: 'queue' },
+      counts: { waiting: 0, queued: 0, succeeded: 3, failed: 0, cancelled: 0, skipped: 0 },
+      passed: 2,
+      asserted: 3,
+      assertions: { contains: { passed: 2, of: 3 }, short: { passed: 3, of: 3 } },
+      wins: 1,
+      losses: 1,
+      ties: 1,
+      score: 7,
+      costNanoUsd: 200,
+      unpriced: 1,
+      inputTokens: 30,
+      outputTokens: 15,
+      latencyP50Ms: 101,
+      latencyP95Ms: 102,
+      errors: {},
+    });
+    expect(second).toMatchObject({ wins: 1, losses: 1, ties: 1 });
+  });
+
+  it('are paged through by item, then column, also what is not asked yet, and by status and failed assertions', async () => {
+    const { batches } = database;
+    const batch = await batches.find('bat_sum');
+    if (batch === undefined) throw new Error('it is there');
+    const columns = (await columnsOf('bat_sum')).slice(0, 2);
+    const places: string[] = [];
+    for (let after: { item: number; column: number } | undefined; ;) {
+      const page = await batches.generations(batch, columns, { limit: 3, after });
+      places.push(...page.generations.map(({ item, column, status }) => `${item}.${column} ${status}`));
+      after = page.next;
+      if (after === undefined) break;
+    }
+    const done = ['0.0', '0.1', '1.0', '1.1', '2.0', '2.1'].map((place) => `${place} succeeded`);
+    expect(places).toEqual([...done, '3.0 waiting', '3.1 waiting']);
+    const find = async (query: object) =>
+      (await batches.generations(batch, columns, { limit: 2, ...query })).generations.map(
+        ({ item, column }) => `${item}.${column}`,
+      );
+    expect(await find({ status: 'succeeded', after: { item: 1, column: 1 } })).toEqual(['2.0', '2.1']);
+    expect(await find({ status: 'waiting' })).toEqual(['3.0', '3.1']);
+    expect(await find({ status: 'failed' })).toEqual([]);
+    expect(await find({ failedAssertions: true })).toEqual(['0.0', '0.1']);
+    expect(await find({ column: 1, after: { item: 0, column: 1 } })).toEqual(['1.1', '2.1']);
+  });
+
+  it('take further columns and run on, unless they were cancelled', async () => {
+    const { batches } = database;
+    await batches.addColumns('bat_rec', [toColumn(1)], 2_000);
+    expect(await batches.find('bat_rec')).toMatchObject({ status: 'running', estimatedNanoUsd: 2_000 });
+    expect(await take('bat_rec', 0, 9)).toMatchObject({ items: [] });
+    expect(await take('bat_rec', 1, 9)).toMatchObject({ items: [0, 1, 2] });
+    await expect(batches.addColumns('bat_rec', [toColumn(1)], null)).rejects.toMatchObject({ code: 'invalid_request' });
+    await expect(batches.addColumns('bat_stop', [toColumn(1)], null)).rejects.toMatchObject({
+      code: 'invalid_request',
+    });
+    expect(await columnsOf('bat_stop')).toHaveLength(1);
+  });
+
+  it('are listed newest first, by client and page', async () => {
+    const { batches } = database;
+    await storeBatch(batches, 'bat_zz1', { items: 1, columns: [toColumn(0)], client: 'other' });
+    await storeBatch(batches, 'bat_zz2', { items: 1, columns: [toColumn(0)], client: 'other' });
+    const list = async (query: { before?: string }) =>
+      (await batches.list({ client: 'other', limit: 1, ...query })).map(({ id }) => id);
+    expect([await list({}), await list({ before: 'bat_zz2' }), await list({ before: 'bat_zz1' })]).toEqual([
+      ['bat_zz2'],
+      ['bat_zz1'],
+      [],
+    ]);
+  });
+});

@@ -1,0 +1,528 @@
+import { createAssertionChecks } from '@aimm/batch';
+import { createTokenEstimator, loadCatalog, toCounter } from '@aimm/catalog';
+import type { BatchItem, BatchSpec, LedgerRow } from '@aimm/contracts';
+import { createDatabase, type Database } from '@aimm/database';
+import { type BatchKind, type BatchServer, type Fate, startBatchServer, wholeWires } from '@aimm/providers/testing';
+import { createLogger } from '@aimm/runtime';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
+import {
+  createBatchBudgets,
+  createProviderBatchKeeper,
+  createProviderSet,
+  type ProviderBatchKeeper,
+  type ProviderBatchPace,
+} from '@aimm/worker/provider-batches';
+import { createConfigWith } from '../support/configured.ts';
+import { createQueueFixture } from '../support/queue-fixture.ts';
+import { spec as plainSpec, toColumn } from '../support/stored-batch.ts';
+import { createEmptyDatabase, type databaseKinds } from '../support/test-databases.ts';
+
+vi.setConfig({ testTimeout: 30_000, hookTimeout: 60_000 });
+
+const models: Record<BatchKind, string> = {
+  openai: 'gpt-5-mini',
+  anthropic: 'claude-haiku-4-5',
+  google: 'gemini-2.5-flash',
+  mistral: 'mistral-large-2512',
+};
+const counts = { input: 1_000, output: 100, cacheRead: 400, reasoning: 0 };
+/** Every vendor on one database, and one vendor on the other: what is the vendor's has nothing to do with what is the database's. */
+const setups: [BatchKind, (typeof databaseKinds)[number]][] = [
+  ['openai', 'sqlite'],
+  ['anthropic', 'sqlite'],
+  ['google', 'sqlite'],
+  ['mistral', 'sqlite'],
+  ['openai', 'postgresql'],
+];
+
+describe.each(setups)('batches at the vendor: %s, kept in %s', (kind, databaseKind) => {
+  const whole = wholeWires[kind];
+  let server: BatchServer;
+  let worker: Awaited<ReturnType<typeof startWorker>>;
+  let database: Database;
+  let clock = Date.UTC(2026, 10, 23);
+  let tests = 0;
+  let requests = 0;
+  let submissions = 0;
+  let keepers: ProviderBatchKeeper[] = [];
+  const batchId = () => `bat_${tests}`;
+
+  beforeAll(async () => {
+    server = await startBatchServer(kind);
+    const url = await createEmptyDatabase(databaseKind);
+    database = await createDatabase({ url, now: () => clock });
+    worker = await startWorker();
+  });
+  afterAll(async () => {
+    await database.close();
+    await server.close();
+  });
+  beforeEach(() => {
+    tests += 1;
+    Object.assign(server, { batches: [], refuse: undefined, cutAfterBytes: undefined, losesAnswer: false });
+    server.tamper = (lines) => lines.toReversed();
+    server.files.clear();
+    server.fateOf = answered;
+  });
+  afterEach(async () => {
+    await Promise.all(keepers.map((keeper) => keeper.close()));
+    keepers = [];
+    await database.batches.remove(batchId());
+  });
+
+  const answered = (_id: string, body: Record<string, unknown>): Fate => ({
+    answer: whole.text(`answer to ${/prompt \d+/.exec(JSON.stringify(body))?.[0]}`, counts),
+  });
+
+  async function startWorker() {
+    const env = {
+      [`${kind.toUpperCase()}_API_KEY`]: 'sk-test',
+      [`${kind.toUpperCase()}_BASE_URL`]: kind === 'openai' ? `${server.url}/v1` : server.url,
+    };
+    const { catalog } = loadCatalog({ env, now: () => clock });
+    return {
+      catalog,
+      providers: createProviderSet({ catalog, served: [kind], environment: env }),
+      tokens: createTokenEstimator(),
+      checks: createAssertionChecks(),
+      logger: await createLogger({ name: 'keeper', level: 'silent', format: 'json' }),
+    };
+  }
+
+  function startKeeper(
+    pace: Partial<ProviderBatchPace> = {},
+    budgets?: ReturnType<typeof createBatchBudgets>,
+  ): ProviderBatchKeeper {
+    const keeper = createProviderBatchKeeper({
+      ...worker,
+      ...(budgets !== undefined && { budgets }),
+      database: () => Promise.resolve(database),
+      ledger: { record: async (rows: readonly LedgerRow[]) => void (await database.ledger.record(rows)) },
+      createRequestId: () => `gen_${(requests += 1)}`,
+      createSubmissionId: () => `sub${(submissions += 1)}`,
+      owner: `keeper-${keepers.length}`,
+      now: () => clock,
+      pace: { maxRequests: 1_000, recordAtOnce: 4, ...pace },
+    });
+    keepers.push(keeper);
+    return keeper;
+  }
+
+  async function storeBatch(
+    items: number | BatchItem[],
+    spec: Partial<BatchSpec> = {},
+    { maxCostNanoUsd, expectedNanoUsd = null }: { maxCostNanoUsd?: number; expectedNanoUsd?: number } = {},
+  ): Promise<void> {
+    const list = typeof items === 'number' ? Array.from({ length: items }, (_, number) => toItem(number)) : items;
+    const column = toColumn(0, { provider: kind, model: models[kind], lane: 'provider_batch' });
+    await database.batches.create({ id: batchId(), client: 'tests', spec: { ...plainSpec, ...spec } }, [column]);
+    await database.batches.addItems(batchId(), 0, list);
+    await database.batches.start(
+      batchId(),
+      { items: list.length, estimatedNanoUsd: null, ...(maxCostNanoUsd !== undefined && { maxCostNanoUsd }) },
+      new Map([[0, expectedNanoUsd]]),
+    );
+  }
+  const toItem = (number: number): BatchItem => ({
+    id: `item-${number}`,
+    messages: [{ role: 'user', content: [{ type: 'text', text: `prompt ${number}.` }] }],
+  });
+
+  /** Looks after all that is due, at once and an hour later again and again, until the batch is over. */
+  async function drive(
+    keeper: ProviderBatchKeeper,
+    isOver = async () => (await statusOf()) !== 'running',
+  ): Promise<void> {
+    for (let hours = 0; hours < 40; hours += 1) {
+      await keeper.tick();
+      if (await isOver()) return;
+      clock += 3_600_000;
+    }
+    throw new Error('the batch did not end');
+  }
+  const statusOf = async () => (await database.batches.find(batchId()))?.status;
+  const toVendorsEnd = (state: 'ended' | 'expired' = 'ended') => server.end(state);
+  async function generations() {
+    const batch = await database.batches.find(batchId());
+    if (batch === undefined) throw new Error('no batch');
+    const columns = await database.batches.columns(batchId());
+    return (await database.batches.generations(batch, columns, { limit: 1_000 })).generations;
+  }
+  async function ledgerRows(): Promise<LedgerRow[]> {
+    const rows = await Promise.all(
+      (await generations()).map(({ requestId }) => database.ledger.findByRequest(requestId ?? '')),
+    );
+    return rows.flat();
+  }
+  const cost = async () => (await database.batches.find(batchId()))?.spentNanoUsd;
+
+  test('asks all items at the vendor, and records every answer once, at the price of batches', async () => {
+    await storeBatch(10, { assertions: [{ type: 'contains', value: 'answer to prompt' }] });
+    const keeper = startKeeper();
+    await keeper.tick();
+    expect(server.batches).toHaveLength(1);
+    expect((await generations()).every(({ status }) => status === 'queued')).toBe(true);
+    toVendorsEnd();
+    await drive(keeper);
+    const done = await generations();
+    expect(done.map(({ text }) => text)).toEqual(done.map((_, item) => `answer to prompt ${item}`));
+    expect(done.every(({ status, assertions }) => status === 'succeeded' && assertions?.[0]?.passed === true)).toBe(
+      true,
+    );
+    const rows = await ledgerRows();
+    expect(rows).toHaveLength(10);
+    const { catalog } = loadCatalog({ env: {}, now: () => clock });
+    const price = catalog.priceCall({
+      provider: kind,
+      model: models[kind],
+      usage: { inputTokens: 1_000, cacheReadTokens: 400, outputTokens: 100 },
+      at: clock,
+      serviceTier: 'batch',
+    });
+    expect(price.costNanoUsd).toBeGreaterThan(0);
+    for (const row of rows) {
+      expect(row).toMatchObject({ ...price, status: 'succeeded', callNumber: 1, lane: 'batch', parentId: batchId() });
+      // The vendor does not say how long it took.
+      expect(row).not.toHaveProperty('providerMs');
+    }
+    expect(await cost()).toBe(10 * (price.costNanoUsd ?? 0));
+    // What was said is deleted at the vendor.
+    expect(server.files.size).toBe(0);
+  });
+
+  test('a submission whose answer was lost is found again, and not sent twice', async () => {
+    await storeBatch(5);
+    server.losesAnswer = true;
+    const first = startKeeper();
+    await first.tick();
+    await first.close();
+    expect(server.batches).toHaveLength(1);
+    // Another worker goes on.
+    const second = startKeeper();
+    clock += 3_600_000;
+    await second.tick();
+    toVendorsEnd();
+    await drive(second);
+    expect(server.batches.length).toBeLessThanOrEqual(1);
+    expect(server.received.filter(({ method, path }) => method === 'POST' && isCreate(path))).toHaveLength(
+      seenCreates + 1,
+    );
+    expect((await generations()).every(({ status }) => status === 'succeeded')).toBe(true);
+    expect(await ledgerRows()).toHaveLength(5);
+  });
+  let seenCreates = 0;
+  const isCreate = (path: string) => /batches$|batch\/jobs$|batchGenerateContent$/.test(path);
+  beforeEach(() => {
+    seenCreates = server.received.filter(({ method, path }) => method === 'POST' && isCreate(path)).length;
+  });
+
+  test('a batch of somebody else that looks like a lost one is left alone, and the lost one sent again', async () => {
+    await storeBatch(3);
+    server.losesAnswer = true;
+    const keeper = startKeeper();
+    await keeper.tick();
+    // Ours never arrived; another program of the same account has one of the same size.
+    const [lost] = server.batches.splice(0);
+    const requests = (lost?.requests ?? []).map(({ body }, index) => ({ id: `theirs-${index}`, body }));
+    if (lost !== undefined)
+      server.batches.push({ ...lost, id: 'batch-theirs', name: 'theirs', requests, state: 'running' });
+    clock += 3_600_000;
+    await keeper.tick();
+    const theirs = server.batches.find(({ id }) => id === 'batch-theirs');
+    expect(theirs?.state).toBe('running');
+    await drive(keeper, async () => {
+      toVendorsEnd();
+      return (await statusOf()) !== 'running';
+    });
+    expect(server.batches).toContain(theirs);
+    expect((await generations()).map(({ status }) => status)).toEqual(['succeeded', 'succeeded', 'succeeded']);
+    expect((await ledgerRows()).map(({ callNumber, status }) => `${callNumber} ${status}`)).toEqual(
+      Array(3).fill('1 succeeded'),
+    );
+  });
+
+  test('results that break off are taken over again from the beginning, each answer once', async () => {
+    await storeBatch(12);
+    const keeper = startKeeper();
+    await keeper.tick();
+    toVendorsEnd();
+    server.cutAfterBytes = 3_000;
+    await drive(keeper);
+    const rows = await ledgerRows();
+    expect(rows).toHaveLength(12);
+    expect(await cost()).toBe(rows.reduce((sum, { costNanoUsd }) => sum + (costNanoUsd ?? 0), 0));
+    expect((await generations()).every(({ status }) => status === 'succeeded')).toBe(true);
+  });
+
+  test('what was not answered is asked again, three times at most', async () => {
+    await storeBatch(6);
+    // Two are not even mentioned the first time, one never is.
+    const silent = (id: string) => /i[45]$/.test(id) && (server.batches.length === 1 || id.endsWith('i5'));
+    server.fateOf = (id, body) => (silent(id) ? 'unmentioned' : answered(id, body));
+    const keeper = startKeeper();
+    const steps = drive(keeper, async () => {
+      toVendorsEnd();
+      return (await statusOf()) !== 'running';
+    });
+    await steps;
+    const done = await generations();
+    expect(done.slice(0, 4).every(({ status }) => status === 'succeeded')).toBe(true);
+    expect(done[5]).toMatchObject({ status: 'failed', error: { code: 'outcome_unknown' } });
+    const rows = await ledgerRows();
+    const lost = rows.filter(({ requestId }) => requestId === done[5]?.requestId);
+    expect(lost.map(({ callNumber, status, costNanoUsd }) => [callNumber, status, costNanoUsd])).toEqual([
+      [1, 'outcome_unknown', null],
+      [2, 'outcome_unknown', null],
+      [3, 'outcome_unknown', null],
+    ]);
+  });
+
+  test('what expired goes into another batch; it was no call', async () => {
+    await storeBatch(4);
+    server.fateOf = (id, body) => (id.endsWith('i3') ? 'expired' : answered(id, body));
+    const keeper = startKeeper();
+    await keeper.tick();
+    toVendorsEnd('expired');
+    clock += 3_600_000;
+    await keeper.tick();
+    server.fateOf = answered;
+    // Gemini gives nothing of a batch that expired.
+    const before = await ledgerRows();
+    expect(before).toHaveLength(kind === 'google' ? 0 : 3);
+    await drive(keeper, async () => {
+      toVendorsEnd();
+      return (await statusOf()) !== 'running';
+    });
+    const rows = await ledgerRows();
+    expect(rows).toHaveLength(4);
+    const later = rows.filter((row) => !before.some(({ requestId }) => requestId === row.requestId));
+    expect(new Set(later.map(({ callNumber, status }) => `${callNumber} ${status}`))).toEqual(new Set(['2 succeeded']));
+    expect((await generations()).every(({ status }) => status === 'succeeded')).toBe(true);
+  });
+
+  test('a request that the vendor refuses has failed; one that it limits is asked again', async () => {
+    await storeBatch(3);
+    const refusal = (status: number): Fate => ({
+      status,
+      body:
+        kind === 'anthropic'
+          ? {
+              type: 'error',
+              error: { type: status === 429 ? 'rate_limit_error' : 'invalid_request_error', message: 'no' },
+            }
+          : kind === 'google'
+            ? { code: status === 429 ? 8 : 3, message: 'no' }
+            : { error: { message: 'no', code: 'some_error' } },
+    });
+    let limited = true;
+    server.fateOf = (id, body) =>
+      id.endsWith('i1') ? refusal(400) : id.endsWith('i2') && limited ? refusal(429) : answered(id, body);
+    const keeper = startKeeper();
+    await keeper.tick();
+    toVendorsEnd();
+    clock += 3_600_000;
+    await keeper.tick();
+    limited = false;
+    await drive(keeper, async () => {
+      toVendorsEnd();
+      return (await statusOf()) !== 'running';
+    });
+    const done = await generations();
+    expect(done.map(({ status }) => status)).toEqual(['succeeded', 'failed', 'succeeded']);
+    expect(done[1]?.error).toMatchObject({ code: 'invalid_request', retryable: false });
+    const calls = (await ledgerRows()).map(({ callNumber, status, errorCode }) => [callNumber, status, errorCode]);
+    expect(calls.map(String).toSorted()).toEqual(
+      [
+        [1, 'failed', 'invalid_request'],
+        [1, 'failed', 'rate_limited'],
+        [1, 'succeeded', undefined],
+        [2, 'succeeded', undefined],
+      ].map(String),
+    );
+  });
+
+  test('cancelling reaches the vendor; what was done is kept, and paid for', async () => {
+    await storeBatch(4);
+    server.fateOf = (id, body) => (id.endsWith('i0') ? answered(id, body) : 'cancelled');
+    const keeper = startKeeper();
+    await keeper.tick();
+    server.end('running');
+    await database.batches.setStatus(batchId(), ['running'], 'cancelled');
+    clock += 3_600_000;
+    await keeper.tick();
+    expect(server.batches[0]?.state).toBe('ending');
+    server.end('cancelled');
+    clock += 3_600_000;
+    await keeper.tick();
+    const done = await generations();
+    // Gemini gives nothing of a batch that was cancelled.
+    const kept = kind === 'google' ? 'cancelled' : 'succeeded';
+    expect(done.map(({ status }) => status)).toEqual([kept, 'cancelled', 'cancelled', 'cancelled']);
+    expect(await ledgerRows()).toHaveLength(kind === 'google' ? 0 : 1);
+    expect((await database.batches.find(batchId()))?.endedAt).toBeDefined();
+  });
+
+  test('a prompt that no vendor can be asked costs the others nothing', async () => {
+    await storeBatch([
+      toItem(0),
+      { id: 'empty', messages: [{ role: 'user', content: [{ type: 'text', text: ' \n' }] }] },
+      toItem(2),
+    ]);
+    const keeper = startKeeper();
+    await drive(keeper, async () => {
+      toVendorsEnd();
+      return (await statusOf()) !== 'running';
+    });
+    const done = await generations();
+    expect(done.map(({ status }) => status)).toEqual(['succeeded', 'failed', 'succeeded']);
+    expect(done[1]?.error?.code).toBe('invalid_request');
+    expect(await ledgerRows()).toHaveLength(2);
+  });
+
+  test('a bad key fails what was submitted with it, and says so', async () => {
+    await storeBatch(2);
+    const wire = { error: { message: 'bad key', type: 'authentication_error', code: 'invalid_api_key' } };
+    server.refuse = () => ({ status: 401, body: wire });
+    const keeper = startKeeper();
+    await drive(keeper);
+    expect((await generations()).map(({ error }) => error?.code)).toEqual(['authentication', 'authentication']);
+    expect(await ledgerRows()).toEqual([]);
+  });
+
+  test('a vendor that does not tell which batches it has is not asked for ever; what was sent may be billed', async () => {
+    await storeBatch(2);
+    server.losesAnswer = true;
+    const keeper = startKeeper();
+    await keeper.tick();
+    expect(server.batches).toHaveLength(1);
+    const error = { type: 'not_found_error', message: 'no such page', code: 'not_found', status: 'NOT_FOUND' };
+    server.refuse = (method) => (method === 'GET' ? { status: 404, body: { type: 'error', error } } : undefined);
+    await drive(keeper);
+    expect(server.batches).toHaveLength(1);
+    expect((await generations()).map((one) => [one.status, one.error?.code])).toEqual(
+      Array(2).fill(['failed', 'outcome_unknown']),
+    );
+    expect((await ledgerRows()).map(({ status, costNanoUsd }) => [status, costNanoUsd])).toEqual(
+      Array(2).fill(['outcome_unknown', null]),
+    );
+  });
+
+  // What follows has nothing to do with the vendor.
+  if (kind !== 'openai') return;
+
+  test('two workers share the work, and nothing is asked twice', async () => {
+    await storeBatch(40);
+    const [one, two] = [startKeeper({ maxRequests: 7 }), startKeeper({ maxRequests: 7 })];
+    await Promise.all([one.tick(), two.tick()]);
+    await Promise.all([one.tick(), two.tick()]);
+    const asked = server.batches.flatMap(({ requests }) => requests.map(({ body }) => JSON.stringify(body)));
+    expect(asked).toHaveLength(40);
+    expect(new Set(asked).size).toBe(40);
+    toVendorsEnd();
+    clock += 3_600_000;
+    await Promise.all([one.tick(), two.tick()]);
+    await drive(one);
+    expect(await ledgerRows()).toHaveLength(40);
+  });
+
+  test('a generation that was taken by a worker which then died is asked after all', async () => {
+    await storeBatch(3);
+    const [column] = await database.batches.columns(batchId());
+    if (column === undefined) throw new Error('no column');
+    const options = { limit: 2, maxBytes: 1e9, createId: () => `gen_${(requests += 1)}`, at: clock };
+    await database.batches.take(batchId(), column, options);
+    clock += 3_600_000;
+    const keeper = startKeeper();
+    await drive(keeper, async () => {
+      toVendorsEnd();
+      return (await statusOf()) !== 'running';
+    });
+    expect((await generations()).map(({ status }) => status)).toEqual(['succeeded', 'succeeded', 'succeeded']);
+  });
+
+  test('a vendor that is away is tried again until it is back', async () => {
+    await storeBatch(2);
+    server.refuse = () => ({ status: 503, body: { error: { message: 'busy', code: 'overloaded' } } });
+    const keeper = startKeeper();
+    for (let hours = 0; hours < 4; hours += 1) {
+      await keeper.tick();
+      clock += 3_600_000;
+    }
+    expect(await statusOf()).toBe('running');
+    server.refuse = undefined;
+    await drive(keeper, async () => {
+      toVendorsEnd();
+      return (await statusOf()) !== 'running';
+    });
+    expect((await generations()).map(({ status }) => status)).toEqual(['succeeded', 'succeeded']);
+  });
+
+  test('never more is submitted than the batch may cost; then it pauses, and says why', async () => {
+    await storeBatch(10, {}, { maxCostNanoUsd: 3_500, expectedNanoUsd: 1_000 });
+    const keepers = [startKeeper({ maxRequests: 2 }), startKeeper({ maxRequests: 2 })];
+    await Promise.all(keepers.map((keeper) => keeper.tick()));
+    expect(server.batches.flatMap(({ requests: own }) => own)).toHaveLength(3);
+    toVendorsEnd();
+    const [keeper] = keepers;
+    if (keeper === undefined) throw new Error('no keeper');
+    await drive(keeper);
+    expect(await statusOf()).toBe('paused');
+    expect((await database.batches.find(batchId()))?.pausedBecause).toMatch(/may cost \$0\.0000035 at most/);
+    expect(await ledgerRows()).toHaveLength(3);
+  });
+
+  test('what is submitted is held of budgets, and what it cost is spent; without room nothing is submitted', async () => {
+    // The counters are in a Redis, which goes by the time of day.
+    clock = Date.now();
+    const fixture = await createQueueFixture();
+    onTestFinished(() => fixture.close());
+    const withBudget = (name: string, limitUsd: number) => {
+      const given = { name, limitUsd, period: 'month' };
+      const configDir = createConfigWith({ providers: { budgets: [given] } });
+      const { catalog } = loadCatalog({ configDir, env: {}, now: () => clock });
+      const [budget] = catalog.budgets;
+      if (budget === undefined) throw new Error('no budget');
+      const { key, keepUntil } = toCounter(budget, clock);
+      const budgets = createBatchBudgets({
+        budgets: fixture.front.budgets,
+        catalog,
+        database: () => Promise.resolve(database),
+        now: () => clock,
+      });
+      const read = async () => {
+        const found = await fixture.front.budgets.reserve([
+          { key, keepUntil, limitNanoUsd: 1, seedNanoUsd: 0, holds: [] },
+        ]);
+        return found.state === 'held' ? found.counts[0] : undefined;
+      };
+      return { budgets, read };
+    };
+
+    const large = withBudget('large', 1_000);
+    await storeBatch(5);
+    const keeper = startKeeper({}, large.budgets);
+    await keeper.tick();
+    const before = await large.read();
+    expect(before?.heldNanoUsd).toBeGreaterThan(0);
+    toVendorsEnd();
+    clock += 3_600_000;
+    await keeper.tick();
+    expect(await statusOf()).toBe('completed');
+    expect(await large.read()).toEqual({
+      heldNanoUsd: 0,
+      spentNanoUsd: (before?.spentNanoUsd ?? 0) + ((await cost()) ?? 0),
+    });
+    expect(await cost()).toBeGreaterThan(0);
+
+    await database.batches.remove(batchId());
+    const submitted = server.batches.length;
+    const small = withBudget('small', 0.000_001);
+    await storeBatch(2);
+    await startKeeper({}, small.budgets).tick();
+    expect(server.batches).toHaveLength(submitted);
+    expect(await statusOf()).toBe('paused');
+    expect((await database.batches.find(batchId()))?.pausedBecause).toContain('The budget "small"');
+    expect((await small.read())?.heldNanoUsd).toBe(0);
+    expect((await generations()).map(({ status }) => status)).toEqual(['waiting', 'waiting']);
+  });
+});
