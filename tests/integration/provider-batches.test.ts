@@ -111,7 +111,7 @@ describe.each(setups)('batches at the vendor: %s, kept in %s', (kind, databaseKi
   async function storeBatch(
     items: number | BatchItem[],
     spec: Partial<BatchSpec> = {},
-    { maxCostNanoUsd, expectedNanoUsd = null }: { maxCostNanoUsd?: number; expectedNanoUsd?: number } = {},
+    { maxCostNanoUsd, expectedNanoUsd }: { maxCostNanoUsd?: number; expectedNanoUsd?: number } = {},
   ): Promise<void> {
     const list = typeof items === 'number' ? Array.from({ length: items }, (_, number) => toItem(number)) : items;
     const column = toColumn(0, { provider: kind, model: models[kind], lane: 'provider_batch' });
@@ -120,7 +120,7 @@ describe.each(setups)('batches at the vendor: %s, kept in %s', (kind, databaseKi
     await database.batches.start(
       batchId(),
       { items: list.length, estimatedNanoUsd: null, ...(maxCostNanoUsd !== undefined && { maxCostNanoUsd }) },
-      new Map([[0, expectedNanoUsd]]),
+      new Map([[0, expectedNanoUsd ?? null]]),
     );
   }
   const toItem = (number: number): BatchItem => ({
