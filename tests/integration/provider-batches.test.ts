@@ -120,7 +120,7 @@ describe.each(setups)('batches at the vendor: %s, kept in %s', (kind, databaseKi
     await database.batches.start(
       batchId(),
       { items: list.length, estimatedNanoUsd: null, ...(maxCostNanoUsd !== undefined && { maxCostNanoUsd }) },
-      new Map([[0, expectedNanoUsd]]),
+      new Map([[0, expectedNanoUsd ?? null]]),
     );
   }
   const toItem = (number: number): BatchItem => ({

@@ -86,6 +86,8 @@ test('STORE_CONTENT=off: soon after their end, prompts and answers are nowhere, 
     const refused = await client.call('generate', ask('saved', kept));
     expect(refused).toMatchObject({ isError: true, text: expect.stringContaining('STORE_CONTENT') });
   }
+  const batch = await client.call('start_batch', { prompts: [asked], models: ['mistral/mistral-small-latest'] });
+  expect(batch).toMatchObject({ isError: true, text: expect.stringContaining('STORE_CONTENT') });
   // Read once, by whoever comes back in time.
   const background = await client.call('generate', ask('behind', { background: true }));
   const jobId = background.structured.job_id as string;

@@ -67,24 +67,46 @@ Examples:
     .description('How a batch stands')
     .argument('<id>')
     .option(...json)
+    .addHelpText(
+      'after',
+      toExamples(
+        'status bat_0198c0de-0000-7000-8000-000000000003',
+        'status bat_0198c0de-0000-7000-8000-000000000003 --json',
+      ),
+    )
     .action(status);
   batch
     .command('watch')
     .description('Follow a batch to its end')
     .argument('<id>')
     .option(...json)
+    .addHelpText(
+      'after',
+      toExamples(
+        'watch bat_0198c0de-0000-7000-8000-000000000003',
+        'watch bat_0198c0de-0000-7000-8000-000000000003 --json',
+      ),
+    )
     .action(watch);
   batch
     .command('list')
     .description('Batches, newest first')
     .option('-n, --limit <count>', 'how many', parseCount(1), 20)
     .option('--json', 'print them as JSON')
+    .addHelpText('after', toExamples('list', 'list --limit 5 --json'))
     .action(list);
   batch
     .command('pause')
     .description('Ask nothing more until it is resumed; calls that run end')
     .argument('<id>')
     .option(...json)
+    .addHelpText(
+      'after',
+      toExamples(
+        'pause bat_0198c0de-0000-7000-8000-000000000003',
+        'pause bat_0198c0de-0000-7000-8000-000000000003 --json',
+      ),
+    )
     .action(pause);
   batch
     .command('resume')
@@ -92,18 +114,39 @@ Examples:
     .argument('<id>')
     .option('--max-cost <usd>', 'what it may cost from now on', parseNumber(0, 1e6))
     .option(...json)
+    .addHelpText(
+      'after',
+      toExamples(
+        'resume bat_0198c0de-0000-7000-8000-000000000003',
+        'resume bat_0198c0de-0000-7000-8000-000000000003 --max-cost 5',
+      ),
+    )
     .action(resume);
   batch
     .command('cancel')
     .description('End a batch: what waits is dropped, what runs aborted')
     .argument('<id>')
     .option(...json)
+    .addHelpText(
+      'after',
+      toExamples(
+        'cancel bat_0198c0de-0000-7000-8000-000000000003',
+        'cancel bat_0198c0de-0000-7000-8000-000000000003 --json',
+      ),
+    )
     .action(cancel);
   batch
     .command('retry')
     .description('Ask what failed again')
     .argument('<id>')
     .option(...json)
+    .addHelpText(
+      'after',
+      toExamples(
+        'retry bat_0198c0de-0000-7000-8000-000000000003',
+        'retry bat_0198c0de-0000-7000-8000-000000000003 --json',
+      ),
+    )
     .action(retry);
   batch
     .command('add-model')
@@ -112,7 +155,13 @@ Examples:
     .argument('<models>', 'models, separated by commas; model@batch: through its vendor’s batch API', parseList)
     .option('-y, --yes', 'whatever it is expected to cost')
     .option(...json)
-    .addHelpText('after', '\nExample:\n  $ aimm batch add-model bat_0198c0de-… mistral/mistral-small-latest\n')
+    .addHelpText(
+      'after',
+      toExamples(
+        'add-model bat_0198c0de-0000-7000-8000-000000000003 mistral/mistral-small-latest',
+        'add-model bat_0198c0de-0000-7000-8000-000000000003 openai/gpt-5-mini@batch --yes',
+      ),
+    )
     .action(addModels);
   batch
     .command('results')
@@ -122,11 +171,22 @@ Examples:
       new Option('-f, --format <format>', 'how').choices(['table', 'jsonl', 'csv', 'md', 'html']).default('table'),
     )
     .option('-o, --out <file>', 'write it to this file')
-    .addHelpText('after', '\nExample:\n  $ aimm batch results bat_0198c0de-… --format html --out report.html\n')
+    .option('--json', 'the same as --format jsonl')
+    .addHelpText(
+      'after',
+      toExamples(
+        'results bat_0198c0de-0000-7000-8000-000000000003',
+        'results bat_0198c0de-0000-7000-8000-000000000003 --format html --out report.html',
+      ),
+    )
     .action(results);
 }
 
 function gather(value: string, before: string[] = []): string[] {
   if (value.trim() === '') throw new InvalidArgumentError('expected an assertion such as "contains: x"');
   return [...before, value];
+}
+
+function toExamples(...lines: readonly string[]): string {
+  return `\nExamples:\n${lines.map((line) => `  $ aimm batch ${line}`).join('\n')}\n`;
 }

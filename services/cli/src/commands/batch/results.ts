@@ -7,7 +7,14 @@ import { withSession } from '../../session.ts';
 
 type Format = 'table' | 'jsonl' | 'csv' | 'md' | 'html';
 
-export async function results(id: string, { format, out }: { format: Format; out?: string }): Promise<void> {
+interface ResultsOptions {
+  format: Format;
+  json?: boolean;
+  out?: string;
+}
+
+export async function results(id: string, { format: named, json, out }: ResultsOptions): Promise<void> {
+  const format = json === true ? 'jsonl' : named;
   const { renderResults } = await import('@aimm/batch');
   await withSession(async ({ manager, caller }) => {
     const view = await manager.getBatch(caller, id);
