@@ -138,6 +138,24 @@ describe('the limits of a call', () => {
     expect((await asker.ask(await asker.lock(), [limit], 1_000)).state).toBe('fresh');
   });
 
+  test('give nothing back of what a long call reserved once the limit was unused, and all of it while it was not', async () => {
+    const perMinute = 600_000;
+    const asker = createAsker(redis);
+    const burst = toTokenBurst(perMinute);
+    const reserve = async (pauseMs: number) => {
+      const limit = scope({ tokensPerMinute: perMinute });
+      const long = await asker.lock();
+      await asker.ask(long, [limit], 3_000);
+      // The time that 3,000 tokens stand for is 300 ms.
+      await delay(pauseMs);
+      await asker.ask(await asker.lock(), [limit], burst - (pauseMs === 0 ? 3_000 : 0));
+      await asker.end(long, [limit], 0);
+      return asker.ask(await asker.lock(), [limit], 2_000);
+    };
+    expect((await reserve(350)).state).toBe('refused');
+    expect((await reserve(0)).state).toBe('fresh');
+  });
+
   test('settle a call once, however often its end is written', async () => {
     const limit = scope({ tokensPerMinute: 60_000 });
     const asker = createAsker(redis);

@@ -39,6 +39,10 @@ export const keysPerScope = 3;
  */
 export const admitLua = `
 local function integer(value) return string.format('%.0f', value) end
+local function instant()
+  local clock = redis.call('TIME')
+  return integer(clock[1] * 1000000 + clock[2])
+end
 local function admit(k, a, member, batch, tokens, gate)
   local clock = redis.call('TIME')
   local now = clock[1] * 1000000 + clock[2]
@@ -125,6 +129,10 @@ local function admit(k, a, member, batch, tokens, gate)
         latest = math.max(latest, tokensUntil)
         write[#write + 1] = 'tokens'
         write[#write + 1] = integer(tokensUntil)
+        if s.tokens == now then
+          write[#write + 1] = 'tokensSince'
+          write[#write + 1] = integer(now)
+        end
       end
       if #write > 0 then
         redis.call('HSET', s.limit, unpack(write))
@@ -188,12 +196,16 @@ export const settleLua = `${wakeUpLua}
 local function settle(job, k, a, member, actual, release)
   local reserved = redis.call('HGET', job, '${fields.reserved}')
   if reserved then redis.call('HDEL', job, '${fields.reserved}') end
+  local tokens, reservedAt = string.match(reserved or '', '^(%S+) ?(%d*)$')
   for i = 1, tonumber(ARGV[a]) do
     local at = a + (i - 1) * ${argumentsPerScope}
     local limit, leases, turns = KEYS[k + (i - 1) * 3], KEYS[k + (i - 1) * 3 + 1], KEYS[k + (i - 1) * 3 + 2]
     local perToken = tonumber(ARGV[at + 8])
     if reserved and actual ~= '' and perToken > 0 and redis.call('EXISTS', limit) == 1 then
-      local corrected = math.floor((tonumber(actual) - tonumber(reserved)) * perToken + 0.5)
+      local corrected = math.floor((tonumber(actual) - tonumber(tokens)) * perToken + 0.5)
+      -- Since then the limit was unused: the time that was reserved too much has passed, and is nobody's to have.
+      local since = tonumber(redis.call('HGET', limit, 'tokensSince') or 0)
+      if corrected < 0 and reservedAt ~= '' and since > tonumber(reservedAt) then corrected = 0 end
       if corrected ~= 0 then redis.call('HINCRBY', limit, 'tokens', string.format('%.0f', corrected)) end
     end
     if release and tonumber(ARGV[at + 5]) > 0 and redis.call('ZREM', leases, member) == 1 then
