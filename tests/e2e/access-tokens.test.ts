@@ -106,13 +106,17 @@ test('the use of a token is shown, to the minute', async () => {
   const mcp = await connect(await createToken('seen', 'read'));
   await mcp.call('list_models', {});
   await expect
-    .poll(async () => {
-      const tokens = JSON.parse((await aimm('tokens', 'list', '--json')).out) as {
-        name: string;
-        lastUsedAt?: number;
-      }[];
-      return tokens.find(({ name }) => name === 'seen')?.lastUsedAt;
-    })
+    .poll(
+      async () => {
+        // As often as the command starts.
+        const tokens = JSON.parse((await aimm('tokens', 'list', '--json')).out) as {
+          name: string;
+          lastUsedAt?: number;
+        }[];
+        return tokens.find(({ name }) => name === 'seen')?.lastUsedAt;
+      },
+      { timeout: 15_000 },
+    )
     .toBeGreaterThan(Date.now() - 120_000);
 });
 

@@ -224,7 +224,7 @@ describe.each(mixedFaces)('jobs, over $transport in $era:', (face) => {
       for (const tool of ['get_job', 'cancel_job']) {
         const { isError, text } = await mcp.call(tool, { job_id: id });
         expect(isError).toBe(true);
-        expect(text).toContain(`There is no job "${id}".`);
+        expect(text).toContain(`There is no ${id.startsWith('bat_') ? 'batch' : 'job'} "${id}".`);
         expect(text).toContain('(error: invalid_request)');
       }
     }
