@@ -35,7 +35,7 @@ const look = async (id: string) => (await client.call('get_job', { job_id: id, l
 
 test('a batch is asked of two vendors’ batch APIs and of a queue, with one form of results, at the price of each', async () => {
   const started = await start(ways);
-  expect(started.isError, started.text).toBe(false);
+  expect(started).toMatchObject({ isError: false });
   await expect.poll(() => anthropic.batches.length, soon).toBe(1);
   anthropic.end('ended');
   const { job_id: id } = started.structured;

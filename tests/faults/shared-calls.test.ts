@@ -64,7 +64,12 @@ test('a call that was announced and never queued, as its front died over it, is 
   const stack = await createFaultStack();
   await stack.startWorker();
   const logger = await createLogger({ name: 'front', level: 'silent', format: 'json' });
-  const dying = openFrontQueue({ redisUrl: stack.redis.url, frontId: randomUUID(), providers: () => ['mistral'], logger });
+  const dying = openFrontQueue({
+    redisUrl: stack.redis.url,
+    frontId: randomUUID(),
+    providers: () => ['mistral'],
+    logger,
+  });
   onTestFinished(() => dying.close());
   const front = await stack.openFront();
   // What is asked decides the slot: it is read off a request that went well.

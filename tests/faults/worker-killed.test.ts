@@ -60,7 +60,12 @@ test('a request that must not be paid for twice fails with outcome_unknown inste
   holdFirstCalls(stack);
   const first = await stack.startWorker();
   const logger = await createLogger({ name: 'front', level: 'silent', format: 'json' });
-  const queue = openFrontQueue({ redisUrl: stack.redis.url, frontId: randomUUID(), providers: () => ['mistral'], logger });
+  const queue = openFrontQueue({
+    redisUrl: stack.redis.url,
+    frontId: randomUUID(),
+    providers: () => ['mistral'],
+    logger,
+  });
   onTestFinished(() => queue.close());
 
   const prompt = stack.createPrompt('never twice');

@@ -35,7 +35,12 @@ test('beside a batch of ten thousand an interactive request waits no longer than
   const stack = await createFaultStack({ env: { MISTRAL_CONCURRENCY: '10' } });
   const [front] = await Promise.all([stack.openFront(), stack.startWorker()]);
   const logger = await createLogger({ name: 'test', level: 'silent', format: 'json' });
-  const queue = openFrontQueue({ redisUrl: stack.redis.url, frontId: randomUUID(), providers: () => ['mistral'], logger });
+  const queue = openFrontQueue({
+    redisUrl: stack.redis.url,
+    frontId: randomUUID(),
+    providers: () => ['mistral'],
+    logger,
+  });
   onTestFinished(() => queue.close());
   const { upstream } = stack;
   upstream.behave(async (call, tools) => {

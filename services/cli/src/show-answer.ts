@@ -70,6 +70,7 @@ export function createAnswerDisplay({ stdout, stderr }: AnswerStreams = process)
           if (shown === '' && stderr.isTTY === true) note('Thinking');
           break;
         case 'model_finished':
+        case 'batch':
           break;
       }
     },
