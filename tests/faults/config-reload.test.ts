@@ -24,7 +24,9 @@ async function change(stack: FaultStack, edit: (file: ProvidersContent) => void)
 
 const mistral = { kind: 'mistral', apiKeyVariables: ['MISTRAL_API_KEY'], attempts: 1 };
 
-describe.each([1, 2])('%i worker processes', (workers) => {
+const isLong = process.env['FAULT_ROUNDS'] !== undefined;
+
+describe.each(isLong ? [1, 2] : [2])('%i worker processes', (workers) => {
   test('run as many calls at once as the file says now: of a provider, a model and a client, raised and lowered while jobs run', async () => {
     const limit = (calls: number) => (file: ProvidersContent) => {
       for (const provider of file.providers) {

@@ -101,11 +101,12 @@ test('a key that the vendor refuses is set aside, and the next one answers at on
 });
 
 test('a quota that is used up sets its key aside, and the last key’s failure is the answer', async () => {
-  const { stack, store } = await createKeyStack();
+  const { stack, store, health } = await createKeyStack();
   await store('empty', 'key-empty');
   await store('empty too', 'key-empty-too');
   const [front] = await Promise.all([stack.openFront(), stack.startWorker()]);
   refuse(stack, ['key-empty', 'key-empty-too'], 402, { message: 'Payment required' });
+  await expect.poll(async () => (await health(front)).keys?.length, quick).toBe(2);
   const { result } = await stack.generate(front, 'refused');
   await expect(result).rejects.toMatchObject({ code: 'quota_exceeded' });
   expect(usedKeys(stack)).toEqual(['key-empty', 'key-empty-too']);

@@ -4,20 +4,25 @@ import { createFaultStack } from '../support/fault-stack.ts';
 import { expectInvariants } from '../support/invariants.ts';
 import { type Behaviour, echo } from '../support/upstream.ts';
 
-/** A stack that answers each prompt's calls with these behaviours in turn, the last again and again. */
+/** A stack that answers each prompt's calls with these behaviours in turn, the last again and again; by its name where they differ. */
 async function createBrokenStack(
-  turns: readonly Behaviour[],
+  turns: readonly Behaviour[] | Readonly<Record<string, readonly Behaviour[]>>,
   provider: { attempts?: number; idleTimeoutMs?: number } = {},
 ) {
-  const stack = await createFaultStack({ provider });
+  // Failures of many kinds at once would set the provider aside, which is not what is asked here.
+  const stack = await createFaultStack({ provider: { ...provider, cooldown: false } });
   const { upstream } = stack;
   const [front] = await Promise.all([stack.openFront(), stack.startWorker()]);
+  const turnsOf = (prompt: string) =>
+    isList(turns) ? turns : (Object.entries(turns).find(([name]) => prompt.includes(`"${name}"`))?.[1] ?? []);
   upstream.behave((call, tools) => {
     const earlier = upstream.calls.filter(({ prompt }) => prompt === call.prompt).length - 1;
-    return turns[Math.min(earlier, turns.length - 1)]?.(call, tools);
+    const own = turnsOf(call.prompt);
+    return own[Math.min(earlier, own.length - 1)]?.(call, tools);
   });
   return { stack, front };
 }
+const isList = (turns: unknown): turns is readonly Behaviour[] => Array.isArray(turns);
 
 const truncate: Behaviour = (_call, { write, response }) => {
   write('half an answer');
@@ -42,39 +47,51 @@ const askToWait: Behaviour = (_call, { fail }) => fail(429, { message: 'slow dow
 const half = { status: 'partial', estimated: true, inputTokens: expect.any(Number), outputTokens: expect.any(Number) };
 const whole = { status: 'succeeded', estimated: false, inputTokens: 10, outputTokens: 5 };
 
-test.each([
-  { name: 'cut off in the middle', turn: truncate, errorCode: 'network' },
-  { name: 'reset in the middle', turn: reset, errorCode: 'network' },
-  { name: 'silent in the middle', turn: stall, errorCode: 'timeout' },
-  { name: 'garbage from the middle on', turn: garbage, errorCode: expect.stringMatching(/network|server_error/) },
-])(
-  'an answer that is $name is asked for again where it may begin again, and what came is in the ledger as partial',
-  async ({ turn, errorCode }) => {
-    const { stack, front } = await createBrokenStack([turn, echo], { idleTimeoutMs: 700 });
-    const asked = await stack.generate(front, 'breaks once', { allowRestart: true }, { stream: true });
+const inTheMiddle = [
+  { name: 'cut off', turn: truncate, errorCode: 'network' },
+  { name: 'reset', turn: reset, errorCode: 'network' },
+  { name: 'silent', turn: stall, errorCode: 'timeout' },
+  { name: 'garbage', turn: garbage, errorCode: expect.stringMatching(/network|server_error/) },
+];
+const byName = (turnsOf: (turn: Behaviour) => Behaviour[], kinds: readonly { name: string; turn: Behaviour }[]) =>
+  Object.fromEntries(kinds.map(({ name, turn }) => [name, turnsOf(turn)]));
+
+test('an answer that is cut off, reset, silent or garbage from the middle on is asked for again where it may begin again, and what came is in the ledger as partial', async () => {
+  const turns = byName((turn) => [turn, echo], inTheMiddle);
+  const { stack, front } = await createBrokenStack(turns, { idleTimeoutMs: 700 });
+  const ends = inTheMiddle.map(async ({ name, errorCode }) => {
+    const asked = await stack.generate(front, `"${name}"`, { allowRestart: true }, { stream: true });
     expect(await asked.result).toMatchObject({ text: `echo: ${asked.prompt}`, calls: 2 });
     const kinds = asked.events.map(({ type }) => type).filter((type) => type !== 'queued');
-    expect(kinds.slice(0, 5)).toEqual(['started', 'text', 'reset', 'waiting', 'started']);
+    expect([name, ...kinds.slice(0, 5)]).toEqual([name, 'started', 'text', 'reset', 'waiting', 'started']);
     expect(asked.events.find(({ type }) => type === 'waiting')).toMatchObject({ why: 'retry' });
-    const rows = await expectInvariants(stack);
-    expect(rows.get(asked.requestId)).toMatchObject([{ ...half, errorCode }, whole]);
-  },
-);
-
-test.each([
-  { name: 'cut off in the middle', turn: truncate, code: 'network' },
-  { name: 'reset in the middle', turn: reset, code: 'network' },
-  { name: 'silent in the middle', turn: stall, code: 'timeout' },
-])('an answer that is $name after its client was shown text is not asked for again', async ({ turn, code }) => {
-  const { stack, front } = await createBrokenStack([turn, echo], { idleTimeoutMs: 700 });
-  const asked = await stack.generate(front, 'breaks before its reader', {}, { stream: true });
-  await expect(asked.result).rejects.toMatchObject({ code, hint: expect.stringContaining('allow_restart') });
-  expect(asked.heard).toBe('half an answer');
-  expect(asked.events.filter(({ type }) => type === 'reset')).toEqual([]);
-  const view = await front.getJob(caller, asked.requestId);
-  expect(view).toMatchObject({ status: 'failed', partialText: 'half an answer', error: { code } });
+    return { name, requestId: asked.requestId, errorCode };
+  });
+  const ended = await Promise.all(ends);
   const rows = await expectInvariants(stack);
-  expect(rows.get(asked.requestId)).toMatchObject([{ ...half, errorCode: code }]);
+  for (const { requestId, errorCode } of ended)
+    expect(rows.get(requestId)).toMatchObject([{ ...half, errorCode }, whole]);
+});
+
+test('an answer that breaks in the middle after its client was shown text is not asked for again', async () => {
+  const kindsOfBreak = inTheMiddle.slice(0, 3);
+  const turns = byName((turn) => [turn, echo], kindsOfBreak);
+  const { stack, front } = await createBrokenStack(turns, { idleTimeoutMs: 700 });
+  const ends = kindsOfBreak.map(async ({ name, errorCode }) => {
+    const asked = await stack.generate(front, `"${name}"`, {}, { stream: true });
+    await expect(asked.result).rejects.toMatchObject({
+      code: errorCode,
+      hint: expect.stringContaining('allow_restart'),
+    });
+    expect(asked.heard).toBe('half an answer');
+    expect(asked.events.filter(({ type }) => type === 'reset')).toEqual([]);
+    const view = await front.getJob(caller, asked.requestId);
+    expect(view).toMatchObject({ status: 'failed', partialText: 'half an answer', error: { code: errorCode } });
+    return { requestId: asked.requestId, errorCode };
+  });
+  const ended = await Promise.all(ends);
+  const rows = await expectInvariants(stack);
+  for (const { requestId, errorCode } of ended) expect(rows.get(requestId)).toMatchObject([{ ...half, errorCode }]);
 });
 
 test('a request that names another model goes on with it, though text was shown', async () => {
@@ -86,25 +103,24 @@ test('a request that names another model goes on with it, though text was shown'
   expect(kinds.slice(0, 4)).toEqual(['started', 'text', 'reset', 'started']);
 });
 
-test.each([
-  { name: 'cut off', turn: truncate, code: 'network', row: half },
-  {
-    name: 'reset before it begins',
-    turn: refuseConnection,
-    code: 'network',
-    row: { status: 'failed', estimated: false },
-  },
-  { name: 'a 500', turn: fail500, code: 'server_error', row: { status: 'failed', estimated: false } },
-  { name: 'silent in the middle', turn: stall, code: 'timeout', row: half },
-])('an answer that is $name every time fails after the configured attempts', async ({ turn, code, row }) => {
-  const { stack, front } = await createBrokenStack([turn], { attempts: 2, idleTimeoutMs: 700 });
-  const asked = await stack.generate(front, 'breaks twice');
-  await expect(asked.result).rejects.toMatchObject({ code, provider: 'mistral' });
+test('an answer that breaks every time fails after the configured attempts', async () => {
+  const unseen = { status: 'failed', estimated: false };
+  const kinds = [
+    { name: 'cut off', turn: truncate, code: 'network', row: half },
+    { name: 'reset before it begins', turn: refuseConnection, code: 'network', row: unseen },
+    { name: 'a 500', turn: fail500, code: 'server_error', row: unseen },
+    { name: 'silent', turn: stall, code: 'timeout', row: half },
+  ];
+  const turns = byName((turn) => [turn], kinds);
+  const { stack, front } = await createBrokenStack(turns, { attempts: 2, idleTimeoutMs: 700 });
+  const ends = kinds.map(async ({ name, code, row }) => {
+    const asked = await stack.generate(front, `"${name}"`);
+    await expect(asked.result).rejects.toMatchObject({ code, provider: 'mistral' });
+    return { requestId: asked.requestId, row: { ...row, errorCode: code } };
+  });
+  const ended = await Promise.all(ends);
   const rows = await expectInvariants(stack);
-  expect(rows.get(asked.requestId)).toMatchObject([
-    { ...row, errorCode: code },
-    { ...row, errorCode: code },
-  ]);
+  for (const { requestId, row } of ended) expect(rows.get(requestId)).toMatchObject([row, row]);
 });
 
 test('a 500 is followed by another attempt', async () => {

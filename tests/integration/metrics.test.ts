@@ -61,6 +61,9 @@ test('one scrape tells what all workers and fronts did, the killed one too, and 
     await stack.generate(front, 'a model that no catalog knows', { model: 'mistral/brand-new' })
   ).result;
   await expect.poll(async () => sumOf(await dashboard.scrape(), 'aimm_calls_total'), patience).toBe(8);
+  // Rows are counted when they are written: what a worker counts just before it is killed is lost.
+  const written = async () => sumOf(await dashboard.scrape(), 'aimm_ledger_rows_total', { result: 'written' });
+  await expect.poll(written, patience).toBe(8);
 
   const killed = await stack.generate(front, 'killed', known);
   await upstream.arrived(9);

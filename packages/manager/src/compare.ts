@@ -100,7 +100,7 @@ export async function compare(
     .then((outcome) => unwrap(outcome, (value) => ComparisonResult.parse(value)))
     .finally(detach);
   result.catch(() => undefined);
-  return { requestId, models: names, result, partialText: () => '' };
+  return { requestId, models: names, result };
 
   function followPart(generation: GeneratePayload) {
     const { provider, request } = generation;

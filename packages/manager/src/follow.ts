@@ -10,7 +10,6 @@ export interface Followed {
   outcome: Promise<Outcome>;
   /** Nobody is to wait: it was not queued. */
   stop(): void;
-  text(): string;
   /** The job is durable: look after it from now on. */
   added(): void;
 }
@@ -134,7 +133,6 @@ export function follow({ queue, catalog, now, logger }: Resources, options: Foll
   return {
     outcome: waiter.outcome,
     stop: () => waiter.stop(),
-    text: () => text,
     added() {
       waiter.added();
       if (needsPosition) look();

@@ -113,7 +113,7 @@ async function enqueue(
     resources.cachedRows.record(toCachedRow(payload, entered.result, now()));
     const own = toOwnAnswer(payload, toSharedResult(entered.result, requestId), now());
     const answer = await recordTurn(resources, payload, own);
-    return { ...accepted, result: Promise.resolve(answer), partialText: () => answer.text };
+    return { ...accepted, result: Promise.resolve(answer) };
   }
   followed.added();
   choice.added();
@@ -131,7 +131,7 @@ async function enqueue(
     .finally(detach);
   // Whoever drops the promise finds the answer by its id: a rejection nobody waits for must not end the process.
   result.catch(() => undefined);
-  return { ...accepted, result, partialText: () => followed.text() };
+  return { ...accepted, result };
 }
 
 /** A model that takes the whole conversation where one is to be chosen; where none does, one for what is asked now. */

@@ -6,6 +6,7 @@ import { cancelBatch } from './batch/control-batch.ts';
 import { cancelComparison, cancelGeneration } from './cancel-job.ts';
 import { giveUpWaiting } from './give-up-waiting.ts';
 import type { AskOptions, Caller, JobOptions, JobView } from './manager.ts';
+import { recallEnd } from './recall-end.ts';
 import type { Resources } from './resources.ts';
 import { toWaitView } from './wait.ts';
 
@@ -77,6 +78,8 @@ async function readView(resources: Resources, record: RequestRecord, looks = 1):
     return readView(resources, after);
   }
   if (record.kind === 'generation') {
+    const recalled = state.status === 'missing' ? await recallEnd(resources, record.requestId) : undefined;
+    if (recalled !== undefined) return { ...base, status: recalled };
     const { requestsPerMinute } = resources.catalog.findProvider(record.queue) ?? {};
     const wait = toWaitView(state, requestsPerMinute, resources.now());
     return { ...base, ...toStatus(state), ...(wait !== undefined && { wait }), ...toGeneration(state, record) };
@@ -90,7 +93,8 @@ async function readView(resources: Resources, record: RequestRecord, looks = 1):
     }),
   );
   const begun = children.some(({ status }) => status !== 'queued');
-  const status = toStatus(state);
+  const isRecalled = state.status === 'missing' && children.some((child) => child.status === 'succeeded');
+  const status = isRecalled ? { status: 'succeeded' as const } : toStatus(state);
   return {
     ...base,
     ...status,
@@ -108,7 +112,7 @@ function isOverdue({ kind, startBy }: RequestRecord, { status }: JobState, now: 
 function toStatus(state: JobState): Pick<JobView, 'status' | 'position' | 'partialText' | 'error'> {
   if (state.status === 'missing') {
     const error = new ModelManagerError('outcome_unknown', 'The queue does not hold this job any more.', {
-      hint: 'Finished jobs are kept for 24 hours; usage shows the calls that were made.',
+      hint: 'Finished jobs are kept for 24 hours, at most the last 5,000 of a provider; usage shows the calls that were made.',
     });
     return { status: 'failed', error: error.toShape() };
   }

@@ -144,8 +144,6 @@ export interface Accepted<T> {
   conversationId?: string | undefined;
   /** Settles when the request ends. Rejects with ModelManagerError. A dropped promise loses nothing: read the job by id. */
   result: Promise<T>;
-  /** Text so far, for an answer given before the end. */
-  partialText(): string;
 }
 
 /** `cursor`, `limit`: of a batch's results. */

@@ -65,7 +65,7 @@ it('hands back what has finished so far before the client gives up', async () =>
   const manager = createFakeManager({
     compare: async (_caller, { models }, options) => {
       options?.onProgress?.({ ...finished, result: answer });
-      return { requestId: comparisonId, models, result: new Promise(() => undefined), partialText: () => '' };
+      return { requestId: comparisonId, models, result: new Promise(() => undefined) };
     },
   });
   const client = await connect(manager, { timing: { handBackMs: 10 } });

@@ -69,7 +69,7 @@ export const compareModels = defineTool({
     const ending = await waitForEnd(accepted, context);
     if (ending.done) return { text: formatComparison(ending.value), structured: toComparisonOutput(ending.value) };
     return {
-      text: formatHandBack(accepted.requestId, accepted.partialText()),
+      text: formatHandBack(accepted.requestId, ''),
       structured: toPartialOutput(accepted, finished, started() ? 'running' : 'queued'),
     };
   },

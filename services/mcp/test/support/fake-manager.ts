@@ -64,7 +64,7 @@ export function createFakeManager(overrides: Partial<Manager> = {}): FakeManager
       succeed: resolve,
       fail: reject,
     });
-    return Promise.resolve({ ...rest, result: promise, partialText: () => fake.partialText });
+    return Promise.resolve({ ...rest, result: promise });
   };
   const record = (method: string, ...args: unknown[]) => void calls.push({ method, args });
 
@@ -203,7 +203,6 @@ export function createReadyManager(overrides: Partial<Manager> = {}): FakeManage
         requestId: generationId,
         models: ['openai/gpt-5-mini'],
         result: Promise.resolve(answer),
-        partialText: () => '',
       };
     },
     async compare(...[caller, ask]: Parameters<Manager['compare']>): ReturnType<Manager['compare']> {
@@ -212,7 +211,6 @@ export function createReadyManager(overrides: Partial<Manager> = {}): FakeManage
         requestId: comparisonId,
         models: ask.models,
         result: Promise.resolve(comparison),
-        partialText: () => '',
       };
     },
     ...overrides,
