@@ -30,6 +30,7 @@ describe.each(faces)('a client of version $era over $transport', (face) => {
     expect(tools.map(({ name }) => name)).toEqual([
       'generate',
       'compare_models',
+      'start_batch',
       'list_models',
       'get_model_info',
       'estimate_cost',

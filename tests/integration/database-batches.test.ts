@@ -29,12 +29,12 @@ describe.each(databaseKinds)('batches on %s', (kind) => {
     expect((await take('bat_a', 0, 10)).items).toEqual([]);
     expect(await batches.list({ limit: 10 })).toEqual([]);
     expect(await batches.listLive(clock)).toEqual([]);
-    await batches.start('bat_a', { items: 2, estimatedNanoUsd: null, maxCostNanoUsd: 7 }, new Map([[0, 12]]));
+    await batches.start('bat_a', { items: 2, estimatedNanoUsd: null, maxCostNanoUsd: 70 }, new Map([[0, 12]]));
     expect(await batches.find('bat_a')).toMatchObject({
       status: 'running',
       items: 2,
       estimatedNanoUsd: null,
-      maxCostNanoUsd: 7,
+      maxCostNanoUsd: 70,
     });
     expect((await columnsOf('bat_a'))[0]?.template.expectedNanoUsd).toBe(12);
     expect((await take('bat_a', 0, 10)).items).toEqual([0, 1]);

@@ -90,7 +90,10 @@ export function createBatchSubmissions(client: Client, now: () => number): Submi
 
     async claim(owner, providers, leaseUntil) {
       if (providers.length === 0) return undefined;
-      const free = sql`status <> 'ended' AND next_at <= ${at()} AND lease_until <= ${at()}`;
+      // A cancel is not left waiting for the next look; one that failed is.
+      const isCancelled = sql`status = 'submitted' AND cancelled_at IS NULL AND problem IS NULL
+        AND batch_id IN (SELECT id FROM batches WHERE status = 'cancelled')`;
+      const free = sql`status <> 'ended' AND (next_at <= ${at()} OR (${isCancelled})) AND lease_until <= ${at()}`;
       const [row] = await client.$queryRaw<Row[]>(sql`
         UPDATE batch_submissions SET owner = ${owner}, lease_until = ${raw(String(Math.round(leaseUntil)))}
         WHERE ${free} AND id = (

@@ -64,7 +64,7 @@ export interface SubmissionRepository {
   listOpen(providers: readonly string[]): Promise<Omit<StoredSubmission, 'requests'>[]>;
   /** The ids of requests that open submissions of the batch hold. */
   heldRequests(batchId: string): Promise<Set<string>>;
-  /** The one that is due longest, for this owner alone until `leaseUntil`; undefined where none is due. */
+  /** The one that is due longest, or is to be cancelled at the vendor; for this owner alone until `leaseUntil`; undefined where none is due. */
   claim(owner: string, providers: readonly string[], leaseUntil: number): Promise<StoredSubmission | undefined>;
   /** Holds on to it; false where somebody else has it by now. */
   renew(id: string, owner: string, leaseUntil: number): Promise<boolean>;

@@ -1,3 +1,4 @@
+import { batchApiKinds } from '@aimm/contracts';
 import { LLMock } from '@copilotkit/aimock';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type ModelProvider, type ProviderKind, providerKinds } from '../src/index.ts';
@@ -24,6 +25,10 @@ describe.each(kinds)('%s against aimock', (kind) => {
   beforeEach(() => {
     mock.clearChaos();
     provider = createTestProvider(kind, mock.url);
+  });
+
+  test('has a batch API where that is told of its kind', () => {
+    expect(provider.batches !== undefined).toBe(batchApiKinds.includes(kind));
   });
 
   test('generates', async () => {
