@@ -17,6 +17,7 @@ describe.each(eras)('lists in version %s', (era) => {
       [
         "generate [openWorldHint] prompt messages model system max_output_tokens temperature top_p stop seed response_format reasoning_effort images tools tool_choice conversation_id save_conversation history route fallbacks cache background max_wait_seconds timeout_seconds tags allow_restart top_k presence_penalty frequency_penalty service_tier user prompt_cache",
         "compare_models [openWorldHint] prompt messages models system max_output_tokens temperature top_p stop seed response_format reasoning_effort images tools tool_choice judge criteria background max_wait_seconds timeout_seconds tags top_k presence_penalty frequency_penalty service_tier user prompt_cache",
+        "start_batch [openWorldHint] prompts items file template models system max_output_tokens temperature top_p stop seed response_format reasoning_effort assertions judge criteria judge_mode max_cost_usd name lane wait_seconds timeout_seconds tags",
         "list_models [readOnlyHint idempotentHint openWorldHint] provider capability search refresh",
         "get_model_info [readOnlyHint idempotentHint] model",
         "estimate_cost [readOnlyHint idempotentHint] prompt messages models max_output_tokens",
@@ -30,7 +31,6 @@ describe.each(eras)('lists in version %s', (era) => {
         "delete_conversation [destructiveHint idempotentHint] conversation_id",
         "get_preferences [readOnlyHint idempotentHint] ",
         "set_preference [destructiveHint idempotentHint] name model system max_output_tokens temperature top_p stop seed reasoning_effort client top_k presence_penalty frequency_penalty service_tier prompt_cache",
-        "start_batch [openWorldHint] prompts items file template models system max_output_tokens temperature top_p stop seed response_format reasoning_effort assertions judge criteria judge_mode max_cost_usd name lane wait_seconds timeout_seconds tags",
       ]
     `);
   });

@@ -20,6 +20,7 @@ import { startBatch } from './start-batch.ts';
 export const tools: readonly Tool[] = [
   generate,
   compareModels,
+  startBatch,
   listModels,
   getModelInfo,
   estimateCost,
@@ -33,5 +34,4 @@ export const tools: readonly Tool[] = [
   deleteConversation,
   getPreferences,
   setPreference,
-  startBatch,
 ];
