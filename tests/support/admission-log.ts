@@ -30,7 +30,7 @@ export async function watchAdmissions(redis: Redis): Promise<AdmissionLog> {
     const jobId = key.slice(key.lastIndexOf(':') + 1);
     switch (name.toLowerCase()) {
       case 'hset':
-        if (rest[0] === 'aimm:reserved') reservedBy.set(jobId, Number(rest[1]));
+        if (rest[0] === 'aimm:reserved') reservedBy.set(jobId, Number.parseInt(rest[1] ?? '', 10));
         return;
       case 'hdel': {
         const call = byJob.get(jobId);
