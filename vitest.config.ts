@@ -1,6 +1,7 @@
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
+import { chooseFaults } from './tests/support/choose-faults.ts';
 
 if (Number(process.versions.node.split('.')[0]) < 22) {
   throw new Error(`run the tests through npm, which brings Node 24; this is Node ${process.version}`);
@@ -44,7 +45,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'faults',
-          include: ['tests/faults/**/*.test.ts'],
+          include: chooseFaults(),
           globalSetup: ['tests/support/global-setup.ts'],
           ...slow,
         },
