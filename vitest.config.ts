@@ -22,7 +22,11 @@ export default defineConfig({
       reporter: ['text-summary', 'lcov'],
     },
     projects: [
-      { extends: true, test: { name: 'unit', include: ['{packages,services}/*/test/**/*.test.ts'] } },
+      // They leave nothing behind: what one file has loaded is there for the next.
+      {
+        extends: true,
+        test: { name: 'unit', include: ['{packages,services}/*/test/**/*.test.ts'], isolate: false },
+      },
       {
         extends: true,
         test: {

@@ -50,6 +50,7 @@ const allowed: Record<string, string[]> = {
   generate: [
     'generate',
     'compare_models',
+    'start_batch',
     'list_models',
     'get_model_info',
     'estimate_cost',
@@ -61,7 +62,6 @@ const allowed: Record<string, string[]> = {
     'delete_conversation',
     'get_preferences',
     'set_preference',
-    'start_batch',
   ],
   read: [
     'list_models',
