@@ -14,7 +14,7 @@ export async function recallEnd(
 ): Promise<Extract<RequestStatus, 'succeeded' | 'cancelled'> | undefined> {
   try {
     const rows = await askLedger(database, answerWithinMs, (ledger) => ledger.findByRequest(requestId));
-    const last = rows.toSorted((a, b) => a.callNumber - b.callNumber).at(-1)?.status;
+    const last = rows.at(-1)?.status;
     return last === 'succeeded' || last === 'cancelled' ? last : undefined;
   } catch (error) {
     logger.debug({ err: error, requestId }, 'The ledger does not say how a request ended');

@@ -41,11 +41,10 @@ export const admitLua = `
 local function integer(value) return string.format('%.0f', value) end
 local function instant()
   local clock = redis.call('TIME')
-  return integer(clock[1] * 1000000 + clock[2])
+  return clock[1] * 1000000 + clock[2]
 end
 local function admit(k, a, member, batch, tokens, gate)
-  local clock = redis.call('TIME')
-  local now = clock[1] * 1000000 + clock[2]
+  local now = instant()
   local nowMs = math.floor(now / 1000)
   local count = tonumber(ARGV[a])
   local states = {}

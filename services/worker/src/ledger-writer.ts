@@ -1,8 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { type LedgerRow, ModelManagerError } from '@aimm/contracts';
+import type { LedgerRow } from '@aimm/contracts';
 import type { Database } from '@aimm/database';
 import type { Producer } from '@aimm/queue';
 import type { Logger } from '@aimm/runtime';
+import { askDatabase } from './ask-database.ts';
 import type { UsageSpool } from './usage-spool.ts';
 
 /**
@@ -59,23 +60,14 @@ export function createLedgerWriter({
   let hasSpooled = true;
 
   const recordNow = async (rows: readonly LedgerRow[]) => {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(
-        () => reject(new ModelManagerError('unavailable', 'The database did not answer in time.')),
-        patienceMs,
-      );
-    });
     try {
-      const written = await Promise.race([database().then(({ ledger }) => ledger.record(rows)), late]);
+      const written = await askDatabase(database, patienceMs, ({ ledger }) => ledger.record(rows));
       if (downUntil > 0) logger.info('The database takes usage rows again');
       downUntil = 0;
       return written;
     } catch (error) {
       downUntil = Date.now() + downForMs;
       throw error;
-    } finally {
-      clearTimeout(timer);
     }
   };
 

@@ -2,6 +2,7 @@ import { type ConversationTurn, type GeneratePayload, type GenerationResult, Mod
 import type { Database } from '@aimm/database';
 import { type JobContext, type Producer, toConversationTurn, toSharedResult } from '@aimm/queue';
 import type { Logger } from '@aimm/runtime';
+import { askDatabase } from './ask-database.ts';
 
 type Followers = Awaited<ReturnType<JobContext['settle']>>;
 
@@ -23,21 +24,14 @@ export interface TurnWriterOptions {
 
 export function createTurnWriter({ database, producer, logger, patienceMs = 5_000 }: TurnWriterOptions): TurnWriter {
   const recordNow = async (turn: ConversationTurn) => {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_, reject) => {
-      const error = new ModelManagerError('unavailable', 'The database did not answer in time.');
-      timer = setTimeout(() => reject(error), patienceMs);
-    });
     try {
-      await Promise.race([database().then(({ conversations }) => conversations.appendTurn(turn)), late]);
+      await askDatabase(database, patienceMs, ({ conversations }) => conversations.appendTurn(turn));
       return true;
     } catch (error) {
       if (!(error instanceof ModelManagerError) || error.code !== 'invalid_request') throw error;
       const { id: conversationId, requestId } = turn;
       logger.warn({ conversationId, requestId }, 'A turn was not added: its conversation is not what it follows');
       return false;
-    } finally {
-      clearTimeout(timer);
     }
   };
 

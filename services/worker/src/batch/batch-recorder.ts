@@ -1,15 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { createAssertionChecks } from '@aimm/batch';
-import {
-  type BatchRecord,
-  type GeneratePayload,
-  type LedgerRow,
-  ModelManagerError,
-  type Outcome,
-} from '@aimm/contracts';
+import { type BatchRecord, type GeneratePayload, type LedgerRow, type Outcome } from '@aimm/contracts';
 import type { Database } from '@aimm/database';
 import type { BatchNews, Producer, Requests } from '@aimm/queue';
 import type { Logger } from '@aimm/runtime';
+import { askDatabase } from '../ask-database.ts';
 import { toBatchRecord } from './to-batch-record.ts';
 
 /** Writes what generations of batches came to. */
@@ -54,20 +49,13 @@ export function createBatchRecorder(options: BatchRecorderOptions): BatchRecorde
   let downUntil = 0;
 
   const write = async (records: readonly BatchRecord[]) => {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_, reject) => {
-      const error = new ModelManagerError('unavailable', 'The database did not answer in time.');
-      timer = setTimeout(() => reject(error), patienceMs);
-    });
     try {
-      const written = await Promise.race([database().then(({ batches }) => batches.record(records)), late]);
+      const written = await askDatabase(database, patienceMs, ({ batches }) => batches.record(records));
       downUntil = 0;
       return written;
     } catch (error) {
       downUntil = Date.now() + downForMs;
       throw error;
-    } finally {
-      clearTimeout(timer);
     }
   };
 

@@ -1,0 +1,23 @@
+import { ModelManagerError } from '@aimm/contracts';
+import type { Database } from '@aimm/database';
+
+/**
+ * What the database answers. A late success does no harm where what is written is idempotent, which all that asks by this is.
+ * @throws what it throws; unavailable once it takes longer than `patienceMs`
+ */
+export async function askDatabase<D extends Partial<Database>, T>(
+  database: () => Promise<D>,
+  patienceMs: number,
+  ask: (database: D) => Promise<T>,
+): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    const error = new ModelManagerError('unavailable', 'The database did not answer in time.');
+    timer = setTimeout(() => reject(error), patienceMs);
+  });
+  try {
+    return await Promise.race([database().then(ask), late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
