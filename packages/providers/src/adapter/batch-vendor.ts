@@ -1,5 +1,6 @@
 import type { FinishReason, GenerationRequest, JsonObject, ModelInfo, Warning } from '@aimm/contracts';
 import type { BatchLimits, BatchProgress, FoundBatch } from '../batch-endpoint.ts';
+import { readJsonLines } from './json-lines.ts';
 import type { CallFacts, ContentPart, EventMapper } from './vendor.ts';
 
 /** A request as it stands in a batch: the body of a single call that does not stream. */
@@ -45,6 +46,17 @@ export interface BatchVendor {
   results(handle: JsonObject): AsyncIterable<VendorResult>;
   cancel(handle: JsonObject): Promise<void>;
   remove(handle: JsonObject): Promise<void>;
+}
+
+/** The results in a file of JSON lines, as they come; a line that `toResult` makes nothing of is passed over. */
+export async function* readResults(
+  { body }: Response,
+  toResult: (line: Record<string, unknown>) => VendorResult | undefined,
+): AsyncGenerator<VendorResult> {
+  for await (const line of readJsonLines(body)) {
+    const result = toResult(line);
+    if (result !== undefined) yield result;
+  }
 }
 
 /** Reads the events that a whole answer stands for. */

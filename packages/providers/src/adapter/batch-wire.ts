@@ -72,6 +72,26 @@ export function refusalOf(error: unknown): number | undefined {
   return undefined;
 }
 
+/** Cancels; a refusal with one of `overStatuses` says that it is over already. */
+export async function cancelUnlessOver(answer: Promise<Response>, overStatuses: readonly number[]): Promise<void> {
+  try {
+    await readJson(answer);
+  } catch (error) {
+    const status = refusalOf(error);
+    if (status === undefined || !overStatuses.includes(status)) throw error;
+  }
+}
+
+/** Makes a batch of a file that went up. Refused, nothing will read the file: it is removed. Where the answer was lost a batch may be reading it. */
+export async function makeOfFile<T>(make: () => Promise<T>, removeFile: () => Promise<void>): Promise<T> {
+  try {
+    return await make();
+  } catch (error) {
+    if (refusalOf(error) !== undefined) await removeFile().catch(() => undefined);
+    throw error;
+  }
+}
+
 /** A file of JSON lines as a form takes it. */
 export function toFileForm(lines: string, fields: Record<string, string>): FormData {
   const form = new FormData();

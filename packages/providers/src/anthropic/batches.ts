@@ -8,7 +8,7 @@ import {
   type VendorProgress,
   type VendorResult,
 } from '../adapter/batch-vendor.ts';
-import { forget, readJson, refusalOf, type WireSend } from '../adapter/batch-wire.ts';
+import { cancelUnlessOver, forget, readJson, type WireSend } from '../adapter/batch-wire.ts';
 import { readJsonLines } from '../adapter/json-lines.ts';
 import type { FoundBatch } from '../batch-endpoint.ts';
 import { createMessagesMapper } from './stream.ts';
@@ -112,13 +112,7 @@ export function createAnthropicBatches(send: WireSend, toLine: BatchVendor['toLi
     async cancel(handle) {
       const { id, certain } = Handle.parse(handle);
       if (!certain) return;
-      try {
-        await readJson(send({ method: 'post', path: `${pathOf(id)}/cancel` }));
-      } catch (error) {
-        // A batch that has ended cannot be cancelled.
-        const status = refusalOf(error);
-        if (status !== 400 && status !== 409) throw error;
-      }
+      await cancelUnlessOver(send({ method: 'post', path: `${pathOf(id)}/cancel` }), [400, 409]);
     },
 
     async remove(handle: JsonObject) {

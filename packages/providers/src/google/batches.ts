@@ -4,13 +4,14 @@ import * as z from 'zod';
 import {
   type BatchVendor,
   maxListedPages,
+  readResults,
   readWhole,
   type VendorProgress,
   type VendorResult,
 } from '../adapter/batch-vendor.ts';
-import { drain, forget, readJson, refusalOf, type WireSend } from '../adapter/batch-wire.ts';
+import { cancelUnlessOver, drain, forget, makeOfFile, readJson, type WireSend } from '../adapter/batch-wire.ts';
 import { isObject } from '../adapter/error-body.ts';
-import { readJsonLines, toJsonLines } from '../adapter/json-lines.ts';
+import { toJsonLines } from '../adapter/json-lines.ts';
 import type { BatchState } from '../batch-endpoint.ts';
 import { createContentMapper } from './stream.ts';
 
@@ -109,15 +110,13 @@ export function createGoogleBatches(send: WireSend, toLine: BatchVendor['toLine'
     async submit({ name, model, lines }) {
       const text = toJsonLines(lines.map(({ id, body }) => ({ key: id, request: body })));
       const input = await upload(name, text);
-      try {
+      const made = async () => {
         const path = `/v1beta/models/${encodeURIComponent(model.replace(/^models\//, ''))}:batchGenerateContent`;
         const body = { batch: { displayName: name, inputConfig: { fileName: input } } };
         const { name: id } = Batch.pick({ name: true }).parse(await readJson(send({ method: 'post', path, body })));
         return { id, input };
-      } catch (error) {
-        if (refusalOf(error) !== undefined) await forgetFile(send, input).catch(() => undefined);
-        throw error;
-      }
+      };
+      return makeOfFile(made, () => forgetFile(send, input));
     },
 
     async find({ name }) {
@@ -154,19 +153,12 @@ export function createGoogleBatches(send: WireSend, toLine: BatchVendor['toLine'
       const file = fileOf(await retrieve(handle));
       if (file === undefined) return;
       const content = await send({ method: 'get', path: `/v1beta/${file}:download`, query: { alt: 'media' } });
-      for await (const line of readJsonLines(content.body)) {
-        const result = toResult(line);
-        if (result !== undefined) yield result;
-      }
+      yield* readResults(content, toResult);
     },
 
     async cancel(handle) {
-      try {
-        await readJson(send({ method: 'post', path: `/v1beta/${Handle.parse(handle).id}:cancel`, body: {} }));
-      } catch (error) {
-        // It is over already.
-        if (refusalOf(error) !== 400) throw error;
-      }
+      const path = `/v1beta/${Handle.parse(handle).id}:cancel`;
+      await cancelUnlessOver(send({ method: 'post', path, body: {} }), [400]);
     },
 
     async remove(handle) {

@@ -5,13 +5,14 @@ import {
   type BatchVendor,
   clockSlackMs,
   maxListedPages,
+  readResults,
   readWhole,
   type VendorProgress,
   type VendorResult,
 } from '../adapter/batch-vendor.ts';
-import { forget, readJson, refusalOf, toFileForm, type WireSend } from '../adapter/batch-wire.ts';
+import { cancelUnlessOver, forget, makeOfFile, readJson, toFileForm, type WireSend } from '../adapter/batch-wire.ts';
 import { isObject } from '../adapter/error-body.ts';
-import { readJsonLines, toJsonLines } from '../adapter/json-lines.ts';
+import { toJsonLines } from '../adapter/json-lines.ts';
 import type { BatchState } from '../batch-endpoint.ts';
 import { createCompletionMapper } from './stream.ts';
 import { toCompletionEvents } from './whole-completion.ts';
@@ -74,14 +75,9 @@ export function createMistralBatches(
         metadata: { [nameKey]: name },
         timeout_hours: timeoutHours,
       };
-      try {
-        const { id } = Job.parse(await readJson(send({ method: 'post', path: '/v1/batch/jobs', body })));
-        return { id };
-      } catch (error) {
-        // Refused: nothing will read the file. Where the answer was lost a job may be reading it.
-        if (refusalOf(error) !== undefined) await remove(file.id).catch(() => undefined);
-        throw error;
-      }
+      const made = async () => Job.parse(await readJson(send({ method: 'post', path: '/v1/batch/jobs', body })));
+      const { id } = await makeOfFile(made, () => remove(file.id));
+      return { id };
     },
 
     async find({ name, since }) {
@@ -124,21 +120,12 @@ export function createMistralBatches(
       for (const file of [output, failures]) {
         if (!file) continue;
         const content = await send({ method: 'get', path: `/v1/files/${encodeURIComponent(file)}/content` });
-        for await (const line of readJsonLines(content.body)) {
-          const result = toResult(line, read);
-          if (result !== undefined) yield result;
-        }
+        yield* readResults(content, (line) => toResult(line, read));
       }
     },
 
     async cancel(handle) {
-      try {
-        await readJson(send({ method: 'post', path: `${pathOf(handle)}/cancel` }));
-      } catch (error) {
-        // It is over already.
-        const status = refusalOf(error);
-        if (status !== 400 && status !== 409 && status !== 422) throw error;
-      }
+      await cancelUnlessOver(send({ method: 'post', path: `${pathOf(handle)}/cancel` }), [400, 409, 422]);
     },
 
     async remove(handle) {

@@ -4,13 +4,14 @@ import {
   type BatchVendor,
   clockSlackMs,
   maxListedPages,
+  readResults,
   readWhole,
   type VendorProgress,
   type VendorResult,
 } from '../adapter/batch-vendor.ts';
-import { forget, readJson, refusalOf, toFileForm, type WireSend } from '../adapter/batch-wire.ts';
+import { cancelUnlessOver, forget, makeOfFile, readJson, toFileForm, type WireSend } from '../adapter/batch-wire.ts';
 import { isObject } from '../adapter/error-body.ts';
-import { readJsonLines, toJsonLines } from '../adapter/json-lines.ts';
+import { toJsonLines } from '../adapter/json-lines.ts';
 import type { BatchState } from '../batch-endpoint.ts';
 import { createChatMapper } from './chat-stream.ts';
 import { createResponsesMapper } from './responses-stream.ts';
@@ -76,14 +77,9 @@ export function createOpenAiBatches(send: WireSend, toLine: BatchVendor['toLine'
         output_expires_after: { anchor: 'created_at', seconds: keptForS },
         metadata: { [nameKey]: name },
       };
-      try {
-        const { id } = Batch.parse(await readJson(send({ method: 'post', path: '/batches', body })));
-        return { id };
-      } catch (error) {
-        // Refused: nothing will read the file. Where the answer was lost a batch may be reading it.
-        if (refusalOf(error) !== undefined) await remove(file.id).catch(() => undefined);
-        throw error;
-      }
+      const made = async () => Batch.parse(await readJson(send({ method: 'post', path: '/batches', body })));
+      const { id } = await makeOfFile(made, () => remove(file.id));
+      return { id };
     },
 
     async find({ name, since }) {
@@ -124,21 +120,12 @@ export function createOpenAiBatches(send: WireSend, toLine: BatchVendor['toLine'
       for (const file of [output, failures]) {
         if (!file) continue;
         const content = await send({ method: 'get', path: `/files/${encodeURIComponent(file)}/content` });
-        for await (const line of readJsonLines(content.body)) {
-          const result = toResult(line);
-          if (result !== undefined) yield result;
-        }
+        yield* readResults(content, toResult);
       }
     },
 
     async cancel(handle) {
-      try {
-        await readJson(send({ method: 'post', path: `${pathOf(handle)}/cancel` }));
-      } catch (error) {
-        // It is over already, which OpenAI calls a conflict.
-        const status = refusalOf(error);
-        if (status !== 409 && status !== 400) throw error;
-      }
+      await cancelUnlessOver(send({ method: 'post', path: `${pathOf(handle)}/cancel` }), [400, 409]);
     },
 
     async remove(handle) {
