@@ -1,33 +1,12 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { inspect } from 'node:util';
 import { createDatabase, type Database, findKeyedProviders } from '@aimm/database';
-import Sqlite from 'better-sqlite3';
-import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { runSql } from '../support/run-sql.ts';
 import { createEmptyDatabase, databaseKinds } from '../support/test-databases.ts';
 
 const master = 'the master key of these tests';
 const key = (name: string) => `sk-planted-${name}-0123456789abcdef`;
-
-/** Past our own door: what an intruder, or a backup, has of the database. */
-async function runSql(url: string, sql: string): Promise<Record<string, unknown>[]> {
-  if (url.startsWith('file:')) {
-    const file = new Sqlite(url.slice('file:'.length));
-    try {
-      const statement = file.prepare(sql);
-      return statement.reader ? (statement.all() as Record<string, unknown>[]) : (statement.run(), []);
-    } finally {
-      file.close();
-    }
-  }
-  const client = new pg.Client(url);
-  await client.connect();
-  try {
-    return (await client.query<Record<string, unknown>>(sql)).rows;
-  } finally {
-    await client.end();
-  }
-}
 
 /** An SQLite database with its log, as it lies on the disk. */
 function readFiles(url: string): string {
