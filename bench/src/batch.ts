@@ -1,12 +1,11 @@
 import { readFileSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rm } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createManager } from '@aimm/manager';
 import { createLogger } from '@aimm/runtime';
 import { Redis } from 'ioredis';
-import { awaitMessage, endProcess, startRedis, startScript } from './processes.ts';
+import { endProcess, startScript } from './processes.ts';
+import { readyWorker, startUpstream } from './start-upstream.ts';
 
 const caller = { client: 'bench', admin: false };
 /** Clock ticks of a process's CPU time in a second, on Linux. */
@@ -36,22 +35,8 @@ export async function measureBatch(options: {
   items: number;
   limits?: Record<string, string>;
 }): Promise<BatchRun> {
-  const dir = await mkdtemp(join(tmpdir(), 'aimm-bench-'));
-  const upstream = startScript('bench/src/upstream-main.ts', [], {});
-  const port = await awaitMessage(upstream, (message) => (message as { port?: number }).port);
-  const redisServer = await startRedis(dir);
-  const env = {
-    REDIS_URL: redisServer.url,
-    DATABASE_URL: `file:${join(dir, 'aimm.db')}`,
-    AIMM_DATA_DIR: dir,
-    OPENAI_API_KEY: 'bench-key-0123456789',
-    OPENAI_BASE_URL: `http://127.0.0.1:${port}/v1`,
-    OPENAI_CONCURRENCY: '100',
-    OPENAI_RPM: '100000000',
-    OPENAI_TPM: '100000000000',
-    LOG_LEVEL: 'warn',
-    ...options.limits,
-  };
+  const { dir, upstream, redis: redisServer, env: unlimited } = await startUpstream();
+  const env = { ...unlimited, ...options.limits };
   const logger = await createLogger({ name: 'bench', level: 'warn', format: 'json' });
   const workers = Array.from({ length: options.workers }, () => startScript('services/worker/src/main.ts', [], env));
   const redis = new Redis(redisServer.url.slice('unix:'.length), { maxRetriesPerRequest: null });
@@ -62,10 +47,7 @@ export async function measureBatch(options: {
     logger,
   });
   try {
-    for (const worker of workers) {
-      worker.send({ type: 'environment', environment: {} });
-      await awaitMessage(worker, (message) => ((message as { type?: string }).type === 'ready' ? true : undefined));
-    }
+    for (const worker of workers) await readyWorker(worker);
     await run(200);
     return await run(options.items);
   } finally {

@@ -3,8 +3,8 @@
  * MCP client on stdio and on HTTP with one worker; beside each, an MCP call that asks nothing, which is the protocol's own
  * share. One run, one machine, one local upstream that answers at once. Every process is warm before it is measured.
  */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { availableParallelism, tmpdir } from 'node:os';
+import { rm } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import OpenAI from 'openai';
 import { formatAdmission, measureAdmission } from './admission.ts';
@@ -12,27 +12,13 @@ import { openBareBullmq } from './bare-bullmq.ts';
 import { formatConversations, measureConversations } from './conversations.ts';
 import { type LoadResult, percentile, runLoad } from './load.ts';
 import { measureStart, openHttp, openStdio } from './mcp.ts';
-import { awaitMessage, endProcess, startRedis, startScript } from './processes.ts';
+import { endProcess, startScript } from './processes.ts';
+import { readyWorker, startUpstream } from './start-upstream.ts';
 
-const dir = await mkdtemp(join(tmpdir(), 'aimm-bench-'));
-const upstream = startScript('bench/src/upstream-main.ts', [], {});
-const port = await awaitMessage(upstream, (message) => (message as { port?: number }).port);
-const redis = await startRedis(dir);
-const env = {
-  REDIS_URL: redis.url,
-  DATABASE_URL: `file:${join(dir, 'aimm.db')}`,
-  AIMM_DATA_DIR: dir,
-  OPENAI_API_KEY: 'bench-key-0123456789',
-  OPENAI_BASE_URL: `http://127.0.0.1:${port}/v1`,
-  OPENAI_CONCURRENCY: '100',
-  OPENAI_RPM: '100000000',
-  OPENAI_TPM: '100000000000',
-  LOG_LEVEL: 'warn',
-};
+const { dir, upstream, redis, env } = await startUpstream();
 const { OPENAI_API_KEY: _key, ...frontEnv } = env;
 const worker = startScript('services/worker/src/main.ts', [], env);
-worker.send({ type: 'environment', environment: {} });
-await awaitMessage(worker, (message) => ((message as { type?: string }).type === 'ready' ? true : undefined));
+await readyWorker(worker);
 
 const direct = new OpenAI({ apiKey: 'bench-key-0123456789', baseURL: env.OPENAI_BASE_URL, maxRetries: 0 });
 const callDirectly = async () => {

@@ -65,7 +65,7 @@ export async function forget(answer: Promise<Response>): Promise<void> {
 }
 
 /** The status with which the vendor refused, which settles that nothing was made; undefined where that is not known. */
-export function refusalOf(error: unknown): number | undefined {
+function refusalOf(error: unknown): number | undefined {
   for (let one = error, depth = 0; one instanceof Error && depth < 4; one = one.cause, depth += 1) {
     if (one.name === 'ResponseFault' && 'status' in one && typeof one.status === 'number') return one.status;
   }
