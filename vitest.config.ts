@@ -22,10 +22,16 @@ export default defineConfig({
       reporter: ['text-summary', 'lcov'],
     },
     projects: [
-      // They leave nothing behind: what one file has loaded is there for the next.
+      // They leave nothing behind: what one file has loaded is there for the next. Some start a Redis and a database.
       {
         extends: true,
-        test: { name: 'unit', include: ['{packages,services}/*/test/**/*.test.ts'], isolate: false },
+        test: {
+          name: 'unit',
+          include: ['{packages,services}/*/test/**/*.test.ts'],
+          isolate: false,
+          testTimeout: 30_000,
+          hookTimeout: 30_000,
+        },
       },
       {
         extends: true,

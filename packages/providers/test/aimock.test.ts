@@ -1,11 +1,8 @@
 import { batchApiKinds } from '@aimm/contracts';
 import { LLMock } from '@copilotkit/aimock';
-import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type ModelProvider, type ProviderKind, providerKinds } from '../src/index.ts';
 import { ask, createTestProvider, failureOf, modelInfo, patient, plantedKey } from './support/providers.ts';
-
-// An SDK's first call loads it, which takes seconds on a busy machine.
-vi.setConfig({ testTimeout: 30_000 });
 
 const kinds = Object.keys(providerKinds) as ProviderKind[];
 

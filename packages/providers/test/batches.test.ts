@@ -1,13 +1,10 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { BatchEndpoint, BatchResult } from '../src/index.ts';
 import { type BatchServer, startBatchServer } from './support/batch-server.ts';
 import { type BatchKind, wholeWires } from './support/batch-wires.ts';
 import { ask, createTestProvider, failureOf, modelInfo, patient, plantedKey } from './support/providers.ts';
 import { sendEvents, startVendorServer, type VendorServer } from './support/vendor-server.ts';
 import { wires } from './support/wires.ts';
-
-// An SDK's first call loads it, which takes seconds on a busy machine.
-vi.setConfig({ testTimeout: 30_000 });
 
 const kinds: BatchKind[] = ['openai', 'anthropic', 'google', 'mistral'];
 const counts = { input: 100, output: 30, cacheRead: 40, reasoning: 10 };

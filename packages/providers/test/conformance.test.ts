@@ -1,12 +1,9 @@
 import { GenerationRequest, type Message } from '@aimm/contracts';
-import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type ModelProvider, type ProviderKind, providerKinds } from '../src/index.ts';
 import { ask, collect, createTestProvider, patient } from './support/providers.ts';
 import { sendCompressed, sendEvents, sendJson, startVendorServer, type VendorServer } from './support/vendor-server.ts';
 import { wires } from './support/wires.ts';
-
-// An SDK's first call loads it, which takes seconds on a busy machine.
-vi.setConfig({ testTimeout: 30_000 });
 
 const kinds = Object.keys(providerKinds) as ProviderKind[];
 const counts = { input: 100, output: 30, cacheRead: 40, reasoning: 10 };

@@ -1,13 +1,10 @@
 import { inspect } from 'node:util';
 import type { ErrorCode } from '@aimm/contracts';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type ModelProvider, type ProviderKind, providerKinds, type StreamPart } from '../src/index.ts';
 import { ask, collect, createTestProvider, failureOf, patient, plantedKey } from './support/providers.ts';
 import { type Answer, sendEvents, sendJson, startVendorServer, type VendorServer } from './support/vendor-server.ts';
 import { wires } from './support/wires.ts';
-
-// An SDK's first call loads it, which takes seconds on a busy machine.
-vi.setConfig({ testTimeout: 30_000 });
 
 const kinds = Object.keys(providerKinds) as ProviderKind[];
 const counts = { input: 10, output: 3, cacheRead: 0, reasoning: 0 };

@@ -1,12 +1,9 @@
 import type { GenerationSettings, ModelInfo } from '@aimm/contracts';
-import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { ModelProvider, ProviderSettings } from '../src/index.ts';
 import { ask, createTestProvider, modelInfo, patient } from './support/providers.ts';
 import { sendEvents, sendJson, startVendorServer, type VendorServer } from './support/vendor-server.ts';
 import { wires } from './support/wires.ts';
-
-// The SDK's first call loads it, which takes seconds on a busy machine.
-vi.setConfig({ testTimeout: 30_000 });
 
 const answer = sendEvents(
   wires.ollama.contentType,

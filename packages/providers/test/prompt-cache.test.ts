@@ -1,12 +1,9 @@
 import type { GenerationSettings, Message } from '@aimm/contracts';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ProviderKind } from '../src/index.ts';
 import { ask, createTestProvider, patient } from './support/providers.ts';
 import { type Received, sendEvents, startVendorServer, type VendorServer } from './support/vendor-server.ts';
 import { wires } from './support/wires.ts';
-
-// An SDK's first call loads it, which takes seconds on a busy machine.
-vi.setConfig({ testTimeout: 30_000 });
 
 let vendor: VendorServer;
 beforeAll(async () => {

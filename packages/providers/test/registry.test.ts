@@ -1,11 +1,8 @@
 import { execFile } from 'node:child_process';
 import { readdir } from 'node:fs/promises';
 import { promisify } from 'node:util';
-import { expect, test, vi } from 'vitest';
+import { expect, test } from 'vitest';
 import { createProvider, providerKinds } from '../src/index.ts';
-
-// An SDK's first call loads it, which takes seconds on a busy machine.
-vi.setConfig({ testTimeout: 30_000 });
 
 const source = new URL('../src/', import.meta.url);
 /** Files beside the kinds' that are none of them. */

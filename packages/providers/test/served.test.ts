@@ -1,11 +1,8 @@
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type ProviderKind, providerKinds, type StreamPart } from '../src/index.ts';
 import { ask, createTestProvider, failureOf, patient } from './support/providers.ts';
 import { type Answer, sendEvents, startVendorServer, type VendorServer } from './support/vendor-server.ts';
 import { wires } from './support/wires.ts';
-
-// An SDK's first call loads it, which takes seconds on a busy machine.
-vi.setConfig({ testTimeout: 30_000 });
 
 const kinds = Object.keys(providerKinds) as ProviderKind[];
 const counts = { input: 100, output: 30, cacheRead: 0, reasoning: 0 };

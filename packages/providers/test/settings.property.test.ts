@@ -8,14 +8,11 @@ import {
   type Warning,
 } from '@aimm/contracts';
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type ProviderKind, providerKinds } from '../src/index.ts';
 import { createTestProvider, modelInfo, patient } from './support/providers.ts';
 import { sendEvents, startVendorServer, type VendorServer } from './support/vendor-server.ts';
 import { wires } from './support/wires.ts';
-
-// An SDK's first call loads it, which takes seconds on a busy machine.
-vi.setConfig({ testTimeout: 30_000 });
 
 const kinds = Object.keys(providerKinds) as ProviderKind[];
 const word = fc.stringMatching(/^[a-z]{1,8}$/);

@@ -3,13 +3,9 @@ import type { GeneratePayload } from '@aimm/contracts';
 import { createManager, type Manager } from '@aimm/manager';
 import { connectFront, connectWorker, createPresence, createProducer } from '@aimm/queue';
 import { createLogger } from '@aimm/runtime';
-import { vi } from 'vitest';
 import { startDashboard } from '../src/server.ts';
 import type { DashboardSettings } from '../src/settings.ts';
 import { createRedisServer } from './start-redis.ts';
-
-// Servers and databases start and stop in these tests, often several at a time.
-vi.setConfig({ testTimeout: 30_000, hookTimeout: 30_000 });
 
 export const providers = ['openai', 'anthropic', 'google', 'mistral', 'ollama'];
 
