@@ -1,5 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
-import type { Caller, Manager } from './manager.ts';
+import type { Caller } from './caller.ts';
+import type { Manager } from './manager.ts';
 
 /** Who asks without an access token: the owner of the machine, or of `AIMM_AUTH_TOKEN`. */
 const localCaller: Caller = { client: 'local', admin: true };

@@ -7,7 +7,8 @@ import {
   type Warning,
 } from '@aimm/contracts';
 import { type Alias, type AliasSet, autoName, isSpecial, nameAlias } from './aliases.ts';
-import type { Caller, CompareAsk, GenerateAsk } from './manager.ts';
+import type { CompareAsk, GenerateAsk } from './asks.ts';
+import type { Caller } from './caller.ts';
 import type { Resources } from './resources.ts';
 
 /** A request with what its client prefers laid under what it says itself. */

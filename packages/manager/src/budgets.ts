@@ -2,7 +2,7 @@ import { type Budget, getBudgetOf, planShares, type SharePlan, toCounter, toPeri
 import { type BudgetShare, type GeneratePayload, ModelManagerError, type RequestRecord } from '@aimm/contracts';
 import { type BudgetClaim, type Reserved, toHoldExpiry } from '@aimm/queue';
 import { askLedger } from './ask-ledger.ts';
-import type { BudgetView } from './manager.ts';
+import type { BudgetView } from './health-report.ts';
 import { budgetsOf } from './own-budgets.ts';
 import type { Resources } from './resources.ts';
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Catalog, ResolvedModel } from '@aimm/catalog';
 import type { GeneratePayload } from '@aimm/contracts';
-import type { GenerateAsk } from './manager.ts';
+import type { GenerateAsk } from './asks.ts';
 
 /** Whether an answer may be one that was given before, and be given again: as the request says, else by the rule. */
 export function isCacheable(ask: Pick<GenerateAsk, 'cache' | 'settings'>, { routing }: Catalog): boolean {

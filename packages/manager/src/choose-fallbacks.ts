@@ -4,7 +4,7 @@ import { findCooldown, toCooldownError, toNextHop } from '@aimm/queue';
 import type { Alias } from './aliases.ts';
 import { namingAlias, type PreparedAsk } from './apply-preferences.ts';
 import { type Choice, rankOptions, toPlan } from './choose-model.ts';
-import type { GenerateAsk } from './manager.ts';
+import type { GenerateAsk } from './asks.ts';
 import { openPool } from './pick-member.ts';
 import type { Resources } from './resources.ts';
 

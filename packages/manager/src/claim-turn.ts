@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Conversation, GenerationResult, ModelManagerError } from '@aimm/contracts';
 import { toConversationTurn } from '@aimm/queue';
-import type { Caller } from './manager.ts';
+import type { Caller } from './caller.ts';
 import type { Resources } from './resources.ts';
 
 /** A request that has a turn is in the queue so soon after it took the turn; otherwise its front died in between. */

@@ -1,4 +1,4 @@
-import type { Caller } from './manager.ts';
+import type { Caller } from './caller.ts';
 import type { Resources } from './resources.ts';
 
 /** As many as a client is shown. */

@@ -1,7 +1,7 @@
 import { estimateTokens, fitHistory, type ResolvedModel, toPromptBudget } from '@aimm/catalog';
 import type { ConversationPlace, GenerationSettings, Message, Warning } from '@aimm/contracts';
 import type { OpenConversation } from './continue-conversation.ts';
-import type { GenerateAsk } from './manager.ts';
+import type { GenerateAsk } from './asks.ts';
 import { summariseHistory, type Summarise, toSummaryMessage } from './summarise-history.ts';
 
 /** What a request with a conversation says in all. */

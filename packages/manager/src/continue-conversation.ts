@@ -10,7 +10,8 @@ import {
 import { toConversationTurn } from '@aimm/queue';
 import { within } from './ask-database.ts';
 import { claimTurn } from './claim-turn.ts';
-import type { Caller, GenerateAsk, GenerationAnswer } from './manager.ts';
+import type { GenerateAsk, GenerationAnswer } from './asks.ts';
+import type { Caller } from './caller.ts';
 import type { Resources } from './resources.ts';
 
 /** A conversation whose next turn a request has. */

@@ -1,6 +1,8 @@
 import { type Conversation, ConversationId, ModelManagerError } from '@aimm/contracts';
 import { requireConversation } from './claim-turn.ts';
-import type { Caller, ConversationList, ConversationPage, Manager } from './manager.ts';
+import type { Caller } from './caller.ts';
+import type { ConversationList, ConversationPage } from './conversation-views.ts';
+import type { Manager } from './manager.ts';
 import type { Resources } from './resources.ts';
 
 const [usualConversations, usualMessages] = [20, 50];

@@ -1,6 +1,6 @@
 import { type GenerationResult, ModelManagerError } from '@aimm/contracts';
 import type { OpenConversation } from './continue-conversation.ts';
-import type { Accepted, GenerateAsk, GenerationAnswer } from './manager.ts';
+import type { Accepted, GenerateAsk, GenerationAnswer } from './asks.ts';
 import type { Resources } from './resources.ts';
 import type { Summarise } from './summarise-history.ts';
 

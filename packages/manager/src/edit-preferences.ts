@@ -7,7 +7,8 @@ import {
 } from '@aimm/contracts';
 import { type Alias, autoName, builtInNames, defaultName, describeAlias, isSpecial, toAliasSet } from './aliases.ts';
 import { findRealName } from './apply-preferences.ts';
-import type { Caller, PreferenceChange, PreferenceEdit, PreferenceList, PreferenceView } from './manager.ts';
+import type { Caller } from './caller.ts';
+import type { PreferenceChange, PreferenceEdit, PreferenceList, PreferenceView } from './preference-views.ts';
 import { openPool } from './pick-member.ts';
 import type { Resources } from './resources.ts';
 

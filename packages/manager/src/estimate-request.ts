@@ -3,7 +3,8 @@ import { ModelManagerError } from '@aimm/contracts';
 import { nameAlias } from './aliases.ts';
 import { applyPreferences, type PreparedAsk, toAliasName } from './apply-preferences.ts';
 import { toPlan } from './choose-model.ts';
-import type { Caller, CostEstimate, EstimateAsk } from './manager.ts';
+import type { Caller } from './caller.ts';
+import type { CostEstimate, EstimateAsk } from './cost-estimates.ts';
 import { openPool } from './pick-member.ts';
 import type { Resources } from './resources.ts';
 

@@ -1,5 +1,5 @@
 import { type ErrorShape, ModelManagerError, type Outcome, type Reply } from '@aimm/contracts';
-import type { ProgressEvent } from './manager.ts';
+import type { ProgressEvent } from './progress.ts';
 import type { Resources } from './resources.ts';
 import { toWaitView } from './wait.ts';
 

@@ -2,7 +2,10 @@ import { type ProviderHealth, toModelManagerError } from '@aimm/contracts';
 import { readBudgets } from './budgets.ts';
 import { asCaller } from './own-budgets.ts';
 import { requireKnownProvider } from './list-models.ts';
-import type { BudgetView, Caller, HealthReport, Manager, ProviderView, QueueHealth } from './manager.ts';
+import type { Caller } from './caller.ts';
+import type { BudgetView, HealthReport, QueueHealth } from './health-report.ts';
+import type { Manager } from './manager.ts';
+import type { ProviderView } from './provider-views.ts';
 import { probe } from './probe.ts';
 import type { Resources } from './resources.ts';
 

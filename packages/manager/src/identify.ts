@@ -4,7 +4,7 @@ import type { AccessToken, DatabaseOnDemand } from '@aimm/database';
 import type { FrontQueue } from '@aimm/queue';
 import type { Logger } from '@aimm/runtime';
 import { askDatabase } from './ask-database.ts';
-import type { Caller } from './manager.ts';
+import type { Caller } from './caller.ts';
 
 /** For so long a token that was found is taken without asking again, and then taken once more while it is looked up. */
 const freshForMs = 2_000;

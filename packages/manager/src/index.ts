@@ -12,27 +12,13 @@ export type {
   BatchSummary,
 } from './batch/batch-types.ts';
 export { findConfigFaults } from './find-config-faults.ts';
-export type {
-  Accepted,
-  AskOptions,
-  BudgetView,
-  Caller,
-  CompareAsk,
-  ConversationList,
-  ConversationPage,
-  CostEstimate,
-  GenerateAsk,
-  GenerationAnswer,
-  HealthReport,
-  JobList,
-  JobView,
-  WaitView,
-  Manager,
-  ModelList,
-  PreferenceChange,
-  PreferenceList,
-  PreferenceView,
-  ProgressEvent,
-  ProviderView,
-  QueueHealth,
-} from './manager.ts';
+export type { Accepted, AskOptions, CompareAsk, GenerateAsk, GenerationAnswer } from './asks.ts';
+export type { Caller } from './caller.ts';
+export type { ConversationList, ConversationPage } from './conversation-views.ts';
+export type { CostEstimate } from './cost-estimates.ts';
+export type { BudgetView, HealthReport, QueueHealth } from './health-report.ts';
+export type { JobList, JobView } from './job-views.ts';
+export type { Manager } from './manager.ts';
+export type { PreferenceChange, PreferenceList, PreferenceView } from './preference-views.ts';
+export type { ProgressEvent, WaitView } from './progress.ts';
+export type { ModelList, ProviderView } from './provider-views.ts';

@@ -2,7 +2,8 @@ import { ModelManagerError, RequestId, type RequestRecord } from '@aimm/contract
 import { askDatabase } from './ask-database.ts';
 import { toRequestStatus } from './batch/batch-job.ts';
 import { listBatches } from './batch/read-batch.ts';
-import type { Caller, JobList, JobQuery, JobSummary } from './manager.ts';
+import type { Caller } from './caller.ts';
+import type { JobList, JobQuery, JobSummary } from './job-views.ts';
 import type { Resources } from './resources.ts';
 import { toWaitView } from './wait.ts';
 

@@ -2,7 +2,9 @@ import { type Capability, type ModelInfo, ModelManagerError } from '@aimm/contra
 import type { ResolvedModel } from '@aimm/catalog';
 import { applyPreferences } from './apply-preferences.ts';
 import { chooseModel } from './choose-model.ts';
-import type { Caller, Manager, ModelList } from './manager.ts';
+import type { Caller } from './caller.ts';
+import type { Manager } from './manager.ts';
+import type { ModelList } from './provider-views.ts';
 import type { Resources } from './resources.ts';
 
 type Query = NonNullable<Parameters<Manager['listModels']>[0]>;

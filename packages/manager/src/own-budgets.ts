@@ -1,5 +1,5 @@
 import { type Budget, toTokenBudgets } from '@aimm/catalog';
-import type { Caller } from './manager.ts';
+import type { Caller } from './caller.ts';
 import type { Resources } from './resources.ts';
 
 /** The use cases as one caller has them: with what its access token may spend. */

@@ -1,6 +1,7 @@
 import type { ResolvedModel } from '@aimm/catalog';
 import type { GeneratePayload } from '@aimm/contracts';
-import type { Caller, GenerateAsk } from './manager.ts';
+import type { GenerateAsk } from './asks.ts';
+import type { Caller } from './caller.ts';
 import type { Resources } from './resources.ts';
 
 /** Nobody waits longer for an interactive answer; a request that says how long it may wait gets that and its calls. */

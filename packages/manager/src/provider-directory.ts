@@ -1,6 +1,6 @@
 import type { Catalog } from '@aimm/catalog';
 import type { FrontQueue, WorkerPresence } from '@aimm/queue';
-import type { ProviderView } from './manager.ts';
+import type { ProviderView } from './provider-views.ts';
 
 /** Which providers work, as the workers that are alive report it: a front holds no keys and cannot know by itself. */
 export interface ProviderDirectory {

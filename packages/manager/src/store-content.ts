@@ -1,5 +1,5 @@
 import { ModelManagerError, type Warning } from '@aimm/contracts';
-import type { GenerateAsk } from './manager.ts';
+import type { GenerateAsk } from './asks.ts';
 import type { Resources } from './resources.ts';
 
 /**

@@ -10,7 +10,7 @@ import {
   type Warning,
 } from '@aimm/contracts';
 import type { OpenConversation } from './continue-conversation.ts';
-import type { GenerateAsk } from './manager.ts';
+import type { GenerateAsk } from './asks.ts';
 
 type Summary = NonNullable<Conversation['summary']>;
 

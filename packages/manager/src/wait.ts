@@ -1,5 +1,5 @@
 import type { JobState } from '@aimm/queue';
-import type { WaitView } from './manager.ts';
+import type { WaitView } from './progress.ts';
 
 /** How a job waits, in a user's terms. `requestsPerMinute`: its provider's limit, if any. */
 export function toWaitView(

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { BatchStatus, RequestStatus } from '@aimm/contracts';
-import type { Caller, JobOptions, JobView } from '../manager.ts';
+import type { Caller } from '../caller.ts';
+import type { JobOptions, JobView } from '../job-views.ts';
 import type { Resources } from '../resources.ts';
 import { countBatch, listBatchGenerations, readBatch, requireBatch, sumCounts } from './read-batch.ts';
 

@@ -2,7 +2,7 @@ import { type BatchView, ModelManagerError } from '@aimm/contracts';
 import type { BatchRepository, QueuedGeneration, StoredColumn } from '@aimm/database';
 import { queueOf } from '@aimm/queue';
 import { releaseBudget } from '../budgets.ts';
-import type { Caller } from '../manager.ts';
+import type { Caller } from '../caller.ts';
 import { asCaller } from '../own-budgets.ts';
 import type { Resources } from '../resources.ts';
 import { requireStorage } from '../store-content.ts';

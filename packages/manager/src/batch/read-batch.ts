@@ -1,6 +1,6 @@
 import { type BatchCounts, type BatchView, ModelManagerError, RequestId } from '@aimm/contracts';
 import type { BatchRepository, StoredBatch } from '@aimm/database';
-import type { Caller } from '../manager.ts';
+import type { Caller } from '../caller.ts';
 import type { Resources } from '../resources.ts';
 import type { BatchItemResult, BatchList, BatchPage, BatchQuery, BatchSummary } from './batch-types.ts';
 

@@ -11,7 +11,7 @@ import {
 import type { NewColumn } from '@aimm/database';
 import { applyPreferences, toAliasName } from '../apply-preferences.ts';
 import { chooseModel } from '../choose-model.ts';
-import type { Caller } from '../manager.ts';
+import type { Caller } from '../caller.ts';
 import type { Resources } from '../resources.ts';
 import type { BatchAsk, BatchModelAsk } from './batch-types.ts';
 

@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type BatchItem, type BatchSpec, type BatchView, ModelManagerError } from '@aimm/contracts';
 import type { BatchRepository, NewColumn } from '@aimm/database';
 import { requireNotAborted } from '../abort.ts';
-import type { Caller } from '../manager.ts';
+import type { Caller } from '../caller.ts';
 import { asCaller } from '../own-budgets.ts';
 import { requireUsableSchema } from '../require-usable-schema.ts';
 import type { Resources } from '../resources.ts';
