@@ -155,3 +155,8 @@ export function toGeneration(row: GenerationRow): BatchGeneration {
 export function parseItem(content: string): BatchItem {
   return BatchItem.parse(JSON.parse(content));
 }
+
+/** Nano-dollars, as money is stored. */
+export function toMoney(nanoUsd: number | null): bigint | null {
+  return nanoUsd === null ? null : BigInt(Math.round(nanoUsd));
+}

@@ -1,0 +1,105 @@
+import { BatchGenerationStatus } from '@aimm/contracts';
+import { sqltag as sql } from '@prisma/client/runtime/client';
+import type { BatchRepository } from './batch-repository.ts';
+import { parseItem, toStoredBatch, toStoredColumn, type Whole } from './batch-rows.ts';
+import type { Client } from './client.ts';
+
+type Reading = Pick<
+  BatchRepository,
+  'find' | 'list' | 'columns' | 'counts' | 'items' | 'listLive' | 'outstanding' | 'listQueued'
+>;
+
+/** Reads batches and how far they are; their results are read in `batch-pages.ts` and `batch-summary.ts`. */
+export function createBatchReading(client: Client): Reading {
+  return {
+    async find(batchId) {
+      const row = await client.batch.findUnique({ where: { id: batchId } });
+      return row === null ? undefined : toStoredBatch(row);
+    },
+
+    async list({ client: owner, statuses, before, limit }) {
+      const rows = await client.batch.findMany({
+        where: {
+          ...(owner !== undefined && { client: owner }),
+          ...(before !== undefined && { id: { lt: before } }),
+          status: statuses === undefined ? { not: 'preparing' } : { in: [...statuses] },
+        },
+        orderBy: { id: 'desc' },
+        take: limit,
+      });
+      return rows.map(toStoredBatch);
+    },
+
+    async columns(batchId) {
+      const rows = await client.batchColumn.findMany({ where: { batchId }, orderBy: { number: 'asc' } });
+      return rows.map(toStoredColumn);
+    },
+
+    async counts(batchId) {
+      const rows = await client.$queryRaw<{ column_number: Whole; status: string; count: Whole }[]>(sql`
+        SELECT column_number, status, COUNT(*) AS count FROM batch_generations
+        WHERE batch_id = ${batchId} GROUP BY status, column_number`);
+      return rows.map(({ column_number: column, status, count }) => ({
+        column: Number(column),
+        status: BatchGenerationStatus.parse(status),
+        count: Number(count),
+      }));
+    },
+
+    async items(batchId, from, limit) {
+      const rows = await client.batchItem.findMany({
+        where: { batchId, number: { gte: from } },
+        orderBy: { number: 'asc' },
+        take: limit,
+        select: { number: true, content: true },
+      });
+      return rows.map(({ number, content }) => ({ number, content: parseItem(content) }));
+    },
+
+    async listLive(time) {
+      const rows = await client.batch.findMany({
+        where: {
+          OR: [
+            { status: 'running' },
+            { status: 'cancelled', endedAt: null },
+            { status: 'paused', resumeAt: { lte: BigInt(Math.round(time)) } },
+            { status: 'paused', generations: { some: { status: 'queued' } } },
+          ],
+        },
+        orderBy: { id: 'asc' },
+      });
+      return rows.map(toStoredBatch);
+    },
+
+    async outstanding(batchId) {
+      const rows = await client.$queryRaw<{ column_number: Whole; count: Whole; bytes: Whole | null }[]>(sql`
+        SELECT column_number, COUNT(*) AS count, SUM(bytes) AS bytes FROM batch_generations
+        WHERE batch_id = ${batchId} AND status = 'queued' GROUP BY column_number`);
+      return rows.map(({ column_number: column, count, bytes }) => ({
+        column: Number(column),
+        count: Number(count),
+        bytes: Number(bytes ?? 0),
+      }));
+    },
+
+    async listQueued(batchId, { queuedBefore, limit, columns }) {
+      const rows = await client.batchGeneration.findMany({
+        where: {
+          batchId,
+          status: 'queued',
+          queuedAt: { lt: BigInt(Math.round(queuedBefore)) },
+          ...(columns !== undefined && { columnNumber: { in: [...columns] } }),
+        },
+        orderBy: [{ columnNumber: 'asc' }, { item: 'asc' }],
+        take: limit,
+        select: { item: true, columnNumber: true, requestId: true, queuedAt: true },
+      });
+      return rows.map(({ item, columnNumber, requestId, queuedAt }) => ({
+        item,
+        column: columnNumber,
+        requestId: requestId ?? '',
+        queuedAt: Number(queuedAt),
+      }));
+    },
+  };
+}
