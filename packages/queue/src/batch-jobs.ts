@@ -4,7 +4,7 @@ import type { Redis } from 'ioredis';
 import { createLease, type Lease } from './lease.ts';
 import { withRedis } from './connection.ts';
 import { fields, keys, queueOf, toMember } from './names.ts';
-import { toBatchRecordJobId } from './producer.ts';
+import { toBatchRecordJobId } from './persist-jobs.ts';
 import { createReadBriefStates } from './request-states.ts';
 import { createRequests } from './requests.ts';
 

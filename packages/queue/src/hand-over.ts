@@ -3,7 +3,8 @@ import type { Redis } from 'ioredis';
 import { withRedis } from './connection.ts';
 import { keys, modelOf, queueOf, toMember } from './names.ts';
 import { discardScript, handOverScript } from './pool-scripts.ts';
-import { generationJobId, type Producer } from './producer.ts';
+import { generationJobId } from './generation-jobs.ts';
+import type { Producer } from './producer.ts';
 import { requestTtlMs } from './requests.ts';
 
 /** A request goes on as another job than the one that waits for it. */

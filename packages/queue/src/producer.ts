@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import type {
   BatchRecord,
   ComparePayload,
@@ -14,30 +13,16 @@ import { FlowProducer, type JobsOptions, Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { withRedis } from './connection.ts';
 import { createErrorLog } from './error-log.ts';
-import { createFairOrder, type RankedJob, unrankedOptions } from './fair-order.ts';
-import { keyPrefix, keys, modelOf, queueOf } from './names.ts';
-import { rememberLua, rememberScript, toIndexMember } from './request-index.ts';
-import { createCancelMark, requestTtlMs } from './requests.ts';
-
-/** How long ended jobs stand in Redis, for `get_job` and Bull Board. Both bounds hold. */
-const keepCompleted = { age: requestTtlMs / 1000, count: 5_000 };
-const keepFailed = { age: (7 * requestTtlMs) / 1000, count: 5_000 };
-
-/** A hop may be added again, by whoever meets the job that it followed: the record must not go back to it from a later one. */
-const rememberHopScript = `${rememberLua}
-local known = redis.call('GET', KEYS[1])
-local hop = known and string.match(cjson.decode(known)['jobId'], '%-hop(%d+)$')
-if hop and tonumber(hop) > tonumber(ARGV[6]) then return 0 end
-remember(KEYS[1], KEYS[2], KEYS[3], ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5])
-return 1`;
+import { createFairOrder } from './fair-order.ts';
+import { generationOptions, retention, toRankedJob } from './generation-jobs.ts';
+import { keyPrefix, keys, queueOf } from './names.ts';
+import { toBatchRecordJobId, untilTaken, toUsageJobId } from './persist-jobs.ts';
+import { createRequestMemory } from './remember-requests.ts';
+import { comparisonRecord, generationRecord } from './request-records.ts';
+import { createCancelMark } from './requests.ts';
 
 /** One write: Redis also serves others. */
 const addedAtOnce = 100;
-
-type Scripted = Redis & {
-  aimmRemember(record: string, index: string, requesters: string, ...argv: (string | number)[]): Promise<null>;
-  aimmRememberHop(record: string, index: string, requesters: string, ...argv: (string | number)[]): Promise<number>;
-};
 
 /** Adds jobs. Every add can be repeated with the same id and makes one job; every method fails within 2 s. */
 export interface Producer {
@@ -114,23 +99,7 @@ export function createProducer({ redis, logger, recallsFailedAdds = false }: Pro
     run(async () => {
       await queue(queueOf(name, provider)).add(name, payload, jobOptions);
     });
-  redis.defineCommand('aimmRemember', { numberOfKeys: 3, lua: rememberScript });
-  redis.defineCommand('aimmRememberHop', { numberOfKeys: 3, lua: rememberHopScript });
-  const toRemembered = (record: RequestRecord, parentId: string | undefined) =>
-    [
-      keys.request(record.requestId),
-      keys.requestsOf(record.client),
-      keys.requesters,
-      JSON.stringify(record),
-      requestTtlMs,
-      toIndexMember({ requestId: record.requestId, parentId }),
-      record.createdAt,
-      record.client,
-    ] as const;
-  const remember = (record: RequestRecord, parentId?: string) =>
-    (redis as Scripted).aimmRemember(...toRemembered(record, parentId));
-  const rememberHop = (record: RequestRecord, hop: number, parentId?: string) =>
-    (redis as Scripted).aimmRememberHop(...toRemembered(record, parentId), hop);
+  const { remember, rememberHop } = createRequestMemory(redis);
 
   const recall = (records: readonly RequestRecord[]) => {
     if (!recallsFailedAdds) return;
@@ -184,7 +153,7 @@ export function createProducer({ redis, logger, recallsFailedAdds = false }: Pro
           name: 'compare',
           queueName: queueOf('compare'),
           data: payload,
-          opts: { jobId: payload.requestId, attempts: 3, ...common() },
+          opts: { jobId: payload.requestId, attempts: 3, ...retention },
           children: generations.map((generation, index) => ({
             name: 'generate',
             queueName: queueOf('generate', generation.provider),
@@ -215,7 +184,7 @@ export function createProducer({ redis, logger, recallsFailedAdds = false }: Pro
         payload.provider,
       ),
 
-    addUsage: (rows) => add('persist-usage', { rows: [...rows] }, { jobId: usageJobId(rows), ...untilTaken }),
+    addUsage: (rows) => add('persist-usage', { rows: [...rows] }, { jobId: toUsageJobId(rows), ...untilTaken }),
 
     addTurn: (turn) => add('persist-turn', { turn }, { jobId: `turn_${turn.requestId ?? turn.id}`, ...untilTaken }),
 
@@ -243,92 +212,9 @@ export function createProducer({ redis, logger, recallsFailedAdds = false }: Pro
   };
 }
 
-/** The database may be down for hours: never give up; the pauses grow to half a minute. */
-const untilTaken: JobsOptions = {
-  attempts: 1_000_000,
-  backoff: { type: 'custom' },
-  removeOnComplete: true,
-  stackTraceLimit: 0,
-};
-
-function common(): JobsOptions {
-  return { removeOnComplete: keepCompleted, removeOnFail: keepFailed, stackTraceLimit: 0 };
-}
-
-/** A fallback hop is a job of its own: it may not carry an id that another queue's job has already ended under. */
-export function generationJobId(payload: Pick<GeneratePayload, 'requestId' | 'hop'>): string {
-  return payload.hop === undefined ? payload.requestId : `${payload.requestId}-hop${payload.hop}`;
-}
-
-/** By all of its rows: a request's later calls come together with the earlier ones, and must not pass for those. */
-function usageJobId(rows: readonly LedgerRow[]): string {
-  const calls = rows.map(({ requestId, callNumber, status }) => [requestId, callNumber, status]);
-  return `usage_${createHash('sha256').update(JSON.stringify(calls)).digest('hex')}`;
-}
-
-/** Its result's way to the database, where that is away. */
-export function toBatchRecordJobId(requestId: string): string {
-  return `result_${requestId}`;
-}
-
-/** How a generation's job is kept, retried and ranked, whoever adds it. */
-export function generationOptions(payload: GeneratePayload): JobsOptions {
-  return {
-    jobId: generationJobId(payload),
-    attempts: payload.attempts,
-    backoff: { type: 'custom' },
-    ...unrankedOptions(payload.lane, Date.now()),
-    ...common(),
-    // What a batch's generation came to is in the database by the time that its job completes.
-    ...(payload.batch !== undefined && { removeOnComplete: true }),
-  };
-}
-
-/** A generation as the order of its queue knows it. */
-export function toRankedJob(payload: GeneratePayload): RankedJob {
-  const { provider, share, client, lane } = payload;
-  return { queue: queueOf('generate', provider), jobId: generationJobId(payload), client: share ?? client, lane };
-}
-
 /** BullMQ writes an add some microtasks after it is asked to: a tick comes when there are no more of those. */
 function atEndOfBurst<T>(work: () => Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     process.nextTick(() => work().then(resolve, reject));
   });
-}
-
-/** What is remembered of a generation, and of one that waits for another's call. */
-export function generationRecord(payload: GeneratePayload): RequestRecord {
-  return {
-    requestId: payload.requestId,
-    kind: 'generation',
-    client: payload.client,
-    createdAt: payload.enqueuedAt,
-    queue: queueOf('generate', payload.provider),
-    jobId: generationJobId(payload),
-    deadlineAt: payload.deadlineAt,
-    ...(payload.startBy !== undefined && { startBy: payload.startBy }),
-    model: modelOf(payload),
-    ...(payload.pool !== undefined && { pool: payload.pool }),
-    ...(payload.budget !== undefined && { budget: payload.budget }),
-    ...(payload.flight !== undefined && { flight: payload.flight }),
-    ...(payload.conversation !== undefined && { conversationId: payload.conversation.id }),
-  };
-}
-
-function comparisonRecord(payload: ComparePayload): RequestRecord {
-  return {
-    requestId: payload.requestId,
-    kind: 'comparison',
-    client: payload.client,
-    createdAt: payload.enqueuedAt,
-    queue: queueOf('compare'),
-    jobId: payload.requestId,
-    deadlineAt: payload.deadlineAt,
-    children: payload.children.map((child) => ({
-      requestId: child.requestId,
-      queue: queueOf('generate', child.provider),
-      model: `${child.provider}/${child.model}`,
-    })),
-  };
 }

@@ -15,7 +15,7 @@ import { parseJob } from './parse-job.ts';
 import { type Decision, decide } from './decision.ts';
 import { CallFailedError, type Handler, type Handlers, type JobContext } from './job-context.ts';
 import { fields, keys, modelOf, queueOf } from './names.ts';
-import { generationOptions, toRankedJob } from './producer.ts';
+import { generationOptions, toRankedJob } from './generation-jobs.ts';
 import { toReason } from './reasons.ts';
 import { createReplyWriter, type ReplyBody } from './replies.ts';
 import type { SameModelFirst } from './same-model-first.ts';

@@ -1,7 +1,7 @@
 import type { GeneratePayload } from '@aimm/contracts';
 import { describe, expect, test } from 'vitest';
 import { toNextHop, toPoolMove } from '../src/fallback.ts';
-import { generationJobId } from '../src/producer.ts';
+import { generationJobId } from '../src/generation-jobs.ts';
 
 const hop = (model: string) => ({ provider: 'mistral', model, timeoutMs: 1, attempts: 2, warnings: [] });
 const payload: GeneratePayload = {
