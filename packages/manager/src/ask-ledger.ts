@@ -1,7 +1,7 @@
 import type { DatabaseOnDemand, LedgerRepository } from '@aimm/database';
 import { askDatabase } from './ask-database.ts';
 
-/** What the ledger answers. @throws what it throws, or an Error once it takes longer than `withinMs`; it goes on unheeded then */
+/** What the ledger answers; throws as `askDatabase` does. */
 export function askLedger<T>(
   database: Pick<DatabaseOnDemand, 'get'>,
   withinMs: number,

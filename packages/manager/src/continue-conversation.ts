@@ -8,7 +8,7 @@ import {
   type Warning,
 } from '@aimm/contracts';
 import { toConversationTurn } from '@aimm/queue';
-import { within } from './ask-database.ts';
+import { askDatabase } from './ask-database.ts';
 import { claimTurn } from './claim-turn.ts';
 import type { GenerateAsk, GenerationAnswer } from './asks.ts';
 import type { Caller } from './caller.ts';
@@ -77,9 +77,8 @@ export async function recordTurn(
   const turn = toConversationTurn(payload, result, now());
   if (turn === undefined) return result;
   const warn = (message: string): Warning[] => [...result.warnings, { code: 'other', message }];
-  const append = () => database.get().then(({ conversations }) => conversations.appendTurn(turn));
   try {
-    await within(patienceMs, append);
+    await askDatabase(database, patienceMs, ({ conversations }) => conversations.appendTurn(turn));
     return { ...result, conversationId: turn.id };
   } catch (error) {
     if (error instanceof ModelManagerError && error.code === 'invalid_request')

@@ -1,4 +1,5 @@
 import { type GenerationResult, ModelManagerError } from '@aimm/contracts';
+import { within } from '@aimm/runtime/within';
 import type { OpenConversation } from './continue-conversation.ts';
 import type { Accepted, GenerateAsk, GenerationAnswer } from './asks.ts';
 import type { Resources } from './resources.ts';
@@ -35,20 +36,17 @@ export function createSummarise(
         .then(({ conversations }) => conversations.claimTurn({ id, version, requestId, from: requestId }))
         .catch((error: unknown) => logger.warn({ err: error, requestId }, 'A turn could not be kept'));
     const renewal = setInterval(() => void renew(), renewEveryMs).unref();
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_, reject) => {
-      const error = new ModelManagerError('timeout', 'The summary takes too long.');
-      timer = setTimeout(() => reject(error), withinMs).unref();
-    });
-    try {
+    const write = async () => {
       const settings = { maxOutputTokens: longestTokens };
       const { result } = await generate({ messages, settings, route: 'cheapest', tags, timeoutMs });
-      const kept = result.then(keep);
-      kept.catch(() => undefined);
-      return await Promise.race([kept, late]);
+      return keep(await result);
+    };
+    try {
+      return await within(withinMs, write(), () => {
+        throw new ModelManagerError('timeout', 'The summary takes too long.');
+      });
     } finally {
       clearInterval(renewal);
-      clearTimeout(timer);
     }
   };
 }

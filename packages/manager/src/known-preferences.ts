@@ -3,6 +3,7 @@ import { everyClient, type ModelPreference } from '@aimm/contracts';
 import type { DatabaseOnDemand } from '@aimm/database';
 import type { PreferenceNews } from '@aimm/queue';
 import type { Logger } from '@aimm/runtime';
+import { within } from '@aimm/runtime/within';
 import { type AliasSet, toAliasSet } from './aliases.ts';
 
 /** What clients prefer, as this front knows it. */
@@ -98,7 +99,7 @@ export function createKnownPreferences(options: KnownPreferencesOptions): KnownP
         const at = now();
         const since = entry.reading?.since;
         if (since === undefined ? at - failedAt < retryAfterMs : at - since >= answerWithinMs) break;
-        await within(load(client, entry), answerWithinMs - (since === undefined ? 0 : at - since));
+        await within(answerWithinMs - (since === undefined ? 0 : at - since), load(client, entry), () => undefined);
       }
       if (now() - entry.readAt >= freshForMs && now() - failedAt >= retryAfterMs) void load(client, entry);
       if (entry.set === undefined || entry.set.routing !== catalog.routing) {
@@ -111,10 +112,4 @@ export function createKnownPreferences(options: KnownPreferencesOptions): KnownP
       await news.tell(client);
     },
   };
-}
-
-async function within(work: Promise<void>, ms: number): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, ms)));
-  await Promise.race([work, late]).finally(() => clearTimeout(timer));
 }

@@ -1,5 +1,6 @@
 import { type JobPayload, type JobResult, jobs, ModelManagerError } from '@aimm/contracts';
 import type { FrontQueue } from '@aimm/queue';
+import { within } from '@aimm/runtime/within';
 
 type ProbeName = 'list-models' | 'check-health';
 
@@ -23,17 +24,14 @@ export async function probe<N extends ProbeName>(
     deadlineAt,
     replyTo: queue.replies.stream,
   };
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(noAnswer(ask.provider)), ask.timeoutMs);
-  });
   try {
     await queue.producer.addProbe(name, payload);
-    const outcome = await Promise.race([waiter.outcome, late]);
+    const outcome = await within(deadlineAt - ask.now(), waiter.outcome, () => {
+      throw noAnswer(ask.provider);
+    });
     if (outcome.status === 'failed') throw ModelManagerError.fromShape(outcome.error);
     return jobs[name].result.parse(outcome.value) as JobResult<N>;
   } finally {
-    clearTimeout(timer);
     waiter.stop();
   }
 }

@@ -4,7 +4,7 @@ import { listWorkers, type Redis, withRedis, type WorkerPresence } from '@aimm/q
 import type { RequestHandler } from 'express';
 import type { Access } from './access.ts';
 import { queueDown } from './queue-down.ts';
-import { within } from './within.ts';
+import { readUsage } from './read-usage.ts';
 
 interface Part {
   reachable: boolean;
@@ -27,7 +27,6 @@ export interface HealthOptions {
   now: () => number;
 }
 
-const databaseWithinMs = 3_000;
 const freshForMs = 1_000;
 
 /** `/healthz`: 200 or, when down, 503. Asks no provider; strangers learn the status and nothing else. */
@@ -51,7 +50,6 @@ export function serveHealth(options: HealthOptions): RequestHandler {
 async function readHealth({ manager, redis, now }: HealthOptions): Promise<Health> {
   // `manager.health()` would ask every provider; sums over no time at all tell as well whether the database answers.
   const noTime = { from: now(), to: now() };
-  const usage = () => manager.usage({ client: 'dashboard', admin: true }, noTime);
   const [queue, workers] = await Promise.all([
     look(
       () => withRedis(redis, () => redis.ping()),
@@ -62,7 +60,7 @@ async function readHealth({ manager, redis, now }: HealthOptions): Promise<Healt
   ]);
   // Afterwards: opening SQLite holds up the process, and what waits for Redis would think that it is down.
   const database = await look(
-    () => within(databaseWithinMs, 'The database', usage()),
+    () => readUsage(manager, noTime),
     (error) => toModelManagerError(error).message,
   );
   const reachable = queue.reachable && database.reachable;

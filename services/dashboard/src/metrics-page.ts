@@ -12,7 +12,7 @@ import {
 import { createMetrics, type Logger, type Metrics } from '@aimm/runtime';
 import type { RequestHandler } from 'express';
 import type { QueueBoard } from './queue-board.ts';
-import { within } from './within.ts';
+import { readUsage } from './read-usage.ts';
 
 export interface MetricsPageOptions {
   manager: Pick<Manager, 'usage'>;
@@ -22,7 +22,6 @@ export interface MetricsPageOptions {
   now: () => number;
 }
 
-const databaseWithinMs = 3_000;
 const freshForMs = 1_000;
 
 /**
@@ -63,9 +62,7 @@ async function render(metrics: Metrics, { manager, board, redis, logger, now }: 
     return undefined;
   });
   // Afterwards: opening SQLite holds up the process, and what waits for Redis would think that it is down.
-  const noTime = { from: at, to: at };
-  const usage = within(databaseWithinMs, 'The database', manager.usage({ client: 'dashboard', admin: true }, noTime));
-  const databaseUp = await usage.then(
+  const databaseUp = await readUsage(manager, { from: at, to: at }).then(
     () => true,
     () => false,
   );

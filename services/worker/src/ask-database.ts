@@ -1,5 +1,6 @@
 import { ModelManagerError } from '@aimm/contracts';
 import type { Database } from '@aimm/database';
+import { within } from '@aimm/runtime/within';
 
 /**
  * What the database answers. A late success does no harm where what is written is idempotent, which all that asks by this is.
@@ -10,14 +11,7 @@ export async function askDatabase<D extends Partial<Database>, T>(
   patienceMs: number,
   ask: (database: D) => Promise<T>,
 ): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    const error = new ModelManagerError('unavailable', 'The database did not answer in time.');
-    timer = setTimeout(() => reject(error), patienceMs);
+  return within(patienceMs, database().then(ask), () => {
+    throw new ModelManagerError('unavailable', 'The database did not answer in time.');
   });
-  try {
-    return await Promise.race([database().then(ask), late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

@@ -1,6 +1,6 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { GeneratePayload } from '@aimm/contracts';
 import { generationJobId, type KeyLeases } from '@aimm/queue';
+import { within } from '@aimm/runtime/within';
 import type { KeyRing, ProviderKey } from './key-ring.ts';
 
 /** A Redis that is slow, or away, holds no call up: it has been let in already. */
@@ -22,7 +22,7 @@ export async function takeKey(
   if (ring.keys.length > 1 && names.length === candidates.length && names.length > 0) {
     const job = { provider: payload.provider, jobId: generationJobId(payload) };
     const taking = leases.take(job, names).catch(() => undefined);
-    const taken = await Promise.race([taking, delay(patienceMs, undefined)]);
+    const taken = await within(patienceMs, taking, () => undefined);
     const key = taken && candidates[taken.index];
     if (taken !== undefined && key !== undefined) {
       const end = ring.hold(key);

@@ -1,3 +1,5 @@
+import { within } from '@aimm/runtime/within';
+
 /** One thing looked at: `failed` keeps the system from working, `warning` some of it. */
 export interface Finding {
   check: string;
@@ -20,16 +22,6 @@ export function failed(check: string, says: string, mend: string | undefined): F
 }
 
 /** What `work` gives, or `late` where it has not ended by `deadlineAt` (epoch milliseconds): whatever hangs must not hang us. */
-export async function byDeadline<T>(deadlineAt: number, work: Promise<T>, late: T): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const isLate = new Promise<T>((resolve) => {
-    timer = setTimeout(() => resolve(late), Math.max(0, deadlineAt - Date.now()));
-  });
-  try {
-    return await Promise.race([work, isLate]);
-  } finally {
-    clearTimeout(timer);
-    // One that fails later is nobody's.
-    work.catch(() => undefined);
-  }
+export function byDeadline<T>(deadlineAt: number, work: Promise<T>, late: T): Promise<T> {
+  return within(Math.max(0, deadlineAt - Date.now()), work, () => late);
 }

@@ -1,4 +1,5 @@
 import type { Logger, RawEnvironment } from '@aimm/runtime';
+import { within } from '@aimm/runtime/within';
 import { binPath } from './bin-path.ts';
 import { superviseProcess, type SupervisedOptions, type SupervisedProcess } from './supervised-process.ts';
 
@@ -81,21 +82,14 @@ export function startStackProcesses(options: {
       for (const worker of workers) worker.send({ type: 'environment', environment });
     },
     staffed: async (timeoutMs) => {
-      if (workers.length > 0) await within(workerReady.promise, timeoutMs);
+      if (workers.length > 0) await within(timeoutMs, workerReady.promise, () => undefined);
       if (!stopping) startFaces();
     },
-    settled: (timeoutMs) => within(allReported.promise, timeoutMs),
+    settled: (timeoutMs) => within(timeoutMs, allReported.promise, () => undefined),
     stop: async () => {
       stopping = true;
       await Promise.all(workers.map((child) => child.stop()));
       await Promise.all(faces.map((child) => child.stop()));
     },
   };
-}
-
-async function within(promise: Promise<void>, timeoutMs: number): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, timeoutMs)));
-  await Promise.race([promise, late]);
-  clearTimeout(timer);
 }

@@ -2,7 +2,7 @@ import { type ModelManagerError, toModelManagerError, type UsageReport } from '@
 import type { Manager, ProviderView } from '@aimm/manager';
 import { listWorkers, type QueueCounts, type Redis, withRedis, type WorkerPresence } from '@aimm/queue';
 import type { QueueBoard } from '../queue-board.ts';
-import { within } from '../within.ts';
+import { readUsage } from '../read-usage.ts';
 
 /** What was asked for, or why it is not there. */
 export type Section<T> = { value: T; problem?: never } | { value?: never; problem: ModelManagerError };
@@ -25,20 +25,18 @@ export interface OverviewSources {
 }
 
 const dayMs = 24 * 3_600_000;
-const databaseWithinMs = 3_000;
 
 /** What does not answer is missing from the page: Redis costs it 2 s at most, the database 3 s. */
 export async function readOverview({ manager, board, redis, now }: OverviewSources): Promise<Overview> {
   const at = now();
   const lastDay = { from: at - dayMs, to: at + 1, groupBy: 'model' as const };
-  const sums = () => manager.usage({ client: 'dashboard', admin: true }, lastDay);
   const [providers, queues, workers] = await Promise.all([
     read(() => manager.listProviders()),
     read(() => board.counts()),
     read(() => withRedis(redis, () => listWorkers(redis))),
   ]);
   // Afterwards: opening SQLite holds up the process, and what waits for Redis would think that it is down.
-  const usage = await read(() => within(databaseWithinMs, 'The database', sums()));
+  const usage = await read(() => readUsage(manager, lastDay));
   return { at, providers, queues, workers, usage };
 }
 

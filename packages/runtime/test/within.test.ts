@@ -1,0 +1,33 @@
+import { expect, test, vi } from 'vitest';
+import { within } from '../src/within.ts';
+
+test('gives what the work gives, or throws what it throws, and leaves no timer behind', async () => {
+  vi.useFakeTimers();
+  try {
+    expect(await within(1_000, Promise.resolve('done'), () => 'late')).toBe('done');
+    await expect(within(1_000, Promise.reject(new Error('broke')), () => 'late')).rejects.toThrow('broke');
+    expect(vi.getTimerCount()).toBe(0);
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
+test('once time is up, gives or throws what is said instead, and ignores how the work ends', async () => {
+  vi.useFakeTimers();
+  try {
+    const { promise, reject } = Promise.withResolvers<string>();
+    const instead = within(1_000, promise, () => 'late');
+    const thrown = expect(
+      within(1_000, promise, () => {
+        throw new Error('no answer');
+      }),
+    ).rejects.toThrow('no answer');
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(await instead).toBe('late');
+    await thrown;
+    // Vitest fails a run with an unhandled rejection.
+    reject(new Error('too late for anybody'));
+  } finally {
+    vi.useRealTimers();
+  }
+});
