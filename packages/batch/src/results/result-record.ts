@@ -1,5 +1,6 @@
 import type { BatchColumn, BatchGeneration } from '@aimm/contracts';
 import { type BatchResult, hasPassed, toPromptText, toSystemText } from './batch-result.ts';
+import { toTokenCounts } from './token-counts.ts';
 
 /**
  * One generation as it is exported, in snake_case: money in dollars, times in milliseconds, instants in ISO 8601. What is
@@ -33,15 +34,7 @@ export function toAnswerRecord(generation: BatchGeneration) {
     ...(generation.structured !== undefined && { structured: generation.structured }),
     ...(generation.finishReason !== undefined && { finish_reason: generation.finishReason.unified }),
     ...(usage !== undefined && {
-      usage: {
-        input_tokens: usage.inputTokens,
-        output_tokens: usage.outputTokens,
-        cache_read_tokens: usage.cacheReadTokens,
-        cache_write_tokens: usage.cacheWriteTokens,
-        reasoning_tokens: usage.reasoningTokens,
-        total_tokens: usage.totalTokens,
-        estimated: usage.estimated,
-      },
+      usage: toTokenCounts(usage),
     }),
     ...(costNanoUsd !== undefined && { cost_usd: costNanoUsd === null ? null : costNanoUsd / 1e9 }),
     ...(generation.queueMs !== undefined && { queue_ms: generation.queueMs }),

@@ -1,3 +1,4 @@
+import { toTokenCounts } from '@aimm/batch/token-counts';
 import { type GenerationResult, RequestStatus } from '@aimm/contracts';
 import type { GenerationAnswer } from '@aimm/manager';
 import * as z from 'zod';
@@ -66,15 +67,7 @@ export function toGenerationOutput(answer: GenerationAnswer): GenerationOutput {
     model: `${answer.provider}/${answer.model}`,
     provider: answer.provider,
     finish_reason: answer.finishReason.unified,
-    usage: {
-      input_tokens: usage.inputTokens,
-      output_tokens: usage.outputTokens,
-      cache_read_tokens: usage.cacheReadTokens,
-      cache_write_tokens: usage.cacheWriteTokens,
-      reasoning_tokens: usage.reasoningTokens,
-      total_tokens: usage.totalTokens,
-      estimated: usage.estimated,
-    },
+    usage: toTokenCounts(usage),
     cost_usd: toUsd(answer.costNanoUsd),
     latency_ms: answer.latency.totalMs,
     queue_ms: answer.latency.queueMs,
