@@ -1,16 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
+import { createAssertionChecks } from '@aimm/batch';
 import type { Catalog, TokenEstimator } from '@aimm/catalog';
 import type { Database } from '@aimm/database';
 import { version } from '@aimm/local-stack';
 import {
-  type Consumer,
-  connectFront,
   connectWorker,
   createAdmission,
-  createBatchJobs,
   createBatchNews,
-  createBudgets,
   createConsumer,
   createContentRemover,
   createCooldowns,
@@ -26,13 +23,11 @@ import {
   requireRedisVersion,
 } from '@aimm/queue';
 import type { Logger } from '@aimm/runtime';
-import { createAssertionChecks } from '@aimm/batch';
-import { createUuid } from '@aimm/runtime/uuid';
 import { createAdmissionNeeds } from './admission-need.ts';
 import { balancePools } from './balance-pools.ts';
-import { createBatchBudgets } from './batch/batch-budgets.ts';
-import { createBatchFeeder } from './batch/batch-feeder.ts';
 import { createBatchRecorder } from './batch/batch-recorder.ts';
+import { startBatchWork } from './batch/start-batch-work.ts';
+import { consumeQueues } from './consume-queues.ts';
 import { toCooldownRules } from './cooldown-rules.ts';
 import { createDepartedProviders } from './departed-providers.ts';
 import { createCheckHealth } from './handlers/check-health.ts';
@@ -45,7 +40,6 @@ import { createPersistUsage } from './handlers/persist-usage.ts';
 import { createLedgerWriter } from './ledger-writer.ts';
 import { createPaceKeeper } from './pace-keeper.ts';
 import { createPoisonSettler } from './poison-settler.ts';
-import { createProviderBatchKeeper } from './provider-batches/keeper.ts';
 import type { ProviderSet } from './provider-set.ts';
 import { createReconciler } from './reconciler.ts';
 import { createUsageSpool } from './usage-spool.ts';
@@ -93,8 +87,16 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerProcess
   });
   const turns = createTurnWriter({ database, producer, logger });
   const requests = createRequests(redis);
-  const batchNews = createBatchNews(redis, logger);
-  const batches = createBatchRecorder({ database, producer, requests, news: batchNews, now: clock.now, logger });
+  const checks = createAssertionChecks();
+  const batches = createBatchRecorder({
+    database,
+    producer,
+    requests,
+    news: createBatchNews(redis, logger),
+    checks,
+    now: clock.now,
+    logger,
+  });
   const settlement = createSettlement(redis, producer);
   const unsettled = createUnsettledJobs(redis);
   const isDemo = () => providers.isDemo();
@@ -148,7 +150,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerProcess
     now: clock.now,
   });
   await requireRedisVersion(redis);
-  await consumeAll(consumer, providers);
+  await consumeQueues(consumer, providers);
 
   const id = randomUUID();
   const startedAt = Date.now();
@@ -189,45 +191,22 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerProcess
     onReconciled: (counts) => metrics.reconciled(counts),
   });
 
-  // What is sent for batches fails at once where Redis is away: sent late, it could be made twice.
-  const quick = connectFront(redisUrl, logger);
-  const quickProducer = createProducer({ redis: quick, logger });
-  const feeder = createBatchFeeder({
-    database,
+  const batchWork = startBatchWork({
+    redisUrl,
+    redis,
     catalog,
-    producer: quickProducer,
-    jobs: createBatchJobs(quick),
-    news: createBatchNews(redis, logger),
-    budgets: createBudgets(quick),
-    recorder: batches,
-    now: clock.now,
-    logger,
-  });
-
-  const budgets = createBatchBudgets({ budgets: createBudgets(quick), catalog, database, now: clock.now });
-  const uuid = createUuid();
-  const keeper = createProviderBatchKeeper({
-    database,
     providers,
-    catalog,
     tokens,
+    database,
     ledger,
-    budgets,
-    checks: createAssertionChecks(),
+    recorder: batches,
+    checks,
     owner: id,
-    createRequestId: () => `gen_${uuid()}`,
-    createSubmissionId: () => uuid().replaceAll('-', ''),
+    firstPollMs: options.firstPollMs,
     onCall: (row) => metrics.calls.ended(row),
-    onRecorded: (batchId) => void batchNews.tell(batchId, 'results'),
     now: clock.now,
-    pace: {
-      firstPollMs: options.firstPollMs,
-      longestPollMs: slowestPoll * options.firstPollMs,
-      tickMs: Math.min(5_000, options.firstPollMs),
-    },
     logger,
   });
-  keeper.start();
 
   return {
     announce: () => presence.announce(),
@@ -235,15 +214,14 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerProcess
       // Fronts and the other workers see what is served before anything waits, or ends, on account of it.
       await presence.announce();
       await departed.look();
-      await consumeAll(consumer, providers);
+      await consumeQueues(consumer, providers);
       await consumer.wake();
     },
     async close(graceMs) {
       await presence.close();
       // What waits elsewhere is no more of its business.
       pools.close();
-      await keeper.close();
-      await feeder.close();
+      await batchWork.close();
       await contentRemover?.close();
       departed.close();
       await reconciler.close();
@@ -251,51 +229,9 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerProcess
       await ledger.close();
       await metrics.close();
       await producer.close();
-      await quickProducer.close();
-      quick.disconnect();
       cooldowns.close();
       clock.close();
       redis.disconnect();
     },
   };
-}
-
-/** Batches at vendors are asked after ever more rarely, up to so many times the first time. */
-const slowestPoll = 20;
-/** Questions about a provider are answered at once, beside its limits. */
-const checksAtOnce = 4;
-/** Joining a comparison takes milliseconds; waiting for its models takes no slot. */
-const comparisonsAtOnce = 16;
-/** Rows for the ledger and turns are all that is known of a paid call: what takes a worker down is something else. */
-const neverGivenUp = 1_000_000;
-
-async function consumeAll(consumer: Consumer, providers: ProviderSet): Promise<void> {
-  await Promise.all([
-    ...providers.configs().flatMap(({ id, kind, concurrency, requestsPerMinute }) => [
-      consumer.consume({
-        name: queueOf('generate', id),
-        concurrency,
-        globalConcurrency: concurrency,
-        sameModelFirst: kind === 'ollama',
-        ...(requestsPerMinute !== undefined && { requestsPerMinute }),
-      }),
-      consumer.consume({ name: queueOf('check-health', id), concurrency: checksAtOnce }),
-    ]),
-    consumer.consume({ name: queueOf('compare'), concurrency: comparisonsAtOnce }),
-    // The global limit is what makes a pause of this queue hold all workers.
-    consumer.consume({
-      name: queueOf('persist-usage'),
-      concurrency: 1,
-      globalConcurrency: 4,
-      maxStalledCount: neverGivenUp,
-    }),
-    ...(['persist-turn', 'persist-batch'] as const).map((name) =>
-      consumer.consume({
-        name: queueOf(name),
-        concurrency: name === 'persist-batch' ? 8 : 1,
-        globalConcurrency: name === 'persist-batch' ? 16 : 4,
-        maxStalledCount: neverGivenUp,
-      }),
-    ),
-  ]);
 }

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { createAssertionChecks } from '@aimm/batch';
+import type { AssertionChecks } from '@aimm/batch';
 import { type BatchRecord, type GeneratePayload, type LedgerRow, type Outcome } from '@aimm/contracts';
 import type { Database } from '@aimm/database';
 import type { BatchNews, Producer, Requests } from '@aimm/queue';
@@ -27,6 +27,7 @@ export interface BatchRecorderOptions {
   producer: Pick<Producer, 'addBatchRecord'>;
   requests: Pick<Requests, 'forget'>;
   news: Pick<BatchNews, 'tell'>;
+  checks: AssertionChecks;
   now: () => number;
   logger: Logger;
   /** Past this the database counts as down; a late success does no harm. */
@@ -42,8 +43,7 @@ const downForMs = 5_000;
 type Pending = { record: BatchRecord; resolve: () => void; reject: (error: unknown) => void };
 
 export function createBatchRecorder(options: BatchRecorderOptions): BatchRecorder {
-  const { database, producer, requests, news, now, logger, patienceMs = 5_000 } = options;
-  const checks = createAssertionChecks();
+  const { database, producer, requests, news, checks, now, logger, patienceMs = 5_000 } = options;
   let pending: Pending[] = [];
   let writing = false;
   let downUntil = 0;
