@@ -16,8 +16,8 @@ const isLong = process.env['FAULT_ROUNDS'] !== undefined;
 /** With each number of workers. */
 const auditedMs = isLong ? 20_000 : 4_500;
 const crowds = [1, 2, 4];
-/** Time and again a busy machine does nothing for a second or two. */
-const mostSpans = 4;
+/** Time and again a busy machine does nothing for a second or two: one span may be spoilt. */
+const mostSpans = 2;
 /** However busy the machine is, no larger part of the time is put down to that. */
 const mostExcused = 0.2;
 /** Redis' clock is read in whole milliseconds, at both ends of a window. */
@@ -133,6 +133,8 @@ test(
       finish({ text: 'done', promptTokens, completionTokens });
     });
 
+    // As the local stack's Redis runs, nobody is killed here: what is measured is not how long a busy disk takes for each write.
+    await stack.redis.client().config('SET', 'appendfsync', 'everysec');
     // Before anybody else speaks to Redis: its client takes what comes at the same moment for its answer.
     const log = await watchAdmissions(stack.redis.client());
     const front = await stack.openFront();
@@ -204,7 +206,7 @@ test(
       // What a first call loads takes longer than what is measured; and how long answers are is known once there were some.
       await stack.upstream.arrived(stack.upstream.calls.length + 15 * missing);
       await vi.waitUntil(() => answered('by-tokens') >= 20, { timeout: 30_000, interval: 20 });
-      // A machine that is somebody else's for seconds spoils a span: the limits must be used in one of a few.
+      // A machine that is somebody else's for seconds spoils a span: the limits must be used in the next.
       for (let spans = 1; ; spans += 1) {
         await keepWaiting((3 * auditedMs) / 1_000);
         const endDelay = await measureDelay(stack);

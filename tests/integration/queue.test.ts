@@ -55,6 +55,36 @@ describe('a request and its answer', () => {
     expect(answers).toEqual(payloads.map(({ requestId }) => requestId));
   });
 
+  test('the first of many that wait is begun before the others are fetched, and as many run at once as may', async () => {
+    const atOnce = 60;
+    const payloads = Array.from({ length: 2 * atOnce }, () => fixture.payload());
+    await Promise.all(payloads.map((payload) => fixture.front.producer.addGeneration(payload)));
+    const client = fixture.redis.client();
+    let running = 0;
+    let most = 0;
+    let taken: Promise<number> | undefined;
+    let letGo: () => void = () => undefined;
+    const full = new Promise<void>((resolve) => (letGo = resolve));
+    const done = payloads.map(
+      ({ requestId, deadlineAt }) => fixture.front.waiters.wait(requestId, { deadlineAt }).outcome,
+    );
+    await fixture.consume(
+      async (payload) => {
+        taken ??= client.llen('{aimm}:openai:active');
+        running += 1;
+        most = Math.max(most, running);
+        if (running === atOnce) letGo();
+        await full;
+        running -= 1;
+        return { value: toResult(payload, '') };
+      },
+      { concurrency: atOnce, globalConcurrency: 2 * atOnce },
+    );
+    await Promise.all(done);
+    expect(await taken).toBeLessThan(atOnce / 2);
+    expect(most).toBe(atOnce);
+  });
+
   test('an answer too large to send is read by its id', async () => {
     const text = 'x'.repeat(300_000);
     await fixture.consume(async (payload) => ({ value: toResult(payload, text) }));

@@ -17,6 +17,7 @@ import { isGivenUp } from './reasons.ts';
 import { runJob, type RunningJobs } from './run-job.ts';
 import { createSameModelFirst } from './same-model-first.ts';
 import type { Settlement } from './settlement.ts';
+import { createWorkerRoom, type WorkerRoom } from './worker-room.ts';
 
 /** Silent workers are looked for this often, or thrice per lock where that is shorter. */
 const stalledIntervalMs = 5_000;
@@ -77,7 +78,7 @@ export interface Consumer {
 
 export function createConsumer(options: ConsumerOptions): Consumer {
   const { redis, handlers, logger, tally, now = Date.now } = options;
-  const workers = new Map<string, Worker>();
+  const workers = new Map<string, { worker: Worker; room: WorkerRoom }>();
   const closing = new Set<Promise<void>>();
   const queues = new Map<string, Queue>();
   const running: RunningJobs = new Map();
@@ -128,7 +129,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
       });
     };
     // Named parameters, three of them: BullMQ counts them to decide whether to pass the signal.
-    const worker = new Worker(name, (job, token, signal) => process(job, token, signal), {
+    const worker = new Worker(name, (job, token, signal) => room.run(() => process(job, token, signal)), {
       connection: redis,
       prefix: keyPrefix,
       name: `${hostname()}:${globalThis.process.pid}`,
@@ -143,6 +144,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
         backoffStrategy: (attempt, _type, error) => delayOf(error) ?? Math.min(30_000, 1_000 * 2 ** attempt),
       },
     });
+    const room = createWorkerRoom(worker, concurrency);
     const onError = createErrorLog(logger.child({ queue: name }), 'Consuming a queue failed');
     worker.on('error', onError);
     worker.on('stalled', (jobId) => {
@@ -168,16 +170,17 @@ export function createConsumer(options: ConsumerOptions): Consumer {
         logger.error({ err: failure, jobId: job.id }, 'Settling a poisoned job failed');
       });
     });
-    workers.set(name, worker);
-    return worker;
+    const opened = { worker, room };
+    workers.set(name, opened);
+    return opened;
   };
 
   const leave = (name: string) => {
-    const worker = workers.get(name);
-    if (worker === undefined) return;
+    const left = workers.get(name);
+    if (left === undefined) return;
     workers.delete(name);
     lines.delete(name);
-    const closed = worker
+    const closed = left.worker
       .close()
       .catch((error: unknown) => logger.warn({ err: error, queue: name }, 'Leaving a queue failed'))
       .finally(() => closing.delete(closed));
@@ -186,9 +189,9 @@ export function createConsumer(options: ConsumerOptions): Consumer {
   const consume = async (wanted: QueueToConsume) => {
     const { name, globalConcurrency } = wanted;
     // A worker of BullMQ that is full looks at its new size only once a job ends, which may take minutes.
-    if (wanted.concurrency > (workers.get(name)?.concurrency ?? wanted.concurrency)) leave(name);
-    const worker = workers.get(name) ?? open(wanted);
-    worker.concurrency = wanted.concurrency;
+    if (wanted.concurrency > (workers.get(name)?.room.most ?? wanted.concurrency)) leave(name);
+    const { worker, room } = workers.get(name) ?? open(wanted);
+    room.resize(wanted.concurrency);
     // BullMQ reads it at every job that it takes.
     worker.opts.limiter = toLimiter(wanted.requestsPerMinute);
     if (globalConcurrency === undefined) return;
@@ -219,7 +222,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
           job.abort(new ModelManagerError('cancelled', 'The worker is shutting down.', { retryable: true }));
         }
       }, graceMs);
-      await Promise.all([...[...workers.values()].map((worker) => worker.close()), ...closing]);
+      await Promise.all([...[...workers.values()].map(({ worker }) => worker.close()), ...closing]);
       clearTimeout(timer);
       await Promise.all([...queues.values()].map((queue) => queue.close()));
       await cancels.close();
