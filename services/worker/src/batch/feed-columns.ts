@@ -121,7 +121,8 @@ export function createColumnFeeder({ catalog, producer, budgets, now, createId, 
     let [count, bytes, sharers] = [0, 0, 0];
     for (const other of all) {
       for (const one of other.columns) {
-        if (one.provider !== column.provider) continue;
+        // What its vendor's batch API has stands in no queue, and may stay there for a day.
+        if (one.provider !== column.provider || one.lane !== 'queue') continue;
         const own = other.outstanding.get(one.number) ?? { count: 0, bytes: 0 };
         count += own.count;
         bytes += own.bytes;
