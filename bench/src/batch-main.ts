@@ -1,10 +1,12 @@
 /**
  * Batches on this machine: items a second with an upstream that answers at once, through one worker and two; what an
- * outstanding item takes in Redis; its memory at 1,000 and 100,000 items; how much of a provider's limit is used.
+ * outstanding item takes in Redis; its memory at 1,000 and 100,000 items; what somebody waits who asks beside the large one; how much
+ * of a provider's limit is used.
  * `npm run bench:batch -- 2000`: fewer items in place of 100,000.
  */
 import { availableParallelism } from 'node:os';
 import { formatBatchRuns, measureBatch } from './batch.ts';
+import type { Interactive } from './interactive.ts';
 
 // Every process that was started is ended with this one.
 process.setMaxListeners(50);
@@ -13,9 +15,13 @@ console.log(`Node ${process.version}, ${availableParallelism()} cores, SQLite; o
 const runs = [
   await measureBatch({ workers: 1, items: 1_000 }),
   await measureBatch({ workers: 2, items: 1_000 }),
-  await measureBatch({ workers: 1, items: large }),
+  await measureBatch({ workers: 1, items: large, interactive: true }),
 ];
 console.log(formatBatchRuns(runs));
+const { without, beside } = runs[2]?.interactive ?? {};
+const inWords = (asked?: Interactive) =>
+  asked === undefined ? '' : `p50 ${asked.p50.toFixed(1)} ms, p99 ${asked.p99.toFixed(1)} ms of ${asked.calls}`;
+console.log(`\nAn MCP call over HTTP, without: ${inWords(without)}; beside the large batch: ${inWords(beside)}`);
 
 const perMinute = 1_200;
 const limited = await measureBatch({ workers: 2, items: 600, limits: { OPENAI_RPM: String(perMinute) } });

@@ -1,13 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
+import { createDatabase } from '@aimm/database';
 import { createManager } from '@aimm/manager';
 import { createLogger } from '@aimm/runtime';
 import { Redis } from 'ioredis';
+import { type Interactive, openInteractive } from './interactive.ts';
 import { endProcess, startScript } from './processes.ts';
 import { readyWorker, startUpstream } from './start-upstream.ts';
 
-const caller = { client: 'bench', admin: false };
 /** Clock ticks of a process's CPU time in a second, on Linux. */
 const ticksPerSecond = 100;
 
@@ -27,13 +28,24 @@ export interface BatchRun {
   /** The same by what stood in queues then. */
   redisBytesPerOutstanding: number;
   mostOutstanding: number;
+  /** Resident memory at its most: of who writes the items, and of the worker that took most. */
+  writerPeakBytes: number;
+  workerPeakBytes: number;
+  /** Calls that stand in the ledger for it: as many as items, where each was asked once. */
+  ledgerCalls: number;
+  /** A client of its own that asks meanwhile, and before it began; absent where none was asked for. */
+  interactive?: { without: Interactive; beside: Interactive };
 }
 
-/** One batch of so many items through so many workers; the upstream answers at once. `limits`: of the provider. */
+/**
+ * One batch of so many items through so many workers; the upstream answers at once. `limits`: of the provider. `interactive`: a client
+ * asks beside it, too. @throws where an item was not answered
+ */
 export async function measureBatch(options: {
   workers: number;
   items: number;
   limits?: Record<string, string>;
+  interactive?: boolean;
 }): Promise<BatchRun> {
   const { dir, upstream, redis: redisServer, env: unlimited } = await startUpstream();
   const env = { ...unlimited, ...options.limits };
@@ -46,11 +58,25 @@ export async function measureBatch(options: {
     raw: env,
     logger,
   });
+  const database = await createDatabase({ url: env.DATABASE_URL });
   try {
     for (const worker of workers) await readyWorker(worker);
     await run(200);
-    return await run(options.items);
+    if (options.interactive !== true) return await run(options.items);
+    const { OPENAI_API_KEY: _key, ...frontEnv } = env;
+    const client = await openInteractive(frontEnv);
+    try {
+      await client.measure(AbortSignal.timeout(5_000));
+      const without = await client.measure(AbortSignal.timeout(20_000));
+      const ended = new AbortController();
+      const asking = client.measure(ended.signal);
+      const measured = await run(options.items).finally(() => ended.abort());
+      return { ...measured, interactive: { without, beside: await asking } };
+    } finally {
+      await client.close();
+    }
   } finally {
+    await database.close();
     await manager.close();
     redis.disconnect();
     await Promise.all(workers.map(endProcess));
@@ -63,9 +89,15 @@ export async function measureBatch(options: {
     const emptyBytes = await readUsedMemory(redis);
     const cpuBefore = [sumCpu(workers), readCpuMs(redisServer.child.pid)] as const;
     const ingestedAt = performance.now();
-    const { batchId } = await manager.startBatch(caller, { items: makeItems(items), models: ['openai/gpt-5-mini'] });
+    const [begunAt, client] = [Date.now(), `bench-${items}`];
+    const caller = { client, admin: false };
+    let [peak, most, atPeak, writerPeakBytes, workerPeakBytes] = [0, 0, 0, 0, 0];
+    const { batchId } = await manager.startBatch(
+      caller,
+      { items: makeItems(items), models: ['openai/gpt-5-mini'] },
+      { onItems: () => (writerPeakBytes = Math.max(writerPeakBytes, process.memoryUsage.rss())) },
+    );
     const startedAt = performance.now();
-    let [peak, most, atPeak] = [0, 0, 0];
     const marks: { at: number; done: number }[] = [];
     for (;;) {
       const [used, outstanding, done, view] = await Promise.all([
@@ -76,6 +108,7 @@ export async function measureBatch(options: {
       ]);
       marks.push({ at: performance.now(), done });
       most = Math.max(most, outstanding);
+      workerPeakBytes = Math.max(workerPeakBytes, ...workers.map(({ pid }) => readResidentBytes(pid)));
       if (used - emptyBytes > peak) [peak, atPeak] = [used - emptyBytes, outstanding];
       if (view.status === 'succeeded') break;
       await delay(Math.min(1_000, Math.max(50, items / 20)));
@@ -87,6 +120,9 @@ export async function measureBatch(options: {
       first === undefined || last === undefined || last.at === first.at
         ? items / seconds
         : ((last.done - first.done) * 1_000) / (last.at - first.at);
+    const { counts } = await manager.getBatch(caller, batchId);
+    if (counts.succeeded !== items) throw new Error(`of ${items} items ${JSON.stringify(counts)}`);
+    const { totals } = await database.ledger.summarize({ from: begunAt - 1_000, to: Date.now() + 60_000, client });
     const cpuAfter = [sumCpu(workers), readCpuMs(redisServer.child.pid)] as const;
     return {
       workers: options.workers,
@@ -99,6 +135,9 @@ export async function measureBatch(options: {
       redisPeakBytes: peak,
       redisBytesPerOutstanding: atPeak === 0 ? Number.NaN : peak / atPeak,
       mostOutstanding: most,
+      writerPeakBytes,
+      workerPeakBytes,
+      ledgerCalls: totals.calls,
     };
 
     async function countDone(): Promise<number> {
@@ -136,6 +175,11 @@ function sumCpu(workers: readonly { pid?: number | undefined }[]): number {
   return workers.reduce((sum, { pid }) => sum + readCpuMs(pid), 0);
 }
 
+function readResidentBytes(pid: number | undefined): number {
+  const kilobytes = /VmRSS:\s*(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+  return Number(kilobytes ?? 0) * 1_024;
+}
+
 function readCpuMs(pid: number | undefined): number {
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
   return ((Number(fields[11]) + Number(fields[12])) * 1_000) / ticksPerSecond;
@@ -154,6 +198,9 @@ export function formatBatchRuns(runs: readonly BatchRun[]): string {
     'Redis MB',
     'at once',
     'bytes each',
+    'writer MB',
+    'worker MB',
+    'calls',
   ];
   return [
     heading.map(column).join(''),
@@ -168,6 +215,9 @@ export function formatBatchRuns(runs: readonly BatchRun[]): string {
         column((run.redisPeakBytes / 1e6).toFixed(1)),
         whole(run.mostOutstanding),
         whole(run.redisBytesPerOutstanding),
+        whole(run.writerPeakBytes / 1e6),
+        whole(run.workerPeakBytes / 1e6),
+        whole(run.ledgerCalls),
       ].join(''),
     ),
   ].join('\n');

@@ -100,20 +100,24 @@ async function readJobs(redis: Redis, ledger: { findByRequest(id: string): Promi
 /** What ages out after a day or a week, now: what is left in Redis after that must not grow. */
 export async function ageOut(redis: Redis): Promise<void> {
   const all = await redis.keys('{aimm}:*');
-  const jobs = all.filter((key) => /:(gen|cmp|probe|usage)_/.test(key));
+  const jobs = all.filter((key) => /:(gen|cmp|probe|usage|turn|result)_/.test(key));
   const ended = all.filter((key) => key.split(':').length === 3 && /:(completed|failed)$/.test(key));
   for (let at = 0; at < jobs.length; at += 500) await redis.unlink(jobs.slice(at, at + 500));
   if (ended.length > 0) await redis.unlink(ended);
 }
 
-/** Jobs that hold rows for the database. */
+/** Jobs that hold rows, turns and results for the database. */
 export async function countUnwritten(redis: Redis): Promise<number> {
-  const place = (name: string) => `{aimm}:persist-usage:${name}`;
-  const counts = await Promise.all([
-    redis.llen(place('wait')),
-    redis.llen(place('active')),
-    redis.zcard(place('delayed')),
-    redis.zcard(place('prioritized')),
-  ]);
+  const counts = await Promise.all(
+    ['persist-usage', 'persist-turn', 'persist-batch'].flatMap((queue) => {
+      const place = (name: string) => `{aimm}:${queue}:${name}`;
+      return [
+        redis.llen(place('wait')),
+        redis.llen(place('active')),
+        redis.zcard(place('delayed')),
+        redis.zcard(place('prioritized')),
+      ];
+    }),
+  );
   return counts.reduce((sum, count) => sum + count, 0);
 }

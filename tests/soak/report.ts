@@ -7,6 +7,8 @@ import type { Asked } from './soak-client.ts';
 export interface Report {
   fault(name: string): void;
   round(round: { asked: readonly Asked[]; calls: number; rows: readonly LedgerRow[]; ranThoughRefused: number }): void;
+  /** A batch or a conversation has held: how many rows it added to the ledger, and what it came to. */
+  whole(what: 'batches' | 'conversations', counts: Record<string, number>, rows?: number): void;
   sample(what: string, values: Partial<Record<Measure, number>>): void;
   redis(values: { streamsKb: number; keys: number }): void;
   /** How far the run is. */
@@ -26,6 +28,7 @@ export function createReport(settings: SoakSettings, seed: string): Report {
   const told: Record<string, number> = {};
   const rowsBy: Record<string, number> = {};
   const series = new Map<string, Series>();
+  const wholes: Record<string, Record<string, number>> = {};
   const sums = { rounds: 0, requests: 0, calls: 0, ledgerRows: 0, ranThoughRefused: 0 };
   let lastRedis = { streamsKb: 0, keys: 0 };
   const count = (counts: Record<string, number>, name: string) => (counts[name] = (counts[name] ?? 0) + 1);
@@ -50,10 +53,16 @@ export function createReport(settings: SoakSettings, seed: string): Report {
       sums.calls += calls;
       sums.ledgerRows += rows.length;
       sums.ranThoughRefused += ranThoughRefused;
-      for (const { refused, told: end } of asked) {
-        count(told, refused ? 'refused: Redis was away' : (end?.error?.code ?? end?.status ?? 'its client had gone'));
+      for (const { refused, refusal, told: end } of asked) {
+        count(told, refused ? toRefusal(refusal) : (end?.error?.code ?? end?.status ?? 'its client had gone'));
       }
       for (const { status } of rows) count(rowsBy, status);
+    },
+    whole(what, counts, rows = 0) {
+      const own = (wholes[what] ??= { all: 0 });
+      count(own, 'all');
+      for (const [name, times] of Object.entries(counts)) own[name] = (own[name] ?? 0) + times;
+      sums.ledgerRows += rows;
     },
     sample(what, values) {
       for (const [name, value] of Object.entries(values)) {
@@ -88,6 +97,7 @@ export function createReport(settings: SoakSettings, seed: string): Report {
         `${sums.requests} requests, ${sums.calls} calls, ${sums.ledgerRows} ledger rows: every promise held after every round`,
         `told: ${toList(told)}`,
         `rows: ${toList(rowsBy)}`,
+        ...Object.entries(wholes).map(([what, counts]) => `${what}: ${toList(counts)}`),
         `faults: ${toList(faults)}`,
         `refused, and ran nevertheless: ${sums.ranThoughRefused}`,
         `Redis streams at the end: ${Math.round(lastRedis.streamsKb)} KB, keys: ${lastRedis.keys}`,
@@ -104,6 +114,7 @@ export function createReport(settings: SoakSettings, seed: string): Report {
       ...sums,
       told,
       rows: rowsBy,
+      ...wholes,
       faults,
       redis: lastRedis,
       growth: growths(),
@@ -120,6 +131,10 @@ export function createReport(settings: SoakSettings, seed: string): Report {
             ),
   };
   return report;
+}
+
+function toRefusal(code: string | undefined): string {
+  return code === 'invalid_request' ? 'refused: another turn was under way' : `refused: ${code}`;
 }
 
 function toList(counts: Record<string, number>): string {

@@ -9,6 +9,7 @@ export interface Said {
   job_id?: string;
   status?: string;
   text?: string;
+  conversation_id?: string;
   error?: { code: string };
 }
 
@@ -21,8 +22,9 @@ export interface Asked {
   jobId?: string;
   /** The end as its client was told it; absent where it went away, or its front did. */
   told?: Said;
-  /** Its client was told that nothing was enqueued. */
+  /** Its client was told that nothing was enqueued, and with which code. */
   refused: boolean;
+  refusal?: string;
   /** The tool that its client waits for, and the front it waits at. */
   waitsFor?: string;
   /** What its client waits for, or was told last. */
@@ -75,6 +77,7 @@ export async function ask(
   if (said === undefined) return;
   if (said.job_id === undefined) {
     asked.refused = true;
+    asked.refusal = said.error?.code ?? '';
     return;
   }
   asked.jobId = said.job_id;
@@ -93,16 +96,33 @@ export async function cancel(asked: Asked, pick: () => SoakFront): Promise<void>
   if (asked.jobId !== undefined) await call(asked, pick(), 'cancel_job', { job_id: asked.jobId });
 }
 
-/** Undefined where the connection broke, as it does when a front is killed. */
-async function call(
+interface CallOptions {
+  signal?: AbortSignal;
+  onProgress?: (message: string) => void;
+  /** Is told what became of the call. */
+  note?: (what: string) => void;
+}
+
+function call(
   asked: Asked,
-  { client, front }: SoakFront,
+  at: SoakFront,
   name: string,
   args: Record<string, unknown>,
-  { signal, onProgress }: { signal?: AbortSignal; onProgress?: (message: string) => void } = {},
+  options: Pick<CallOptions, 'signal' | 'onProgress'> = {},
 ): Promise<Said | undefined> {
-  const note = (what: string) => (asked.now = `${name} at ${front.process.pid}, ${new Date().toISOString()}: ${what}`);
+  const where = `${name} at ${at.front.process.pid}`;
+  const note = (what: string) => (asked.now = `${where}, ${new Date().toISOString()}: ${what}`);
   note('waits');
+  return tell(at, name, args, { ...options, note });
+}
+
+/** What a tool said; undefined where the connection broke, as it does when a front is killed. */
+export async function tell(
+  { client }: SoakFront,
+  name: string,
+  args: Record<string, unknown>,
+  { signal, onProgress, note }: CallOptions = {},
+): Promise<Said | undefined> {
   try {
     const result = await client.client.callTool(
       { name, arguments: args },
@@ -113,10 +133,10 @@ async function call(
       },
     );
     const said = (result.structuredContent ?? {}) as Said; // by the tools' output schemas, which the e2e tests hold them to
-    note(said.error?.code ?? said.status ?? 'nothing');
+    note?.(said.error?.code ?? said.status ?? 'nothing');
     return said;
   } catch (error) {
-    note(String(error));
+    note?.(String(error));
     return undefined;
   }
 }

@@ -13,7 +13,9 @@ import { ageOut, countUnwritten, findRequests, reader } from './find-requests.ts
 import { createMischief } from './mischief.ts';
 import { createReport } from './report.ts';
 import { measureRedis } from './samples.ts';
+import { type AskedBatch, cancelBatch, createBatchAsk, expectBatch, startBatch } from './soak-batches.ts';
 import { ask, type Asked, cancel, connectTo, type SoakFront } from './soak-client.ts';
+import { expectTalk, type Talk } from './soak-talk.ts';
 import { createMoodyVendor } from './vendor-moods.ts';
 
 const settings = loadSoakSettings();
@@ -80,26 +82,20 @@ test('everything at once for a while: every promise holds, and nothing grows', a
   const manager = await stack.openFront();
   const { ledger } = await stack.database();
   const redis = stack.redis.client();
-  let asks = 0;
+  let [asks, batchesAsked] = [0, 0];
+
+  const limits = { timeout_seconds: 4, max_wait_seconds: 120 };
+  const toAsked = (kind: Asked['kind']): Asked => {
+    const number = (asks += 1);
+    const [prompt, tag] = [`<<${number}: soak>>`, `soak-${number}`];
+    return { kind, prompt, tag, refused: false, heard: '', now: '', isDone: false };
+  };
 
   const askOne = async (asked: Asked[], until: number) => {
     const kind = random.between(0, 1) < 0.15 ? 'comparison' : 'generation';
-    const number = (asks += 1);
-    const one: Asked = {
-      kind,
-      prompt: `<<${number}: soak>>`,
-      tag: `soak-${number}`,
-      refused: false,
-      heard: '',
-      now: '',
-      isDone: false,
-    };
+    const one = toAsked(kind);
     asked.push(one);
-    const args = {
-      ...(kind === 'comparison' ? { models: models.slice(0, 2) } : { model: oneOf(models) }),
-      timeout_seconds: 4,
-      max_wait_seconds: 120,
-    };
+    const args = { ...(kind === 'comparison' ? { models: models.slice(0, 2) } : { model: oneOf(models) }), ...limits };
     const background = random.between(0, 1) < 0.4;
     const fate = random.between(0, 1);
     // Whoever listens for progress is streamed to; a client that goes away takes its request with it.
@@ -113,12 +109,34 @@ test('everything at once for a while: every promise holds, and nothing grows', a
     one.isDone = true;
   };
 
+  const talkOn = async (talk: Talk, asked: Asked[], until: number) => {
+    while (Date.now() < until) {
+      const one = toAsked('generation');
+      asked.push(one);
+      talk.turns.push(one);
+      const place = talk.id === undefined ? { save_conversation: true } : { conversation_id: talk.id };
+      const args = { model: oneOf(models), ...place, ...limits };
+      await ask(one, () => oneOf(connected), { background: random.between(0, 1) < 0.4, args });
+      talk.id ??= one.told?.conversation_id;
+      one.isDone = true;
+      await delay(random.between(100, 1_000));
+    }
+  };
+  const runBatch = async (batch: AskedBatch, until: number) => {
+    await startBatch(batch, () => oneOf(connected));
+    if (random.between(0, 1) > 0.3) return;
+    await delay(Math.min(random.between(0, 5_000), Math.max(0, until - Date.now())));
+    await cancelBatch(batch, () => oneOf(connected));
+  };
+
   const runRound = async (roundMs: number) => {
     const startedAt = Date.now();
     const until = startedAt + roundMs;
     const firstCall = stack.upstream.calls.length;
     const asked: Asked[] = [];
     const underWay: Promise<void>[] = [];
+    const talk: Talk = { turns: [] };
+    const batches = [createBatchAsk((batchesAsked += 1), models.slice(0, 2))];
     const stirUp = async () => {
       while (Date.now() < until) {
         await delay(random.between(1_500, 5_000));
@@ -133,14 +151,23 @@ test('everything at once for a while: every promise holds, and nothing grows', a
         await delay((2_000 / settings.rate) * random.between(0, 1));
       }
     };
+    underWay.push(talkOn(talk, asked, until), ...batches.map((batch) => runBatch(batch, until)));
     await Promise.all([stirUp(), keepAsking()]);
     await endWithin(Promise.all(underWay), () => asked.filter(({ isDone }) => !isDone));
 
+    const allCalls = stack.upstream.calls.slice(firstCall);
+    const ofBatches = [];
+    for (const batch of batches) {
+      const found = await expectBatch(batch, { manager, databaseUrl: stack.databaseUrl, calls: allCalls });
+      ofBatches.push(found);
+    }
     // Some requests are known by their rows only, so those must have arrived.
     const open = async () => [await redis.zcard('{aimm}:unsettled'), await countUnwritten(redis)];
     await expect.poll(open, { timeout: 120_000, interval: 250 }).toEqual([0, 0]);
     const { ranThoughRefused, ...requests } = await findRequests(asked, { redis, manager, ledger });
-    const calls = stack.upstream.calls.slice(firstCall);
+    const batchPrompts = new Set(batches.flatMap(({ prompts }) => prompts));
+    const calls = stack.upstream.calls.slice(firstCall).filter(({ prompt }) => !batchPrompts.has(prompt));
+    const otherRows = ofBatches.reduce((sum, found) => sum + found.rows, 0);
     const rows = await expectInvariants(
       {
         ...requests,
@@ -149,9 +176,12 @@ test('everything at once for a while: every promise holds, and nothing grows', a
         openFront: () => Promise.resolve(manager),
         database: () => stack.database(),
       },
-      { hiddenCallsMayBeUnmade: true, brokenCallsMayBeUnseen: true, reader, since: startedAt },
+      { hiddenCallsMayBeUnmade: true, brokenCallsMayBeUnseen: true, reader, since: startedAt, otherRows },
     );
-    report.round({ asked, calls: calls.length, rows: [...rows.values()].flat(), ranThoughRefused });
+    await expectTalk(talk, await stack.database());
+    for (const found of ofBatches) report.whole('batches', found.ended, found.rows);
+    report.whole('conversations', { turns: talk.turns.filter(({ told }) => told?.status === 'succeeded').length });
+    report.round({ asked, calls: allCalls.length, rows: [...rows.values()].flat(), ranThoughRefused });
   };
 
   const measure = async () => {

@@ -128,7 +128,6 @@ async function main(): Promise<void> {
     contentKeepMs: env.STORE_CONTENT === 'off' ? env.CONTENT_DELIVERY_SECONDS * 1_000 : undefined,
     logger,
   });
-  shutdown.add('worker', () => worker?.close(finishWithinMs));
   const usage = createUsageKeeper({
     database: () => database.get(),
     retentionDays: env.USAGE_RETENTION_DAYS,
@@ -154,6 +153,8 @@ async function main(): Promise<void> {
     onUnwatched: (error) => logger.warn({ reason: error.message }, 'The configuration is read anew on SIGHUP only'),
   });
   shutdown.add('configuration', () => config.close());
+  // The first to be closed: it takes no more work.
+  shutdown.add('worker', () => worker?.close(finishWithinMs));
   logger.info({ providers: providers.describe() }, 'Worker ready');
   reportReady();
   void warmUp();
