@@ -151,7 +151,14 @@ test('a comparison is cancelled with what of it runs, what waits, and what was p
     )
     .toEqual([1, 2, 1, 1]);
 
-  expect(await other.cancelJob(caller, compared.requestId)).toMatchObject({ status: 'cancelled' });
+  expect(await other.cancelJob(caller, compared.requestId)).toMatchObject({
+    status: 'cancelled',
+    children: compared.children.map(({ requestId, model }) => ({
+      requestId,
+      model: `mistral/${model}`,
+      status: 'cancelled',
+    })),
+  });
   await expect(compared.result).rejects.toMatchObject({ code: 'cancelled' });
   await upstream.aborted(1);
   expect(upstream.calls.find(({ abortedAt }) => abortedAt !== undefined)).toMatchObject({ prompt: compared.prompt });

@@ -65,7 +65,8 @@ async function requireRecord({ queue }: Resources, caller: Caller, requestId: st
 async function readView(resources: Resources, record: RequestRecord, looks = 1): Promise<View> {
   const base = { requestId: record.requestId, kind: record.kind, model: record.model, createdAt: record.createdAt };
   if (record.ended !== undefined) {
-    return { ...base, ...record.ended };
+    const children = record.kind === 'comparison' ? await readChildren(resources, record) : undefined;
+    return { ...base, ...record.ended, ...(children !== undefined && { children }) };
   }
   const state = await resources.queue.requests.readState(record);
   if (state.status === 'missing' && looks < missingLooks) {
@@ -87,13 +88,7 @@ async function readView(resources: Resources, record: RequestRecord, looks = 1):
     return { ...base, ...toStatus(state), ...(wait !== undefined && { wait }), ...toGeneration(state, record) };
   }
 
-  const children = await Promise.all(
-    (record.children ?? []).map(async ({ requestId, model }) => {
-      const child = await resources.queue.requests.find(requestId);
-      const view = child === undefined ? undefined : await readView(resources, child);
-      return { requestId, model, status: view?.status ?? ('cancelled' as const) };
-    }),
-  );
+  const children = await readChildren(resources, record);
   const begun = children.some(({ status }) => status !== 'queued');
   const isRecalled = state.status === 'missing' && children.some((child) => child.status === 'succeeded');
   const status = isRecalled ? { status: 'succeeded' as const } : toStatus(state);
@@ -104,6 +99,16 @@ async function readView(resources: Resources, record: RequestRecord, looks = 1):
     children,
     ...(state.outcome?.status === 'succeeded' && { comparison: ComparisonResult.parse(state.outcome.value) }),
   };
+}
+
+function readChildren(resources: Resources, { children = [] }: RequestRecord): Promise<NonNullable<View['children']>> {
+  return Promise.all(
+    children.map(async ({ requestId, model }) => {
+      const child = await resources.queue.requests.find(requestId);
+      const view = child === undefined ? undefined : await readView(resources, child);
+      return { requestId, model, status: view?.status ?? ('cancelled' as const) };
+    }),
+  );
 }
 
 /** Past `max_wait_seconds`, and the front that would end the wait has not: it has gone. */
@@ -135,8 +140,9 @@ function toGeneration({ outcome }: JobState, { conversationId }: RequestRecord):
   };
 }
 
-function hasEnded({ status }: View): boolean {
-  return status !== 'queued' && status !== 'running';
+/** A comparison that was cancelled has ended once each of its generations has, too. */
+function hasEnded({ status, children = [] }: Pick<View, 'status' | 'children'>): boolean {
+  return status !== 'queued' && status !== 'running' && children.every((child) => hasEnded(child));
 }
 
 function report(view: View, { onProgress }: AskOptions): void {

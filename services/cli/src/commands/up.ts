@@ -19,6 +19,7 @@ import { type CommandEnvironment, stackLaunch, toLogFormat } from '../session.ts
 import { binPath } from '../stack/bin-path.ts';
 import { withoutPasswords } from './status.ts';
 import { enterStack } from '../stack/enter-stack.ts';
+import { chooseFacePorts } from '../stack/face-ports.ts';
 import { runStack } from '../stack/run-stack.ts';
 import { superviseProcess } from '../stack/supervised-process.ts';
 
@@ -118,10 +119,11 @@ function toBanner(env: RuntimeEnvironment, info: StackInfo, farewell: string): s
 /** The front joins the stack by itself and tells it its address. Gives that address, if it listens soon enough. */
 async function startFront({ env, raw, logger }: CommandEnvironment, shutdown: Shutdown): Promise<string | undefined> {
   const ready = Promise.withResolvers<string | undefined>();
+  const own = await chooseFacePorts(env, raw, { faces: ['HTTP'], logger });
   const front = superviseProcess({
     name: 'HTTP front',
     args: [binPath, 'mcp', '--http'],
-    environment: () => ({ ...withoutProviderKeys(raw), AIMM_DATA_DIR: env.dataDir }),
+    environment: () => ({ ...withoutProviderKeys(raw), ...own, AIMM_DATA_DIR: env.dataDir }),
     onReady: ({ url }) => ready.resolve(url),
     logger,
     graceMs: 10_000,

@@ -2,6 +2,7 @@ import { accessSync, constants, existsSync, rmSync, statfsSync, writeFileSync } 
 import { dirname, join } from 'node:path';
 import type { StackInfo } from '@aimm/local-stack';
 import type { RuntimeEnvironment } from '@aimm/runtime';
+import { tryPort } from '../stack/face-ports.ts';
 import { findRedisServer } from '../stack/redis-server.ts';
 import { failed, type Finding, ok, warning } from './finding.ts';
 
@@ -92,14 +93,4 @@ export async function checkPorts(env: RuntimeEnvironment, info: StackInfo | unde
       );
     }),
   );
-}
-
-/** The code of what keeps us from listening there. */
-async function tryPort(host: string, port: number): Promise<string | undefined> {
-  const { createServer } = await import('node:net');
-  const server = createServer();
-  return new Promise((resolve) => {
-    server.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
-    server.listen({ host, port, exclusive: true }, () => server.close(() => resolve(undefined)));
-  });
 }

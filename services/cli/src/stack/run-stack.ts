@@ -13,6 +13,7 @@ import {
 } from '@aimm/runtime';
 import { boundLog } from './bound-log.ts';
 import { type ControlServer, openControlServer } from './control-server.ts';
+import { chooseFacePorts } from './face-ports.ts';
 import { createIdleWatch } from './idle-watch.ts';
 import { openProviderDesk, type ProviderDesk } from './provider-desk.ts';
 import { startPrivateRedis } from './redis-server.ts';
@@ -100,6 +101,7 @@ export async function runStack(options: RunStackOptions): Promise<RunningStack> 
       workers: env.WORKER_COUNT,
       http,
       shared,
+      faceEnvironment: () => chooseFacePorts(env, raw, { faces: http ? ['HTTP', 'DASHBOARD'] : ['DASHBOARD'], logger }),
       // Workers alone open the keys in the database.
       workerEnvironment: () => ({ ...shared, ...masterKeys, ...opened.state().environment }),
       onStoredKeys: (providers) => {

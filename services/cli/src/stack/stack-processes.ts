@@ -30,6 +30,8 @@ export function startStackProcesses(options: {
   http: boolean;
   /** What every process gets; holds no key of a provider. */
   shared: RawEnvironment;
+  /** What the HTTP front and the dashboard get beside it: asked once, right before they start. */
+  faceEnvironment: () => Promise<RawEnvironment>;
   /** `shared` and the providers' credentials, as they are now. */
   workerEnvironment: () => RawEnvironment;
   onChange: () => void;
@@ -68,8 +70,10 @@ export function startStackProcesses(options: {
     start(`worker ${index + 1}`, ['worker'], { environment: workerEnvironment, graceMs: workerGraceMs }),
   );
   const faces: SupervisedProcess[] = [];
-  const startFaces = () => {
-    const more = { environment: () => shared, graceMs };
+  const startFaces = async () => {
+    const own = await options.faceEnvironment();
+    if (stopping) return;
+    const more = { environment: () => ({ ...shared, ...own }), graceMs };
     if (options.http) faces.push(start('HTTP front', ['mcp', '--http'], more));
     faces.push(start('dashboard', ['dashboard'], more));
   };
@@ -83,7 +87,7 @@ export function startStackProcesses(options: {
     },
     staffed: async (timeoutMs) => {
       if (workers.length > 0) await within(timeoutMs, workerReady.promise, () => undefined);
-      if (!stopping) startFaces();
+      if (!stopping) await startFaces();
     },
     settled: (timeoutMs) => within(timeoutMs, allReported.promise, () => undefined),
     stop: async () => {
