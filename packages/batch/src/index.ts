@@ -8,15 +8,5 @@ export {
   type ParseBatchOptions,
 } from './read/parse-batch-file.ts';
 export { ItemInput } from './read/item-input.ts';
-export {
-  addCounts,
-  type ColumnSummaries,
-  createColumnSummaries,
-  summariseColumns,
-  type SummarisedGeneration,
-} from './summary/summarise-columns.ts';
 export { type BatchResult, toColumnLabel } from './results/batch-result.ts';
 export { type RenderOptions, renderResults, type ResultsFormat, resultsFormats } from './results/render-results.ts';
-export type { ProviderPace } from './progress/provider-progress.ts';
-export { type BatchProgressOptions, renderBatchProgress } from './progress/render-batch-progress.ts';
-export { toProgressLine } from './progress/to-progress-line.ts';

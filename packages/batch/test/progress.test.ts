@@ -1,6 +1,6 @@
 import { stripVTControlCharacters } from 'node:util';
-import { addCounts, renderBatchProgress, toProgressLine } from '@aimm/batch';
-import type { BatchCounts, BatchView } from '@aimm/contracts';
+import { type ProviderPace, renderBatchProgress, toProgressLine } from '@aimm/batch/progress';
+import { addCounts, type BatchCounts, type BatchView } from '@aimm/contracts';
 import fc from 'fast-check';
 import stringWidth from 'string-width';
 import { describe, expect, test } from 'vitest';
@@ -32,16 +32,19 @@ const running = createView(
 
 describe('a batch while it runs', () => {
   test('has what it came to in all, and a row for each provider, its batch API apart', () => {
-    const paces = { openai: { perMinute: 480.4, limitPerMinute: 500 } };
+    const paces: ProviderPace[] = [
+      { provider: 'openai', lane: 'queue', running: 8, perMinute: 480.4, limitPerMinute: 500, estimatedLeftMs: 99_500 },
+      { provider: 'anthropic', lane: 'provider_batch', running: 0 },
+    ];
     const lines = renderBatchProgress(running, { width: 120, colours: false, now, paces });
     expect(lines.join('\n')).toMatchInlineSnapshot(`
       "Capitals in three languages  running
       ████████████░░░░░░░░░░░░░░░░░░░░░░░░░░░░ 1,214 of 4,000 · 30 %
       $0.62 spent of at most $5.00 · 2 min 5 s so far · about 3 min 20 s left
 
-      provider                                 %   done  in queue  waiting  failed    a minute  spent
-      openai             █████████░░░░░░░   60 %  1,200        50      746       4  480 of 500  $0.31
-      anthropic (batch)  ░░░░░░░░░░░░░░░░  0.5 %     10         0    1,990       0              $0.31"
+      provider                                 %   done  running  waiting  failed    a minute  spent        left
+      openai             █████████░░░░░░░   60 %  1,200        8      788       4  480 of 500  $0.31  1 min 40 s
+      anthropic (batch)  ░░░░░░░░░░░░░░░░  0.5 %     10        0    1,990       0              $0.31"
     `);
   });
 
@@ -52,7 +55,7 @@ describe('a batch while it runs', () => {
       /^█{40} .* 100 %$/,
     );
     const ended = createView([{ succeeded: 2 }], { status: 'completed', endedAt: 1_790_000_060_000 });
-    expect(renderBatchProgress(ended, { width: 120, colours: false, now })[2]).toBe('$0.62 spent · 1 min 0 s in all');
+    expect(renderBatchProgress(ended, { width: 120, colours: false, now })[2]).toBe('$0.62 spent · 1 min in all');
   });
 
   test('is coloured only where it may be', () => {
@@ -81,7 +84,16 @@ describe('a batch while it runs', () => {
         fc.integer({ min: 24, max: 200 }),
         (each, title, width) => {
           const view = createView(each, { name: title, pausedBecause: title, estimatedLeftMs: 1e7 });
-          const paces = { openai: { perMinute: 12, limitPerMinute: 10_000 } };
+          const paces: ProviderPace[] = [
+            {
+              provider: 'openai',
+              lane: 'queue',
+              running: 12_000,
+              perMinute: 12,
+              limitPerMinute: 1e4,
+              pausedForMs: 5e5,
+            },
+          ];
           for (const line of renderBatchProgress(view, { width, colours: false, now, paces })) {
             expect(stringWidth(line)).toBeLessThanOrEqual(width);
             expect(line).not.toMatch(/\p{Cc}/u);

@@ -33,6 +33,7 @@ export {
   BatchView,
   JudgeMode,
 } from './batches.ts';
+export { addCounts, countEnded, sumCounts } from './batch-counts.ts';
 export { CallRecord, CallStatus, Checkpoint, LedgerRow, Outcome, UnfitAnswer } from './calls.ts';
 export { ComparisonEntry, ComparisonResult, ComparisonSummary, Judgement } from './comparison.ts';
 export {

@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { BatchColumn, BatchColumnSummary, BatchCounts, BatchGenerationStatus } from '@aimm/contracts';
+import { addCounts, type BatchColumn, type BatchColumnSummary, type BatchGenerationStatus } from '@aimm/contracts';
 import { raw, sqltag as sql } from '@prisma/client/runtime/client';
 import type { StoredBatch, StoredColumn } from './batch-repository.ts';
 import { judgedAhead } from './batch-feeding.ts';
@@ -58,7 +58,7 @@ export async function summarizeBatch(
 type Sums = ReturnType<typeof createSums>;
 
 function createSums({ template: _template, nextItem: _nextItem, ...column }: StoredColumn) {
-  const counts = emptyCounts();
+  const counts = addCounts([]);
   const assertions: BatchColumnSummary['assertions'] = {};
   const errors: Record<string, number> = {};
   const totals = { passed: 0, asserted: 0, costNanoUsd: 0, unpriced: 0, inputTokens: 0, outputTokens: 0 };
@@ -152,10 +152,6 @@ async function addVerdicts(
     }
     await nextTurn();
   }
-}
-
-function emptyCounts(): BatchCounts {
-  return { waiting: 0, queued: 0, succeeded: 0, failed: 0, cancelled: 0, skipped: 0 };
 }
 
 function required<T>(value: T | undefined): T {

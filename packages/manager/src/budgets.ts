@@ -1,6 +1,7 @@
 import { type Budget, getBudgetOf, planShares, type SharePlan, toCounter, toPeriodOf } from '@aimm/catalog';
 import { type BudgetShare, type GeneratePayload, ModelManagerError, type RequestRecord } from '@aimm/contracts';
 import { type BudgetClaim, type Reserved, toHoldExpiry } from '@aimm/queue';
+import { formatCost } from '@aimm/runtime/format';
 import { askLedger } from './ask-ledger.ts';
 import type { BudgetView } from './health-report.ts';
 import { budgetsOf } from './own-budgets.ts';
@@ -161,17 +162,10 @@ function exceeded(
       : 'have a token made with a larger budget (`aimm tokens create`)';
   return new ModelManagerError(
     'budget_exceeded',
-    `${name} (${toUsd(budget.limitNanoUsd)} a ${budget.period}) has no room for this: ${toUsd(spentNanoUsd)} is spent, ${toUsd(heldNanoUsd)} reserved by requests under way, and this may cost up to ${toUsd(wanted)}. It renews at ${renews}.`,
+    `${name} (${formatCost(budget.limitNanoUsd)} a ${budget.period}) has no room for this: ${formatCost(spentNanoUsd)} is spent, ${formatCost(heldNanoUsd)} reserved by requests under way, and this may cost up to ${formatCost(wanted)}. It renews at ${renews}.`,
     {
       retryable: false,
       hint: `Nothing was asked. Ask again after ${renews}, ask a cheaper model or for a shorter answer (max_output_tokens), or ${raise}.`,
     },
   );
-}
-
-/** `$1.50`, `$0.00042`: at least cents, and two digits that count. */
-export function toUsd(nanoUsd: number): string {
-  const usd = nanoUsd / 1e9;
-  const digits = usd === 0 || usd >= 0.01 ? 2 : Math.min(9, 1 - Math.floor(Math.log10(usd)));
-  return `$${usd.toFixed(digits)}`;
 }

@@ -4,6 +4,7 @@ import { createDatabaseOnDemand } from '@aimm/database';
 import { openFrontQueue } from '@aimm/queue';
 import { type Logger, type RawEnvironment, requireNoFaults } from '@aimm/runtime';
 import { createUuid } from '@aimm/runtime/uuid';
+import { readBatchPaces } from './batch/batch-pace.ts';
 import { addBatchModels, cancelBatch, pauseBatch, resumeBatch, retryBatch } from './batch/control-batch.ts';
 import { listBatches, listBatchGenerations, readBatch, readBatchResults } from './batch/read-batch.ts';
 import { startBatch } from './batch/start-batch.ts';
@@ -98,6 +99,7 @@ export function createManager(options: ManagerOptions): Promise<Manager> {
     cancelJob: (caller, id) => ours(() => cancelJob(resources, caller, id)),
     startBatch: (caller, ask, asked) => ours(() => startBatch(resources, caller, ask, asked)),
     getBatch: (caller, id) => ours(() => readBatch(resources, caller, id)),
+    getBatchPaces: (caller, view) => ours(() => readBatchPaces(resources, caller, view)),
     listBatches: (caller, query) => ours(() => listBatches(resources, caller, query)),
     listBatchGenerations: (caller, id, query) => ours(() => listBatchGenerations(resources, caller, id, query)),
     batchResults: (caller, id) => oursOf(readBatchResults(resources, caller, id)),

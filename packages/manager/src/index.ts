@@ -8,6 +8,7 @@ export type {
   BatchModelAsk,
   BatchOptions,
   BatchPage,
+  BatchProviderPace,
   BatchQuery,
   BatchSummary,
 } from './batch/batch-types.ts';

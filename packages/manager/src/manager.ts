@@ -15,6 +15,7 @@ import type {
   BatchModelAsk,
   BatchOptions,
   BatchPage,
+  BatchProviderPace,
   BatchQuery,
 } from './batch/batch-types.ts';
 import type { Accepted, AskOptions, CompareAsk, GenerateAsk, GenerationAnswer } from './asks.ts';
@@ -37,6 +38,8 @@ export interface Manager {
   startBatch(caller: Caller, ask: BatchAsk, options?: BatchOptions): Promise<BatchView>;
   /** @throws invalid_request when there is no such batch for this caller; so do all that take a batch's id */
   getBatch(caller: Caller, batchId: string): Promise<BatchView>;
+  /** Of a batch as `getBatch` gave it; by provider and lane, in the order of its columns. @throws unavailable */
+  getBatchPaces(caller: Caller, view: BatchView): Promise<BatchProviderPace[]>;
   listBatches(
     caller: Caller,
     query?: {

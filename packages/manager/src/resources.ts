@@ -23,7 +23,7 @@ export interface Resources {
   listing: ModelListing;
   speeds: ModelSpeeds;
   preferences: KnownPreferences;
-  /** How far batches were when they were looked at, by id: what their pace is told by. */
+  /** How far batches were when they were looked at, by id, provider and lane: what their pace is told by. */
   batchPaces: Map<string, { at: number; done: number }[]>;
   /** Counts choices by speed, from 0. */
   choices: { next(): number };

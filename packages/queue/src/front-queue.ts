@@ -15,6 +15,7 @@ import { createProducer, type Producer } from './producer.ts';
 import { type Cooldown, readCooldowns } from './read-cooldowns.ts';
 import { type BatchJobs, createBatchJobs } from './batch-jobs.ts';
 import { type BatchNews, createBatchNews } from './batch-news.ts';
+import { type QueueTraffic, readQueueTraffic } from './queue-traffic.ts';
 import { createReplyReader, type ReplyReader } from './replies.ts';
 import { createRequests, type Requests } from './requests.ts';
 import { createSharedClock, type SharedClock } from './shared-clock.ts';
@@ -41,6 +42,8 @@ export interface FrontQueue {
   /** What is set aside now. @throws unavailable */
   cooldowns(): Promise<Cooldown[]>;
   counts(): Promise<QueueCounts[]>;
+  /** What moves in these queues, in their order. @throws unavailable */
+  traffic(queues: readonly string[]): Promise<QueueTraffic[]>;
   /** Round trip in milliseconds. @throws unavailable */
   ping(): Promise<number>;
   close(): Promise<void>;
@@ -112,6 +115,7 @@ export function openFrontQueue({ redisUrl, frontId, providers, logger }: FrontQu
         directory = undefined;
         throw error;
       }),
+    traffic: (queues) => withRedis(redis, () => readQueueTraffic(redis, queues)),
     async ping() {
       const startedAt = performance.now();
       await withRedis(redis, () => redis.ping());

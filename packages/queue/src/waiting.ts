@@ -3,6 +3,7 @@ import { parkedFrom } from './fair-scripts.ts';
 import type { PutBack } from './keep-place.ts';
 import { fields, keys } from './names.ts';
 import { toStartsPerSecond } from './pace.ts';
+import { pausedAbove } from './queue-traffic.ts';
 
 /** Why a job waits: for its turn, for a limit of ours, because its provider asked all to wait, or to be tried again. */
 export interface Waiting {
@@ -17,8 +18,6 @@ export interface Waiting {
   startsPerSecond?: number;
 }
 
-/** BullMQ's limiter counts starts; a pause is a number that no count reaches. */
-const pausedAbove = 1e15;
 const parkedScore = parkedFrom * 0x1000;
 export const waitingReads = 12;
 

@@ -1,5 +1,5 @@
 import type { ConversationMessage, MessagePart } from '@aimm/contracts';
-import { formatCost, formatCount } from './output.ts';
+import { formatCost, formatCount } from '@aimm/runtime/format';
 import type { WholeConversation } from './read-conversation.ts';
 
 /** The whole of it as JSON: every part as it was, times in ISO 8601, money in dollars. */

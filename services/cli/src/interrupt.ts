@@ -9,7 +9,7 @@ export class Interrupted extends Error {
   }
 }
 
-const exitCodes = { SIGINT: 130, SIGTERM: 143 } as const;
+export const exitCodes = { SIGINT: 130, SIGTERM: 143 } as const;
 
 /**
  * Runs what can be cancelled: the first Ctrl-C (or SIGTERM) aborts its signal and says so on stderr, the second leaves at once.

@@ -1,3 +1,4 @@
+import { formatCount } from '@aimm/runtime/format';
 import { colours } from './colours.ts';
 
 /** One line on stdout. */
@@ -19,24 +20,6 @@ export function formatTable(heading: readonly string[], rows: readonly (readonly
       .join('  ')
       .trimEnd();
   return [colours.bold(toLine(heading)), ...rows.map(toLine)].join('\n');
-}
-
-/** `$1.24`, `$0.00042`, `unknown`. Input in nano-dollars. */
-export function formatCost(nanoUsd: number | null): string {
-  if (nanoUsd === null) return 'unknown';
-  const usd = nanoUsd / 1e9;
-  if (usd === 0 || usd >= 0.01) return `$${usd.toFixed(2)}`;
-  return `$${usd.toFixed(Math.min(9, 1 - Math.floor(Math.log10(usd))))}`;
-}
-
-/** `850 ms`, `1.2 s`. */
-export function formatDuration(ms: number | undefined): string {
-  if (ms === undefined) return '–';
-  return ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
-}
-
-export function formatCount(count: number | undefined): string {
-  return count === undefined ? '–' : count.toLocaleString('en-US');
 }
 
 /** `1 row`, `1,234 rows`. */

@@ -5,9 +5,15 @@ import { stderrColours } from './colours.ts';
 import { Interrupted } from './interrupt.ts';
 import { printJson } from './output.ts';
 
-/** Ends a command with code 1 after it has said itself what is wrong. */
+/** Ends a command with this code after it has said itself what is wrong. */
 export class QuietFailure extends Error {
   override name = 'QuietFailure';
+  readonly exitCode: number;
+
+  constructor(exitCode = 1) {
+    super('It has said what is wrong.');
+    this.exitCode = exitCode;
+  }
 }
 
 /** What `--json` prints of a failure. `code`: of ModelManagerError, or `usage` or `configuration`. */
@@ -25,7 +31,7 @@ interface FailureShape {
 /** Says why a command failed: on stderr in words, and where `--json` was given on stdout as `{"error": {…}}`. Gives its exit code. */
 export function reportFailure(error: unknown, args: readonly string[]): number {
   // It has said what there is to say.
-  if (error instanceof QuietFailure) return 1;
+  if (error instanceof QuietFailure) return error.exitCode;
   if (error instanceof CommanderError && error.exitCode === 0) return 0;
   const exitCode = toExitCode(error);
   const isJson = args.includes('--json');

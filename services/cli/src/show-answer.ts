@@ -1,6 +1,6 @@
 import type { GenerationAnswer, ProgressEvent } from '@aimm/manager';
+import { formatCost, formatCount, formatDuration } from '@aimm/runtime/format';
 import { stderrColours } from './colours.ts';
-import { formatCost, formatCount, formatDuration } from './output.ts';
 import { toTerminalText } from './terminal-text.ts';
 
 export interface AnswerStreams {

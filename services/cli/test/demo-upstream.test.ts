@@ -51,6 +51,36 @@ describe('startDemoUpstream', { timeout: 15_000 }, () => {
     expect((await json('/v1/models/nobody', { headers })).status).toBe(404);
   });
 
+  it('answers a batch as it answers the same prompts one by one, with what they count', async () => {
+    const input = [{ role: 'user', content: 'What is the time?' }];
+    const lines = ['one', 'two'].map((id) =>
+      JSON.stringify({ custom_id: id, method: 'POST', url: '/v1/responses', body: { model: 'gpt-x', input } }),
+    );
+    const form = new FormData();
+    form.set('purpose', 'batch');
+    form.set('file', new Blob([lines.join('\n')]), 'requests.jsonl');
+    const { body: file } = await json('/v1/files', { method: 'POST', body: form });
+    const asked = { input_file_id: file.id, endpoint: '/v1/responses', completion_window: '24h', metadata: { a: 'b' } };
+    const { body: made } = await json('/v1/batches', post(asked));
+    expect(made).toMatchObject({ status: 'in_progress', metadata: { a: 'b' } });
+    const look = async () => (await json(`/v1/batches/${made.id}`)).body;
+    await expect.poll(async () => (await look()).status, { timeout: 10_000 }).toBe('completed');
+    const { output_file_id: output } = await look();
+    const content = await (await fetch(`${upstream.url}/v1/files/${output}/content`)).text();
+    const answers = content.split('\n').map((line) => JSON.parse(line));
+    expect(answers.map((answer) => answer.custom_id)).toEqual(['one', 'two']);
+    const [{ response }] = answers;
+    expect(response.body.output[0].content[0].text).toContain('[Demo answer in the place of gpt-x]');
+    expect(response.body.usage.output_tokens).toBeGreaterThan(10);
+    const single = await json('/v1/responses', post({ model: 'gpt-x', input }));
+    expect(response.body.output[0].content[0].text).toBe(single.body.output[0].content[0].text);
+    const init = { method: 'DELETE' };
+    expect([await json(`/v1/files/${output}`, init), await json(`/v1/files/${output}`, init)]).toMatchObject([
+      { status: 200 },
+      { status: 404 },
+    ]);
+  });
+
   it('answers any prompt with token counts, plainly as a demo', async () => {
     const messages = [{ role: 'user', content: 'What is the time?' }];
     const { body } = await json('/v1/messages', post({ model: 'claude-x', max_tokens: 100, messages }));

@@ -1,5 +1,4 @@
 import { afterEach, describe, expect, test } from 'vitest';
-import { formatCost, formatDuration } from '../src/overview/format.ts';
 import { renderOverview } from '../src/overview/overview-page.ts';
 import { ask } from './ask.ts';
 import { createDashboardFixture, type DashboardFixture } from './dashboard-fixture.ts';
@@ -82,28 +81,6 @@ test('names that come from configuration and workers never become markup', () =>
   });
   expect(markup).not.toContain('<img');
   expect(markup.split('&#60;img').length - 1).toBe(7);
-});
-
-test('money keeps the digits that matter', () => {
-  expect([0, 4_200_000, 123_456_789, 1_500_000_000, 1_234_567_890_000].map(formatCost)).toEqual([
-    '$0.00',
-    '$0.0042',
-    '$0.123',
-    '$1.50',
-    '$1,234.57',
-  ]);
-});
-
-test('durations come in the unit that says enough', () => {
-  const [second, minute, hour] = [1_000, 60_000, 3_600_000];
-  expect([12.4, 999, 1.5 * second, 5 * minute, 3 * hour, 72 * hour].map(formatDuration)).toEqual([
-    '12 ms',
-    '999 ms',
-    '1.5 s',
-    '5 min',
-    '3 h',
-    '3 days',
-  ]);
 });
 
 const totals = {

@@ -1,45 +1,42 @@
-import type { BatchCounts, BatchView } from '@aimm/contracts';
-import { addCounts } from '../summary/summarise-columns.ts';
+import { addCounts, type BatchCounts, type BatchLane, type BatchView, sumCounts } from '@aimm/contracts';
 
-/** What is known of how fast a provider is asked, over all that asks it; requests a minute. */
+/** How a provider is asked by the batch just now. */
 export interface ProviderPace {
-  perMinute?: number | undefined;
-  /** As configured, or as the provider says. */
-  limitPerMinute?: number | undefined;
+  provider: string;
+  lane: BatchLane;
+  /** Calls under way; of a vendor's batch API what it has. */
+  running: number;
+  /** Generations that end in a minute. */
+  perMinute?: number;
+  limitPerMinute?: number;
+  /** The provider asked all to wait for so long. */
+  pausedForMs?: number;
+  estimatedLeftMs?: number;
 }
 
 /** Where a batch stands at one provider. Its own batch API is a row of its own. */
 export interface ProviderProgress {
   name: string;
-  provider: string;
   counts: BatchCounts;
   total: number;
   costNanoUsd: number;
+  pace?: ProviderPace;
 }
 
 /** By provider and lane, in the order of the columns; what judges ask counts with the rest. */
-export function toProviderProgress({ columns }: BatchView): ProviderProgress[] {
+export function toProviderProgress({ columns }: BatchView, paces: readonly ProviderPace[]): ProviderProgress[] {
   const groups = new Map<string, ProviderProgress>();
   for (const { column, counts, costNanoUsd } of columns) {
     const name = column.lane === 'queue' ? column.provider : `${column.provider} (batch)`;
     const before = groups.get(name);
+    const pace = paces.find(({ provider, lane }) => provider === column.provider && lane === column.lane);
     groups.set(name, {
       name,
-      provider: column.provider,
       counts: before === undefined ? counts : addCounts([before.counts, counts]),
-      total: (before?.total ?? 0) + toTotal(counts),
+      total: (before?.total ?? 0) + sumCounts(counts),
       costNanoUsd: (before?.costNanoUsd ?? 0) + costNanoUsd,
+      ...(pace !== undefined && { pace }),
     });
   }
   return [...groups.values()];
-}
-
-/** All there are, in whatever state. */
-function toTotal(counts: BatchCounts): number {
-  return Object.values(counts).reduce((sum, count) => sum + count, 0);
-}
-
-/** Those of which nothing more will come. */
-export function toEnded({ succeeded, failed, cancelled, skipped }: BatchCounts): number {
-  return succeeded + failed + cancelled + skipped;
 }

@@ -1,9 +1,9 @@
 import { styleText } from 'node:util';
-import type { BatchStatus, BatchView } from '@aimm/contracts';
+import { type BatchStatus, type BatchView, countEnded } from '@aimm/contracts';
 import stringWidth from 'string-width';
-import { formatCost, formatCount, formatDuration, formatShare } from '../results/format.ts';
+import { formatCost, formatCount, formatDuration, formatShare } from '@aimm/runtime/format';
 import { cutToWidth, padToWidth, toPlainText } from '../results/terminal-text.ts';
-import { type ProviderPace, type ProviderProgress, toEnded, toProviderProgress } from './provider-progress.ts';
+import { type ProviderPace, type ProviderProgress, toProviderProgress } from './provider-progress.ts';
 import { toLeft, toSpent } from './to-progress-line.ts';
 
 export interface BatchProgressOptions {
@@ -12,8 +12,8 @@ export interface BatchProgressOptions {
   colours: boolean;
   /** Epoch milliseconds. */
   now: number;
-  /** By provider. */
-  paces?: Readonly<Record<string, ProviderPace>> | undefined;
+  /** Absent while nothing is known of them. */
+  paces?: readonly ProviderPace[] | undefined;
 }
 
 type Style = 'bold' | 'dim' | 'green' | 'red' | 'yellow';
@@ -27,9 +27,9 @@ const gap = '  ';
  * provider. What does not fit is left out, the least of it first. Pure: the same view makes the same lines.
  */
 export function renderBatchProgress(view: BatchView, options: BatchProgressOptions): string[] {
-  const { width, colours, now, paces = {} } = options;
+  const { width, colours, now, paces = [] } = options;
   const paint: Paint = (style, text) => (colours ? styleText(style, text, { validateStream: false }) : text);
-  const ended = toEnded(view.counts);
+  const ended = countEnded(view.counts);
   const took = `${formatDuration(Math.max(0, (view.endedAt ?? now) - view.createdAt))} so far`;
   const name = cutToWidth(toPlainText(view.name ?? view.batchId).replaceAll('\n', ' '), Math.max(10, width - 12));
   const state = cutToWidth(view.status, Math.max(1, width - stringWidth(name) - 2));
@@ -41,7 +41,7 @@ export function renderBatchProgress(view: BatchView, options: BatchProgressOptio
     `${bar}${cutToWidth(share, width)}`,
     paint('dim', cutToWidth(facts.filter((fact) => fact !== '').join(' · '), width)),
     '',
-    ...toTable(toProviderProgress(view), paces, width, paint),
+    ...toTable(toProviderProgress(view, paces), width, paint),
   ];
 }
 
@@ -54,12 +54,7 @@ interface Column {
   paint?: (row: ProviderProgress) => Style | undefined;
 }
 
-function toTable(
-  rows: readonly ProviderProgress[],
-  paces: Readonly<Record<string, ProviderPace>>,
-  width: number,
-  paint: Paint,
-): string[] {
+function toTable(rows: readonly ProviderProgress[], width: number, paint: Paint): string[] {
   const count = (title: string, rank: number, of: (row: ProviderProgress) => number): Column => ({
     title,
     rank,
@@ -73,23 +68,32 @@ function toTable(
   };
   const columns: Column[] = [
     { title: 'provider', rank: 0, align: 'left', cell: ({ name }) => cutToWidth(toPlainText(name), 24) },
-    { title: '', rank: 7, align: 'left', cell: ({ counts, total }) => toPlainBar(toEnded(counts), total, 16) },
-    { title: '%', rank: 5, align: 'right', cell: ({ counts, total }) => formatShare(toEnded(counts), total) },
+    { title: '', rank: 7, align: 'left', cell: ({ counts, total }) => toPlainBar(countEnded(counts), total, 16) },
+    { title: '%', rank: 5, align: 'right', cell: ({ counts, total }) => formatShare(countEnded(counts), total) },
     { ...count('done', 1, (row) => row.counts.succeeded), paint: () => 'green' },
-    count('in queue', 4, (row) => row.counts.queued),
-    count('waiting', 6, (row) => row.counts.waiting),
+    ...some(
+      ({ pace }) => pace,
+      count('running', 4, ({ pace }) => pace?.running ?? 0),
+    ),
+    count('waiting', 4, ({ counts, pace }) => counts.waiting + Math.max(0, counts.queued - (pace?.running ?? 0))),
     failed,
     ...some(
       (row) => row.counts.skipped + row.counts.cancelled > 0,
       count('left out', 8, (row) => row.counts.skipped + row.counts.cancelled),
     ),
-    ...some(({ provider }) => toRate(paces[provider]) !== '', {
+    ...some(({ pace }) => toRate(pace) !== '', {
       title: 'a minute',
       rank: 3,
       align: 'right',
-      cell: ({ provider }) => toRate(paces[provider]),
+      cell: ({ pace }) => toRate(pace),
     }),
     { title: 'spent', rank: 3, align: 'right', cell: ({ costNanoUsd }) => formatCost(costNanoUsd) },
+    ...some(({ pace }) => toRowLeft(pace) !== '', {
+      title: 'left',
+      rank: 4,
+      align: 'right',
+      cell: ({ pace }) => toRowLeft(pace),
+    }),
   ];
   const widthOf = (column: Column) =>
     Math.max(stringWidth(column.title), ...rows.map((row) => stringWidth(column.cell(row))));
@@ -117,10 +121,16 @@ function toTable(
 }
 
 /** `480 of 500`; what is known of it. */
-function toRate({ perMinute, limitPerMinute }: ProviderPace = {}): string {
+function toRate({ perMinute, limitPerMinute }: Partial<ProviderPace> = {}): string {
   const rate = perMinute === undefined ? undefined : formatCount(Math.round(perMinute));
   if (limitPerMinute === undefined) return rate ?? '';
   return `${rate ?? '–'} of ${formatCount(limitPerMinute)}`;
+}
+
+/** `3 min 20 s`, or how long the provider has us wait. */
+function toRowLeft({ pausedForMs, estimatedLeftMs }: Partial<ProviderPace> = {}): string {
+  if (pausedForMs !== undefined) return `held ${formatDuration(Math.max(1_000, pausedForMs))}`;
+  return estimatedLeftMs === undefined ? '' : formatDuration(estimatedLeftMs);
 }
 
 function toBar(part: number, of: number, width: number, paint: Paint): string {

@@ -1,12 +1,11 @@
-import type { BatchView } from '@aimm/contracts';
-import { formatCost, formatCount, formatDuration, formatShare } from '../results/format.ts';
+import { type BatchView, countEnded } from '@aimm/contracts';
+import { formatCost, formatCount, formatDuration, formatShare } from '@aimm/runtime/format';
 import { toPlainText } from '../results/terminal-text.ts';
-import { toEnded } from './provider-progress.ts';
 
 /** Where a batch stands, in one line without colours: for logs, pipes and progress messages. */
 export function toProgressLine(view: BatchView): string {
   const { counts, total } = view;
-  const ended = toEnded(counts);
+  const ended = countEnded(counts);
   const facts = [
     `${view.batchId} ${view.status}: ${formatCount(ended)} of ${formatCount(total)} (${formatShare(ended, total)})`,
     counts.failed > 0 ? `${formatCount(counts.failed)} failed` : '',

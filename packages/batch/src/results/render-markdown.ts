@@ -7,7 +7,7 @@ import {
   toPromptText,
   toVerdictTexts,
 } from './batch-result.ts';
-import { formatCost, formatCount, formatDuration } from './format.ts';
+import { formatCost, formatCount, formatDuration } from '@aimm/runtime/format';
 import { toSummaryTable } from './summary-cells.ts';
 
 /** Shown at once, and at most; a table with longer cells cannot be read. */

@@ -9,7 +9,7 @@ import {
   toPromptText,
   toVerdictTexts,
 } from './batch-result.ts';
-import { formatCost, formatCount } from './format.ts';
+import { formatCost, formatCount } from '@aimm/runtime/format';
 import { toSummaryTable } from './summary-cells.ts';
 import { cutToWidth, padToWidth, toPlainText, wrapToWidth } from './terminal-text.ts';
 

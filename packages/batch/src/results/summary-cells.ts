@@ -1,6 +1,6 @@
 import type { BatchColumnSummary, BatchView } from '@aimm/contracts';
 import { toColumnLabel } from './batch-result.ts';
-import { formatCost, formatCount, formatDuration, formatShare } from './format.ts';
+import { formatCost, formatCount, formatDuration, formatShare } from '@aimm/runtime/format';
 
 /** The summary as a table of texts, with no column in which there is nothing to say. */
 export interface SummaryTable {

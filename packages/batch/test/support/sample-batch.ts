@@ -1,5 +1,6 @@
-import { type BatchResult, createColumnSummaries } from '@aimm/batch';
+import type { BatchResult } from '@aimm/batch';
 import type { BatchColumn, BatchGeneration, BatchView } from '@aimm/contracts';
+import { sumUpColumns } from './sum-up-columns.ts';
 
 const models = [
   ['openai', 'gpt-5-mini'],
@@ -65,9 +66,8 @@ export function createSampleBatch(itemCount: number, modelCount: number, { answe
       generations: [...generations, ...verdicts],
     };
   });
-  const summaries = createColumnSummaries(columns);
-  for (const generation of results.flatMap((result) => result.generations)) summaries.add(generation);
-  return { view: toView(summaries.summary(), itemCount), results };
+  const generations = results.flatMap((result) => result.generations);
+  return { view: toView(sumUpColumns(columns, generations), itemCount), results };
 }
 
 function createAnswer(

@@ -1,9 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { BatchStatus, RequestStatus } from '@aimm/contracts';
+import { type BatchStatus, type RequestStatus, sumCounts } from '@aimm/contracts';
 import type { Caller } from '../caller.ts';
 import type { JobOptions, JobView } from '../job-views.ts';
 import type { Resources } from '../resources.ts';
-import { countBatch, listBatchGenerations, readBatch, requireBatch, sumCounts } from './read-batch.ts';
+import { countBatch, listBatchGenerations, readBatch, requireBatch } from './read-batch.ts';
 
 const lookEveryMs = 500;
 

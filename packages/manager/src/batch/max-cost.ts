@@ -1,5 +1,5 @@
 import { ModelManagerError } from '@aimm/contracts';
-import { toUsd } from '../budgets.ts';
+import { formatCost } from '@aimm/runtime/format';
 import type { BatchEstimate, BatchOptions } from './batch-types.ts';
 
 /**
@@ -17,7 +17,7 @@ export async function requireAffordable(
   if (estimatedNanoUsd === null) {
     throw new ModelManagerError(
       'budget_exceeded',
-      `What the batch will cost cannot be told, as the price of a model is unknown; it may cost ${toUsd(maxCostNanoUsd)}.`,
+      `What the batch will cost cannot be told, as the price of a model is unknown; it may cost ${formatCost(maxCostNanoUsd)}.`,
       {
         retryable: false,
         hint: 'Nothing was asked. Give the price in config/models.json, leave that model out, or set no limit; estimate_cost names the models.',
@@ -26,7 +26,7 @@ export async function requireAffordable(
   }
   throw new ModelManagerError(
     'budget_exceeded',
-    `The batch is expected to cost about ${toUsd(estimatedNanoUsd)}, more than the ${toUsd(maxCostNanoUsd)} that it may cost.`,
+    `The batch is expected to cost about ${formatCost(estimatedNanoUsd)}, more than the ${formatCost(maxCostNanoUsd)} that it may cost.`,
     {
       retryable: false,
       hint: 'Nothing was asked. Raise the limit (max_cost_usd, --max-cost), ask fewer or cheaper models, or limit the answers with max_output_tokens.',

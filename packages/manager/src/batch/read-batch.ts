@@ -1,7 +1,8 @@
-import { type BatchCounts, type BatchView, ModelManagerError, RequestId } from '@aimm/contracts';
+import { addCounts, type BatchCounts, type BatchView, ModelManagerError, RequestId, sumCounts } from '@aimm/contracts';
 import type { BatchRepository, StoredBatch } from '@aimm/database';
 import type { Caller } from '../caller.ts';
 import type { Resources } from '../resources.ts';
+import { estimateLeft } from './batch-pace.ts';
 import type { BatchItemResult, BatchList, BatchPage, BatchQuery, BatchSummary } from './batch-types.ts';
 
 /** The batch as its owner sees it; somebody else's is told apart from none by nothing. @throws invalid_request, unavailable */
@@ -23,13 +24,9 @@ export async function readBatch(resources: Resources, caller: Caller, batchId: s
   const { batch, batches } = await requireBatch(resources, caller, batchId);
   const columns = await batches.columns(batchId);
   const summaries = await batches.summarize(batch, columns);
-  const counts = emptyCounts();
-  for (const { counts: own } of summaries) {
-    const unfed = batch.items - sumCounts(own);
-    own[toUnfed(batch)] += unfed;
-    addCounts(counts, own);
-  }
-  const left = toEstimatedLeft(resources, batch, counts);
+  for (const { counts: own } of summaries) own[toUnfed(batch)] += batch.items - sumCounts(own);
+  const counts = addCounts(summaries.map((summary) => summary.counts));
+  const left = estimateLeft(resources, { ...toBase(batch), columns: summaries });
   return {
     ...toBase(batch),
     total: batch.items * columns.length,
@@ -105,7 +102,7 @@ export async function listBatches(
 
 /** How far it is, without looking at results. */
 export async function countBatch(batches: BatchRepository, batch: StoredBatch, columns: number): Promise<BatchCounts> {
-  const counts = emptyCounts();
+  const counts = addCounts([]);
   for (const { status, count } of await batches.counts(batch.id)) counts[status] += count;
   counts[toUnfed(batch)] += batch.items * columns - sumCounts(counts);
   return counts;
@@ -142,46 +139,10 @@ function toUnfed({ status }: StoredBatch): 'waiting' | 'cancelled' {
   return status === 'cancelled' ? 'cancelled' : 'waiting';
 }
 
-/** By how many have ended since this process looked first, or since the beginning. */
-function toEstimatedLeft(
-  { now, batchPaces }: Pick<Resources, 'now' | 'batchPaces'>,
-  batch: StoredBatch,
-  counts: BatchCounts,
-): number | undefined {
-  const left = counts.waiting + counts.queued;
-  const done = sumCounts(counts) - left;
-  const at = now();
-  if (batch.status !== 'running') {
-    batchPaces.delete(batch.id);
-    return undefined;
-  }
-  const looks = (batchPaces.get(batch.id) ?? []).filter((look) => look.at > at - paceOverMs && look.done <= done);
-  batchPaces.set(batch.id, [...looks.slice(-mostLooks), { at, done }]);
-  if (batchPaces.size > mostPaces) batchPaces.delete([...batchPaces.keys()][0] ?? '');
-  const [first = { at: batch.createdAt, done: 0 }] = looks.filter((look) => look.at < at - 2_000 && look.done < done);
-  return done > first.done && at > first.at ? Math.round((left * (at - first.at)) / (done - first.done)) : undefined;
-}
-
-const paceOverMs = 60_000;
-const [mostLooks, mostPaces] = [120, 200];
-
 function parseCursor(cursor: string): { item: number; column: number } {
   const [, item, column] = /^(\d{1,9})\.(\d{1,4})$/.exec(cursor) ?? [];
   if (item !== undefined && column !== undefined) return { item: Number(item), column: Number(column) };
   throw new ModelManagerError('invalid_request', 'That is no cursor of a batch.', {
     hint: 'Use next_cursor of the page before, or none for the first page.',
   });
-}
-
-function emptyCounts(): BatchCounts {
-  return { waiting: 0, queued: 0, succeeded: 0, failed: 0, cancelled: 0, skipped: 0 };
-}
-
-function addCounts(counts: BatchCounts, more: BatchCounts): void {
-  // The keys are those of the schema.
-  for (const status of Object.keys(counts) as (keyof BatchCounts)[]) counts[status] += more[status];
-}
-
-export function sumCounts(counts: BatchCounts): number {
-  return Object.values(counts).reduce((sum, count) => sum + count, 0);
 }

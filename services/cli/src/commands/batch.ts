@@ -5,6 +5,7 @@ import { addModels, cancel, list, pause, resume, retry, status, watch } from './
 import { results } from './batch/results.ts';
 import { run } from './batch/run.ts';
 
+const plain = ['--plain', 'progress as lines, also on a terminal'] as const;
 const json = ['--json', 'print the batch as JSON'] as const;
 
 /** Many prompts through many models, in the background. */
@@ -49,6 +50,7 @@ export function addBatchCommand(program: Command): void {
     .option('--timeout <seconds>', 'longest time for one call', parseCount(1))
     .option('--tag <tags>', 'tags for the statistics, separated by commas', parseList)
     .option('-d, --detach', 'print its id and leave it to itself')
+    .option(...plain)
     .option(...json)
     .addHelpText(
       'after',
@@ -79,6 +81,7 @@ Examples:
     .command('watch')
     .description('Follow a batch to its end')
     .argument('<id>')
+    .option(...plain)
     .option(...json)
     .addHelpText(
       'after',

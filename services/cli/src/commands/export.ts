@@ -1,7 +1,8 @@
 import type { ExportSummary } from '@aimm/database';
 import type { Command } from 'commander';
+import { formatCount } from '@aimm/runtime/format';
 import { writeBackup } from '../backup-file.ts';
-import { formatCount, formatRows, printJson } from '../output.ts';
+import { formatRows, printJson } from '../output.ts';
 import { createProgress } from '../progress.ts';
 import { findDatabaseUrl } from '../with-database.ts';
 import { withoutPassword } from './status.ts';

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
+import { formatCount } from '@aimm/runtime/format';
 import { openBackup } from '../backup-file.ts';
-import { formatCount, formatRows, formatTable, print, printJson } from '../output.ts';
+import { formatRows, formatTable, print, printJson } from '../output.ts';
 import { createProgress } from '../progress.ts';
 import { findDatabaseUrl } from '../with-database.ts';
 import { describeSecrets } from './export.ts';

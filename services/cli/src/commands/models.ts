@@ -1,7 +1,8 @@
 import type { ModelList } from '@aimm/manager';
 import type { Command } from 'commander';
+import { formatCount } from '@aimm/runtime/format';
 import { colours } from '../colours.ts';
-import { formatCount, formatTable, print, printJson } from '../output.ts';
+import { formatTable, print, printJson } from '../output.ts';
 import { withSession } from '../session.ts';
 import { addModelsUpdateCommand } from './models-update.ts';
 

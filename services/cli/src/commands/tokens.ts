@@ -1,7 +1,8 @@
 import { type AccessScope, type ClientBudget, ModelManagerError } from '@aimm/contracts';
 import type { AccessToken } from '@aimm/database';
 import { type Command, Option } from 'commander';
-import { formatCost, formatCount, formatTable, print, printJson } from '../output.ts';
+import { formatCost, formatCount } from '@aimm/runtime/format';
+import { formatTable, print, printJson } from '../output.ts';
 import { parseCount } from '../parse-options.ts';
 import { parseBudget, parseClientName, parseExpiry, parseScopes, parseTimeZone } from '../parse-token-options.ts';
 import { type DatabasePlace, withDatabase } from '../with-database.ts';

@@ -1,7 +1,8 @@
 import { UsageGroupBy, type UsageTotals } from '@aimm/contracts';
 import { localTimeZone } from '@aimm/runtime';
 import { type Command, Option } from 'commander';
-import { formatCost, formatCount, formatDuration, formatTable, print, printJson } from '../output.ts';
+import { formatCost, formatCount, formatDuration } from '@aimm/runtime/format';
+import { formatTable, print, printJson } from '../output.ts';
 import { parsePeriod, parseTimeZone, type Period, toPeriodStart } from '../parse-options.ts';
 import { withSession } from '../session.ts';
 

@@ -1,6 +1,7 @@
 import type { ComparisonEntry, ComparisonResult, GenerationResult } from '@aimm/contracts';
+import { formatCost, formatCount, formatDuration } from '@aimm/runtime/format';
 import { colours } from '../colours.ts';
-import { formatCost, formatCount, formatDuration, formatTable } from '../output.ts';
+import { formatTable } from '../output.ts';
 
 /** The figures of every model, what is notable of them, then the verdict. */
 export function formatSummary({ entries, summary, judgement }: ComparisonResult): string {

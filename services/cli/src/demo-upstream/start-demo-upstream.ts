@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ModelInfo } from '@aimm/contracts';
 import { type ChatCompletionRequest, LLMock, type Mountable } from '@copilotkit/aimock';
 import { composeDemoAnswer } from './demo-answer.ts';
+import { createDemoBatches } from './demo-batches.ts';
 import { modelListings } from './model-lists.ts';
 import { answerOllamaChat } from './ollama-chat.ts';
 
@@ -53,6 +54,9 @@ export async function startDemoUpstream(providers: readonly DemoProvider[]): Pro
     '/api',
     ollamaRoutes(() => ofKind('ollama')),
   );
+  const { files, batches } = createDemoBatches();
+  mock.mount('/v1/files', files);
+  mock.mount('/v1/batches', batches);
   const url = await mock.start();
 
   const environment: Record<string, string> = { AIMM_DEMO_ACTIVE: '1' };

@@ -3,8 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { findStack } from '@aimm/local-stack';
 import { loadEnvironment, type RawEnvironment } from '@aimm/runtime';
+import { formatDuration } from '@aimm/runtime/format';
 import { colours } from '../colours.ts';
-import { formatDuration, formatTable, print, toOneLine } from '../output.ts';
+import { formatTable, print, toOneLine } from '../output.ts';
 import { type Answer, connectDemoClient, type DemoClient } from './demo-client.ts';
 
 const question = 'Why do octopuses have three hearts?';

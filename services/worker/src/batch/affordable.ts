@@ -1,5 +1,5 @@
 import type { StoredBatch, StoredColumn } from '@aimm/database';
-import { toUsd } from './batch-budgets.ts';
+import { formatCost } from '@aimm/runtime/format';
 
 /** What of a batch is asked and not answered yet, by the number of its column. */
 type Outstanding = ReadonlyMap<number, { count: number }>;
@@ -23,9 +23,11 @@ export function findAffordable(
 /** Why a batch pauses whose next answer would cost more than is left. */
 export function explainMaxCost({ maxCostNanoUsd = 0, spentNanoUsd }: StoredBatch, { template }: StoredColumn): string {
   const next =
-    template.expectedNanoUsd === null ? '' : `, and the next answer may cost about ${toUsd(template.expectedNanoUsd)}`;
+    template.expectedNanoUsd === null
+      ? ''
+      : `, and the next answer may cost about ${formatCost(template.expectedNanoUsd)}`;
   return (
-    `It may cost ${toUsd(maxCostNanoUsd)} at most: ${toUsd(spentNanoUsd)} is spent${next}. ` +
+    `It may cost ${formatCost(maxCostNanoUsd)} at most: ${formatCost(spentNanoUsd)} is spent${next}. ` +
     'Resume it with a higher limit to go on.'
   );
 }

@@ -10,6 +10,7 @@ import {
 import type { GeneratePayload, LedgerRow } from '@aimm/contracts';
 import type { Database, StoredBatch } from '@aimm/database';
 import { type BudgetClaim, type Budgets, toBudgetCosts, toHoldExpiry } from '@aimm/queue';
+import { formatCost } from '@aimm/runtime/format';
 
 /** Why a batch must wait, and until when. */
 export interface BudgetRefusal {
@@ -136,14 +137,7 @@ function explain(
 ): string {
   const named = token === undefined ? `The budget "${name}"` : `The budget of the access token "${token}"`;
   return (
-    `${named} (${toUsd(limitNanoUsd)} a ${period}) has no room: ${toUsd(spentNanoUsd)} is spent and ` +
-    `${toUsd(heldNanoUsd)} reserved. It renews at ${new Date(renewsAt).toISOString()}; the batch goes on by itself then.`
+    `${named} (${formatCost(limitNanoUsd)} a ${period}) has no room: ${formatCost(spentNanoUsd)} is spent and ` +
+    `${formatCost(heldNanoUsd)} reserved. It renews at ${new Date(renewsAt).toISOString()}; the batch goes on by itself then.`
   );
-}
-
-/** `$1.50`, `$0.00042`: at least cents, and two digits that count. */
-export function toUsd(nanoUsd: number): string {
-  const usd = nanoUsd / 1e9;
-  const digits = usd === 0 || usd >= 0.01 ? 2 : Math.min(9, 1 - Math.floor(Math.log10(usd)));
-  return `$${usd.toFixed(digits)}`;
 }

@@ -1,8 +1,10 @@
 import type { BatchView } from '@aimm/contracts';
 import type { Caller, Manager } from '@aimm/manager';
-import { formatCost, formatCount, formatTable, print, printJson } from '../../output.ts';
+import { formatCost, formatCount } from '@aimm/runtime/format';
+import { formatTable, print, printJson } from '../../output.ts';
 import { withSession } from '../../session.ts';
-import { followBatch, formatBatch, reportBatch } from './follow.ts';
+import { followBatch, type FollowOptions } from './follow.ts';
+import { formatBatch } from './format-batch.ts';
 import { askOnTerminal } from './run.ts';
 
 interface Options {
@@ -19,11 +21,10 @@ export function status(id: string, options: Options): Promise<void> {
   return tell(options, (manager, caller) => manager.getBatch(caller, id));
 }
 
-export async function watch(id: string, options: Options): Promise<void> {
-  await withSession(async (session) => {
-    const view = await session.manager.getBatch(session.caller, id);
-    reportBatch(await followBatch(session, view), options);
-  });
+export function watch(id: string, options: FollowOptions): Promise<void> {
+  return withSession(async (session) =>
+    followBatch(session, await session.manager.getBatch(session.caller, id), options),
+  );
 }
 
 export function pause(id: string, options: Options): Promise<void> {

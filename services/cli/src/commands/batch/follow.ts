@@ -1,62 +1,93 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { toColumnLabel } from '@aimm/batch/labels';
-import type { BatchView } from '@aimm/contracts';
-import pc from 'picocolors';
-import { formatCost, formatCount, formatDuration, formatTable, print, printJson } from '../../output.ts';
+import type { ProviderPace } from '@aimm/batch/progress';
+import { type BatchView, ModelManagerError } from '@aimm/contracts';
+import { exitCodes } from '../../interrupt.ts';
+import { print, printJson } from '../../output.ts';
 import { QuietFailure } from '../../report-failure.ts';
 import type { Session } from '../../session.ts';
+import { type BatchDisplay, createBatchDisplay } from './batch-display.ts';
+import { formatBatch } from './format-batch.ts';
 
-/** A line so often: where nobody looks, fewer. */
-const tellEveryMs = () => (process.stderr.isTTY ? 1_000 : 5_000);
 const lookEveryMs = 500;
+/** Summing up a large batch takes a while: at most this share of the time goes into looking. */
+const lookShare = 0.2;
+/** So long may nothing be known of it before following it is given up. */
+const patienceMs = 60_000;
 
-/** Tells how far it is until it ends or pauses; Ctrl-C leaves it to itself. */
-export async function followBatch({ manager, caller }: Session, started: BatchView): Promise<BatchView> {
+export interface FollowOptions {
+  json?: boolean | undefined;
+  plain?: boolean | undefined;
+}
+
+/**
+ * Shows how far it is until it ends, then tells the whole of it; Ctrl-C leaves it to itself. On a terminal it stays while the
+ * batch rests. @throws QuietFailure where it ended without a single answer, rests, or was left
+ */
+export async function followBatch(session: Session, started: BatchView, options: FollowOptions): Promise<void> {
   const { batchId } = started;
   const left = new AbortController();
-  const leave = () => left.abort();
-  process.once('SIGINT', leave);
+  let code: number | undefined;
+  const leave = (signal: NodeJS.Signals) => {
+    code = exitCodes[signal === 'SIGTERM' ? signal : 'SIGINT'];
+    left.abort();
+  };
+  process.on('SIGINT', leave).on('SIGTERM', leave);
+  const display = createBatchDisplay({ plain: options.plain === true || options.json === true });
+  let view = started;
   try {
-    let last = '';
-    let toldAt = 0;
-    for (let view = started; ; view = await manager.getBatch(caller, batchId)) {
-      const line = formatProgress(view);
-      const hasEnded = view.status === 'completed' || view.endedAt !== undefined;
-      if (line !== last && (hasEnded || view.status === 'paused' || Date.now() >= toldAt + tellEveryMs())) {
-        process.stderr.write(`${pc.dim(line)}\n`);
-        [last, toldAt] = [line, Date.now()];
-      }
-      // One that was cancelled still has calls to abort; one that paused by itself may go on.
-      if (hasEnded || (view.status === 'paused' && view.counts.queued === 0)) return view;
-      if (left.signal.aborted) {
-        process.stderr.write(`It goes on by itself; \`aimm batch watch ${batchId}\` follows it, \`cancel\` ends it.\n`);
-        return view;
-      }
-      await delay(lookEveryMs, undefined, { signal: left.signal }).catch(() => undefined);
-    }
+    view = await untilItRests(session, started, display, left.signal);
   } finally {
-    process.removeListener('SIGINT', leave);
+    display.end();
+    process.off('SIGINT', leave).off('SIGTERM', leave);
+  }
+  reportBatch(view, options);
+  if (code !== undefined) {
+    process.stderr.write(`It goes on by itself; \`aimm batch watch ${batchId}\` follows it, \`cancel\` ends it.\n`);
+    throw new QuietFailure(code);
+  }
+  if (view.endedAt === undefined && view.status === 'paused') {
+    process.stderr.write(`It rests; ${wayOn(view)}\n`);
+    throw new QuietFailure();
   }
 }
 
-function formatProgress({ counts, total, costNanoUsd, estimatedLeftMs, status, pausedBecause }: BatchView): string {
-  const done = total - counts.waiting - counts.queued;
-  const facts = [
-    `${formatCount(done)}/${formatCount(total)} done`,
-    ...(counts.failed > 0 ? [`${formatCount(counts.failed)} failed`] : []),
-    `${formatCount(counts.queued)} in queues`,
-    `${formatCost(costNanoUsd)} spent`,
-    ...(estimatedLeftMs === undefined ? [] : [`about ${formatLeft(estimatedLeftMs)} left`]),
-    ...(status === 'running' ? [] : [status]),
-  ];
-  return `${facts.join(' · ')}${pausedBecause === undefined ? '' : `: ${pausedBecause}`}`;
+/** Gives it as it ended, as it rests where nobody looks, or as it was when it was left. */
+async function untilItRests(
+  { manager, caller }: Session,
+  started: BatchView,
+  display: BatchDisplay,
+  signal: AbortSignal,
+): Promise<BatchView> {
+  let view = started;
+  let paces: ProviderPace[] = [];
+  let answeredAt = performance.now();
+  for (;;) {
+    const askedAt = performance.now();
+    try {
+      view = await manager.getBatch(caller, started.batchId);
+      // Without Redis it is known how far it is, but not how fast.
+      paces = await manager.getBatchPaces(caller, view).catch(() => []);
+      answeredAt = performance.now();
+      display.note(view.status === 'paused' ? `Paused: ${wayOn(view)}` : undefined);
+    } catch (error) {
+      if (!isPassing(error) || performance.now() > answeredAt + patienceMs) throw error;
+      display.note(`Nothing is known of it just now (${error.message}); looking again.`);
+    }
+    display.show(view, paces);
+    // One that was cancelled still has calls to abort.
+    if (view.endedAt !== undefined || signal.aborted) return view;
+    if (view.status === 'paused' && view.counts.queued === 0 && !display.isLive) return view;
+    const tookMs = performance.now() - askedAt;
+    await delay(Math.max(lookEveryMs, tookMs / lookShare), undefined, { signal }).catch(() => undefined);
+  }
 }
 
-function formatLeft(ms: number): string {
-  const seconds = Math.ceil(ms / 1_000);
-  if (seconds < 90) return `${seconds} s`;
-  const minutes = Math.ceil(seconds / 60);
-  return minutes < 90 ? `${minutes} min` : `${(minutes / 60).toFixed(1)} h`;
+function wayOn({ batchId }: BatchView): string {
+  return `\`aimm batch resume ${batchId}\` goes on with it.`;
+}
+
+function isPassing(error: unknown): error is ModelManagerError {
+  return error instanceof ModelManagerError && error.code === 'unavailable';
 }
 
 /** The whole of it; @throws QuietFailure where it ended without a single answer */
@@ -64,41 +95,4 @@ export function reportBatch(view: BatchView, { json }: { json?: boolean | undefi
   if (json === true) printJson(view);
   else print(formatBatch(view));
   if (view.endedAt !== undefined && view.counts.succeeded === 0) throw new QuietFailure();
-}
-
-export function formatBatch(view: BatchView): string {
-  const columns = view.columns.map(({ column }) => column);
-  const rows = view.columns.map((one) => [
-    toColumnLabel(one.column, columns),
-    `${formatCount(one.counts.succeeded)}/${formatCount(view.items)}`,
-    formatCount(one.counts.failed),
-    one.asserted === 0 ? '–' : `${((one.passed * 100) / one.asserted).toFixed(0)} %`,
-    formatJudged(one),
-    formatColumnCost(one),
-    formatDuration(one.latencyP50Ms),
-    formatDuration(one.latencyP95Ms),
-  ]);
-  const table = formatTable(['Model', 'Answered', 'Failed', 'Passed', 'Judged', 'Cost', 'p50', 'p95'], rows);
-  const named = view.name === undefined ? view.batchId : `${view.batchId} (${view.name})`;
-  const errors = view.columns.flatMap(({ errors: own, column }) =>
-    Object.entries(own).map(([code, count]) => `${toColumnLabel(column, columns)}: ${code} ×${count}`),
-  );
-  return [
-    `${pc.bold(named)} ${view.status} · ${formatProgress(view)}`,
-    `estimated ${formatCost(view.estimatedCostNanoUsd)}${view.maxCostNanoUsd === undefined ? '' : `, at most ${formatCost(view.maxCostNanoUsd)}`}`,
-    '',
-    table,
-    ...(errors.length === 0 ? [] : ['', ...errors]),
-  ].join('\n');
-}
-
-/** Where a price is unknown the sum says less than it seems to. */
-function formatColumnCost({ costNanoUsd, unpriced, counts }: BatchView['columns'][number]): string {
-  if (unpriced === 0) return formatCost(costNanoUsd);
-  return unpriced === counts.succeeded ? 'unknown' : `${formatCost(costNanoUsd)} + ${unpriced} unknown`;
-}
-
-function formatJudged({ score, wins, losses, ties }: BatchView['columns'][number]): string {
-  if (score !== undefined) return score.toFixed(1);
-  return wins + losses + ties === 0 ? '–' : `${wins}–${losses}–${ties}`;
 }

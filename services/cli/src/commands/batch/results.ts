@@ -2,7 +2,7 @@ import { createWriteStream } from 'node:fs';
 import { once } from 'node:events';
 import { finished } from 'node:stream/promises';
 import type { Writable } from 'node:stream';
-import pc from 'picocolors';
+import { takesColour } from '../../env.ts';
 import { withSession } from '../../session.ts';
 
 type Format = 'table' | 'jsonl' | 'csv' | 'md' | 'html';
@@ -21,7 +21,7 @@ export async function results(id: string, { format: named, json, out }: ResultsO
     const isTerminal = out === undefined && process.stdout.isTTY;
     const pieces = renderResults(format, view, manager.batchResults(caller, id), {
       ...(isTerminal && { width: process.stdout.columns }),
-      colours: isTerminal && pc.isColorSupported,
+      colours: isTerminal && takesColour(process.stdout),
     });
     if (out === undefined) return write(pieces, process.stdout);
     const file = createWriteStream(out);

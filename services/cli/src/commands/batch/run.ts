@@ -3,8 +3,9 @@ import { access, constants } from 'node:fs/promises';
 import { createInterface } from 'node:readline/promises';
 import { type BatchItem, type BatchLane, type JudgeMode, ModelManagerError } from '@aimm/contracts';
 import type { BatchEstimate } from '@aimm/manager';
-import pc from 'picocolors';
-import { formatCost, formatCount, print } from '../../output.ts';
+import { stderrColours } from '../../colours.ts';
+import { formatCost, formatCount } from '@aimm/runtime/format';
+import { print } from '../../output.ts';
 import { withSession } from '../../session.ts';
 import { withInterrupt } from '../../interrupt.ts';
 import { followBatch, reportBatch } from './follow.ts';
@@ -28,6 +29,7 @@ interface RunOptions {
   tag?: string[];
   detach?: boolean;
   json?: boolean;
+  plain?: boolean;
 }
 
 export async function run(file: string, options: RunOptions): Promise<void> {
@@ -69,7 +71,7 @@ export async function run(file: string, options: RunOptions): Promise<void> {
     const { batchId, items: count, total, estimatedCostNanoUsd } = started;
     const cost = estimatedCostNanoUsd === null ? 'of unknown cost' : `about ${formatCost(estimatedCostNanoUsd)}`;
     process.stderr.write(
-      `Batch ${pc.bold(batchId)} runs: ${formatCount(count)} items, ${formatCount(total)} generations, ${cost}.\n`,
+      `Batch ${stderrColours.bold(batchId)} runs: ${formatCount(count)} items, ${formatCount(total)} generations, ${cost}.\n`,
     );
     const vendors = new Set(
       started.columns.flatMap(({ column }) => (column.lane === 'queue' ? [] : [column.provider])),
@@ -82,7 +84,7 @@ export async function run(file: string, options: RunOptions): Promise<void> {
       if (options.json === true) return reportBatch(started, options);
       return print(batchId);
     }
-    reportBatch(await followBatch(session, started), options);
+    await followBatch(session, started, options);
   });
 }
 

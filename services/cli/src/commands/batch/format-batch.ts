@@ -1,0 +1,62 @@
+import { toColumnLabel } from '@aimm/batch/labels';
+import { toLeft, toSpent } from '@aimm/batch/progress';
+import { type BatchView, countEnded } from '@aimm/contracts';
+import { formatCost, formatCount, formatDuration, formatShare } from '@aimm/runtime/format';
+import { colours } from '../../colours.ts';
+import { formatTable } from '../../output.ts';
+import { toTerminalText } from '../../terminal-text.ts';
+
+/** How a batch stands, and what each of its models came to. */
+export function formatBatch(view: BatchView): string {
+  const columns = view.columns.map(({ column }) => column);
+  const rows = view.columns.map((one) => [
+    toTerminalText(toColumnLabel(one.column, columns)),
+    `${formatCount(one.counts.succeeded)}/${formatCount(view.items)}`,
+    formatCount(one.counts.failed),
+    formatShare(one.passed, one.asserted),
+    formatJudged(one),
+    formatColumnCost(one),
+    formatDuration(one.latencyP50Ms),
+    formatDuration(one.latencyP95Ms),
+  ]);
+  const table = formatTable(['Model', 'Answered', 'Failed', 'Passed', 'Judged', 'Cost', 'p50', 'p95'], rows);
+  const named = view.name === undefined ? view.batchId : `${view.batchId} (${toTerminalText(view.name)})`;
+  const errors = view.columns.flatMap(({ errors: own, column }) =>
+    Object.entries(own).map(([code, count]) => `${toColumnLabel(column, columns)}: ${code} ×${formatCount(count)}`),
+  );
+  return [
+    `${colours.bold(named)} ${view.status}`,
+    toFacts(view).join(' · '),
+    '',
+    table,
+    ...(errors.length === 0 ? [] : ['', ...errors]),
+  ].join('\n');
+}
+
+function toFacts(view: BatchView): string[] {
+  const { counts, total } = view;
+  const ended = countEnded(counts);
+  const some = (count: number, what: string) => (count > 0 ? [`${formatCount(count)} ${what}`] : []);
+  const left = toLeft(view);
+  return [
+    `${formatCount(ended)} of ${formatCount(total)} done (${formatShare(ended, total)})`,
+    ...some(counts.failed, 'failed'),
+    ...some(counts.cancelled, 'cancelled'),
+    ...some(counts.skipped, 'skipped'),
+    ...some(counts.queued, 'in queues'),
+    `${toSpent(view)}, estimated ${formatCost(view.estimatedCostNanoUsd)}`,
+    ...(view.endedAt === undefined ? [] : [`took ${formatDuration(Math.max(0, view.endedAt - view.createdAt))}`]),
+    ...(left === '' ? [] : [left]),
+  ];
+}
+
+/** Where a price is unknown the sum says less than it seems to. */
+function formatColumnCost({ costNanoUsd, unpriced, counts }: BatchView['columns'][number]): string {
+  if (unpriced === 0) return formatCost(costNanoUsd);
+  return unpriced === counts.succeeded ? 'unknown' : `${formatCost(costNanoUsd)} + ${unpriced} unknown`;
+}
+
+function formatJudged({ score, wins, losses, ties }: BatchView['columns'][number]): string {
+  if (score !== undefined) return score.toFixed(1);
+  return wins + losses + ties === 0 ? '–' : `${wins}–${losses}–${ties}`;
+}
