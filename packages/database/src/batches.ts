@@ -91,6 +91,31 @@ export function createBatches(client: Client, dialect: LedgerDialect, now: () =>
 
     remove: (batchId) => removeBatch(client, batchId),
 
+    async discard(batchId) {
+      // As one that was never finished: from here on only `removeAbandoned` finds it.
+      const count = await client.$executeRaw(sql`
+        UPDATE batches SET status = 'preparing', touched_at = 0
+        WHERE id = ${batchId} AND status IN ('completed', 'cancelled') AND ended_at IS NOT NULL
+          AND NOT EXISTS (SELECT 1 FROM batch_submissions s WHERE s.batch_id = batches.id AND s.status <> 'ended')`);
+      if (count === 0) return false;
+      await removeBatch(client, batchId);
+      return true;
+    },
+
+    async listEnded({ endedBefore, after, limit }) {
+      const rows = await client.batch.findMany({
+        where: {
+          status: { in: ['completed', 'cancelled'] },
+          endedAt: { lt: BigInt(Math.round(endedBefore)) },
+          ...(after !== undefined && { id: { gt: after } }),
+        },
+        orderBy: { id: 'asc' },
+        take: limit,
+        select: { id: true },
+      });
+      return rows.map(({ id }) => id);
+    },
+
     async removeAbandoned(touchedBefore) {
       const abandoned = await client.batch.findMany({
         where: { status: 'preparing', touchedAt: { lt: BigInt(Math.round(touchedBefore)) } },

@@ -92,6 +92,30 @@ async function cancelOne(
   return true;
 }
 
+/** One that has ended goes with its prompts and answers; what it cost stays in the ledger. @throws invalid_request, unavailable */
+export async function deleteBatch(resources: Resources, caller: Caller, batchId: string): Promise<void> {
+  const { batch, batches } = await requireBatch(resources, caller, batchId);
+  if (batch.endedAt === undefined) {
+    const isEnding = batch.status === 'cancelled';
+    throw new ModelManagerError(
+      'invalid_request',
+      isEnding ? `The batch ${batchId} is just ending.` : `The batch ${batchId} is ${batch.status}.`,
+      {
+        hint: isEnding
+          ? 'Calls that run are being aborted: delete it in a moment.'
+          : 'Only one that has ended can be deleted: cancel it first (`aimm batch cancel`, cancel_job).',
+      },
+    );
+  }
+  if (await batches.discard(batchId)) return;
+  // Somebody may have been faster, or had it go on.
+  await requireBatch(resources, caller, batchId);
+  throw new ModelManagerError('unavailable', `A vendor still has something of the batch ${batchId}.`, {
+    retryable: true,
+    hint: 'Its files there are being removed. Delete it in some minutes.',
+  });
+}
+
 /** What failed is asked again, under new ids; gives the batch as it goes on. */
 export async function retryBatch(resources: Resources, caller: Caller, batchId: string): Promise<BatchView> {
   const { batch, batches } = await requireBatch(resources, caller, batchId);

@@ -23,7 +23,9 @@ export function findAffordable(
 /** Why a batch pauses whose next answer would cost more than is left. */
 export function explainMaxCost({ maxCostNanoUsd = 0, spentNanoUsd }: StoredBatch, { template }: StoredColumn): string {
   const next =
-    template.expectedNanoUsd === null ? '' : `, and the next answer may cost about ${formatCost(template.expectedNanoUsd)}`;
+    template.expectedNanoUsd === null
+      ? ''
+      : `, and the next answer may cost about ${formatCost(template.expectedNanoUsd)}`;
   return (
     `It may cost ${formatCost(maxCostNanoUsd)} at most: ${formatCost(spentNanoUsd)} is spent${next}. ` +
     'Resume it with a higher limit to go on.'
