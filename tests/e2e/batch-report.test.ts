@@ -167,3 +167,33 @@ test('an answer is never markup or script, and leaves the page whole', async () 
   // On a narrow screen nothing is wider than it; the summary scrolls by itself.
   expect(await page.evaluate('document.documentElement.scrollWidth <= innerWidth')).toBe(true);
 });
+
+test.each([1400, 380])(
+  'in a window of %i names and ticks of charts stand apart, also of points that lie on each other',
+  async (width) => {
+    const { view, results } = createSampleBatch(3, 5);
+    const [like] = view.columns;
+    // Two of one kind, and three that differ by nearly nothing.
+    const alike = (index: number) => ({
+      ...like,
+      costNanoUsd: 1_000_000 + (index < 2 ? 0 : index),
+      latencyP50Ms: 800 + (index < 2 ? 0 : index),
+      passed: 2,
+      asserted: 3,
+    });
+    const columns = view.columns.map((summary, index) =>
+      index < 5 ? { ...alike(index), column: summary.column } : summary,
+    );
+    const batch = { view: { ...view, columns } as typeof view, results };
+    const { page, problems } = await openReport(batch, { width, height: 900 });
+    const overlaps = await page.evaluate(`[...document.querySelectorAll('.chart svg')].flatMap((svg) => {
+    const boxes = [...svg.querySelectorAll('text')].map((text) => ({ name: text.textContent, box: text.getBoundingClientRect() }));
+    return boxes.flatMap((a, index) => boxes.slice(index + 1).flatMap((b) =>
+      a.box.left < b.box.right - 1 && b.box.left < a.box.right - 1 &&
+      a.box.top < b.box.bottom - 3 && b.box.top < a.box.bottom - 3 ? [a.name + ' on ' + b.name] : []));
+  })`);
+    expect(overlaps).toEqual([]);
+    expect(await page.locator('.chart .point text').allTextContents()).toContain('gpt-5-mini');
+    expect(problems).toEqual([]);
+  },
+);

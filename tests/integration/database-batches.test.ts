@@ -1,4 +1,6 @@
 import { createDatabase, type Database, type StoredColumn } from '@aimm/database';
+import { createLogger } from '@aimm/runtime';
+import { createBatchRetention } from '@aimm/worker/batch-retention';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { storeBatch, spec, toColumn, toItem, toRecord } from '../support/stored-batch.ts';
 import { createEmptyDatabase, databaseKinds } from '../support/test-databases.ts';
@@ -255,6 +257,34 @@ describe.each(databaseKinds)('batches on %s', (kind) => {
       errors: {},
     });
     expect(second).toMatchObject({ wins: 1, losses: 1, ties: 1 });
+    const { taken: last } = await take('bat_sum', 0, 9);
+    const error = { code: 'timeout', message: 'too late', retryable: true } as const;
+    await batches.record(
+      last.map(({ item, requestId }) => ({
+        batchId: 'bat_sum',
+        item,
+        column: 0,
+        requestId,
+        status: 'failed',
+        error,
+        costNanoUsd: 7,
+        providerMs: 9_000,
+        endedAt: 5_000,
+      })),
+    );
+    // A judge has nothing to read there.
+    await take('bat_sum', 4, 9);
+    const [failing, , , , judge] = await batches.summarize(batch, await columnsOf('bat_sum'));
+    expect(failing).toMatchObject({
+      counts: { succeeded: 3, failed: 1 },
+      errors: { timeout: 1 },
+      asserted: 3,
+      costNanoUsd: 207,
+      // Of answers alone.
+      latencyP95Ms: 102,
+    });
+    expect(judge).toMatchObject({ counts: { succeeded: 3, skipped: 1 }, wins: 0, ties: 0 });
+    expect(judge).not.toHaveProperty('score');
   });
 
   it('are paged through by item, then column, also what is not asked yet, and by status and failed assertions', async () => {
@@ -270,7 +300,7 @@ describe.each(databaseKinds)('batches on %s', (kind) => {
       if (after === undefined) break;
     }
     const done = ['0.0', '0.1', '1.0', '1.1', '2.0', '2.1'].map((place) => `${place} succeeded`);
-    expect(places).toEqual([...done, '3.0 waiting', '3.1 waiting']);
+    expect(places).toEqual([...done, '3.0 failed', '3.1 waiting']);
     const find = async (query: object) =>
       (await batches.generations(batch, columns, { limit: 2, ...query })).generations.map(
         ({ item, column }) => `${item}.${column}`,
@@ -293,6 +323,70 @@ describe.each(databaseKinds)('batches on %s', (kind) => {
       code: 'invalid_request',
     });
     expect(await columnsOf('bat_stop')).toHaveLength(1);
+  });
+
+  it('that have ended are deleted whole, others not, and not while a vendor has something of them', async () => {
+    const { batches, batchSubmissions } = database;
+    const ids = ['bat_gone1', 'bat_gone2', 'bat_gone3'] as const;
+    const [first, second, third] = ids;
+    for (const id of ids) await storeBatch(batches, id, { items: 3, columns: [toColumn(0)] });
+    expect(await batches.discard(first)).toBe(false);
+    for (const id of [first, second]) {
+      await batches.setStatus(id, ['running'], 'cancelled');
+      // Its calls may not be over yet.
+      expect(await batches.discard(id)).toBe(false);
+      await batches.cancelWaiting(id);
+      await batches.finishIfDone(id);
+    }
+    const submission = { id: 'sub_gone', batchId: second, column: 0, provider: 'mistral', model: 'm0', round: 0 };
+    await batchSubmissions.create({ ...submission, requests: [], createdAt: 0, nextAt: 0 });
+    const endedBefore = Number.MAX_SAFE_INTEGER;
+    const all = await batches.listEnded({ endedBefore, limit: 100 });
+    expect(ids.map((id) => all.includes(id))).toEqual([true, true, false]);
+    expect(await batches.listEnded({ endedBefore, after: first, limit: 1 })).toEqual([second]);
+    expect(await batches.listEnded({ endedBefore: 0, limit: 100 })).toEqual([]);
+    expect(await Promise.all([batches.discard(first), batches.discard(first)])).toEqual(
+      expect.arrayContaining([true, false]),
+    );
+    expect(await batches.discard(second)).toBe(false);
+    expect([await batches.find(first), await batches.items(first, 0, 9), await batches.columns(first)]).toEqual([
+      undefined,
+      [],
+      [],
+    ]);
+    expect(await batches.find(second)).toBeDefined();
+    expect(await batches.find(third)).toMatchObject({ status: 'running' });
+    const claimed = await batchSubmissions.claim('owner', ['mistral'], Number.MAX_SAFE_INTEGER);
+    await batchSubmissions.change(claimed?.id ?? '', 'owner', { status: 'ended' });
+    expect(await batches.discard(second)).toBe(true);
+  });
+
+  it('are deleted so many days after they ended, by one of those who look', async () => {
+    const { batches } = database;
+    for (const id of ['bat_old', 'bat_new', 'bat_open'])
+      await storeBatch(batches, id, { items: 1, columns: [toColumn(0)] });
+    const dayMs = 86_400_000;
+    const endAt = async (id: string, time: number) => {
+      clock = time;
+      await batches.setStatus(id, ['running'], 'cancelled');
+      await batches.cancelWaiting(id);
+      await batches.finishIfDone(id);
+    };
+    const before = clock;
+    await endAt('bat_old', before + dayMs);
+    await endAt('bat_new', before + 3 * dayMs);
+    const options = { retentionDays: 7, database: () => Promise.resolve(database), now: () => before + 9 * dayMs };
+    const logger = await createLogger({ name: 'retention', level: 'silent', format: 'json' });
+    const keepers = [1, 2].map(() => createBatchRetention({ ...options, logger }));
+    await Promise.all(keepers.map((keeper) => keeper.keep()));
+    await Promise.all(keepers.map((keeper) => keeper.close()));
+    const ids = ['bat_old', 'bat_new', 'bat_open'];
+    expect(await Promise.all(ids.map(async (id) => (await batches.find(id))?.id))).toEqual([
+      undefined,
+      'bat_new',
+      'bat_open',
+    ]);
+    clock = before;
   });
 
   it('are listed newest first, by client and page', async () => {

@@ -1,15 +1,14 @@
 import { type BatchItem, ModelManagerError } from '@aimm/contracts';
-import { raw, sqltag as sql } from '@prisma/client/runtime/client';
+import { sqltag as sql } from '@prisma/client/runtime/client';
 import type { BatchRepository } from './batch-repository.ts';
 import { toColumnRow, toMoney, toStoredColumn } from './batch-rows.ts';
 import type { Client } from './client.ts';
-import { inSteps, rowsAtOnce } from './in-steps.ts';
 import type { LedgerDialect } from './ledger-dialects.ts';
 import { toStorableJson } from './storable.ts';
 
-type Preparing = Pick<BatchRepository, 'create' | 'addItems' | 'touch' | 'start' | 'remove' | 'removeAbandoned'>;
+type Preparing = Pick<BatchRepository, 'create' | 'addItems' | 'touch' | 'start'>;
 
-/** Writes a batch and its items until it runs, and deletes it. `now`: epoch milliseconds. */
+/** Writes a batch and its items until it runs. `now`: epoch milliseconds. */
 export function createBatchPreparing(client: Client, dialect: LedgerDialect, now: () => number): Preparing {
   const at = () => BigInt(Math.round(now()));
 
@@ -75,31 +74,7 @@ export function createBatchPreparing(client: Client, dialect: LedgerDialect, now
         if (count === 0) throw new ModelManagerError('unavailable', 'The batch was given up while it was prepared.');
       });
     },
-
-    remove: (batchId) => removeBatch(client, batchId),
-
-    async removeAbandoned(touchedBefore) {
-      const abandoned = await client.batch.findMany({
-        where: { status: 'preparing', touchedAt: { lt: BigInt(Math.round(touchedBefore)) } },
-        select: { id: true },
-      });
-      for (const { id } of abandoned) await removeBatch(client, id);
-      return abandoned.length;
-    },
   };
-}
-
-/** Items in pieces; what is left goes with the batch. */
-async function removeBatch(client: Client, batchId: string): Promise<void> {
-  for (const table of ['batch_generations', 'batch_items'] as const) {
-    const key = raw(table === 'batch_items' ? 'number' : 'column_number, item');
-    await inSteps(() =>
-      client.$executeRaw(sql`
-        DELETE FROM ${raw(table)} WHERE batch_id = ${batchId} AND (${key}) IN (
-          SELECT ${key} FROM ${raw(table)} WHERE batch_id = ${batchId} LIMIT ${rowsAtOnce})`),
-    );
-  }
-  await client.batch.deleteMany({ where: { id: batchId } });
 }
 
 /** Why the items could not be added, where it is for an id that is there twice. */

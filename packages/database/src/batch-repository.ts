@@ -89,6 +89,13 @@ export interface BatchRepository {
   ): Promise<void>;
   /** Deletes it with all that belongs to it. */
   remove(batchId: string): Promise<void>;
+  /**
+   * Deletes one that has ended and of which no vendor has anything any more; false where it is none. Nobody finds it from here on,
+   * and who dies half-way has it finished by `removeAbandoned`.
+   */
+  discard(batchId: string): Promise<boolean>;
+  /** Ids of those that ended before that time, in their order. `after`: an id. */
+  listEnded(query: { endedBefore: number; after?: string | undefined; limit: number }): Promise<string[]>;
   /** Deletes what was being prepared by somebody who has not been heard of since; gives how many. */
   removeAbandoned(touchedBefore: number): Promise<number>;
 

@@ -7,6 +7,7 @@ import type { Client } from './client.ts';
 import type { LedgerDialect } from './ledger-dialects.ts';
 import { createBatchPreparing } from './batch-preparing.ts';
 import { createBatchReading } from './batch-reading.ts';
+import { createBatchRemoving } from './batch-removing.ts';
 import { createBatchSteering } from './batch-steering.ts';
 
 /** `now`: epoch milliseconds. */
@@ -15,6 +16,7 @@ export function createBatches(client: Client, dialect: LedgerDialect, now: () =>
     ...createBatchPreparing(client, dialect, now),
     ...createBatchReading(client),
     ...createBatchSteering(client, now),
+    ...createBatchRemoving(client),
     summarize: (batch, columns) => summarizeBatch(client, batch, columns),
     generations: (batch, columns, query) => readGenerations(client, batch, columns, query),
     take: (batchId, column, options) => takeGenerations(client, dialect, batchId, column, options),

@@ -75,6 +75,8 @@ export async function createDatabase({ url, logger, now = Date.now }: DatabaseOp
       touch: (id) => guard(() => batches.touch(id)),
       start: (id, facts, expected) => guard(() => batches.start(id, facts, expected)),
       remove: (id) => guard(() => batches.remove(id)),
+      discard: (id) => guard(() => batches.discard(id)),
+      listEnded: (query) => guard(() => batches.listEnded(query)),
       removeAbandoned: (touchedBefore) => guard(() => batches.removeAbandoned(touchedBefore)),
       find: (id) => guard(() => batches.find(id)),
       list: (query) => guard(() => batches.list(query)),

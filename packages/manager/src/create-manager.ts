@@ -5,7 +5,14 @@ import { openFrontQueue } from '@aimm/queue';
 import { type Logger, type RawEnvironment, requireNoFaults } from '@aimm/runtime';
 import { createUuid } from '@aimm/runtime/uuid';
 import { readBatchPaces } from './batch/batch-pace.ts';
-import { addBatchModels, cancelBatch, pauseBatch, resumeBatch, retryBatch } from './batch/control-batch.ts';
+import {
+  addBatchModels,
+  cancelBatch,
+  deleteBatch,
+  pauseBatch,
+  resumeBatch,
+  retryBatch,
+} from './batch/control-batch.ts';
 import { listBatches, listBatchGenerations, readBatch, readBatchResults } from './batch/read-batch.ts';
 import { startBatch } from './batch/start-batch.ts';
 import { createCachedRows } from './cached-rows.ts';
@@ -106,6 +113,7 @@ export function createManager(options: ManagerOptions): Promise<Manager> {
     pauseBatch: (caller, id) => ours(() => pauseBatch(resources, caller, id)),
     resumeBatch: (caller, id, change) => ours(() => resumeBatch(resources, caller, id, change)),
     cancelBatch: (caller, id) => ours(() => cancelBatch(resources, caller, id)),
+    deleteBatch: (caller, id) => ours(() => deleteBatch(resources, caller, id)),
     retryBatch: (caller, id) => ours(() => retryBatch(resources, caller, id)),
     addBatchModels: (caller, id, ask, asked) => ours(() => addBatchModels(resources, caller, id, ask, asked)),
     listJobs: (caller, query) => ours(() => listJobs(resources, caller, query)),

@@ -56,6 +56,8 @@ export interface Manager {
   resumeBatch(caller: Caller, batchId: string, change?: { maxCostNanoUsd?: number | undefined }): Promise<BatchView>;
   /** Idempotent: one that has ended stays as it ended. */
   cancelBatch(caller: Caller, batchId: string): Promise<BatchView>;
+  /** Of one that has ended nothing stays but what it cost, in the ledger. @throws unavailable while a vendor has something of it */
+  deleteBatch(caller: Caller, batchId: string): Promise<void>;
   /** What failed is asked again. */
   retryBatch(caller: Caller, batchId: string): Promise<BatchView>;
   addBatchModels(

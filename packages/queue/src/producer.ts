@@ -99,7 +99,7 @@ export function createProducer({ redis, logger, recallsFailedAdds = false }: Pro
     run(async () => {
       await queue(queueOf(name, provider)).add(name, payload, jobOptions);
     });
-  const { remember, rememberHop } = createRequestMemory(redis);
+  const memory = createRequestMemory(redis);
 
   const recall = (records: readonly RequestRecord[]) => {
     if (!recallsFailedAdds) return;
@@ -113,7 +113,8 @@ export function createProducer({ redis, logger, recallsFailedAdds = false }: Pro
       const added = run(async () => {
         // One burst, in this order: whoever sees the job finds its record, and its turn follows before anybody else's add.
         const { hop, parentId } = payload;
-        const remembered = hop === undefined ? remember(record, parentId) : rememberHop(record, hop, parentId);
+        const remembered =
+          hop === undefined ? memory.remember(record, parentId) : memory.rememberHop(record, hop, parentId);
         const queued = queue(record.queue).add('generate', payload, generationOptions(payload));
         const [, , rank] = await Promise.all([
           remembered,
@@ -132,7 +133,7 @@ export function createProducer({ redis, logger, recallsFailedAdds = false }: Pro
       for (let start = 0; start < payloads.length; start += addedAtOnce) {
         const some = payloads.slice(start, start + addedAtOnce);
         await run(async () => {
-          await Promise.all(some.map((payload) => remember(generationRecord(payload), payload.parentId)));
+          await Promise.all(some.map((payload) => memory.remember(generationRecord(payload), payload.parentId)));
           for (const [name, group] of Map.groupBy(some, ({ provider }) => queueOf('generate', provider))) {
             await queue(name).addBulk(
               group.map((payload) => ({ name: 'generate', data: payload, opts: generationOptions(payload) })),
@@ -166,7 +167,7 @@ export function createProducer({ redis, logger, recallsFailedAdds = false }: Pro
           })),
         });
         await Promise.all([
-          ...records.map((record) => remember(record, record === whole ? undefined : payload.requestId)),
+          ...records.map((record) => memory.remember(record, record === whole ? undefined : payload.requestId)),
           flow,
         ]);
       });

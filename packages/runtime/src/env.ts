@@ -52,6 +52,8 @@ const Environment = z.object({
   AIMM_BATCH_POLL_SECONDS: count.min(1, 'at least 1').max(3_600, 'at most 3600').default(30),
   /** The ledger's rows are deleted after so many days; their sums stay. Unset: never. */
   USAGE_RETENTION_DAYS: count.min(1, 'at least 1').max(36_500, 'at most 36500').optional(),
+  /** Batches are deleted with prompts and answers so many days after they ended; their calls stay in the ledger. Unset: never. */
+  BATCH_RETENTION_DAYS: count.min(1, 'at least 1').max(36_500, 'at most 36500').optional(),
   /** off: prompts and answers are kept for the life of their job only. */
   STORE_CONTENT: z.enum(['on', 'off'], 'on or off').default('on'),
   /** How long an answer can be read after its request has ended, with STORE_CONTENT=off. */

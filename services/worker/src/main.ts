@@ -26,6 +26,7 @@ import { noteKeyChanges } from './note-key-changes.ts';
 import { createProviderSet } from './provider-set.ts';
 import { requireEndpoints } from './require-endpoints.ts';
 import { followStoredKeys } from './stored-keys.ts';
+import { createBatchRetention } from './batch/batch-retention.ts';
 import { createUsageKeeper } from './usage-keeper.ts';
 import { startWorker, type WorkerProcess } from './worker.ts';
 
@@ -134,6 +135,11 @@ async function main(): Promise<void> {
     logger,
   });
   shutdown.add('usage', () => usage.close());
+  if (env.BATCH_RETENTION_DAYS !== undefined) {
+    const { BATCH_RETENTION_DAYS: retentionDays } = env;
+    const retention = createBatchRetention({ database: () => database.get(), retentionDays, logger });
+    shutdown.add('batches', () => retention.close());
+  }
   const config = followConfig({
     configDir,
     obeysSignal: true,

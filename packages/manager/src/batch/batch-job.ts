@@ -3,7 +3,8 @@ import { type BatchStatus, type RequestStatus, sumCounts } from '@aimm/contracts
 import type { Caller } from '../caller.ts';
 import type { JobOptions, JobView } from '../job-views.ts';
 import type { Resources } from '../resources.ts';
-import { countBatch, listBatchGenerations, readBatch, requireBatch } from './read-batch.ts';
+import { countBatch, listBatchGenerations, readBatch } from './read-batch.ts';
+import { requireBatch } from './require-batch.ts';
 
 const lookEveryMs = 500;
 

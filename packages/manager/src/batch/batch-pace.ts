@@ -1,8 +1,8 @@
 import { addCounts, type BatchCounts, type BatchView, countEnded } from '@aimm/contracts';
-import type { Caller } from '../manager.ts';
+import type { Caller } from '../caller.ts';
 import type { Resources } from '../resources.ts';
 import type { BatchProviderPace } from './batch-types.ts';
-import { requireBatch } from './read-batch.ts';
+import { requireBatch } from './require-batch.ts';
 
 const paceOverMs = 60_000;
 /** Less than this says little. */
@@ -14,7 +14,7 @@ const mostQueued = 2_000;
 type Group = Pick<BatchProviderPace, 'provider' | 'lane'> & { counts: BatchCounts; done: number; left: number };
 
 /** Ended a millisecond, since this process looked first, a minute ago at most, or since the beginning; undefined where none has. */
-export function measurePace(
+function measurePace(
   { now, batchPaces }: Pick<Resources, 'now' | 'batchPaces'>,
   key: string,
   createdAt: number,

@@ -9,7 +9,8 @@ import { requireStorage } from '../store-content.ts';
 import { createBatchCosts } from './batch-costs.ts';
 import type { BatchModelAsk, BatchOptions } from './batch-types.ts';
 import { requireAffordable } from './max-cost.ts';
-import { readBatch, requireBatch } from './read-batch.ts';
+import { readBatch } from './read-batch.ts';
+import { requireBatch } from './require-batch.ts';
 import { resolveColumns, toJudgeColumns } from './resolve-columns.ts';
 
 /** Nothing new is asked; what waits in queues is taken back out by whoever feeds, what runs ends. Repeatable. */
@@ -90,6 +91,30 @@ async function cancelOne(
   await releaseBudget(resources, { requestId, budget: record?.budget });
   await queue.requests.forget([requestId]);
   return true;
+}
+
+/** One that has ended goes with its prompts and answers; what it cost stays in the ledger. @throws invalid_request, unavailable */
+export async function deleteBatch(resources: Resources, caller: Caller, batchId: string): Promise<void> {
+  const { batch, batches } = await requireBatch(resources, caller, batchId);
+  if (batch.endedAt === undefined) {
+    const isEnding = batch.status === 'cancelled';
+    throw new ModelManagerError(
+      'invalid_request',
+      isEnding ? `The batch ${batchId} is just ending.` : `The batch ${batchId} is ${batch.status}.`,
+      {
+        hint: isEnding
+          ? 'Calls that run are being aborted: delete it in a moment.'
+          : 'Only one that has ended can be deleted: cancel it first (`aimm batch cancel`, cancel_job).',
+      },
+    );
+  }
+  if (await batches.discard(batchId)) return;
+  // Somebody may have been faster, or had it go on.
+  await requireBatch(resources, caller, batchId);
+  throw new ModelManagerError('unavailable', `A vendor still has something of the batch ${batchId}.`, {
+    retryable: true,
+    hint: 'Its files there are being removed. Delete it in some minutes.',
+  });
 }
 
 /** What failed is asked again, under new ids; gives the batch as it goes on. */

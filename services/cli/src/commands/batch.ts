@@ -1,7 +1,7 @@
 import { BatchLane, JudgeMode } from '@aimm/contracts';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { parseCount, parseList, parseNumber } from '../parse-options.ts';
-import { addModels, cancel, list, pause, resume, retry, status, watch } from './batch/control.ts';
+import { addModels, cancel, list, pause, remove, resume, retry, status, watch } from './batch/control.ts';
 import { results } from './batch/results.ts';
 import { run } from './batch/run.ts';
 
@@ -138,6 +138,20 @@ Examples:
       ),
     )
     .action(cancel);
+  batch
+    .command('delete')
+    .description('Delete a batch that has ended, prompts and answers and all; what it cost stays in `aimm usage`')
+    .argument('<id>')
+    .option('-y, --yes', 'without being asked')
+    .option('--json', 'print JSON')
+    .addHelpText(
+      'after',
+      toExamples(
+        'delete bat_0198c0de-0000-7000-8000-000000000003',
+        'delete bat_0198c0de-0000-7000-8000-000000000003 --yes --json',
+      ),
+    )
+    .action(remove);
   batch
     .command('retry')
     .description('Ask what failed again')

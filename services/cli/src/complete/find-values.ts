@@ -48,7 +48,7 @@ function readValues(kind: ValueKind, places: ValuePlaces): string[] {
     case 'conversations':
       return readColumn(places, `SELECT id FROM conversations ORDER BY updated_at DESC LIMIT ${most}`);
     case 'jobs':
-      return readColumn(places, `SELECT id FROM batches ORDER BY id DESC LIMIT ${most}`);
+      return readColumn(places, `SELECT id FROM batches WHERE status <> 'preparing' ORDER BY id DESC LIMIT ${most}`);
   }
 }
 

@@ -5,6 +5,7 @@ import { findConfigured, mergeProviderEnvironments, variablesOf } from './provid
 
 /** Set to 1 it makes a worker label everything as demo. */
 const demoMark = 'AIMM_DEMO_ACTIVE';
+const batchPoll = 'AIMM_BATCH_POLL_SECONDS';
 
 /** What the workers are given now. */
 interface ProviderState {
@@ -60,7 +61,9 @@ export async function openProviderDesk(options: {
     const configured = providers.flatMap(({ id }) => (answering.includes(id) || stored.includes(id) ? [id] : []));
     const demo = env.AIMM_DEMO === 'on' || (env.AIMM_DEMO === 'auto' && configured.length === 0);
     if (demo) upstream ??= await startUpstream();
-    const environment = { ...unset, ...(demo ? upstream?.environment : merged) };
+    // The stand-in of a batch API is done at once.
+    const polled = { [batchPoll]: raw[batchPoll] ?? (demo ? '2' : '') };
+    const environment = { ...unset, ...polled, ...(demo ? upstream?.environment : merged) };
     return { environment, demo, configured: demo ? [] : configured };
   };
 

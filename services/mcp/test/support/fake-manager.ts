@@ -100,6 +100,9 @@ export function createFakeManager(overrides: Partial<Manager> = {}): FakeManager
       record('getBatch', caller, id);
       return batch;
     },
+    async getBatchPaces() {
+      return [];
+    },
     async listBatches(caller, query) {
       record('listBatches', caller, query);
       return { batches: [] };
@@ -111,6 +114,7 @@ export function createFakeManager(overrides: Partial<Manager> = {}): FakeManager
     async *batchResults() {
       yield* [];
     },
+    async deleteBatch() {},
     async pauseBatch() {
       return batch;
     },

@@ -80,7 +80,7 @@ function toAxes(across, up, x, y) {
       svg('line', { class: 'grid', x1: size.left, x2: size.width - size.right, y1: up.at(tick), y2: up.at(tick) }),
       svg('text', { class: 'tick', x: size.left - 8, y: up.at(tick) + 4, 'text-anchor': 'end' }, y.format(tick)),
     ]),
-    ...across.ticks.flatMap((tick) => [
+    ...thinOut(across.ticks, across.at, x.format).flatMap((tick) => [
       svg('line', { class: 'grid', x1: across.at(tick), x2: across.at(tick), y1: size.top, y2: floor }),
       svg('text', { class: 'tick', x: across.at(tick), y: floor + 18, 'text-anchor': 'middle' }, x.format(tick)),
     ]),
@@ -93,23 +93,62 @@ function toAxes(across, up, x, y) {
   ];
 }
 
-/** Where each point and its name stand: names that would lie on each other move down. */
+/**
+ * Where each point and its name stand: right of it, else at its other sides, ever further away, where nothing lies yet. A
+ * name that finds no room is left out; the point tells it when it is pointed at.
+ */
 function toLabels(points, across, up) {
-  const placed = [];
   const spots = points.map((point) => ({ ...point, left: across.at(point.x), top: up.at(point.y) }));
-  for (const spot of spots.toSorted((a, b) => a.top - b.top)) {
+  const taken = spots.map(({ left, top }) => toBox(left - 7, top - 7, 14, 14));
+  const field = toBox(size.left, 4, size.width - size.left, size.height - size.bottom - 6);
+  for (const spot of spots.toSorted((a, b) => a.top - b.top || a.left - b.left)) {
     const name = spot.column.label.replace(/^[^/]*\//, '');
     const text = name.length > 26 ? `${name.slice(0, 25)}…` : name;
-    const width = text.length * 6.6;
-    const atLeft = spot.left + width + 14 > size.width;
-    const start = atLeft ? spot.left - width - 11 : spot.left + 11;
-    let line = spot.top + 4;
-    while (placed.some((other) => Math.abs(other.line - line) < 14 && start < other.end && other.start < start + width))
-      line += 2;
-    placed.push({ start, end: start + width, line });
-    spot.label = { text, line, start: atLeft ? spot.left - 11 : start, anchor: atLeft ? 'end' : 'start' };
+    const width = measureText(text);
+    const toPlace = ([dx, dy]) => ({ start: spot.left + dx, line: spot.top + 4 + dy });
+    const boxOf = ({ start, line }) => toBox(start - 1, line - lineHeight + 3, width + 2, lineHeight);
+    const found = toOffsets(width)
+      .map(toPlace)
+      .find((place) => isWithin(boxOf(place), field) && !taken.some((box) => doOverlap(box, boxOf(place))));
+    if (found === undefined) continue;
+    taken.push(boxOf(found));
+    spot.label = { text, ...found };
   }
   return spots;
+}
+
+const lineHeight = 14;
+const furthest = 5;
+
+/** Of the start of its text from a point, the nearest first. */
+function toOffsets(width) {
+  const [right, left, middle] = [11, -11 - width, -width / 2];
+  const beside = [right, left].map((dx) => [dx, 0]);
+  const around = Array.from({ length: furthest }, (_, index) => (index + 1) * lineHeight).flatMap((far) =>
+    [far, -far].flatMap((dy) => [right, left, middle].map((dx) => [dx, dy])),
+  );
+  return [...beside, ...around];
+}
+
+const toBox = (left, top, width, height) => ({ left, top, right: left + width, bottom: top + height });
+const doOverlap = (a, b) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
+const isWithin = (a, b) => a.left >= b.left && a.right <= b.right && a.top >= b.top && a.bottom <= b.bottom;
+
+let canvas;
+
+/** In the units of the drawing, as wide as the browser sets it. */
+function measureText(text, fontSize = 12) {
+  canvas ??= document.createElement('canvas').getContext('2d');
+  canvas.font = `${fontSize}px ${getComputedStyle(document.body).fontFamily}`;
+  return canvas.measureText(text).width;
+}
+
+/** So many of them that their texts stand apart, the first and evenly. */
+function thinOut(ticks, at, format) {
+  const widest = Math.max(...ticks.map((tick) => measureText(format(tick), 11)));
+  const apart = ticks.length < 2 ? Infinity : Math.abs(at(ticks[1]) - at(ticks[0]));
+  const every = Math.ceil((widest + 10) / apart);
+  return ticks.filter((_, index) => index % every === 0);
 }
 
 function toPoint({ column, left, top, label, ...point }, x, y, tip) {
@@ -135,6 +174,6 @@ function toPoint({ column, left, top, label, ...point }, x, y, tip) {
     },
     svg('circle', { class: 'halo', cx: left, cy: top, r: 14 }),
     svg('circle', { class: 'dot', cx: left, cy: top, r: 6 }),
-    svg('text', { x: label.start, y: label.line, 'text-anchor': label.anchor }, label.text),
+    label === undefined ? [] : svg('text', { x: label.start, y: label.line }, label.text),
   );
 }

@@ -1,11 +1,12 @@
-import type { BatchView } from '@aimm/contracts';
+import { type BatchView, ModelManagerError } from '@aimm/contracts';
 import type { Caller, Manager } from '@aimm/manager';
 import { formatCost, formatCount } from '@aimm/runtime/format';
+import { askToGoOn, canAsk } from '../../ask-to-go-on.ts';
 import { formatTable, print, printJson } from '../../output.ts';
 import { withSession } from '../../session.ts';
+import { toTerminalText } from '../../terminal-text.ts';
 import { followBatch, type FollowOptions } from './follow.ts';
 import { formatBatch } from './format-batch.ts';
-import { askOnTerminal } from './run.ts';
 
 interface Options {
   json?: boolean;
@@ -54,14 +55,34 @@ export function addModels(id: string, models: string[], options: Options & { yes
       {
         confirm: ({ estimatedNanoUsd, maxCostNanoUsd }) => {
           if (options.yes === true) return Promise.resolve(true);
-          if (process.stdin.isTTY !== true) return Promise.resolve(false);
-          return askOnTerminal(
+          if (!canAsk()) return Promise.resolve(false);
+          return askToGoOn(
             `With it the batch is expected to cost ${estimatedNanoUsd === null ? 'an unknown sum' : formatCost(estimatedNanoUsd)}; it may cost ${formatCost(maxCostNanoUsd)}. Add it all the same?`,
           );
         },
       },
     ),
   );
+}
+
+/** Asks first: nothing of it comes back. @throws invalid_request where nobody can be asked */
+export async function remove(id: string, { json, yes }: Options & { yes?: boolean }): Promise<void> {
+  const deleted = await withSession(async ({ manager, caller }) => {
+    const { batchId, name, items, counts } = await manager.getBatch(caller, id);
+    const what = `${batchId}${name === undefined ? '' : ` (${toTerminalText(name)})`}`;
+    if (yes !== true && !canAsk()) {
+      throw new ModelManagerError('invalid_request', `Nobody can be asked whether to delete ${what}.`, {
+        hint: 'Nothing was deleted. Say --yes to delete it without being asked.',
+      });
+    }
+    const size = `${formatCount(items)} items and ${formatCount(counts.succeeded)} answers`;
+    if (yes !== true && !(await askToGoOn(`Delete ${what} with its ${size}? What it cost stays in the statistics.`)))
+      return undefined;
+    await manager.deleteBatch(caller, batchId);
+    return what;
+  });
+  if (json === true) printJson({ batchId: id, deleted: deleted !== undefined });
+  else print(deleted === undefined ? 'Nothing was deleted.' : `Deleted ${deleted}.`);
 }
 
 export async function list({ limit, json }: Options & { limit: number }): Promise<void> {

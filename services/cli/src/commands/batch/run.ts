@@ -1,12 +1,12 @@
 import { createReadStream } from 'node:fs';
 import { access, constants } from 'node:fs/promises';
-import { createInterface } from 'node:readline/promises';
-import { type BatchItem, type BatchLane, type JudgeMode, ModelManagerError } from '@aimm/contracts';
+import { type BatchItem, type BatchLane, type BatchView, type JudgeMode, ModelManagerError } from '@aimm/contracts';
 import type { BatchEstimate } from '@aimm/manager';
+import { askToGoOn, canAsk } from '../../ask-to-go-on.ts';
 import { stderrColours } from '../../colours.ts';
 import { formatCost, formatCount } from '@aimm/runtime/format';
 import { print } from '../../output.ts';
-import { withSession } from '../../session.ts';
+import { type Session, withSession } from '../../session.ts';
 import { withInterrupt } from '../../interrupt.ts';
 import { followBatch, reportBatch } from './follow.ts';
 
@@ -64,7 +64,7 @@ export async function run(file: string, options: RunOptions): Promise<void> {
         },
         {
           signal,
-          confirm: (estimate) => (options.yes === true ? Promise.resolve(true) : askToGoOn(estimate, file)),
+          confirm: (estimate) => (options.yes === true ? Promise.resolve(true) : confirmCost(estimate, file)),
         },
       ),
     );
@@ -76,7 +76,9 @@ export async function run(file: string, options: RunOptions): Promise<void> {
     const vendors = new Set(
       started.columns.flatMap(({ column }) => (column.lane === 'queue' ? [] : [column.provider])),
     );
-    if (vendors.size > 0)
+    if (await isDemo(session, started))
+      process.stderr.write('Demo: stand-ins answer within seconds, also for batch APIs; no vendor is asked or paid.\n');
+    else if (vendors.size > 0)
       process.stderr.write(
         `${[...vendors].join(', ')}: asked through the vendor’s batch API, which may take up to a day.\n`,
       );
@@ -88,6 +90,12 @@ export async function run(file: string, options: RunOptions): Promise<void> {
   });
 }
 
+/** Whether what it asks is answered by stand-ins. */
+async function isDemo({ manager }: Session, { columns }: BatchView): Promise<boolean> {
+  const asked = new Set(columns.map(({ column }) => column.provider));
+  return (await manager.listProviders()).some(({ id, demo }) => demo && asked.has(id));
+}
+
 async function requireReadable(file: string): Promise<void> {
   try {
     await access(file, constants.R_OK);
@@ -97,22 +105,13 @@ async function requireReadable(file: string): Promise<void> {
 }
 
 /** Only a person at a terminal is asked. */
-async function askToGoOn({ estimatedNanoUsd, maxCostNanoUsd }: BatchEstimate, file: string): Promise<boolean> {
-  if (file === '-' || process.stdin.isTTY !== true) return false;
-  return askOnTerminal(
+async function confirmCost({ estimatedNanoUsd, maxCostNanoUsd }: BatchEstimate, file: string): Promise<boolean> {
+  if (file === '-' || !canAsk()) return false;
+  return askToGoOn(
     estimatedNanoUsd === null
       ? 'What it will cost is not known, as the price of a model is not. Start it all the same, without a limit?'
       : `It is expected to cost about ${formatCost(estimatedNanoUsd)}, more than ${formatCost(maxCostNanoUsd)}. Start it all the same, without a limit?`,
   );
-}
-
-export async function askOnTerminal(question: string): Promise<boolean> {
-  const terminal = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    return /^y(es)?$/i.test((await terminal.question(`${question} [y/N] `)).trim());
-  } finally {
-    terminal.close();
-  }
 }
 
 async function* withSystem(items: AsyncIterable<BatchItem>, system: string | undefined): AsyncGenerator<BatchItem> {
