@@ -77,6 +77,41 @@ test('settings of an item go before those of its column, which go before those o
   expect(sent.toSorted()).toEqual(['0 0.1 7', '0 0.1 7', '1 0.5 7', '1 0.9 7']);
 });
 
+test('while it runs it tells what of it runs, how many a minute end, and how long each provider will take', async () => {
+  const before = system.upstream.calls.length;
+  system.upstream.behave((call, { held }) =>
+    system.upstream.calls.length > before + 30 ? held : echo(call, { held }),
+  );
+  const { batchId } = await start({ items: toItems('paced', 100), models: [large] });
+  const look = async () => {
+    const view = await system.manager.getBatch(caller, batchId);
+    return { view, paces: await system.manager.getBatchPaces(caller, view) };
+  };
+  await expect.poll(async () => (await look()).paces[0]?.running, { timeout: 10_000 }).toBe(20);
+  const { view, paces } = await look();
+  const done = view.counts.succeeded;
+  expect(done).toBeGreaterThan(0);
+  expect(paces).toEqual([
+    {
+      provider: 'mistral',
+      lane: 'queue',
+      running: 20,
+      perMinute: expect.any(Number),
+      ...(paces[0]?.limitPerMinute !== undefined && { limitPerMinute: paces[0].limitPerMinute }),
+      estimatedLeftMs: expect.any(Number),
+    },
+  ]);
+  const { perMinute = 0, estimatedLeftMs = 0 } = paces[0] ?? {};
+  // The one says what the other does.
+  expect((estimatedLeftMs * perMinute) / 60_000).toBeCloseTo(100 - done, 0);
+  await system.manager.cancelBatch(caller, batchId);
+  await end(batchId);
+  const ended = await look();
+  expect(ended.paces).toMatchObject([{ running: 0 }]);
+  expect(ended.paces[0]).not.toHaveProperty('perMinute');
+  expect(ended.view.estimatedLeftMs).toBeUndefined();
+});
+
 test('one that is cancelled drops what waits, aborts what runs within 100 ms, and costs nothing more', async () => {
   const before = system.upstream.calls.length;
   system.upstream.behave((_call, { held }) => held);

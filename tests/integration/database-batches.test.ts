@@ -306,8 +306,9 @@ describe.each(databaseKinds)('batches on %s', (kind) => {
         ({ item, column }) => `${item}.${column}`,
       );
     expect(await find({ status: 'succeeded', after: { item: 1, column: 1 } })).toEqual(['2.0', '2.1']);
-    expect(await find({ status: 'waiting' })).toEqual(['3.0', '3.1']);
-    expect(await find({ status: 'failed' })).toEqual([]);
+    expect(await find({ status: 'waiting' })).toEqual(['3.1']);
+    expect(await find({ status: 'failed' })).toEqual(['3.0']);
+    expect(await find({ status: 'cancelled' })).toEqual([]);
     expect(await find({ failedAssertions: true })).toEqual(['0.0', '0.1']);
     expect(await find({ column: 1, after: { item: 0, column: 1 } })).toEqual(['1.1', '2.1']);
   });

@@ -100,7 +100,8 @@ function toAxes(across, up, x, y) {
 function toLabels(points, across, up) {
   const spots = points.map((point) => ({ ...point, left: across.at(point.x), top: up.at(point.y) }));
   const taken = spots.map(({ left, top }) => toBox(left - 7, top - 7, 14, 14));
-  const field = toBox(size.left, 4, size.width - size.left, size.height - size.bottom - 6);
+  // Down to the texts of the ticks.
+  const field = toBox(size.left, 4, size.width - size.left, size.height - size.bottom + 4);
   for (const spot of spots.toSorted((a, b) => a.top - b.top || a.left - b.left)) {
     const name = spot.column.label.replace(/^[^/]*\//, '');
     const text = name.length > 26 ? `${name.slice(0, 25)}…` : name;
@@ -112,7 +113,7 @@ function toLabels(points, across, up) {
       .find((place) => isWithin(boxOf(place), field) && !taken.some((box) => doOverlap(box, boxOf(place))));
     if (found === undefined) continue;
     taken.push(boxOf(found));
-    spot.label = { text, ...found };
+    spot.label = { text, middle: found.start + width / 2, isAside: found.line !== spot.top + 4, ...found };
   }
   return spots;
 }
@@ -173,7 +174,16 @@ function toPoint({ column, left, top, label, ...point }, x, y, tip) {
       onblur: hide,
     },
     svg('circle', { class: 'halo', cx: left, cy: top, r: 14 }),
+    // Which name is whose, where it could not stand beside its point.
+    label?.isAside &&
+      svg('line', {
+        class: 'leader',
+        x1: left,
+        y1: top,
+        x2: label.middle,
+        y2: label.line + (label.line < top ? 3 : -10),
+      }),
     svg('circle', { class: 'dot', cx: left, cy: top, r: 6 }),
-    label === undefined ? [] : svg('text', { x: label.start, y: label.line }, label.text),
+    label && svg('text', { x: label.start, y: label.line }, label.text),
   );
 }

@@ -1,6 +1,6 @@
 import { toColumnLabel } from '@aimm/batch/labels';
 import { toLeft, toSpent } from '@aimm/batch/progress';
-import { type BatchView, countEnded } from '@aimm/contracts';
+import { addCounts, type BatchView, countEnded } from '@aimm/contracts';
 import { formatCost, formatCount, formatDuration, formatShare } from '@aimm/runtime/format';
 import { colours } from '../../colours.ts';
 import { formatTable } from '../../output.ts';
@@ -9,7 +9,8 @@ import { toTerminalText } from '../../terminal-text.ts';
 /** How a batch stands, and what each of its models came to. */
 export function formatBatch(view: BatchView): string {
   const columns = view.columns.map(({ column }) => column);
-  const rows = view.columns.map((one) => [
+  const answering = view.columns.filter(({ column }) => column.judges === undefined);
+  const rows = answering.map((one) => [
     toTerminalText(toColumnLabel(one.column, columns)),
     `${formatCount(one.counts.succeeded)}/${formatCount(view.items)}`,
     formatCount(one.counts.failed),
@@ -19,6 +20,7 @@ export function formatBatch(view: BatchView): string {
     formatDuration(one.latencyP50Ms),
     formatDuration(one.latencyP95Ms),
   ]);
+  rows.push(...toJudgeRows(view));
   const table = formatTable(['Model', 'Answered', 'Failed', 'Passed', 'Judged', 'Cost', 'p50', 'p95'], rows);
   const named = view.name === undefined ? view.batchId : `${view.batchId} (${toTerminalText(view.name)})`;
   const errors = view.columns.flatMap(({ errors: own, column }) =>
@@ -31,6 +33,27 @@ export function formatBatch(view: BatchView): string {
     table,
     ...(errors.length === 0 ? [] : ['', ...errors]),
   ].join('\n');
+}
+
+/** A judge by pairs has two columns for each pair: they are one row here. */
+function toJudgeRows({ columns, items }: BatchView): string[][] {
+  const judging = columns.filter(({ column }) => column.judges !== undefined);
+  const byModel = Map.groupBy(judging, ({ column }) => `${column.provider}/${column.model}`);
+  return [...byModel].map(([model, own]) => {
+    const counts = addCounts(own.map((one) => one.counts));
+    const costNanoUsd = own.reduce((sum, one) => sum + one.costNanoUsd, 0);
+    const unpriced = own.reduce((sum, one) => sum + one.unpriced, 0);
+    return [
+      `${toTerminalText(model)} (judge)`,
+      `${formatCount(counts.succeeded)}/${formatCount(items * own.length)}`,
+      formatCount(counts.failed),
+      '–',
+      '–',
+      formatColumnCost({ costNanoUsd, unpriced, counts }),
+      '–',
+      '–',
+    ];
+  });
 }
 
 function toFacts(view: BatchView): string[] {
@@ -51,7 +74,11 @@ function toFacts(view: BatchView): string[] {
 }
 
 /** Where a price is unknown the sum says less than it seems to. */
-function formatColumnCost({ costNanoUsd, unpriced, counts }: BatchView['columns'][number]): string {
+function formatColumnCost({
+  costNanoUsd,
+  unpriced,
+  counts,
+}: Pick<BatchView['columns'][number], 'costNanoUsd' | 'unpriced' | 'counts'>): string {
   if (unpriced === 0) return formatCost(costNanoUsd);
   return unpriced === counts.succeeded ? 'unknown' : `${formatCost(costNanoUsd)} + ${unpriced} unknown`;
 }
