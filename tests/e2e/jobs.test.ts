@@ -206,6 +206,9 @@ describe.each(mixedFaces)('jobs, over $transport in $era:', (face) => {
     const running = await mcp.call('get_job', { job_id: jobId });
     expect(running.structured).toMatchObject({ kind: 'comparison', status: 'running' });
     expect(running.structured.results[1]).toMatchObject({ model, status: 'running' });
+    const little = await mcp.call('get_job', { job_id: jobId, limit: 1 });
+    expect(little.structured).toMatchObject({ progress: { finished: 0, total: 3 } });
+    expect(little.structured.next_cursor).toBeUndefined();
 
     upstream.release();
     const whole = await mcp.call('get_job', { job_id: jobId, wait_seconds: 30 });
@@ -303,5 +306,7 @@ test('cancelling a comparison while its judge thinks ends the judge', async () =
 
   await expectAborted([number], cancelledAt);
   expect(cancelled.structured.status).toBe('cancelled');
+  const read = await mcp.call('get_job', { job_id: structured.job_id, wait_seconds: 10 });
+  expect(read.structured.results.map((result: { model: string }) => result.model)).toEqual(models);
   upstream.release();
 });

@@ -76,6 +76,24 @@ test('a chain of three providers: the first fails for good, the second is set as
   expect(arrivals('at once')).toEqual(['three/m']);
 });
 
+test('a request is cancelled while its fallback is asked: that call is broken off, and the next is never asked', async () => {
+  const { one, two } = system.vendors;
+  one.behave(refuse(401, 'invalid_api_key'));
+  two.behave((_call, { held }) => held);
+  const before = two.calls.length;
+  const { requestId, result } = await generate('cancelled in a hop', {
+    model: 'one/n',
+    fallbacks: ['two/x', 'three/m'],
+  });
+  await two.arrived(before + 1);
+  const cancelledAt = Date.now();
+  expect(await system.manager.cancelJob(me, requestId)).toMatchObject({ requestId, status: 'cancelled' });
+  await expect(result).rejects.toMatchObject({ code: 'cancelled' });
+  await expect.poll(() => two.calls[before]?.abortedAt).toBeGreaterThanOrEqual(cancelledAt - 1);
+  two.release();
+  expect(arrivals('cancelled in a hop')).toEqual(['one/n', 'two/x']);
+});
+
 test('the request’s own fallbacks stand in place of the configured ones', async () => {
   system.vendors.one.behave(refuse(401, 'invalid_api_key'));
   const answer = await (await generate('own', { model: 'one/m', fallbacks: ['three/n'] })).result;

@@ -18,6 +18,8 @@ export interface Situation {
   /** Attempts used, this one included. */
   attempt: number;
   attempts: number;
+  /** Calls that the request has made, those that cost no attempt included; default 1. */
+  calls?: number | undefined;
   deadlineAt: number;
   startBy?: number | undefined;
   now: number;
@@ -30,6 +32,8 @@ const baseDelayMs = 500;
 const maxDelayMs = 30_000;
 /** When a provider says "too many" and not until when. */
 const defaultPauseMs = 5_000;
+/** A provider that says "too many, and come back at once" is asked ever more rarely, from this on. */
+const leastPauseMs = 250;
 
 /** Maps an error to what BullMQ is to do with the job. Pure. */
 export function decide(error: ModelManagerError, situation: Situation): Decision {
@@ -39,7 +43,7 @@ export function decide(error: ModelManagerError, situation: Situation): Decision
 
   const pauses = error.code === 'rate_limited' || error.code === 'overloaded';
   const delayMs = pauses
-    ? (error.retryAfterMs ?? defaultPauseMs) + Math.round(random * 250)
+    ? toPauseMs(error.retryAfterMs, situation.calls ?? 1) + Math.round(random * 250)
     : Math.max(error.retryAfterMs ?? 0, Math.round(backoff(attempt) * random));
   const latest = Math.min(deadlineAt, startBy ?? Number.POSITIVE_INFINITY);
 
@@ -48,6 +52,13 @@ export function decide(error: ModelManagerError, situation: Situation): Decision
   }
   if (pauses) return { action: 'pause', delayMs, error };
   return attempt < attempts ? { action: 'retry', delayMs, error } : { action: 'stop', error };
+}
+
+/** As long as the provider asks; where it names no time, or none that means anything, longer with each refusal. */
+function toPauseMs(askedMs: number | undefined, calls: number): number {
+  if (askedMs !== undefined && askedMs >= leastPauseMs) return askedMs;
+  const grown = Math.min(maxDelayMs, leastPauseMs * 2 ** (calls - 1));
+  return askedMs === undefined ? Math.max(defaultPauseMs, grown) : grown;
 }
 
 function backoff(attempt: number): number {

@@ -32,8 +32,8 @@ export interface JobContext {
   reply(attempt: number, body: ReplyBody): void;
   /** Keeps the text so far where `get_job` finds it; throttled, never awaited. */
   keepPartialText(text: string): void;
-  /** What is to become of the job after a call failed. */
-  decide(error: unknown): Decision;
+  /** What is to become of the job after a call failed. `calls`: how many the request has made. */
+  decide(error: unknown, calls?: number): Decision;
   /** Lets no further call start at whoever asked to wait, from now on: writing what the call cost comes after. */
   hold(decision: Decision): Promise<void>;
   /** Runs `work` once jobs added to this one as children have ended; then the job starts anew. Never returns. */

@@ -202,9 +202,10 @@ function createRun(job: Job, token: string, signal: AbortSignal | undefined, pay
         checkpoints.keepPartialText(handle, partialText).catch(() => undefined);
       }, partialTextEveryMs);
     },
-    decide(thrown) {
+    decide(thrown, calls) {
       return decide(toModelManagerError(thrown), {
         attempt: job.attemptsMade + 1,
+        calls,
         attempts: job.opts.attempts ?? 1,
         deadlineAt: payload.deadlineAt ?? Number.POSITIVE_INFINITY,
         startBy: payload.startBy,

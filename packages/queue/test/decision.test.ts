@@ -46,6 +46,20 @@ describe('what becomes of a job after a failed call', () => {
     expect(decide(error, { ...situation, attempt: 99 })).toMatchObject({ action: 'pause', delayMs: 7_125 });
   });
 
+  test('a provider that says "too many, come back at once" is asked ever more rarely; one that names a time is believed', () => {
+    const pausesOf = (retryAfterMs: number | undefined) =>
+      [1, 2, 4, 8, 60].map((calls) => {
+        const decision = decide(
+          new ModelManagerError('rate_limited', '', retryAfterMs === undefined ? {} : { retryAfterMs }),
+          { ...situation, calls, random: 0 },
+        );
+        return decision.action === 'pause' ? decision.delayMs : decision.action;
+      });
+    expect(pausesOf(0)).toEqual([250, 500, 2_000, 30_000, 30_000]);
+    expect(pausesOf(undefined)).toEqual([5_000, 5_000, 5_000, 30_000, 30_000]);
+    expect(pausesOf(1_000)).toEqual([1_000, 1_000, 1_000, 1_000, 1_000]);
+  });
+
   test('a rate limit that names no time pauses for five seconds', () => {
     expect(decide(new ModelManagerError('rate_limited', ''), { ...situation, random: 0 })).toMatchObject({
       action: 'pause',

@@ -51,7 +51,7 @@ export function toJobOutput(view: JobView): JobOutput {
   };
 }
 
-export function hasEnded({ status }: { status: JobView['status'] }): boolean {
+function hasEnded({ status }: { status: JobView['status'] }): boolean {
   return status === 'succeeded' || status === 'failed' || status === 'cancelled';
 }
 

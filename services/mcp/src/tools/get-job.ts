@@ -4,7 +4,7 @@ import * as z from 'zod';
 import { cancelledByClient, defineTool, type ToolContext } from '../define-tool.ts';
 import { formatBatch, formatBatchResults } from '../format/batch.ts';
 import { createFollower, endWithin } from '../follow.ts';
-import { formatJob, hasEnded, jobFields, toJobOutput } from '../format/job.ts';
+import { formatJob, jobFields, toJobOutput } from '../format/job.ts';
 import { toMs } from '../input/to-ask.ts';
 
 export const getJob = defineTool({
@@ -77,16 +77,13 @@ function toBatchAnswer(view: JobView, batch: NonNullable<JobView['batch']>) {
   };
 }
 
+/** A comparison's answers by pages. Where there are none yet, its models (10 at most) stand there together with how they are. */
 function pageOf(view: JobView, start: number, limit: number): { page: JobView; nextCursor: string | undefined } {
-  const { comparison, children } = view;
-  const total = comparison?.entries.length ?? children?.length ?? 0;
+  const { comparison } = view;
+  if (comparison === undefined) return { page: view, nextCursor: undefined };
   const end = start + limit;
   return {
-    page: {
-      ...view,
-      comparison: comparison && { ...comparison, entries: comparison.entries.slice(start, end) },
-      children: hasEnded(view) ? children : children?.slice(start, end),
-    },
-    nextCursor: end < total ? String(end) : undefined,
+    page: { ...view, comparison: { ...comparison, entries: comparison.entries.slice(start, end) } },
+    nextCursor: end < comparison.entries.length ? String(end) : undefined,
   };
 }

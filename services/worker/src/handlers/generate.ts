@@ -256,7 +256,7 @@ function createGenerationRun(payload: GeneratePayload, context: JobContext, depe
       if (sentText) context.reply(log.current().number, { type: 'reset', reason: error.toShape(), again: true });
       return callAgain();
     }
-    const decision = context.decide(error);
+    const decision = context.decide(error, log.calls.length);
     if (decision.action === 'stop') return fail(isShown ? toBrokenOff(decision.error) : decision.error);
     if (isShown && decision.action !== 'hand_back') return fail(toBrokenOff(error));
     await Promise.all([context.hold(decision), context.save(log.checkpoint())]);
