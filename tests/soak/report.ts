@@ -43,6 +43,7 @@ export function createReport(settings: SoakSettings, seed: string): Report {
       perMinute: Number(growthOf(each).toFixed(2)),
       bound: each.measure === 'residentKb' ? undefined : bounds[each.measure],
       atMost: each.measure === 'residentKb' ? residentAtMostKb : undefined,
+      samples: each.samples.map(({ value }) => Math.round(value)),
     }));
 
   const report: Report = {

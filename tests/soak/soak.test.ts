@@ -5,6 +5,7 @@ import { type HttpFront, startHttpFront } from '../support/deployment.ts';
 import { createFaultStack } from '../support/fault-stack.ts';
 import { expectInvariants } from '../support/invariants.ts';
 import { heapProbe, measureProcess } from '../support/measure-process.ts';
+import type { OwnProcess } from '../support/processes.ts';
 import { createRandom } from '../support/seeded-random.ts';
 import { createTcpProxy } from '../support/tcp-proxy.ts';
 import { createEmptyDatabase } from '../support/test-databases.ts';
@@ -186,8 +187,8 @@ test('everything at once for a while: every promise holds, and nothing grows', a
 
   const measure = async () => {
     await reconnect();
-    report.sample('worker', await measureProcess(steadyWorker));
-    report.sample('front', await measureProcess(steadyFront.process));
+    report.sample('worker', await measureAtRest(steadyWorker));
+    report.sample('front', await measureAtRest(steadyFront.process));
     const { dataKb, streamsKb, keys } = await measureRedis(redis);
     report.sample('Redis', { redisKb: dataKb });
     report.redis({ streamsKb, keys });
@@ -208,6 +209,17 @@ test('everything at once for a while: every promise holds, and nothing grows', a
   if (file !== undefined) await writeFile(file, `${json}\n`);
   expect(report.grown()).toEqual([]);
 });
+
+/** Connections that are kept for the next call, and timers of what was just done, go within seconds: what is left then is counted. */
+async function measureAtRest(own: OwnProcess): Promise<Awaited<ReturnType<typeof measureProcess>>> {
+  let least = await measureProcess(own);
+  for (let look = 0; look < 5; look += 1) {
+    await delay(1_000);
+    const next = await measureProcess(own);
+    least = { ...next, resources: Math.min(least.resources, next.resources) };
+  }
+  return least;
+}
 
 /** Every request has an end, at the latest a while after the faults have. @throws with those that have none */
 async function endWithin(work: Promise<unknown>, findOpen: () => readonly Asked[]): Promise<void> {

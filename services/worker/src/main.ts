@@ -59,7 +59,10 @@ async function main(): Promise<void> {
   const shutdown = createShutdown({ logger, graceMs: finishWithinMs + 10_000 });
   leaveWithParent(shutdown);
 
-  const database = createDatabaseOnDemand({ url: endpoints.databaseUrl, logger });
+  let worker: WorkerProcess | undefined;
+  // Who has what until when stands in the database: by the clock of all workers, not by this machine's, which may be wrong.
+  const now = () => worker?.now() ?? Date.now();
+  const database = createDatabaseOnDemand({ url: endpoints.databaseUrl, logger, now });
   shutdown.add('database', () => database.close());
   // Opened now, so that the first result does not wait for it; a database that is down now is tried again when it is needed.
   void database.get().catch((error: Error) => logger.warn({ reason: error.message }, 'The database is not there yet'));
@@ -71,7 +74,6 @@ async function main(): Promise<void> {
     onKeyChange: noteKeyChanges(() => database.get(), logger),
   });
   keysInUse = () => providers.secrets();
-  let worker: WorkerProcess | undefined;
   const tokens = createTokenEstimator();
   const warmUp = async () => {
     await providers.warmUp().catch((error: unknown) => logger.warn({ err: error }, 'Loading a provider failed'));

@@ -64,6 +64,8 @@ export interface WorkerOptions {
 }
 
 export interface WorkerProcess {
+  /** Epoch milliseconds by Redis' clock. */
+  now(): number;
   /** After the providers were configured anew. */
   announce(): Promise<void>;
   /** After the catalog changed: new limits hold from the next job on, new providers are served, removed ones are left. */
@@ -209,6 +211,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerProcess
   });
 
   return {
+    now: clock.now,
     announce: () => presence.announce(),
     async reconfigure() {
       // Fronts and the other workers see what is served before anything waits, or ends, on account of it.

@@ -24,7 +24,7 @@ export interface LiveBatch {
   outstanding: Map<number, { count: number; bytes: number }>;
 }
 
-/** One write to Redis, and so many rows of a transaction. */
+/** One write to Redis, and so many rows of a transaction, at most: less where the machine does not manage as many in time. */
 const takenAtOnce = 100;
 /** Text that waits in one provider's queue for batches at most. */
 const windowBytes = 16_000_000;
@@ -55,6 +55,7 @@ export function toWindow({
 export function createColumnFeeder({ catalog, producer, budgets, now, createId, logger }: FeedDependencies) {
   /** Columns with nothing to give, by batch and number, until when. */
   const resting = new Map<string, number>();
+  let atOnce = takenAtOnce;
   const keyOf = ({ id }: StoredBatch, { number }: StoredColumn) => `${id} ${number}`;
   const isResting = (batch: StoredBatch, column: StoredColumn) => (resting.get(keyOf(batch, column)) ?? 0) > now();
   const rest = (batch: StoredBatch, column: StoredColumn, forMs: number) =>
@@ -79,7 +80,7 @@ export function createColumnFeeder({ catalog, producer, budgets, now, createId, 
       return 0;
     }
     const takenAt = performance.now();
-    const limit = Math.min(room, takenAtOnce, affordable ?? takenAtOnce);
+    const limit = Math.min(room, atOnce, affordable ?? atOnce);
     const { taken, skipped } = await batches.take(batch.id, column, { limit, maxBytes: bytes, createId, at: now() });
     if (taken.length === 0) {
       // What a judge reads comes one by one.
@@ -89,11 +90,10 @@ export function createColumnFeeder({ catalog, producer, budgets, now, createId, 
     const at = now();
     const payloads = taken.map((one) => budgets.plan(batch, toBatchPayload(batch, column, one, at)));
     const { reserved, refusal } = await budgets.reserve(batch, payloads);
+    const toQueued = (some: typeof taken) =>
+      some.map(({ item, requestId }) => ({ item, requestId, column: column.number, queuedAt: at }));
     const left = taken.slice(reserved.length);
-    if (left.length > 0) {
-      const queued = left.map(({ item, requestId }) => ({ item, requestId, column: column.number, queuedAt: at }));
-      await batches.putBack(batch.id, queued);
-    }
+    if (left.length > 0) await batches.putBack(batch.id, toQueued(left));
     if (refusal !== undefined) {
       if (reserved.length === 0 && isAlone) {
         await pause(batches, batch, refusal.because, Math.min(refusal.renewsAt, now() + longestPauseMs));
@@ -102,13 +102,17 @@ export function createColumnFeeder({ catalog, producer, budgets, now, createId, 
       rest(batch, column, askAgainMs);
     }
     if (performance.now() - takenAt > addWithinMs) {
+      atOnce = Math.max(1, Math.floor(limit / 2));
       logger.warn(
-        { batchId: batch.id, generations: reserved.length },
-        'Feeding a batch took too long; it is tried again',
+        { batchId: batch.id, generations: reserved.length, nextTime: atOnce },
+        'Feeding a batch took too long; it is tried again with less',
       );
+      const back = await batches.putBack(batch.id, toQueued(taken.slice(0, reserved.length)));
+      for (const { requestId, queuedAt } of back) await budgets.releaseLost(batch, requestId, queuedAt);
       return 0;
     }
     await producer.addGenerations(reserved);
+    if (limit >= atOnce) atOnce = Math.min(takenAtOnce, 2 * atOnce);
     const before = outstanding.get(column.number) ?? { count: 0, bytes: 0 };
     outstanding.set(column.number, { ...before, count: before.count + reserved.length });
     return reserved.length;
@@ -152,9 +156,10 @@ export function createColumnFeeder({ catalog, producer, budgets, now, createId, 
           for (let first = true; ; first = false) {
             const { room, bytes } = findRoom(all, live, column);
             if (room <= 0 || bytes <= 0) break;
+            const wanted = Math.min(room, atOnce);
             const count = await feed(batches, live, column, room, bytes);
             fed += count;
-            if (count < takenAtOnce || (!first && isResting(live.batch, column))) break;
+            if (count < wanted || (!first && isResting(live.batch, column))) break;
           }
         }
       }
