@@ -11,10 +11,12 @@ import { formatAdmission, measureAdmission } from './admission.ts';
 import { openBareBullmq } from './bare-bullmq.ts';
 import { formatConversations, measureConversations } from './conversations.ts';
 import { type LoadResult, percentile, runLoad } from './load.ts';
+import { formatMachine, measureMachine } from './machine.ts';
 import { measureStart, openHttp, openStdio } from './mcp.ts';
 import { endProcess, startScript } from './processes.ts';
 import { readyWorker, startUpstream } from './start-upstream.ts';
 
+const machineBefore = measureMachine();
 const { dir, upstream, redis, env } = await startUpstream();
 const { OPENAI_API_KEY: _key, ...frontEnv } = env;
 const worker = startScript('services/worker/src/main.ts', [], env);
@@ -55,6 +57,7 @@ try {
   await http.close();
   const starts = (await measureStart(frontEnv, 7)).toSorted((a, b) => a - b);
   report(starts);
+  console.log(`\n${formatMachine(machineBefore, measureMachine())}`);
   console.log(`\n${formatAdmission(await measureAdmission(redis.url.slice('unix:'.length)))}`);
   console.log(`\n${formatConversations(await measureConversations(join(dir, 'conversations.db')))}`);
 } finally {

@@ -23,7 +23,7 @@ const ownedLua = `if redis.call('GET', KEYS[2]) ~= ARGV[1] then return {'lost'} 
 const admitCallLua = `
 local function admitCall()
   if ARGV[8] == '0' then return nil end
-  local refused = admit(5, 8, ARGV[3], ARGV[4] == '1', tonumber(ARGV[5]), KEYS[3])
+  local refused = admit(8, 8, ARGV[3], ARGV[4] == '1', tonumber(ARGV[5]), KEYS[3])
   if refused then return {'refused', unpack(refused)} end
   if ARGV[6] == '1' then redis.call('HSET', KEYS[1], '${fields.reserved}', ARGV[5] .. ' ' .. integer(instant())) end
 end`;
@@ -36,7 +36,15 @@ const unsettledLua = (member: string) => `
 local since = redis.call('TIME')
 redis.call('ZADD', KEYS[4], 'NX', string.format('%.0f', since[1] * 1000 + math.floor(since[2] / 1000)), ${member})`;
 
+/**
+ * With each job that it gives out BullMQ wakes workers for another: where none waits they would all ask in vain, this one among
+ * them. Whoever adds one wakes them again.
+ */
+const letSleepLua = `
+if redis.call('ZCARD', KEYS[6]) == 0 and redis.call('LLEN', KEYS[5]) == 0 then redis.call('ZREM', KEYS[7], '0') end`;
+
 const openScript = `${ownedLua}
+${letSleepLua}
 ${admitLua}
 ${admitCallLua}
 local seen = redis.call('HMGET', KEYS[1], '${fields.cancel}', '${fields.outcome}', '${fields.checkpoint}')
@@ -56,7 +64,7 @@ ${admitLua}
 ${settleLua}
 ${admitCallLua}
 if redis.call('HGET', KEYS[1], '${fields.checkpoint}') == ARGV[2] then return {'fresh'} end
-if ARGV[8] ~= '0' then settle(KEYS[1], 5, 8, ARGV[3], ARGV[7], false) end
+if ARGV[8] ~= '0' then settle(KEYS[1], 8, 8, ARGV[3], ARGV[7], false) end
 local refused = admitCall()
 if refused then return refused end
 redis.call('HSET', KEYS[1], '${fields.checkpoint}', ARGV[2])
@@ -205,7 +213,7 @@ export function createCheckpoints(redis: Redis): Checkpoints {
       const job = keys.job(queue, jobId);
       const scopes = toSettledScopes(ended?.scopes ?? []);
       const written = await scripted.aimmSave(
-        fixedKeys + scopes.length * keysPerScope,
+        fixedKeys.save + scopes.length * keysPerScope,
         job,
         keys.jobLock(queue, jobId),
         reply?.stream ?? job,
@@ -243,9 +251,9 @@ function throwFull(error: unknown): never {
 }
 
 /** Ahead of those of the scopes. */
-const fixedKeys = 4;
+const fixedKeys = { start: 7, save: 4 };
 
-/** For `open` and `start`. KEYS: job, lock, limiter, unsettled jobs, scopes. ARGV: token, checkpoint, member, batch, tokens, reserve, spent, scopes. */
+/** For `open` and `start`. KEYS: job, lock, limiter, unsettled jobs, the queue's two lines and its marker, scopes. ARGV: token, checkpoint, member, batch, tokens, reserve, spent, scopes. */
 function toStartArguments(
   { queue, jobId, token }: JobHandle,
   checkpoint: string,
@@ -255,11 +263,14 @@ function toStartArguments(
   const { scopes, tokens, lane } = need ?? { scopes: [], tokens: 0, lane: 'interactive' };
   const reserves = scopes.some(({ tokensPerMinute }) => tokensPerMinute !== undefined);
   return [
-    fixedKeys + scopes.length * keysPerScope,
+    fixedKeys.start + scopes.length * keysPerScope,
     keys.job(queue, jobId),
     keys.jobLock(queue, jobId),
     keys.limiter(queue),
     keys.unsettled,
+    keys.wait(queue),
+    keys.prioritized(queue),
+    keys.marker(queue),
     ...toScopeKeys(scopes),
     token,
     checkpoint,

@@ -1,16 +1,16 @@
 import { isWithinDepth } from '@aimm/batch/input';
 import type { Gate } from '@aimm/manager';
 import { ConfigError, type ConfigFault, type Logger, type RuntimeEnvironment, isLoopbackName } from '@aimm/runtime';
-import { createMcpExpressApp } from '@modelcontextprotocol/express';
-import { toNodeHandler } from '@modelcontextprotocol/node';
+import { hostHeaderValidation, originValidation } from '@modelcontextprotocol/express';
 import { createMcpHandler, type McpServerFactory } from '@modelcontextprotocol/server';
 import express, { type ErrorRequestHandler, type RequestHandler } from 'express';
 import { once } from 'node:events';
-import { createServer, type OutgoingHttpHeaders } from 'node:http';
+import { createServer } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { requireAdmission } from './bearer.ts';
 import { createLegacySessions } from './legacy-sessions.ts';
 import { maxMessageBytes, maxMessageDepth, oversizedMessage, patience } from './limits.ts';
+import { createWebAdapter } from './web-adapter.ts';
 
 type HttpSettings = Pick<RuntimeEnvironment, 'HTTP_HOST' | 'HTTP_PORT'>;
 
@@ -50,14 +50,19 @@ export async function startHttp(
   const app = express();
   app.disable('x-powered-by');
   app.get('/healthz', (_req, res) => void res.json({ status: 'ok' }));
-  // Before the body is read: strangers must not make us hold 32 MB.
-  app.use('/mcp', requireAdmission(gate));
-  const mcp = createMcpExpressApp({ ...allowedNames(settings.HTTP_HOST), jsonLimit: `${maxMessageBytes}b` });
-  mcp.disable('x-powered-by');
-  const serve = toNodeHandler(handler, { onerror });
-  const before = [requireKnownMethod, requireDepth, calls.middleware, sessions.middleware, sendJsonAtOnce];
-  mcp.all('/mcp', ...before, (req, res) => serve(req, res, req.body));
-  app.use(mcp, answerFault);
+  app.all(
+    '/mcp',
+    // Before the body is read: strangers must not make us hold 32 MB.
+    requireAdmission(gate),
+    ...requireNames(settings.HTTP_HOST),
+    express.json({ limit: maxMessageBytes }),
+    requireKnownMethod,
+    requireDepth,
+    calls.middleware,
+    sessions.middleware,
+    createWebAdapter(handler),
+  );
+  app.use(answerFault);
 
   const server = createServer(patience, app);
   const { HTTP_HOST: host, HTTP_PORT: port } = settings;
@@ -97,11 +102,9 @@ async function listen(server: ReturnType<typeof createServer>, host: string, por
  * Host and Origin, against pages that reach for local servers by a name of their own (DNS rebinding). Bound elsewhere,
  * the token protects and the names that lead here are unknown, so any Host passes; foreign pages still do not.
  */
-function allowedNames(host: string): { host: string; allowedHosts?: string[]; allowedOrigins: string[] } {
-  const local = ['localhost', '127.0.0.1', '[::1]'];
-  const names = [...new Set([...local, host.includes(':') ? `[${host}]` : host])];
-  if (isLoopbackName(host)) return { host, allowedHosts: names, allowedOrigins: names };
-  return { host: 'any', allowedOrigins: names };
+function requireNames(host: string): RequestHandler[] {
+  const names = ['localhost', '127.0.0.1', '[::1]', host.includes(':') ? `[${host}]` : host];
+  return [...(isLoopbackName(host) ? [hostHeaderValidation(names)] : []), originValidation(names)];
 }
 
 /** Calls under way; a stream of change notices is none, it would never end. */
@@ -133,32 +136,11 @@ const requireKnownMethod: RequestHandler = (req, res, next) => {
   res.status(405).set('Allow', 'GET, POST, DELETE').json({ jsonrpc: '2.0', id: null, error });
 };
 
-/** The handler writes the body as JSON again, which fails on what is nested too deeply. */
+/** What is nested more deeply than any message makes whoever walks through it fail. */
 const requireDepth: RequestHandler = (req, res, next) => {
   if (isWithinDepth(req.body, maxMessageDepth)) return next();
   const message = `Invalid request: the message has more than ${maxMessageDepth} levels inside each other.`;
   res.status(400).json({ jsonrpc: '2.0', id: null, error: { code: -32_600, message } });
-};
-
-/** An answer in JSON comes from the handler as head, body and end, which would go out one by one. Event streams must. */
-const sendJsonAtOnce: RequestHandler = (_req, res, next) => {
-  const writeHead = res.writeHead.bind(res);
-  const writeHeadAndHold = (status: number, headers: OutgoingHttpHeaders) => {
-    if (headers['content-type'] === 'application/json') res.cork();
-    return writeHead(status, headers);
-  };
-  // The one form in which the handler calls it.
-  res.writeHead = writeHeadAndHold as typeof res.writeHead;
-  const write = res.write.bind(res);
-  const writeAndRelease = (...given: Parameters<typeof write>) => {
-    const hasRoom = write(...given);
-    // The handler now waits for the buffer to drain, which it never would while it is held.
-    if (!hasRoom) res.uncork();
-    return hasRoom;
-  };
-  // The same function with the same overloads.
-  res.write = writeAndRelease as typeof res.write;
-  next();
 };
 
 /** Faults that come before MCP does, as the JSON-RPC that clients read. */
