@@ -357,7 +357,7 @@ test('items are written as they come, and a fault among them leaves nothing behi
   await expect(start({ items: broken() })).rejects.toMatchObject({ code: 'internal' });
   const twins = [...toItems('twin', 2), ...toItems('twin', 1)];
   await expect(start({ items: twins })).rejects.toMatchObject({
-    message: expect.stringContaining('"twin-0" is there twice'),
+    message: expect.stringContaining('"twin-0" occurs twice'),
   });
   await expect(start({ items: [] })).rejects.toMatchObject({ code: 'invalid_request' });
   const aborted = AbortSignal.abort();

@@ -61,7 +61,7 @@ describe.each(databaseKinds)('provider keys on %s', (kind) => {
   it('are refused twice: the same key, and the same label', async () => {
     await expect(database.apiKeys.add({ provider: 'openai', key: key('work') }, master)).rejects.toMatchObject({
       code: 'invalid_request',
-      message: 'This key of openai is there already, as "work".',
+      message: 'This key of openai is already stored, as "work".',
     });
     await expect(
       database.apiKeys.add({ provider: 'openai', key: key('new'), label: 'work' }, master),

@@ -59,7 +59,7 @@ describe.each(databaseKinds)('batches on %s', (kind) => {
   it('refuse an id that is there twice, in one piece or over two', async () => {
     const { batches } = database;
     await batches.create({ id: 'bat_twins', client: 'tests', spec }, [toColumn(0)]);
-    const twice = { code: 'invalid_request', message: 'The id "item-1" is there twice among the items.' };
+    const twice = { code: 'invalid_request', message: 'The id "item-1" occurs twice among the items.' };
     await expect(batches.addItems('bat_twins', 0, [toItem(1), toItem(1)])).rejects.toMatchObject(twice);
     await batches.addItems('bat_twins', 0, [toItem(1)]);
     await expect(batches.addItems('bat_twins', 1, [toItem(2), toItem(1)])).rejects.toMatchObject(twice);

@@ -35,7 +35,7 @@ export function checkReferences(files: { providers: RawFile; models: RawFile; ro
       (index, first) => ({
         source: files.providers.source,
         path: `budgets[${index}].name`,
-        expected: `a name of its own (budgets[${first}] has this one)`,
+        expected: `a unique name (budgets[${first}] has this one)`,
       }),
     ),
     ...findUnknown(
@@ -50,12 +50,12 @@ export function checkReferences(files: { providers: RawFile; models: RawFile; ro
     ...findRepeated(providers, (index, first) => ({
       source: files.providers.source,
       path: `providers[${index}].id`,
-      expected: `an id of its own (providers[${first}] has this one)`,
+      expected: `a unique id (providers[${first}] has this one)`,
     })),
     ...findRepeated(names, (index, first) => ({
       source: files.models.source,
       path: `models[${index}].id`,
-      expected: `a model that is not there yet (models[${first}] is the same)`,
+      expected: `a model that is not listed twice (models[${first}] is the same)`,
     })),
     ...findUnknown(
       models?.map(({ provider }) => provider),

@@ -46,7 +46,7 @@ describe('budgets', () => {
       'budgets[0].name: a name of letters, digits, dots, dashes and underscores, at most 64',
       'budgets[1].limitUsd: an amount in US dollars, more than 0 and at most 1000000',
       'budgets[1].period: one of day, month',
-      'budgets[2].name: a name of its own (budgets[1] has this one)',
+      'budgets[2].name: a unique name (budgets[1] has this one)',
       'budgets[2].provider: a provider of this file (openai)',
       'budgets[2].timeZone: a time zone like Europe/Berlin',
     ]);

@@ -31,7 +31,10 @@ export function createApiKeys(client: Client, kind: DatabaseKind, now: () => num
       const opened = await decrypt(stored, masterKeys);
       masterKey = opened.masterKey;
       if (opened.secret !== key || stored.provider !== provider) continue;
-      throw new ModelManagerError('invalid_request', `This key of ${provider} is there already, as "${stored.label}".`);
+      throw new ModelManagerError(
+        'invalid_request',
+        `This key of ${provider} is already stored, as "${stored.label}".`,
+      );
     }
     const taken = new Set(siblings.flatMap((stored) => (stored.provider === provider ? [stored.label] : [])));
     if (label !== undefined && taken.has(label)) throw labelTaken(provider, label);

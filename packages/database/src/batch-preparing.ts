@@ -89,8 +89,8 @@ async function findTwin(
     own === undefined ? await client.batchItem.findFirst({ where: { batchId, itemId: { in: ids } } }) : undefined;
   const id = own ?? stored?.itemId;
   if (id === undefined) return undefined;
-  return new ModelManagerError('invalid_request', `The id "${id}" is there twice among the items.`, {
-    hint: 'Give each item an id of its own, or none: its number is its id then.',
+  return new ModelManagerError('invalid_request', `The id "${id}" occurs twice among the items.`, {
+    hint: 'Give each item its own id, or none: then its number is its id.',
   });
 }
 

@@ -51,14 +51,14 @@ const reasons: { signs: RegExp; says: string; hint: string }[] = [
     signs:
       /^(E(CONN\w+|NOTFOUND|AI_AGAIN|TIMEDOUT|HOSTUNREACH|NETUNREACH|PIPE)|08\w{3}|53\w{3}|57P\w\d|DatabaseNotReachable|ConnectionClosed|SocketTimeout|TooManyConnections|P1001|P1002|P1008|P1017|P2024|P2028)$/,
     says: 'cannot be reached',
-    hint: 'See that the database runs and that DATABASE_URL names the right host and port.',
+    hint: 'Check that the database runs and that DATABASE_URL names the right host and port.',
   },
   {
     // The driver gives these no code.
     signs:
       /^(timeout expired|timeout exceeded when trying to connect|Query read timeout|Connection terminated.*|Client has encountered a connection error.*|Client was closed.*)$/,
     says: 'did not answer in time or broke the connection',
-    hint: 'See that the database runs and that DATABASE_URL names the right host and port.',
+    hint: 'Check that the database runs and that DATABASE_URL names the right host and port.',
   },
 ];
 

@@ -102,7 +102,7 @@ function requireRight(caller: Caller, owner: string): void {
 function requireName({ catalog, listing }: Resources, given: string): string {
   const parsed = PreferenceName.safeParse(given.trim());
   if (!parsed.success) {
-    throw new ModelManagerError('invalid_request', `"${given.slice(0, 70)}" is no name for a preference.`, {
+    throw new ModelManagerError('invalid_request', `"${given.slice(0, 70)}" is not a valid name for a preference.`, {
       hint: `A name has ${parsed.error.issues[0]?.message.replace('expected ', '') ?? 'letters'}; provider/model-id always means that model.`,
     });
   }

@@ -102,9 +102,9 @@ export function follow({ queue, catalog, now, logger }: Resources, options: Foll
     }
     if (started || state?.status !== 'queued') return;
     if (options.startBy !== undefined && now() >= options.startBy) {
-      const overdue = options.onOverdue;
-      delete options.onOverdue;
-      await overdue?.();
+      if (isOverdue) return;
+      isOverdue = true;
+      await options.onOverdue?.();
     } else if (record !== undefined && state.position !== undefined) {
       const { position } = state;
       const wait = toWaitView(state, catalog.findProvider(record.queue)?.requestsPerMinute, now());
@@ -125,6 +125,7 @@ export function follow({ queue, catalog, now, logger }: Resources, options: Foll
     );
   };
   let ended = false;
+  let isOverdue = false;
   void waiter.outcome.finally(() => {
     ended = true;
     clearTimeout(timer);

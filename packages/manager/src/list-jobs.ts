@@ -159,7 +159,7 @@ async function withPlace(
 
 function requireCursor(cursor: string): string {
   if (RequestId.safeParse(cursor).success) return cursor;
-  throw new ModelManagerError('invalid_request', 'That is no cursor of list_jobs.', {
+  throw new ModelManagerError('invalid_request', 'That is not a cursor of list_jobs.', {
     hint: 'Use next_cursor of the page before, or none for the first page.',
   });
 }

@@ -1,5 +1,5 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { jobs, type JobResult } from '@aimm/contracts';
+import { within } from '@aimm/runtime/within';
 import type { Redis } from 'ioredis';
 import { keys } from './names.ts';
 
@@ -18,7 +18,7 @@ export function createListingCache(redis: Redis): ListingCache {
   return {
     async find(provider) {
       const asked = redis.get(keys.listing(provider)).catch(() => null);
-      const json = await Promise.race([asked, delay(answerWithinMs, null, { ref: false })]);
+      const json = await within(answerWithinMs, asked, () => null);
       return json === null ? undefined : jobs['list-models'].result.safeParse(JSON.parse(json)).data;
     },
     async keep(provider, listing, ttlMs) {

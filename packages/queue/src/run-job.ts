@@ -7,21 +7,20 @@ import {
   toModelManagerError,
 } from '@aimm/contracts';
 import type { Logger } from '@aimm/runtime';
-import { DelayedError, type Job, type Queue, UnrecoverableError, WaitingChildrenError, Worker } from 'bullmq';
+import { DelayedError, type Job, type Queue, WaitingChildrenError } from 'bullmq';
 import type { Redis } from 'ioredis';
-import type { Admission, LimitScope } from './admission.ts';
+import type { Admission } from './admission.ts';
+import { afterFailure, toHeldScope } from './after-failure.ts';
 import { type Checkpoints, type EndedCall, LockLostError } from './checkpoints.ts';
 import { parseJob } from './parse-job.ts';
-import { type Decision, decide } from './decision.ts';
+import { decide } from './decision.ts';
 import { CallFailedError, type Handler, type Handlers, type JobContext } from './job-context.ts';
 import { fields, keys, modelOf, queueOf } from './names.ts';
 import { generationOptions, toRankedJob } from './generation-jobs.ts';
-import { toReason } from './reasons.ts';
 import { createReplyWriter, type ReplyBody } from './replies.ts';
 import type { SameModelFirst } from './same-model-first.ts';
 import { createRequests } from './requests.ts';
 import type { Settlement } from './settlement.ts';
-import { keepPlace } from './keep-place.ts';
 import type { FairOrder } from './fair-order.ts';
 
 /** Jobs that run in this process, by job id. */
@@ -259,78 +258,6 @@ function createRun(job: Job, token: string, signal: AbortSignal | undefined, pay
 /** A job that waits tells so in one run and goes on in another, or as another job: later parts have higher numbers. */
 function toFirstSeq({ attemptsStarted }: Job, { hop = 0 }: AnyPayload): number {
   return (hop * 100_000 + attemptsStarted) * 1_000_000;
-}
-
-/** Returns what to throw at BullMQ, after doing what only we can do. */
-async function afterFailure(
-  thrown: unknown,
-  job: Job,
-  token: string,
-  run: ReturnType<typeof createRun>,
-  { redis, queue, admission }: RunOptions,
-): Promise<Error> {
-  const { context } = run;
-  if (thrown instanceof UnrecoverableError || thrown instanceof WaitingChildrenError || thrown instanceof DelayedError)
-    return thrown;
-  if (thrown instanceof LockLostError) {
-    context.logger.warn('Another worker took this job over; leaving it alone');
-    return thrown;
-  }
-  const decision = thrown instanceof CallFailedError ? thrown.decision : context.decide(thrown);
-  logFailure(context.logger, decision, thrown);
-  keepPlace(redis, queue.name, job, decision);
-
-  switch (decision.action) {
-    case 'stop':
-      if (!run.settled()) {
-        await context.settle({ status: 'failed', error: decision.error.toShape() }).catch((error: unknown) => {
-          context.logger.warn({ err: error }, 'Could not settle a failed job');
-        });
-      }
-      return Object.assign(new UnrecoverableError(toReason(decision.error)), {
-        isRecorded:
-          thrown instanceof CallFailedError && (job.data as Partial<JobPayload<'generate'>>).batch !== undefined,
-      });
-    case 'retry':
-      return Object.assign(new Error(toReason(decision.error)), { delayMs: decision.delayMs });
-    case 'pause':
-      await context.hold(decision);
-      if (decision.error.appliesTo !== 'model') return Worker.RateLimitError();
-      await job.moveToDelayed(Date.now() + decision.delayMs, token);
-      return new DelayedError();
-    case 'requeue':
-      await admission.pause(queue.name, decision.delayMs);
-      return Worker.RateLimitError();
-    case 'delay':
-      await job.moveToDelayed(Date.now() + decision.delayMs, token);
-      return new DelayedError();
-    case 'hand_back':
-      await job.moveToDelayed(Date.now() + 1, token);
-      return new DelayedError();
-  }
-}
-
-/** Who is to wait: the model where the vendor says that it is the model's limit, else all of the provider. */
-function toHeldScope(job: Job, error: ModelManagerError): LimitScope {
-  const payload = job.data as JobPayload<'generate'>;
-  return error.appliesTo === 'model'
-    ? { kind: 'model', id: modelOf(payload) }
-    : { kind: 'provider', id: payload.provider };
-}
-
-function logFailure(logger: Logger, decision: Decision, thrown: unknown): void {
-  const { error } = decision;
-  const details = {
-    action: decision.action,
-    code: error.code,
-    provider: error.provider,
-    vendorMessage: error.vendorMessage,
-  };
-  // What holds a whole queue up is told by whoever found it out, once and not at every try.
-  if (decision.action === 'delay' || decision.action === 'requeue') {
-    logger.debug({ ...details, delayMs: decision.delayMs, reason: error.message }, 'A job waits for its turn');
-  } else if (error.code === 'internal') logger.error({ ...details, err: thrown }, 'A job failed inside');
-  else logger.info({ ...details, reason: error.message }, 'A call failed');
 }
 
 function pastDeadline(): ModelManagerError {

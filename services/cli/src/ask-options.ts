@@ -33,17 +33,17 @@ export interface AskOptions extends Pick<
 /** What every command that asks models takes. */
 export function addAskOptions(command: Command): Command {
   return command
-    .argument('[prompt...]', 'the question; `-` stands for stdin, which follows the question where it is piped')
+    .argument('[prompt...]', 'the question; piped input follows it, or takes the place of `-`')
     .option('-s, --system <text>', 'instructions for the model')
     .option('-i, --image <file-or-url>', 'an image for the question; may be repeated', collect)
     .option('--max-output-tokens <count>', 'longest answer, in tokens', parseCount(1))
     .option('--temperature <number>', 'how freely it words its answer, 0 to 2', parseNumber(0, 2))
-    .option('--top-p <number>', 'from which share of the likeliest words it chooses, 0 to 1', parseNumber(0, 1))
-    .option('--top-k <count>', 'from how many of the likeliest words it chooses', parseCount(1))
+    .option('--top-p <number>', 'choose among the likeliest words that make up this share, 0 to 1', parseNumber(0, 1))
+    .option('--top-k <count>', 'choose among this many of the likeliest words', parseCount(1))
     .option('--stop <text>', 'text at which the answer ends; may be repeated', collect)
-    .option('--seed <number>', 'for answers that repeat', parseWhole)
-    .option('--presence-penalty <number>', 'against words that came already, -2 to 2', parseNumber(-2, 2))
-    .option('--frequency-penalty <number>', 'against words that came often, -2 to 2', parseNumber(-2, 2))
+    .option('--seed <number>', 'for repeatable answers, where the model can', parseWhole)
+    .option('--presence-penalty <number>', 'discourage words that have appeared, -2 to 2', parseNumber(-2, 2))
+    .option('--frequency-penalty <number>', 'discourage words that have appeared often, -2 to 2', parseNumber(-2, 2))
     .addOption(new Option('--reasoning-effort <effort>', 'how much it thinks').choices(ReasoningEffort.options))
     .addOption(new Option('--format <format>', 'form of the answer').choices(['text', 'json']).conflicts('schema'))
     .option('--schema <file>', 'a JSON Schema that the answer must satisfy')

@@ -16,7 +16,7 @@ export async function readImage(given: string): Promise<ImagePart> {
   if (/^(https:\/\/|data:image\/)/.test(given)) return { type: 'image', url: given };
   const mediaType = mediaTypes[extname(given).toLowerCase()];
   if (mediaType === undefined) {
-    throw new ModelManagerError('invalid_request', `${given} is no image that models take.`, {
+    throw new ModelManagerError('invalid_request', `${given} is not an image that models accept.`, {
       hint: `Give an https:// address or a file that ends with ${Object.keys(mediaTypes).join(', ')}.`,
     });
   }
@@ -40,7 +40,7 @@ async function readJson<T>(path: string, shape: z.ZodType<T>, expected: string):
   try {
     value = JSON.parse(text);
   } catch (cause) {
-    throw new ModelManagerError('invalid_request', `${path} is no JSON: ${(cause as SyntaxError).message}`, { cause });
+    throw new ModelManagerError('invalid_request', `${path} is not JSON: ${(cause as SyntaxError).message}`, { cause });
   }
   const parsed = shape.safeParse(value);
   if (parsed.success) return parsed.data;

@@ -18,7 +18,7 @@ export interface PromptStreams {
 export async function readPrompt(words: readonly string[], streams: PromptStreams = process): Promise<string> {
   const isNamed = words.includes('-');
   if (words.filter((word) => word === '-').length > 1) {
-    throw new ModelManagerError('invalid_request', 'stdin (-) can be read once only.');
+    throw new ModelManagerError('invalid_request', 'stdin (-) can be read only once.');
   }
   const piped = isNamed || streams.stdin.isTTY !== true ? await readStdin(streams, words.length > 0) : '';
   const prompt = isNamed ? toParts(words, piped) : [words.join(' '), piped];

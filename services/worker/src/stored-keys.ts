@@ -99,7 +99,7 @@ function createVault({ masterKeys, masterKeyPlace, onceRotated, logger }: Stored
     try {
       const secret = await apiKeys.reveal(id, found);
       // Removed since it was listed.
-      if (secret === undefined) return { problem: 'It is gone.' };
+      if (secret === undefined) return { problem: 'It was removed.' };
       secrets.set(id, { secret, seal });
       return { secret };
     } catch (error) {

@@ -128,7 +128,7 @@ function toUnfed({ status }: StoredBatch): 'waiting' | 'cancelled' {
 function parseCursor(cursor: string): { item: number; column: number } {
   const [, item, column] = /^(\d{1,9})\.(\d{1,4})$/.exec(cursor) ?? [];
   if (item !== undefined && column !== undefined) return { item: Number(item), column: Number(column) };
-  throw new ModelManagerError('invalid_request', 'That is no cursor of a batch.', {
+  throw new ModelManagerError('invalid_request', 'That is not a cursor of a batch.', {
     hint: 'Use next_cursor of the page before, or none for the first page.',
   });
 }

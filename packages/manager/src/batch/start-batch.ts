@@ -35,12 +35,12 @@ export async function startBatch(
   const settings = ask.settings ?? {};
   const variants = ask.variants === undefined || ask.variants.length === 0 ? [{ settings: {} }] : [...ask.variants];
   for (const one of [settings, ...variants.map((variant) => variant.settings)]) await requireUsableSchema(one);
-  if (ask.models.length === 0) throw new ModelManagerError('invalid_request', 'A batch needs a model at least.');
+  if (ask.models.length === 0) throw new ModelManagerError('invalid_request', 'A batch needs at least one model.');
   const { lane, models, timeoutMs } = ask;
   const asked = await resolveColumns(resources, caller, { models, lane, settings, variants, timeoutMs });
   const judge = ask.judge === undefined ? undefined : await resolveJudge(resources, caller, ask.judge);
   if (judge?.mode === 'pairwise' && asked.length < 2) {
-    throw new ModelManagerError('invalid_request', 'A judge by pairs needs two models at least.', {
+    throw new ModelManagerError('invalid_request', 'Judging by pairs needs at least two models.', {
       hint: 'Have it give scores, or name another model.',
     });
   }
@@ -118,7 +118,7 @@ async function writeItems(
     if (held.length >= itemsAtOnce || bytes >= bytesAtOnce) await flush();
   }
   if (held.length > 0) await flush();
-  if (written === 0) throw new ModelManagerError('invalid_request', 'A batch needs an item at least.');
+  if (written === 0) throw new ModelManagerError('invalid_request', 'A batch needs at least one item.');
   return written;
 }
 

@@ -190,7 +190,7 @@ function leaveTierOut(request: GenerationRequest): { request: GenerationRequest;
 
 function toUnanswered(provider: string, ended: 'expired' | 'cancelled'): ModelManagerError {
   return ended === 'expired'
-    ? new ModelManagerError('timeout', `${provider} did not come to this request before its batch expired.`, {
+    ? new ModelManagerError('timeout', `${provider} did not get to this request before its batch expired.`, {
         provider,
       })
     : new ModelManagerError('cancelled', 'The batch was cancelled before this request was done.', { provider });

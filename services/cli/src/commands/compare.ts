@@ -19,8 +19,8 @@ export function addCompareCommand(program: Command): void {
   addAskOptions(program.command('compare').description('Ask several models the same and show the answers side by side'))
     .requiredOption('-m, --models <models>', 'two to ten models, separated by commas', parseList)
     .option('--judge <model>', 'a model that ranks the answers')
-    .option('--criteria <text>', 'what the judge goes by')
-    .option('--plain', 'one answer below the other, also on a terminal')
+    .option('--criteria <text>', 'what the judge looks for')
+    .option('--plain', 'one answer after the other, even on a terminal')
     .addHelpText(
       'after',
       `

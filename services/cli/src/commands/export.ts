@@ -10,13 +10,13 @@ import { withoutPassword } from './status.ts';
 export function addExportCommand(program: Command): void {
   program
     .command('export')
-    .description('Write everything in the database but secrets as lines of JSON: a backup, also while all is running')
+    .description('Back up everything in the database except secrets, as lines of JSON; also while the stack runs')
     .option('-o, --output <file>', 'where to, compressed if it ends in .gz; - is stdout', '-')
     .option('--json', 'print what was written as JSON; needs --output')
     .addHelpText(
       'after',
       `
-What is in it: conversations, usage, preferences. What is not: provider keys and access tokens, which are secrets
+What is in it: conversations, batches, usage, preferences. What is not: provider keys and access tokens, which are secrets
 and have to be made anew after an import; jobs, which are in Redis; the files in config/.
 The database is that of DATABASE_URL, of the stack that runs, or the local file.
 

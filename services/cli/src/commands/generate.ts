@@ -22,16 +22,16 @@ export function addGenerateCommand(program: Command): void {
     .option('-m, --model <model>', 'provider/model-id, a bare id, an alias such as fast, or auto')
     .option('--route <route>', 'how auto chooses: cheapest, fastest, balanced, or a rule of config/routing.json')
     .option('--fallbacks <models>', 'models to ask in turn when it fails, separated by commas', parseList)
-    .option('--cache', 'take the stored answer to the same request, and store this one')
-    .option('--save', 'begin a conversation with this; its id is told at the end')
-    .option('-c, --conversation <id>', 'go on with a saved conversation')
+    .option('--cache', 'reuse the stored answer to the same request, or store this one')
+    .option('--save', 'start a saved conversation; its id is printed at the end')
+    .option('-c, --conversation <id>', 'continue a saved conversation')
     .addOption(
       new Option(
         '--summarise',
-        'sum up its oldest turns where it is longer than the model takes; otherwise they are left out',
+        'summarise the oldest turns of a conversation that is too long for the model; otherwise they are left out',
       ),
     )
-    .option('--allow-restart', 'let the answer begin again when a call breaks after text was shown')
+    .option('--allow-restart', 'start the answer again when a call breaks after text was shown')
     .addHelpText(
       'after',
       `

@@ -10,14 +10,14 @@ import { withoutPassword } from './status.ts';
 export function addImportCommand(program: Command): void {
   program
     .command('import')
-    .description('Read what `aimm export` wrote into a database, SQLite or PostgreSQL: all of it or nothing')
+    .description('Restore what `aimm export` wrote, into SQLite or PostgreSQL: all of it or nothing')
     .argument('<file>', 'the backup, compressed or not; - is stdin')
-    .option('--merge', 'into a database that is not empty: adds what is not there and leaves alone what is')
+    .option('--merge', 'into a database that is not empty: add what is missing, change nothing that is there')
     .option('--json', 'print JSON')
     .addHelpText(
       'after',
       `
-A file is checked to its end before anything is written; what is wrong is told with its line.
+The whole file is checked before anything is written; faults are reported with their line.
 The database is that of DATABASE_URL, of the stack that runs, or the local file. It is made ready first.
 Provider keys and access tokens are in no backup: \`aimm keys add\` and \`aimm tokens create\` make them anew.
 

@@ -14,7 +14,9 @@ import { waitForKeysLock } from '../keys-lock.ts';
 export function addKeysCommand(program: Command): void {
   const keys = program
     .command('keys')
-    .description('Store provider keys, encrypted, in the database; workers use them in turn, within seconds')
+    .description(
+      'Store provider keys, encrypted, in the database; workers pick them up within seconds and use them in turn',
+    )
     // A key that somebody typed here by mistake must not come back on the screen.
     .configureOutput({ outputError: (text, write) => write(blotOut(text, process.argv.slice(2))) });
   keys
@@ -51,7 +53,7 @@ export function addKeysCommand(program: Command): void {
   keys
     .command('rotate')
     .copyInheritedSettings(keys)
-    .description('Encrypt the stored keys under a new master key; the old one opens none of them any more')
+    .description('Encrypt the stored keys under a new master key; the old one no longer opens them')
     .option('--json', 'print JSON')
     .addHelpText('after', rotateHelp)
     .action(rotateMasterKey);
@@ -123,12 +125,16 @@ function toTime(epochMs: number): string {
 function requireKey(key: string): string {
   if (key === '') throw new ModelManagerError('invalid_request', 'There was no key on stdin.');
   if (!/^[\x21-\x7e]+$/.test(key)) {
-    throw new ModelManagerError('invalid_request', 'That is no key: it has spaces, line breaks or other characters.', {
-      hint: 'Give the key alone, on one line.',
-    });
+    throw new ModelManagerError(
+      'invalid_request',
+      'That is not a key: it has spaces, line breaks or other characters.',
+      {
+        hint: 'Give the key alone, on one line.',
+      },
+    );
   }
   if (key.length < 8)
-    throw new ModelManagerError('invalid_request', 'That is no key: it is shorter than 8 characters.');
+    throw new ModelManagerError('invalid_request', 'That is not a key: it is shorter than 8 characters.');
   return key;
 }
 

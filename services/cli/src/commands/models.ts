@@ -10,8 +10,8 @@ export function addModelsCommand(program: Command): void {
   const models = program
     .command('models')
     .description('List the models that can be asked')
-    .option('-p, --provider <id>', 'of one provider')
-    .option('-s, --search <text>', 'whose id or name contains this')
+    .option('-p, --provider <id>', 'only models of this provider')
+    .option('-s, --search <text>', 'only models whose id or name contains this')
     .option('--refresh', 'ask the providers anew')
     .option('--json', 'print JSON')
     .addHelpText('after', '\nExamples:\n  $ aimm models --provider anthropic\n  $ aimm models --search mini --json\n')

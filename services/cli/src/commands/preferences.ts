@@ -20,7 +20,7 @@ export function addPreferencesCommand(program: Command): void {
   const preferences = program
     .command('preferences')
     .description('Aliases for models with settings, what auto chooses from, and defaults');
-  addOwnerOptions(preferences.command('list').description('List the preferences that hold'))
+  addOwnerOptions(preferences.command('list').description('List the preferences in force'))
     .addHelpText('after', '\nExamples:\n  $ aimm preferences list\n  $ aimm preferences list --client ci --json\n')
     .action(listPreferences);
   addOwnerOptions(preferences.command('set').description('Let a name stand for a model, or for several in turn'))
@@ -33,15 +33,15 @@ export function addPreferencesCommand(program: Command): void {
     .option('-s, --system <text>', 'instructions for the model')
     .option('--max-output-tokens <count>', 'longest answer, in tokens', parseCount(1))
     .option('--temperature <number>', 'how freely it words its answer, 0 to 2', parseNumber(0, 2))
-    .option('--top-p <number>', 'from which share of the likeliest words it chooses, 0 to 1', parseNumber(0, 1))
-    .option('--seed <number>', 'for answers that repeat', parseCount(0))
+    .option('--top-p <number>', 'choose among the likeliest words that make up this share, 0 to 1', parseNumber(0, 1))
+    .option('--seed <number>', 'for repeatable answers, where the model can', parseCount(0))
     .option('--reasoning-effort <effort>', `how much it thinks: ${ReasoningEffort.options.join(', ')}`, parseEffort)
     .addHelpText(
       'after',
       '\nExamples:\n  $ aimm preferences set fast --model openai/gpt-6-luna\n  $ aimm preferences set review -m anthropic/claude-sonnet-5-5,openai/gpt-6.2-sol --temperature 0.2 --system "Be strict."\n  $ aimm preferences set default --model smart --max-output-tokens 2000\n  $ aimm preferences set auto -m mistral/mistral-medium-3-5,ollama/llama3.2 --everyone\n  $ aimm generate --model review "…"\n',
     )
     .action(setPreference);
-  addOwnerOptions(preferences.command('remove').description('Remove a preference; what it hid holds again'))
+  addOwnerOptions(preferences.command('remove').description('Remove a preference; what it hid is in force again'))
     .argument('<name>', 'its name, as `aimm preferences list` shows it')
     .addHelpText(
       'after',

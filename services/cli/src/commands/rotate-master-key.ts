@@ -93,12 +93,12 @@ async function askForMasterKey(): Promise<string> {
   const { stdin: input, stderr: output } = process;
   const key = await readSecret('New master key (not shown): ', { input, output });
   if (key.length < 16) {
-    throw new ModelManagerError('invalid_request', 'That is no master key: it is shorter than 16 characters.', {
+    throw new ModelManagerError('invalid_request', 'That is not a master key: it is shorter than 16 characters.', {
       hint: 'Give one by AIMM_NEW_MASTER_KEY or on stdin; `openssl rand -hex 24` makes a good one.',
     });
   }
   if (input.isTTY && (await readSecret('The same once more: ', { input, output })) !== key) {
-    throw new ModelManagerError('invalid_request', 'The two are not the same: nothing was changed.');
+    throw new ModelManagerError('invalid_request', 'The two do not match: nothing was changed.');
   }
   return key;
 }

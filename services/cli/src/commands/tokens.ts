@@ -25,8 +25,8 @@ export function addTokensCommand(program: Command): void {
     .description('Access tokens for MCP over HTTP and the dashboard: who may do what, within which limits');
   tokens
     .command('create')
-    .description('Make a token. It is printed once, alone on stdout, and kept nowhere: only its hash is')
-    .requiredOption('-n, --name <name>', 'the client that it makes of whoever has it', parseClientName)
+    .description('Make a token. It is printed once, on stdout; only its hash is kept')
+    .requiredOption('-n, --name <name>', 'what to call the client that uses it', parseClientName)
     .addOption(
       new Option('-s, --scopes <scopes>', 'generate: ask; read: see its own jobs and usage; admin: everything')
         .argParser(parseScopes)
@@ -66,7 +66,7 @@ Examples:
     .action(listTokens);
   tokens
     .command('revoke')
-    .description('Revoke a token; nobody comes in with it any more within seconds. What it asked goes on')
+    .description('Revoke a token: within seconds it is refused. What it has asked goes on')
     .argument('<token>', 'its name or id, as `aimm tokens list` shows it')
     .option('--json', 'print JSON')
     .addHelpText('after', '\nExamples:\n  $ aimm tokens revoke ci\n  $ aimm tokens revoke laptop --json\n')

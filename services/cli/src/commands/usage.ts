@@ -17,9 +17,10 @@ export function addUsageCommand(program: Command): void {
     )
     .addOption(new Option('--by <what>', 'group by').choices(UsageGroupBy.options).default('provider'))
     .addOption(
-      new Option('--time-zone <name>', "whose days, as Europe/Berlin; default: this machine's").argParser(
-        parseTimeZone,
-      ),
+      new Option(
+        '--time-zone <name>',
+        "whose days are meant, such as Europe/Berlin; default: this machine's",
+      ).argParser(parseTimeZone),
     )
     .option('--provider <id>', 'only calls to this provider')
     .option('--model <model>', 'only calls of this model')

@@ -18,7 +18,7 @@ export async function checkProviders(
       const late = failed(
         toCheck(id),
         'No answer in time.',
-        'See that its address is right and can be reached from the worker; the network or the vendor may be slow.',
+        'Check that its address is right and that the worker can reach it; the network or the vendor may be slow.',
       );
       const asked = manager.health(admin, { provider: id, database: false }).then(
         ({ providers: [health] }) => (health === undefined ? late : toFinding(health, keyRequired)),

@@ -57,7 +57,7 @@ async function checkDatabaseInTime(url: string): Promise<Finding[]> {
   const late = failed(
     'Database',
     `${withoutPassword(url)} does not answer in time.`,
-    'See that it runs and that DATABASE_URL names the right host and port.',
+    'Check that it runs and that DATABASE_URL names the right host and port.',
   );
   return byDeadline(Date.now() + databaseWithinMs, checkDatabase(url), [late]);
 }
@@ -129,7 +129,7 @@ async function checkConnected(options: {
       failed(
         'Redis',
         `${withoutPassword(redisUrl)} does not answer in time.`,
-        'See that it runs and is not overloaded.',
+        'Check that it runs and is not overloaded.',
       ),
     ],
   });

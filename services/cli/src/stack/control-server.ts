@@ -49,10 +49,14 @@ export async function openControlServer(options: ControlServerOptions): Promise<
       case 'hello':
         peer.role = message.role;
         logger.debug({ client: message.pid, role: message.role }, 'A client came');
-        void options.onHandover(message.environment).then(() => {
-          options.onChange();
-          if (published !== undefined) peer.channel.send({ type: 'welcome', info: published });
-        });
+        void options
+          .onHandover(message.environment)
+          // One client's environment must not end the stack for all of them.
+          .catch((error: unknown) => logger.warn({ err: error }, 'What a client brought could not be put to use'))
+          .then(() => {
+            options.onChange();
+            if (published !== undefined) peer.channel.send({ type: 'welcome', info: published });
+          });
         break;
       case 'announce':
         peer.httpUrl = message.httpUrl;

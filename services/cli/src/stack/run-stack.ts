@@ -105,10 +105,13 @@ export async function runStack(options: RunStackOptions): Promise<RunningStack> 
       // Workers alone open the keys in the database.
       workerEnvironment: () => ({ ...shared, ...masterKeys, ...opened.state().environment }),
       onStoredKeys: (providers) => {
-        void opened.setStored(providers).then((changed) => {
-          if (changed) onEnvironment();
-          onChange();
-        });
+        opened.setStored(providers).then(
+          (changed) => {
+            if (changed) onEnvironment();
+            onChange();
+          },
+          (error: unknown) => logger.warn({ err: error }, 'A change of the stored keys could not be taken note of'),
+        );
       },
       onChange: () => onChange(),
     });

@@ -22,8 +22,8 @@ const lookedAtOnce = 1_000;
 
 /** Brings rows that say “queued” together with what Redis knows, whoever died in between. */
 export function createBatchSweeper({ jobs, producer, recorder, budgets, now, logger }: SweepDependencies) {
-  /** Seen as ended at the last look: whoever ran them may be about to write the row. */
-  let seenEnded = new Set<string>();
+  /** By batch, those seen as ended at its last look: whoever ran them may be about to write the row. */
+  const seenEnded = new Map<string, ReadonlySet<string>>();
 
   const toJobs = (columns: readonly StoredColumn[], queued: readonly QueuedGeneration[]) =>
     queued.map(({ column, requestId }) => ({ provider: providerOf(columns, column), requestId }));
@@ -49,6 +49,9 @@ export function createBatchSweeper({ jobs, producer, recorder, budgets, now, log
         limit: lookedAtOnce,
         columns: inQueues(columns),
       });
+      const seenBefore = seenEnded.get(batch.id);
+      // Kept from one look to the next and no longer: this process outlives its batches.
+      seenEnded.delete(batch.id);
       if (queued.length === 0) return;
       const states = await jobs.look(toJobs(columns, queued));
       const ended = new Set<string>();
@@ -60,13 +63,11 @@ export function createBatchSweeper({ jobs, producer, recorder, budgets, now, log
         const outcome: Outcome | undefined =
           found.outcome ?? (found.error === undefined ? undefined : { status: 'failed', error: found.error });
         // Without an outcome the reconciler comes to it, and records it.
-        if (outcome !== undefined && seenEnded.has(one.requestId)) await end(batches, batch, columns, one, outcome);
+        if (outcome !== undefined && seenBefore?.has(one.requestId) === true)
+          await end(batches, batch, columns, one, outcome);
         ended.add(one.requestId);
       }
-      seenEnded = new Set([
-        ...[...seenEnded].filter((id) => !queued.some(({ requestId }) => requestId === id)),
-        ...ended,
-      ]);
+      if (ended.size > 0) seenEnded.set(batch.id, ended);
       if (lost.length === 0) return;
       if (batch.status === 'cancelled') {
         for (const one of lost) await end(batches, batch, columns, one, { status: 'failed', error: cancelled() });

@@ -34,8 +34,9 @@ import type { AdmissionNeeds } from '../admission-need.ts';
 import type { BatchRecorder } from '../batch/batch-recorder.ts';
 import { createCallLog } from '../call-log.ts';
 import type { CallMetrics } from '../call-metrics.ts';
+import { findObstacle } from '../find-obstacle.ts';
 import { fitConversation } from '../fit-conversation.ts';
-import { cutOff, notConfigured, removedProvider, toBrokenOff, toCancelled, tooLate } from '../generation-errors.ts';
+import { cutOff, toBrokenOff, toCancelled } from '../generation-errors.ts';
 import { type ProviderKey, toKeyFault } from '../key-ring.ts';
 import { toLedgerRow } from '../ledger-rows.ts';
 import type { LedgerWriter } from '../ledger-writer.ts';
@@ -137,31 +138,20 @@ function createGenerationRun(payload: GeneratePayload, context: JobContext, depe
   let pass: Pass | undefined;
   let aside: Aside | undefined;
 
-  /** Why no call may be made, where that is so. */
-  function findObstacle(): ModelManagerError | undefined {
-    const now = context.now();
-    if (context.signal.aborted) return toCancelled(context.signal.reason);
-    if (now >= payload.deadlineAt) return tooLate('The request waited past its deadline.', payload.provider);
-    if (payload.startBy !== undefined && now >= payload.startBy) {
-      return tooLate('The request waited longer than max_wait_seconds allows.', payload.provider);
-    }
-    if (ring === undefined && catalog.findProvider(payload.provider) === undefined)
-      return removedProvider(payload.provider);
-    return ring?.isAvailable() === true ? undefined : notConfigured(payload.provider, catalog, ring?.problem);
-  }
+  const obstacle = () => findObstacle(payload, { ring, catalog, signal: context.signal, now: context.now() });
 
   /** Reads what earlier runs left; where there is nothing and nothing stands in the way, the first call counts as started. */
   async function open(): Promise<Exclude<Opened, { state: 'refused' }>> {
-    const obstacle = findObstacle();
-    if (obstacle === undefined && pass === undefined) await enter();
-    const isFree = obstacle === undefined && aside === undefined;
+    const found = obstacle();
+    if (found === undefined && pass === undefined) await enter();
+    const isFree = found === undefined && aside === undefined;
     if (isFree) log.start();
     const opened = await context.open(log.checkpoint(), isFree ? need() : undefined);
     if (opened.state === 'refused') {
       await takeTurn(opened.refusal);
       return open();
     }
-    if (opened.state === 'fresh' && obstacle !== undefined) return fail(obstacle);
+    if (opened.state === 'fresh' && found !== undefined) return fail(found);
     if (opened.state === 'fresh' && aside !== undefined) return stepAside(aside);
     if (opened.state !== 'fresh') log.adopt(opened.checkpoint);
     return opened;
@@ -343,8 +333,8 @@ function createGenerationRun(payload: GeneratePayload, context: JobContext, depe
   }
 
   async function callAgain(): Promise<Answered> {
-    const obstacle = findObstacle();
-    if (obstacle !== undefined) return fail(obstacle);
+    const found = obstacle();
+    if (found !== undefined) return fail(found);
     // A further call of this run goes the way that was found free.
     if (aside === undefined && pass === undefined) await enter();
     if (aside !== undefined) return stepAside(aside);

@@ -146,7 +146,7 @@ function toUnanswered(provider: string, state: BatchState): ModelManagerError {
     // Not by us: whoever did it there did not want it asked again.
     return new ModelManagerError('cancelled', `Somebody cancelled the batch at ${provider}.`, { provider });
   }
-  return new ModelManagerError('timeout', `${provider} did not come to this request before its batch ended.`, {
+  return new ModelManagerError('timeout', `${provider} did not get to this request before its batch ended.`, {
     provider,
   });
 }

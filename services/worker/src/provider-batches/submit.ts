@@ -65,7 +65,7 @@ async function adoptOrGiveUp(
     if (signal.aborted || !(isLate || isFinal)) throw error;
     logger.error(
       { submission: submission.id, err: error },
-      'A vendor does not tell whether it has a batch; giving it up',
+      'A vendor does not say whether it has a batch; giving it up',
     );
     const asked = await loadGenerations(held, context);
     const rows = [...asked.values()].map((generation) => toLostRow(held, context, generation));
@@ -73,7 +73,7 @@ async function adoptOrGiveUp(
     for (const row of rows) onCall?.(row);
     const unknown = new ModelManagerError(
       'outcome_unknown',
-      `Nobody knows whether ${submission.provider} got this batch: it does not tell which it has.`,
+      `It is unknown whether ${submission.provider} received this batch: it does not say which ones it has.`,
       {
         provider: submission.provider,
         retryable: false,
