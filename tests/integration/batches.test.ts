@@ -79,8 +79,8 @@ test('settings of an item go before those of its column, which go before those o
 
 test('while it runs it tells what of it runs, how many a minute end, and how long each provider will take', async () => {
   const before = system.upstream.calls.length;
-  system.upstream.behave((call, { held }) =>
-    system.upstream.calls.length > before + 30 ? held : echo(call, { held }),
+  system.upstream.behave((call, tools) =>
+    system.upstream.calls.length > before + 30 ? tools.held : echo(call, tools),
   );
   const { batchId } = await start({ items: toItems('paced', 100), models: [large] });
   const look = async () => {

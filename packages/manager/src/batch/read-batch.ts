@@ -1,4 +1,4 @@
-import { addCounts, type BatchCounts, type BatchView, ModelManagerError, RequestId, sumCounts } from '@aimm/contracts';
+import { addCounts, type BatchCounts, type BatchView, ModelManagerError, sumCounts } from '@aimm/contracts';
 import type { BatchRepository, StoredBatch } from '@aimm/database';
 import type { Caller } from '../caller.ts';
 import type { Resources } from '../resources.ts';
