@@ -65,8 +65,11 @@ function onTerminal(args: string, size = { columns: 100, rows: 30 }, env: Record
 }
 
 const start = (count: number) => other.startBatch(admin, { items: toItems('other', count), models: models.split(',') });
-const endOf = (id: string) =>
-  expect.poll(async () => (await other.getBatch(admin, id)).endedAt, { timeout: 40_000, interval: 200 }).toBeDefined();
+const endOf = async (id: string) => {
+  await expect
+    .poll(async () => (await other.getBatch(admin, id)).endedAt, { timeout: 40_000, interval: 200 })
+    .toBeDefined();
+};
 const framesOf = (terminal: Terminal) => terminal.screen().split('\u001b[J').map(stripVTControlCharacters);
 const findId = (terminal: Terminal) => /bat_[0-9a-f-]{36}/.exec(terminal.screen())?.[0] ?? '';
 const cursorIsBack = (terminal: Terminal) =>

@@ -14,7 +14,7 @@ const mostQueued = 2_000;
 type Group = Pick<BatchProviderPace, 'provider' | 'lane'> & { counts: BatchCounts; done: number; left: number };
 
 /** Ended a millisecond, since this process looked first, a minute ago at most, or since the beginning; undefined where none has. */
-export function measurePace(
+function measurePace(
   { now, batchPaces }: Pick<Resources, 'now' | 'batchPaces'>,
   key: string,
   createdAt: number,
