@@ -2,7 +2,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type BatchStatus, type RequestStatus, sumCounts } from '@aimm/contracts';
 import type { Caller, JobOptions, JobView } from '../manager.ts';
 import type { Resources } from '../resources.ts';
-import { countBatch, listBatchGenerations, readBatch, requireBatch } from './read-batch.ts';
+import { countBatch, listBatchGenerations, readBatch } from './read-batch.ts';
+import { requireBatch } from './require-batch.ts';
 
 const lookEveryMs = 500;
 

@@ -2,7 +2,7 @@ import { addCounts, type BatchCounts, type BatchView, countEnded } from '@aimm/c
 import type { Caller } from '../manager.ts';
 import type { Resources } from '../resources.ts';
 import type { BatchProviderPace } from './batch-types.ts';
-import { requireBatch } from './read-batch.ts';
+import { requireBatch } from './require-batch.ts';
 
 const paceOverMs = 60_000;
 /** Less than this says little. */

@@ -9,7 +9,8 @@ import { requireStorage } from '../store-content.ts';
 import { createBatchCosts } from './batch-costs.ts';
 import type { BatchModelAsk, BatchOptions } from './batch-types.ts';
 import { requireAffordable } from './max-cost.ts';
-import { readBatch, requireBatch } from './read-batch.ts';
+import { readBatch } from './read-batch.ts';
+import { requireBatch } from './require-batch.ts';
 import { resolveColumns, toJudgeColumns } from './resolve-columns.ts';
 
 /** Nothing new is asked; what waits in queues is taken back out by whoever feeds, what runs ends. Repeatable. */
