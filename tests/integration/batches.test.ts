@@ -87,10 +87,12 @@ test('while it runs it tells what of it runs, how many a minute end, and how lon
     const view = await system.manager.getBatch(caller, batchId);
     return { view, paces: await system.manager.getBatchPaces(caller, view) };
   };
-  await expect.poll(async () => (await look()).paces[0]?.running, { timeout: 10_000 }).toBe(20);
+  // Those that are not held have ended, and as many as may be at once are.
+  const toFacts = ({ view, paces: [pace] }: Awaited<ReturnType<typeof look>>) =>
+    `${view.counts.succeeded} ended, ${pace?.running} run`;
+  await expect.poll(async () => toFacts(await look()), { timeout: 15_000 }).toBe('30 ended, 20 run');
   const { view, paces } = await look();
   const done = view.counts.succeeded;
-  expect(done).toBeGreaterThan(0);
   expect(paces).toEqual([
     {
       provider: 'mistral',
