@@ -19,6 +19,7 @@ const fetchForMs = 10;
 export function createWorkerRoom(worker: Worker, most: number): WorkerRoom {
   let limit = most;
   let since = 0;
+  let running = 0;
   /** Fetched, and not started yet. */
   const held = new Set<string>();
   const started = (jobId: string) => {
@@ -27,7 +28,7 @@ export function createWorkerRoom(worker: Worker, most: number): WorkerRoom {
   worker.on('active', ({ id = '' }) => {
     if (held.size === 0) since = performance.now();
     held.add(id);
-    if (performance.now() - since >= fetchForMs) worker.concurrency = 1;
+    if (performance.now() - since >= fetchForMs) worker.concurrency = Math.min(limit, running + held.size);
   });
   // Some fail without being started.
   worker.on('failed', (job) => started(job?.id ?? ''));
@@ -37,7 +38,9 @@ export function createWorkerRoom(worker: Worker, most: number): WorkerRoom {
     },
     run(jobId, work) {
       started(jobId);
-      return work();
+      running += 1;
+      // A job that ends may bring the next one with it, which BullMQ asks before anything else happens.
+      return work().finally(() => setImmediate(() => (running -= 1)));
     },
     resize(next) {
       limit = next;
