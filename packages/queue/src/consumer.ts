@@ -129,7 +129,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
       });
     };
     // Named parameters, three of them: BullMQ counts them to decide whether to pass the signal.
-    const worker = new Worker(name, (job, token, signal) => room.run(() => process(job, token, signal)), {
+    const worker = new Worker(name, (job, token, signal) => room.run(job.id ?? '', () => process(job, token, signal)), {
       connection: redis,
       prefix: keyPrefix,
       name: `${hostname()}:${globalThis.process.pid}`,
