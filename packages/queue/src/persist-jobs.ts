@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { ConversationTurn, LedgerRow } from '@aimm/contracts';
+import type { LedgerRow } from '@aimm/contracts';
 import type { JobsOptions } from 'bullmq';
 
 /** The database may be down for hours: never give up; the pauses grow to half a minute. */

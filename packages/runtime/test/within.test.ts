@@ -17,14 +17,12 @@ test('once time is up, gives or throws what is said instead, and ignores how the
   try {
     const { promise, reject } = Promise.withResolvers<string>();
     const instead = within(1_000, promise, () => 'late');
-    const thrown = expect(
-      within(1_000, promise, () => {
-        throw new Error('no answer');
-      }),
-    ).rejects.toThrow('no answer');
+    const thrown = within(1_000, promise, () => {
+      throw new Error('no answer');
+    }).catch((error: Error) => error.message);
     await vi.advanceTimersByTimeAsync(1_000);
     expect(await instead).toBe('late');
-    await thrown;
+    expect(await thrown).toBe('no answer');
     // Vitest fails a run with an unhandled rejection.
     reject(new Error('too late for anybody'));
   } finally {
