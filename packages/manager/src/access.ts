@@ -1,4 +1,4 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { isEqualInConstantTime } from '@aimm/runtime/constant-time';
 import type { Caller } from './caller.ts';
 import type { Manager } from './manager.ts';
 
@@ -43,10 +43,4 @@ export function createGate({ authToken, requireToken, identify }: GateOptions): 
       return demanded || isMalformed ? undefined : localCaller;
     },
   };
-}
-
-/** Digests are of one length, whatever was given: the comparison tells nothing by its time. */
-function isEqualInConstantTime(a: string, b: string): boolean {
-  const digest = (text: string) => createHash('sha256').update(text).digest();
-  return timingSafeEqual(digest(a), digest(b));
 }

@@ -19,9 +19,9 @@ type Scripted = Redis & {
 
 /** Writes what is remembered of a request, and that its client made it. */
 export interface RequestMemory {
-  remember(record: RequestRecord, parentId?: string): Promise<unknown>;
+  remember: (record: RequestRecord, parentId?: string) => Promise<unknown>;
   /** As `remember`; does nothing where the request has gone on to a later hop. */
-  rememberHop(record: RequestRecord, hop: number, parentId?: string): Promise<unknown>;
+  rememberHop: (record: RequestRecord, hop: number, parentId?: string) => Promise<unknown>;
 }
 
 export function createRequestMemory(redis: Redis): RequestMemory {

@@ -1,6 +1,7 @@
-import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
+import { createHmac } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Caller, Gate } from '@aimm/manager';
+import { isEqualInConstantTime } from '@aimm/runtime/constant-time';
 import { createSessionBox } from './session-box.ts';
 
 export const sessionCookie = 'aimm_dashboard';
@@ -41,7 +42,7 @@ export function createAccess({ gate, token, now }: AccessOptions): Access {
       .digest('base64url');
   const isSession = (cookie: string) => {
     const [, until = '', proof = ''] = /^(\d{1,15})\.([\w-]+)$/.exec(cookie) ?? [];
-    return token !== undefined && equalInConstantTime(proof, sign(Number(until))) && Number(until) > now();
+    return token !== undefined && isEqualInConstantTime(proof, sign(Number(until))) && Number(until) > now();
   };
   const checkCookie = async (cookie: string): Promise<Admission> => {
     if (isSession(cookie)) return 'admitted';
@@ -59,7 +60,7 @@ export function createAccess({ gate, token, now }: AccessOptions): Access {
     },
     async openSession(given) {
       const expiresAt = now() + sessionMs;
-      if (token !== undefined && equalInConstantTime(given, token))
+      if (token !== undefined && isEqualInConstantTime(given, token))
         return { cookie: `${expiresAt}.${sign(expiresAt)}` };
       const admission = toAdmission(await gate.admitToken(given));
       return admission === 'admitted' ? { cookie: box.seal(`${expiresAt} ${given}`) } : admission;
@@ -70,12 +71,6 @@ export function createAccess({ gate, token, now }: AccessOptions): Access {
 function toAdmission(caller: Caller | undefined): Admission {
   if (caller === undefined) return 'refused';
   return caller.admin ? 'admitted' : 'not_admin';
-}
-
-/** Digests are of one length, whatever was given: the comparison tells nothing by its time. */
-function equalInConstantTime(a: string, b: string): boolean {
-  const digest = (text: string) => createHash('sha256').update(text).digest();
-  return timingSafeEqual(digest(a), digest(b));
 }
 
 /** Every value under this name: browsers send one per path. */
