@@ -22,10 +22,11 @@ const unlimited: BatchBudgets = {
 
 test('on a machine that is too slow for a hundred at once a batch is fed with fewer, and loses none', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'aimm-feed-'));
-  const { batches, close } = await createDatabase({ url: `file:${join(dir, 'aimm.db')}` });
+  const database = await createDatabase({ url: `file:${join(dir, 'aimm.db')}` });
+  const { batches } = database;
   onTestFinished(async () => {
     vi.restoreAllMocks();
-    await close();
+    await database.close();
     await rm(dir, { recursive: true, force: true });
   });
   const template = { attempts: 3, timeoutMs: 1_000, settings: {}, warnings: [], expectedNanoUsd: null };
