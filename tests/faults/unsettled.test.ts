@@ -86,7 +86,8 @@ test('a worker that starts settles what crashes left: clients are answered, and 
     );
   await expect.poll(readStates, { timeout: 10_000 }).toEqual([['outcome_unknown'], [], ['outcome_unknown']]);
   await expect.poll(() => redis.zcard('{aimm}:unsettled'), { timeout: 10_000 }).toBe(0);
-  expect(worker.log()).toMatch(/"unaccounted":0,"abandoned":2,"stranded":1,"fallbacks":1,"vanished":0/);
+  const said = /"unaccounted":0,"abandoned":2,"stranded":1,"fallbacks":1,"vanished":0/;
+  await expect.poll(() => worker.log(), { timeout: 10_000 }).toMatch(said);
 });
 
 test('rows that never reached the database although the job ended are brought by the next worker that starts', async () => {

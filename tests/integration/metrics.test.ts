@@ -70,6 +70,7 @@ test('one scrape tells what all workers and fronts did, the killed one too, and 
   await expect.poll(async () => valueOf(await dashboard.scrape(), 'aimm_unsettled_jobs'), patience).toBe(1);
   const during = await dashboard.scrape();
   expect(valueOf(during, 'aimm_queue_jobs', { queue: 'mistral', state: 'active' })).toBe(1);
+  expect(valueOf(during, 'aimm_unsettled_call_oldest_seconds')).toBeGreaterThan(0);
   await stack.startWorker();
   await first.end('SIGKILL');
   await killed.result;
@@ -102,6 +103,26 @@ test('one scrape tells what all workers and fronts did, the killed one too, and 
   expect(valueOf(samples, 'aimm_redis_memory_bytes')).toBeGreaterThan(1e6);
   expect(valueOf(samples, 'process_resident_memory_bytes')).toBeGreaterThan(1e7);
   expect(samples.filter(({ name }) => name === 'aimm_worker_heap_used_bytes').length).toBeGreaterThan(0);
+});
+
+test('an end that a front finds because its reply was lost is counted', async () => {
+  const stack = await createFaultStack();
+  const { scrape } = await startDashboard(stack);
+  const { upstream } = stack;
+  upstream.behave(async (call, tools) => {
+    await tools.held;
+    return echo(call, tools);
+  });
+  const [front] = await Promise.all([stack.openFront(), stack.startWorker()]);
+  const asked = await stack.generate(front, 'its reply is lost');
+  await upstream.arrived(1);
+  expect(sumOf(await scrape(), 'aimm_swept_replies_total')).toBe(0);
+  const redis = stack.redis.client();
+  // What a worker writes to a stream that is not there is lost.
+  await redis.del(...(await redis.keys('{aimm}:replies:*')));
+  upstream.release();
+  expect((await asked.result).text).toBe(`echo: ${asked.prompt}`);
+  await expect.poll(async () => sumOf(await scrape(), 'aimm_swept_replies_total'), patience).toBe(1);
 });
 
 test('rows that wait for the database show as a backlog with its age, and a Redis that is away as just that', async () => {

@@ -15,7 +15,10 @@ test('a job that is no longer kept is told as it ended, as the ledger knows it, 
   const { ledger } = await stack.database();
   await expect.poll(async () => (await ledger.findByRequest(requestId)).length).toBe(1);
   await ageOut(stack, requestId);
+  const askedAt = performance.now();
   const view = await front.getJob(caller, requestId);
+  // Not only once it was looked for in vain for a second.
+  expect(performance.now() - askedAt).toBeLessThan(900);
   expect(view).toMatchObject({ requestId, status: 'succeeded' });
   expect(view.generation).toBeUndefined();
 });

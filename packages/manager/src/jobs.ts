@@ -69,6 +69,12 @@ async function readView(resources: Resources, record: RequestRecord, looks = 1):
     return { ...base, ...record.ended, ...(children !== undefined && { children }) };
   }
   const state = await resources.queue.requests.readState(record);
+  const mayRecall =
+    state.status === 'missing' && record.kind === 'generation' && (looks === 1 || looks === missingLooks);
+  const recalled = mayRecall ? await recallEnd(resources, record.requestId) : undefined;
+  // A success is final, and told at once; a cancel may be about to be told with its reason.
+  if (recalled === 'succeeded' || (recalled !== undefined && looks === missingLooks))
+    return { ...base, status: recalled };
   if (state.status === 'missing' && looks < missingLooks) {
     // Whoever cancels it removes the job and then says so in its record: a look in between is no loss.
     await delay(missingLookEveryMs);
@@ -81,8 +87,6 @@ async function readView(resources: Resources, record: RequestRecord, looks = 1):
     return readView(resources, after);
   }
   if (record.kind === 'generation') {
-    const recalled = state.status === 'missing' ? await recallEnd(resources, record.requestId) : undefined;
-    if (recalled !== undefined) return { ...base, status: recalled };
     const { requestsPerMinute } = resources.catalog.findProvider(record.queue) ?? {};
     const wait = toWaitView(state, requestsPerMinute, resources.now());
     return { ...base, ...toStatus(state), ...(wait !== undefined && { wait }), ...toGeneration(state, record) };

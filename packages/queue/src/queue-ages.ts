@@ -60,8 +60,21 @@ async function readTimes(redis: Redis, queue: string, jobIds: readonly string[])
   return (await readFields(redis, queue, jobIds, 'timestamp')).map(Number);
 }
 
+/** Rows of the ledger, turns of conversations and results of batches. */
 async function readBacklog(redis: Redis, now: number): Promise<QueueAges['persistBacklog']> {
-  const queue = queueOf('persist-usage');
+  const all = await Promise.all(
+    [queueOf('persist-usage'), queueOf('persist-turn'), queueOf('persist-batch')].map((queue) =>
+      readOwed(redis, queue),
+    ),
+  );
+  const oldest = earliest(all.flatMap(({ times }) => times));
+  return {
+    jobs: all.reduce((sum, { jobs }) => sum + jobs, 0),
+    ...(oldest !== undefined && { oldestMs: age(now, oldest) }),
+  };
+}
+
+async function readOwed(redis: Redis, queue: string): Promise<{ jobs: number; times: number[] }> {
   // Between attempts they are delayed.
   const [wait, active, delayed, jobs] = await Promise.all([
     redis.lrange(keys.wait(queue), -backlogLookedAt, -1),
@@ -69,10 +82,9 @@ async function readBacklog(redis: Redis, now: number): Promise<QueueAges['persis
     redis.zrange(keys.delayed(queue), '0', String(backlogLookedAt - 1)),
     Promise.all([redis.llen(keys.wait(queue)), redis.llen(keys.active(queue)), redis.zcard(keys.delayed(queue))]),
   ]);
-  const oldest = earliest(await readTimes(redis, queue, [...wait, ...active, ...delayed]));
   return {
     jobs: jobs.reduce((sum, count) => sum + count, 0),
-    ...(oldest !== undefined && { oldestMs: age(now, oldest) }),
+    times: await readTimes(redis, queue, [...wait, ...active, ...delayed]),
   };
 }
 

@@ -26,7 +26,7 @@ export const gauges = {
   persistJobs: gauge(
     'aimm_persist_backlog_jobs',
     [],
-    'Jobs that hold ledger rows which the database has not taken yet.',
+    'Jobs that hold ledger rows, turns and results of batches which the database has not taken yet.',
   ),
   persistOldest: gauge('aimm_persist_backlog_oldest_seconds', [], 'Age of the oldest of those jobs.'),
   unsettledJobs: gauge(
