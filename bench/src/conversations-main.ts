@@ -1,12 +1,12 @@
-/** The conversations' part of the bench alone: `npx node bench/src/conversations-main.ts`. */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+/** The conversations' part of the bench alone: `npx node bench/src/conversations-main.ts`, with `postgresql` for that one. */
 import { formatConversations, measureConversations } from './conversations.ts';
+import { createDatabasePlace, readKinds } from './database-place.ts';
 
-const dir = await mkdtemp(join(tmpdir(), 'aimm-bench-'));
-try {
-  console.log(formatConversations(await measureConversations(join(dir, 'conversations.db'))));
-} finally {
-  await rm(dir, { recursive: true, force: true });
+for (const kind of readKinds(process.argv.slice(2), ['sqlite'])) {
+  const place = await createDatabasePlace(kind);
+  try {
+    console.log(formatConversations(await measureConversations(place.url), kind));
+  } finally {
+    await place.end();
+  }
 }

@@ -59,7 +59,7 @@ try {
   report(starts);
   console.log(`\n${formatMachine(machineBefore, measureMachine())}`);
   console.log(`\n${formatAdmission(await measureAdmission(redis.url.slice('unix:'.length)))}`);
-  console.log(`\n${formatConversations(await measureConversations(join(dir, 'conversations.db')))}`);
+  console.log(`\n${formatConversations(await measureConversations(`file:${join(dir, 'conversations.db')}`))}`);
 } finally {
   await endProcess(worker);
   await endProcess(redis.child);

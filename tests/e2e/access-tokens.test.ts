@@ -1,6 +1,3 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
   type Deployment,
@@ -9,7 +6,8 @@ import {
   startHttpFront,
   startListening,
 } from '../support/deployment.ts';
-import { binPath, connectHttp, eras, type McpClient } from '../support/mcp-client.ts';
+import { connectHttp, eras, type McpClient } from '../support/mcp-client.ts';
+import { runAimm } from '../support/run-aimm.ts';
 import { vendorModels } from '../support/vendors.ts';
 
 const model = vendorModels.openai;
@@ -28,18 +26,12 @@ afterAll(async () => {
   await deployment?.end();
 });
 
-async function aimm(...args: string[]) {
-  const { PATH = '', HOME = '' } = process.env;
-  const child = spawn(process.execPath, [binPath, ...args], { env: { PATH, HOME, ...deployment.environment } });
-  child.stdin.end();
-  const [out, err, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'exit')]);
-  return { out, err, code: code as number };
-}
+const aimm = (...args: string[]) => runAimm(deployment.environment, args);
 
 async function createToken(name: string, scopes: string, ...more: string[]): Promise<string> {
-  const { out, code } = await aimm('tokens', 'create', '--name', name, '--scopes', scopes, ...more);
+  const { stdout, code } = await aimm('tokens', 'create', '--name', name, '--scopes', scopes, ...more);
   expect(code).toBe(0);
-  return out.trim();
+  return stdout.trim();
 }
 
 async function connect(token: string, era: (typeof eras)[number] = eras[1]): Promise<McpClient> {
@@ -77,7 +69,7 @@ describe.each(eras)('over HTTP in version %s', (era) => {
     expect((await mcp.call('generate', { model, prompt: 'Hi' })).isError).toBe(false);
     const running = await mcp.call('generate', { model, prompt: 'Hi', background: true });
     expect(running.isError).toBe(false);
-    expect((await aimm('tokens', 'revoke', name)).out).toContain('It is refused from now on');
+    expect((await aimm('tokens', 'revoke', name)).stdout).toContain('It is refused from now on');
     const revokedAt = Date.now();
     await expect
       .poll(
@@ -109,7 +101,7 @@ test('the use of a token is shown, to the minute', async () => {
     .poll(
       async () => {
         // As often as the command starts.
-        const tokens = JSON.parse((await aimm('tokens', 'list', '--json')).out) as {
+        const tokens = JSON.parse((await aimm('tokens', 'list', '--json')).stdout) as {
           name: string;
           lastUsedAt?: number;
         }[];
@@ -160,14 +152,25 @@ describe('two clients', () => {
       const models = [model, vendorModels.mistral];
       const compared = await mcp.call('compare_models', { models, prompt, tags: [tag], judge: model });
       const children = compared.structured.results.map((result: { job_id: string }) => result.job_id);
-      const jobIds = [asked, background, compared].map(({ structured }) => structured.job_id as string);
+      const batch = await mcp.call('start_batch', {
+        prompts: [`${prompt} one`, `${prompt} two`],
+        models,
+        tags: [tag],
+        name: `${prompt} batch`,
+        wait_seconds: 20,
+      });
+      expect(batch.structured).toMatchObject({ batch_status: 'completed', counts: { succeeded: 4 } });
+      const jobIds = [asked, background, compared, batch].map(({ structured }) => structured.job_id as string);
+      const { structured: read } = await mcp.call('get_job', { job_id: jobIds[3] });
+      const items = read.generations.map((result: { job_id: string }) => result.job_id);
+      expect(items).toHaveLength(4);
       // The judge's generation bears its comparison's number.
       const judge = String(jobIds[2]).replace('cmp_', 'gen_');
       sides.push({
         name,
         words,
         mcp,
-        jobIds: [...jobIds, ...children, judge],
+        jobIds: [...jobIds, ...children, ...items, judge],
         conversationId: asked.structured.conversation_id,
       });
       await mcp.call('get_job', { job_id: jobIds[1], wait_seconds: 20 });
@@ -182,10 +185,10 @@ describe('two clients', () => {
       { model, prompt: 'What did I say?', cache: true },
     ],
     compare_models: [{ models: [model, vendorModels.mistral], prompt: 'What did I say?' }],
-    start_batch: [],
+    start_batch: [{ prompts: ['What did I say?'], models: [model] }],
     get_job: them.jobIds.map((job_id) => ({ job_id, wait_seconds: 1 })),
     cancel_job: them.jobIds.map((job_id) => ({ job_id })),
-    list_jobs: [{}],
+    list_jobs: [{}, { kind: 'batch' }, { limit: 100 }],
     list_models: [{}, { refresh: true }],
     get_model_info: [{ model }],
     estimate_cost: [{ prompt: 'Hi', models: [model] }],
@@ -238,6 +241,8 @@ describe('two clients', () => {
       }
       const { structured } = await mcp.call('get_usage_stats', { group_by: 'client' });
       expect(structured.groups.map(({ key }: { key: string }) => key)).toEqual([name]);
+      const batches = await mcp.call('list_jobs', { kind: 'batch' });
+      expect(batches.structured.jobs.map(({ job_id }: { job_id: string }) => job_id)).toContain(jobIds[3]);
     }
   }, 120_000);
 
@@ -247,14 +252,19 @@ describe('two clients', () => {
       const { content } = await alice.mcp.client.callTool({ name: 'get_job', arguments: { job_id } });
       return JSON.stringify(content).replaceAll(job_id, 'ID');
     };
-    const nobodys = await refusal('gen_0198c0de-0000-7000-8000-000000000000');
-    expect(nobodys).toContain('There is no job');
-    for (const id of bertha.jobIds) expect(await refusal(id)).toBe(nobodys);
+    const ofNobody = async (kind: string) => refusal(`${kind}_0198c0de-0000-7000-8000-000000000000`);
+    const [job, batch] = await Promise.all([ofNobody('gen'), ofNobody('bat')]);
+    expect([job, batch]).toEqual([expect.stringContaining('is no job'), expect.stringContaining('is no batch')]);
+    for (const id of bertha.jobIds) expect(await refusal(id)).toBe(id.startsWith('bat_') ? batch : job);
   });
 
   test('are both seen by an admin', async () => {
     for (const { jobIds, words } of sides)
-      expect((await admin.call('get_job', { job_id: jobIds[0] })).text).toContain(words[0]);
+      for (const job_id of [jobIds[0], jobIds[3]])
+        expect((await admin.call('get_job', { job_id })).text).toContain(words[0]);
+    const listed = await admin.call('list_jobs', { kind: 'batch' });
+    const batches = listed.structured.jobs.map(({ job_id }: { job_id: string }) => job_id);
+    expect(batches).toEqual(expect.arrayContaining(sides.map(({ jobIds }) => jobIds[3])));
     const { structured } = await admin.call('get_usage_stats', { group_by: 'client' });
     expect(structured.groups.map(({ key }: { key: string }) => key)).toEqual(
       expect.arrayContaining(['alice', 'bertha']),

@@ -1,29 +1,16 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
-import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createLocalStack, type LocalStack } from '../support/local-stack.ts';
 import type { McpClient } from '../support/mcp-client.ts';
+import { runAimm } from '../support/run-aimm.ts';
 import { runSql } from '../support/run-sql.ts';
 import { createEmptyDatabase } from '../support/test-databases.ts';
 import { vendorModels } from '../support/vendors.ts';
 
-const bin = fileURLToPath(new URL('../../services/cli/bin/aimm.mjs', import.meta.url));
 const soon = { timeout: 20_000, interval: 100 };
 const key = 'sk-planted-of-openai-0123456789';
-
-/** Runs a command in the environment of a stack, to its end. */
-async function run(environment: Record<string, string>, args: string[], input: string | Buffer = '') {
-  const { PATH = '', HOME = '' } = process.env;
-  const child = spawn(process.execPath, [bin, ...args], { env: { PATH, HOME, ...environment } });
-  child.stdin.on('error', () => undefined).end(input);
-  const [out, err, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'exit')]);
-  return { out, err, code: code as number };
-}
 
 describe('moving from SQLite to PostgreSQL', () => {
   let old: LocalStack;
@@ -32,9 +19,9 @@ describe('moving from SQLite to PostgreSQL', () => {
   let file: string;
   let conversation: string;
   let usage: unknown;
-  const aimm = (args: string[], input?: string) => run(old.environment, args, input);
-  const aimmThere = (args: string[], input?: Buffer) =>
-    run({ ...old.environment, DATABASE_URL: postgres }, args, input);
+  const aimm = (args: string[], stdin?: string) => runAimm(old.environment, args, { stdin });
+  const aimmThere = (args: string[], stdin?: Buffer) =>
+    runAimm({ ...old.environment, DATABASE_URL: postgres }, args, { stdin });
   const readUsage = async (mcp: McpClient) => {
     const asked = { period: '30d', group_by: 'model' };
     const { totals, groups } = (await mcp.call('get_usage_stats', asked)).structured;
@@ -54,8 +41,8 @@ describe('moving from SQLite to PostgreSQL', () => {
   test('begins with a backup of what runs, which only its owner can read', async () => {
     expect(await aimm(['export'])).toMatchObject({
       code: 2,
-      out: '',
-      err: expect.stringContaining('There is no database'),
+      stdout: '',
+      stderr: expect.stringContaining('There is no database'),
     });
     const mcp = await old.connect();
     const asked = { model: vendorModels.openai, prompt: 'Where do zebras graze?', save_conversation: true };
@@ -69,37 +56,37 @@ describe('moving from SQLite to PostgreSQL', () => {
     await expect.poll(readTurns, soon).toBe(2);
     await expect.poll(async () => (await readUsage(mcp)).totals.calls, soon).toBe(2);
     usage = await readUsage(mcp);
-    const { code, out, err } = await aimm(['export', '--output', file]);
-    expect([code, out]).toEqual([0, '']);
-    expect(err).toMatch(
+    const { code, stdout, stderr } = await aimm(['export', '--output', file]);
+    expect([code, stdout]).toEqual([0, '']);
+    expect(stderr).toMatch(
       /^Exported \d+ rows of file:.*aimm\.db to .*move\.jsonl\.gz\.\nNot in it.*: 1 provider key and 1 access token\.\n$/,
     );
     expect((await stat(file)).mode & 0o777).toBe(0o600);
     await mcp.close();
     expect((await aimm(['down'])).code).toBe(0);
     const written = gunzipSync(await readFile(file)).toString();
-    expect((await aimm(['export'])).out.split('\n').slice(1)).toEqual(written.split('\n').slice(1));
+    expect((await aimm(['export'])).stdout.split('\n').slice(1)).toEqual(written.split('\n').slice(1));
   });
 
   test('refuses a backup that is not whole, and leaves the new database empty', async () => {
     const whole = await readFile(file);
     const refused = await aimmThere(['import', '-'], whole.subarray(0, whole.length - 100));
-    expect(refused).toMatchObject({ code: 2, out: '', err: expect.stringContaining('was cut off') });
+    expect(refused).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining('was cut off') });
     expect(await runSql(postgres, 'SELECT * FROM conversations')).toEqual([]);
   });
 
   test('reads it into the new database, once, and says what has to be made anew', async () => {
     const imported = await aimmThere(['import', file]);
-    expect([imported.code, imported.err]).toEqual([0, '']);
-    expect(imported.out).toMatch(/messages +4 +0\n/);
-    expect(imported.out).toMatch(/Imported \d+ rows into postgresql:\/\/postgres:…@/);
-    expect(imported.out).toContain('Not in the backup: 1 provider key and 1 access token. Make them anew:');
+    expect([imported.code, imported.stderr]).toEqual([0, '']);
+    expect(imported.stdout).toMatch(/messages +4 +0\n/);
+    expect(imported.stdout).toMatch(/Imported \d+ rows into postgresql:\/\/postgres:…@/);
+    expect(imported.stdout).toContain('Not in the backup: 1 provider key and 1 access token. Make them anew:');
     expect(await aimmThere(['import', file])).toMatchObject({
       code: 2,
-      err: expect.stringContaining('is not empty'),
+      stderr: expect.stringContaining('is not empty'),
     });
     const again = await aimmThere(['import', '-', '--merge', '--json'], await readFile(file));
-    expect(JSON.parse(again.out)).toMatchObject({ inserted: 0, tables: { messages: { inserted: 0, skipped: 4 } } });
+    expect(JSON.parse(again.stdout)).toMatchObject({ inserted: 0, tables: { messages: { inserted: 0, skipped: 4 } } });
   });
 
   test('goes on there: conversations, search, preferences, usage', async () => {

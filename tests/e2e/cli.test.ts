@@ -8,6 +8,7 @@ import { stripVTControlCharacters } from 'node:util';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { createLocalStack, type LocalStack } from '../support/local-stack.ts';
 import { binPath } from '../support/mcp-client.ts';
+import { runAimm, startAimm } from '../support/run-aimm.ts';
 import { openTerminal, type Terminal } from '../support/terminal.ts';
 
 const model = 'openai/gpt-5-mini';
@@ -36,15 +37,11 @@ afterAll(async () => {
 });
 
 /** Runs the command through pipes. */
-async function aimm(
+function aimm(
   args: readonly string[],
   { stdin = '', env = {} }: { stdin?: string; env?: Record<string, string> } = {},
 ) {
-  const { PATH = '', HOME = '' } = process.env;
-  const child = spawn(process.execPath, [binPath, ...args], { env: { PATH, HOME, ...stack.environment, ...env } });
-  child.stdin.end(stdin);
-  const [stdout, stderr] = await Promise.all([readAll(child.stdout), readAll(child.stderr), once(child, 'close')]);
-  return { code: child.exitCode, stdout, stderr };
+  return runAimm({ ...stack.environment, ...env }, args, { stdin });
 }
 
 /** Runs it on a terminal. */
@@ -158,17 +155,12 @@ describe('through pipes', () => {
   });
 
   test('SIGINT cancels the running request and says so; its exit code is 130', async () => {
-    const { PATH = '', HOME = '' } = process.env;
-    const child = spawn(process.execPath, [binPath, 'generate', 'hi', '-m', model], {
-      env: { PATH, HOME, ...stack.environment },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    const stderr = readAll(child.stderr);
+    const { child, ended } = startAimm(stack.environment, ['generate', 'hi', '-m', model]);
     child.stdout.once('data', () => child.kill('SIGINT'));
-    const [said] = await Promise.all([stderr, once(child, 'close')]);
-    expect(said).toContain('Cancelling the request');
-    expect(said).toMatch(/Cancelled\.\n$/);
-    expect(child.exitCode).toBe(130);
+    const { code, stderr } = await ended;
+    expect(stderr).toContain('Cancelling the request');
+    expect(stderr).toMatch(/Cancelled\.\n$/);
+    expect(code).toBe(130);
     const cancelled = async () => JSON.parse((await aimm(['usage', '--json'])).stdout).totals.cancelled as number;
     await expect.poll(cancelled, { timeout: 10_000 }).toBe(1);
   });

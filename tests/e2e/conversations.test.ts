@@ -1,8 +1,7 @@
-import { spawn } from 'node:child_process';
-import { text as readAll } from 'node:stream/consumers';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Deployment, startDeployment } from '../support/deployment.ts';
-import { binPath, type McpClient } from '../support/mcp-client.ts';
+import type { McpClient } from '../support/mcp-client.ts';
+import { runAimm } from '../support/run-aimm.ts';
 import { vendorModels } from '../support/vendors.ts';
 
 let deployment: Deployment;
@@ -18,15 +17,7 @@ beforeAll(async () => {
 afterAll(() => deployment?.end());
 
 /** Runs `aimm` beside the deployment. */
-async function aimm(...args: string[]) {
-  const { PATH = '', HOME = '' } = process.env;
-  const child = spawn(process.execPath, [binPath, ...args], {
-    env: { PATH, HOME, ...deployment.environment, LOG_LEVEL: 'silent' },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  const [stdout, stderr] = await Promise.all([readAll(child.stdout), readAll(child.stderr)]);
-  return { stdout, stderr };
-}
+const aimm = (...args: string[]) => runAimm({ ...deployment.environment, LOG_LEVEL: 'silent' }, args);
 
 test('a conversation goes from client to client and vendor to vendor, is found, read, exported and deleted', async () => {
   const begun = await stdio.call('generate', {

@@ -64,6 +64,12 @@ describe.each(mixedFaces)('over $transport in $era:', (face) => {
     const ref = { type: 'ref/resource' as const, uri: 'jobs://{id}' };
     const { completion } = await mcp.client.complete({ ref, argument: { name: 'id', value: jobId.slice(0, -3) } });
     expect(completion.values).toContain(jobId);
+    const newer = Array.from({ length: 101 }, (_, index) =>
+      mcp.call('generate', { model: 'fast', prompt: `newer ${index}` }),
+    );
+    await Promise.all(newer);
+    const again = await mcp.client.complete({ ref, argument: { name: 'id', value: jobId.slice(0, -3) } });
+    expect(again.completion.values).toContain(jobId);
     const { contents } = await mcp.client.readResource({ uri: `jobs://${jobId}` });
     expect(JSON.stringify(contents)).toContain('succeeded');
   });

@@ -1,16 +1,12 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createConfigDir } from '../support/config-dir.ts';
 import { createLocalStack, type LocalStack } from '../support/local-stack.ts';
 import type { McpClient } from '../support/mcp-client.ts';
+import { runAimm } from '../support/run-aimm.ts';
 import { startUpstream, type Upstream } from '../support/upstream.ts';
 
-const bin = fileURLToPath(new URL('../../services/cli/bin/aimm.mjs', import.meta.url));
 const key = 'planted-key-of-mistral-7Hw';
 const ask = { model: 'mistral/mistral-small-latest', prompt: 'Name three rivers of Europe' };
 const soon = { timeout: 20_000, interval: 100 };
@@ -39,13 +35,10 @@ describe('a key that is stored while a demo runs', () => {
     await upstream?.stop();
   });
 
-  const aimm = async (args: string[], input = '') => {
-    const { PATH = '', HOME = '' } = process.env;
-    const child = spawn(process.execPath, [bin, ...args], { env: { PATH, HOME, ...stack.environment } });
-    child.stdin.end(input);
-    const [out, err, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'exit')]);
-    given.push(out, err);
-    return { out, err, code: code as number };
+  const aimm = async (args: string[], stdin?: string) => {
+    const outcome = await runAimm(stack.environment, args, { stdin });
+    given.push(outcome.stdout, outcome.stderr);
+    return outcome;
   };
   const generate = async () => (await mcp.call('generate', ask)).structured;
 

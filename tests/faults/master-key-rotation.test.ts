@@ -1,10 +1,7 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
 import { createDatabase } from '@aimm/database';
 import { ensureMasterKeys, findMasterKeys } from '@aimm/runtime';
 import Sqlite from 'better-sqlite3';
@@ -12,10 +9,10 @@ import pg from 'pg';
 import { expect, onTestFinished, test } from 'vitest';
 import { operator } from '../support/asker.ts';
 import { createFaultStack } from '../support/fault-stack.ts';
+import { startAimm } from '../support/run-aimm.ts';
 import { createRandom } from '../support/seeded-random.ts';
 import { createEmptyDatabase, databaseKinds } from '../support/test-databases.ts';
 
-const bin = new URL('../../services/cli/bin/aimm.mjs', import.meta.url).pathname;
 const quick = { timeout: 15_000, interval: 50 };
 const keys = ['sk-stored-number-one-1234', 'sk-stored-number-two-5678'];
 
@@ -44,20 +41,11 @@ async function createVault(kind: (typeof databaseKinds)[number] = 'sqlite') {
   const [old = ''] = ensureMasterKeys(place);
   for (const key of keys) await database.apiKeys.add({ provider: 'mistral', key }, old);
 
-  const start = (env: Record<string, string> = {}, preload?: string, input = '') => {
-    const { PATH = '', HOME = '' } = process.env;
-    const child = spawn(
-      process.execPath,
-      [...(preload === undefined ? [] : ['--import', preload]), bin, 'keys', 'rotate'],
-      { env: { PATH, HOME, AIMM_DATA_DIR: dataDir, DATABASE_URL: url, LOG_LEVEL: 'trace', ...env } },
-    );
-    child.stdin.on('error', () => undefined);
-    child.stdin.end(input);
-    const ended = Promise.all([text(child.stdout), text(child.stderr), once(child, 'exit')]).then(
-      ([out, err, [code, signal]]) => ({ out, err, code: code as number | null, signal: signal as string | null }),
-    );
-    return { child, ended };
-  };
+  const start = (env: Record<string, string> = {}, preload?: string, stdin?: string) =>
+    startAimm({ AIMM_DATA_DIR: dataDir, DATABASE_URL: url, LOG_LEVEL: 'trace', ...env }, ['keys', 'rotate'], {
+      stdin,
+      preload,
+    });
   /** What opens with what is on the disk now, and with one master key alone. */
   const readAll = async (masterKeys: readonly string[] = findMasterKeys(place)) => {
     const listed = await database.apiKeys.list();
@@ -89,7 +77,7 @@ test.each(steps.filter((_, index) => isLong || index === first || index === seco
 
     expect(await start().ended).toMatchObject({
       code: 0,
-      out: expect.stringContaining('2 stored keys are under a new'),
+      stdout: expect.stringContaining('2 stored keys are under a new'),
     });
     expect(await readAll()).toEqual(keys);
     expect(findMasterKeys(place)).toHaveLength(1);
@@ -114,7 +102,7 @@ test.each(databaseKinds)('a rotation killed while it writes to %s has changed no
   expect(await readAll([old])).toEqual(keys);
   // A key that is stored before the rotation goes on is not lost by that either.
   await database.apiKeys.add({ provider: 'openai', key: 'sk-stored-in-between' }, findMasterKeys(place));
-  expect(await start().ended).toMatchObject({ code: 0, out: expect.stringContaining('that was cut off') });
+  expect(await start().ended).toMatchObject({ code: 0, stdout: expect.stringContaining('that was cut off') });
   expect(await readAll()).toEqual([...keys, 'sk-stored-in-between']);
   expect(findMasterKeys(place)).toHaveLength(1);
 });
@@ -125,12 +113,12 @@ test('of two rotations at once one is made, the other told; nobody prints a mast
   const first = start();
   await expect.poll(() => findMasterKeys(place).length, quick).toBe(2);
   const second = await start().ended;
-  expect(second).toMatchObject({ code: 1, err: expect.stringContaining('Another `aimm keys rotate`') });
+  expect(second).toMatchObject({ code: 1, stderr: expect.stringContaining('Another `aimm keys rotate`') });
   await release();
   const done = await first.ended;
   expect(done.code).toBe(0);
   expect(await readAll()).toEqual(keys);
-  const shown = [done, second].map(({ out, err }) => out + err).join('');
+  const shown = [done, second].map(({ stdout, stderr }) => stdout + stderr).join('');
   for (const secret of [old, ...findMasterKeys(place), ...keys]) expect(shown).not.toContain(secret);
 });
 
@@ -138,21 +126,24 @@ test('the master key of the environment is followed by another, from there or fr
   const { start, readAll, old, dataDir } = await createVault();
   const [second, third] = ['the-second-master-key-8Jd', 'the-third-master-key-2Lq'];
   const wrong = await start({ AIMM_MASTER_KEY: 'not-the-one-in-force', AIMM_NEW_MASTER_KEY: second }).ended;
-  expect(wrong).toMatchObject({ code: 1, err: expect.stringContaining('under another master key') });
-  expect(wrong.err).toContain('Set AIMM_MASTER_KEY');
+  expect(wrong).toMatchObject({ code: 1, stderr: expect.stringContaining('under another master key') });
+  expect(wrong.stderr).toContain('Set AIMM_MASTER_KEY');
   const moved = await start({ AIMM_MASTER_KEY: old, AIMM_NEW_MASTER_KEY: second }).ended;
-  expect(moved).toMatchObject({ code: 0, out: expect.stringContaining('2 stored keys are under the new master key') });
+  expect(moved).toMatchObject({
+    code: 0,
+    stdout: expect.stringContaining('2 stored keys are under the new master key'),
+  });
   const again = await start({ AIMM_MASTER_KEY: old, AIMM_NEW_MASTER_KEY: second }).ended;
-  expect(again).toMatchObject({ code: 0, out: expect.stringContaining('They had been before.') });
+  expect(again).toMatchObject({ code: 0, stdout: expect.stringContaining('They had been before.') });
   const piped = await start({ AIMM_MASTER_KEY: second }, undefined, `${third}\n`).ended;
   expect(piped.code).toBe(0);
   expect(await readAll([third])).toEqual(keys);
   for (const said of await readAll([old, second])) expect(said).toContain('under another master key');
   const short = await start({ AIMM_MASTER_KEY: third }, undefined, 'too short').ended;
-  expect(short).toMatchObject({ code: 2, err: expect.stringContaining('16 characters') });
+  expect(short).toMatchObject({ code: 2, stderr: expect.stringContaining('16 characters') });
   // The file was not asked, so it is as it was.
   expect(readFileSync(join(dataDir, 'master.key'), 'utf8').trim()).toBe(old);
-  const shown = [wrong, moved, again, piped, short].map(({ out, err }) => out + err).join('');
+  const shown = [wrong, moved, again, piped, short].map(({ stdout, stderr }) => stdout + stderr).join('');
   for (const secret of [old, second, third, 'not-the-one-in-force', ...keys]) expect(shown).not.toContain(secret);
 });
 

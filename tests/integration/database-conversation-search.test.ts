@@ -1,6 +1,7 @@
 import { createDatabase, type Database } from '@aimm/database';
 import Sqlite from 'better-sqlite3';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { createRandom } from '../support/seeded-random.ts';
 import { createEmptyDatabase, databaseKinds } from '../support/test-databases.ts';
 
 describe.each(databaseKinds)('finding conversations on %s', (kind) => {
@@ -49,6 +50,14 @@ describe.each(databaseKinds)('finding conversations on %s', (kind) => {
     expect(last(await database.conversations.list({ client: 'nobody', limit: 10 }))).toEqual([]);
   });
 
+  it('finds ids by how they begin, however many are newer', async () => {
+    const begun = (begins: string, client?: string) => database.conversations.list({ begins, client, limit: 1 });
+    const id = 'conv_0198c0de-0000-7000-8000-000000000001';
+    expect(last(await begun(id))).toEqual([1]);
+    expect(last(await begun('conv_0198c0de-0000-7000-8000-0000'))).toEqual([3]);
+    expect([await begun(id, 'bob'), await begun('CONV_'), await begun('%')]).toEqual([[], [], []]);
+  });
+
   it('goes on behind the last one of a page, also among those of one moment', async () => {
     const [first] = await database.conversations.list({ limit: 1 });
     expect(last(await database.conversations.list({ limit: 1, after: first }))).toEqual([2]);
@@ -81,7 +90,10 @@ describe.each(databaseKinds)('finding conversations on %s', (kind) => {
     expect(await search('plu*')).toEqual([3, 2]);
     expect(await search('deep sno*')).toEqual([1]);
     expect(await search('sno* deep')).toEqual([1]);
-    expect([await search('plu'), await search('pl*')]).toEqual([[], []]);
+    expect([await search('plu'), await search('pl*'), await search('p*', 'bob')]).toEqual([[], [3, 2], [3]]);
+    expect(await search("grandma's but* PLU*")).toEqual([2]);
+    const [found] = await database.conversations.list({ search: 'butt*', limit: 1 });
+    expect(found?.snippet).toContain('**butter** and plums');
   });
 
   it('shows where the words are', async () => {
@@ -156,6 +168,62 @@ describe.each(databaseKinds)('finding conversations on %s', (kind) => {
     expect(
       (await database.conversations.list({ search: 'common', client: 'carol', limit: 3 })).map(({ id }) => id.at(-1)),
     ).toEqual(['d']);
+  });
+});
+
+describe.each(databaseKinds)('what only begins so on %s', (kind) => {
+  it('is found wherever it is: in the newest, far down, early in long ones, of one client, page by page', async () => {
+    let clock = 0;
+    const database = await createDatabase({ url: await createEmptyDatabase(kind), now: () => (clock += 1) });
+    onTestFinished(() => database.close());
+    const random = createRandom();
+    const pick = <Item>(items: readonly Item[]) => items[Math.floor(random.between(0, items.length))] as Item;
+    const [lengths, vocabulary] = [
+      [1, 1, 2, 12],
+      ['apple', 'apricot', 'banana', 'berry', 'bilberry', 'cherry', 'citron'],
+    ];
+    const said: { id: string; client: string; texts: string[] }[] = [];
+    for (let index = 0; index < 256; index += 1) {
+      // The oldest alone have a word that no other has.
+      const texts = Array.from(
+        { length: pick(lengths) },
+        (_, position) => `${pick(vocabulary)}, ${index < 3 && position === 0 ? 'no durian' : 'no'}`,
+      );
+      const one = {
+        id: `conv_00000000-0000-7000-8000-${String(index).padStart(12, '0')}`,
+        client: index % 3 === 0 ? 'a' : 'b',
+        texts,
+      };
+      said.unshift(one);
+      const messages = texts.map((text) => ({
+        message: { role: 'user' as const, content: [{ type: 'text' as const, text }] },
+        createdAt: 1,
+      }));
+      await database.conversations.appendTurn({ id: one.id, client: one.client, title: 't', version: 0, messages });
+    }
+    const listAll = async (search: string, client?: string) => {
+      const ids: string[] = [];
+      for (let after: { id: string; updatedAt: number } | undefined; ;) {
+        const page = await database.conversations.list({ search, client, limit: 40, after });
+        ids.push(...page.map(({ id }) => id));
+        after = page.at(-1);
+        if (page.length < 40) return ids;
+      }
+    };
+    for (const [search, pattern] of [
+      ['a*', /\ba/],
+      ['ap*', /\bap/],
+      ['bil*', /\bbil/],
+      ['du*', /\bdu/],
+      ['no c*', /\bc/],
+      ['e*', /\be/],
+    ] as const)
+      for (const client of [undefined, 'a']) {
+        const wanted = said.filter(
+          (one) => (client ?? one.client) === one.client && one.texts.some((text) => pattern.test(text)),
+        );
+        expect([search, await listAll(search, client)]).toEqual([search, wanted.map(({ id }) => id)]);
+      }
   });
 });
 

@@ -19,8 +19,6 @@ interface Row {
 /** Who types a whole page into a search box gets what its first words find. */
 const mostWords = 16;
 const longestWord = 64;
-/** What is shorter begins too many. */
-const shortestBeginning = 3;
 
 /** Conversations, the one that was written to last first; of a search those with a message that has every word of it. */
 export async function listConversations(client: Client, dialect: SearchDialect, query: Query): Promise<Found[]> {
@@ -28,6 +26,10 @@ export async function listConversations(client: Client, dialect: SearchDialect, 
   if (words?.length === 0) return [];
   const conditions = [sql`true`];
   if (query.client !== undefined) conditions.push(sql`client = ${query.client}`);
+  if (query.begins !== undefined) {
+    const { begins } = query;
+    conditions.push(sql`substr(id, 1, CAST(${begins.length} AS INTEGER)) = ${begins}`);
+  }
   if (query.after !== undefined) {
     conditions.push(sql`(updated_at, id) < (${BigInt(query.after.updatedAt)}, ${query.after.id})`);
   }
@@ -38,9 +40,12 @@ export async function listConversations(client: Client, dialect: SearchDialect, 
       WHERE ${scope} ORDER BY updated_at DESC, id DESC LIMIT ${query.limit}`);
     return rows.map(toConversation);
   }
-  const { rows, hasSnippets } = await dialect.find<Row>(client, words, scope, query.limit);
-  const ids = hasSnippets ? rows.map(({ id }) => id) : [];
-  const snippets = await readSnippets(client, dialect.snippets(words, ids));
+  const { rows, snippets: known } = await dialect.find<Row>(client, words, scope, query.limit);
+  // Of words that are begun SQLite takes too long to look for more.
+  const canAsk = known === undefined || !words.some(({ isBeginning }) => isBeginning);
+  const untold = canAsk ? rows.map(({ id }) => id).filter((id) => known?.has(id) !== true) : [];
+  const asked = untold.length === 0 ? [] : await readSnippets(client, dialect.snippets(words, untold));
+  const snippets = new Map([...(known ?? []), ...asked]);
   return rows.map((row) => ({ ...toConversation(row), snippet: snippets.get(row.id) }));
 }
 
@@ -56,10 +61,10 @@ function toWords(search: string): SearchedWord[] {
   return spoken.slice(0, mostWords).map((word) => {
     const [, text = '', star] = /^(.*?)(\**)$/su.exec(word) ?? [];
     const letters = Array.from(text).slice(0, longestWord);
-    return { text: letters.join(''), isBeginning: star !== '' && letters.length >= shortestBeginning };
+    return { text: letters.join(''), isBeginning: star !== '' };
   });
 }
 
-function toConversation({ created_at: createdAt, updated_at: updatedAt, ...row }: Row): Conversation {
-  return { ...row, createdAt: Number(createdAt), updatedAt: Number(updatedAt) };
+function toConversation({ id, client, title, version, created_at, updated_at }: Row): Conversation {
+  return { id, client, title, version, createdAt: Number(created_at), updatedAt: Number(updated_at) };
 }

@@ -55,11 +55,13 @@ export interface ConversationRepository {
   find(id: string): Promise<Conversation | undefined>;
   /**
    * By their last turn, newest first. `search`: with a message that has all of these words, or one that begins so for `fox*`;
-   * `snippet` shows where, with the words between `**`; SQLite has none for beginnings. `after`: goes on behind this one.
+   * `snippet` shows where, with the words between `**`; SQLite has none for beginnings far up a long one. `begins`: what their ids
+   * begin with. `after`: goes on behind this one.
    */
   list(query: {
     client?: string | undefined;
     search?: string | undefined;
+    begins?: string | undefined;
     limit: number;
     after?: Pick<Conversation, 'updatedAt' | 'id'> | undefined;
   }): Promise<(Conversation & { snippet?: string | undefined })[]>;

@@ -1,6 +1,8 @@
-import { raw, type Sql, sqltag as sql } from '@prisma/client/runtime/client';
+import { type Sql, sqltag as sql } from '@prisma/client/runtime/client';
 import type { Client } from './client.ts';
 import type { DatabaseKind } from './database-url.ts';
+import { createWordFinder } from './find-words.ts';
+import { positions, searchTexts } from './search-texts.ts';
 
 /** A word that is looked for, or the beginning of one. Comes from a user, and is never empty. */
 export interface SearchedWord {
@@ -10,16 +12,13 @@ export interface SearchedWord {
 
 /** How each database finds messages by their words. Each word is quoted, so that none is an operator. */
 export interface SearchDialect {
-  /**
-   * Rows of `conversations` in this scope that have such a message, newest first. `hasSnippets`: showing where costs little
-   * more than finding them.
-   */
-  find<Row>(
+  /** Rows of `conversations` in this scope that have such a message, newest first. `snippets`, by id: those that are known with them. */
+  find<Row extends { id: string }>(
     client: Client,
     words: readonly SearchedWord[],
     scope: Sql,
     limit: number,
-  ): Promise<{ rows: Row[]; hasSnippets: boolean }>;
+  ): Promise<{ rows: Row[]; snippets?: Map<string, string> }>;
   /** A query for `id` and `snippet`: the newest such message of each conversation, around the words. */
   snippets(words: readonly SearchedWord[], ids: readonly string[]): Sql;
 }
@@ -31,38 +30,29 @@ const newestFirst = sql`ORDER BY updated_at DESC, id DESC`;
 const fewMatches = 10_000;
 /** Where more match, the newest conversations are asked one by one, first so many and then so many: each takes some 100 µs. */
 const askedOneByOne = [50, 250];
-/** Where words are begun, so many of the newest are asked together first. */
-const askedAtOnce = 250;
-/** A row of the search is its conversation's number times this, plus the message's position. A parameter would not be whole. */
-const positions = raw('1048576');
+/** Where words are begun, so many of the newest are looked through first. */
+const lookedThrough = 250;
+/** Of each of them so many messages, on PostgreSQL. */
+const messagesOfEach = 20;
 /** The rows of one conversation that match. `id`: what names it in the query around. */
 const inConversation = (id: Sql, match: string) => sql`
   message_search MATCH 'conversation : ' ||
     (SELECT number FROM conversation_numbers WHERE conversation_id = ${id}) || ' AND ' || ${match}`;
 
 const sqlite: SearchDialect = {
-  async find<Row>(client: Client, words: readonly SearchedWord[], scope: Sql, limit: number) {
-    const match = toMatch(words);
-    // All that begins so would be put together anew for every conversation that is asked.
-    const canAskEach = !words.some(({ isBeginning }) => isBeginning);
-    for (const asked of canAskEach && (await isMany(client, match)) ? askedOneByOne : []) {
+  async find<Row extends { id: string }>(client: Client, words: readonly SearchedWord[], scope: Sql, limit: number) {
+    if (words.some(({ isBeginning }) => isBeginning)) return findBegun<Row>(client, words, scope, limit);
+    const [match, findWords] = [toMatch(words), createWordFinder(words)];
+    for (const asked of (await isMany(client, match)) ? askedOneByOne : []) {
       const newest = await client.$queryRaw<Row[]>(sql`
         SELECT ${columns} FROM
           (SELECT ${columns} FROM conversations WHERE ${scope} ${newestFirst} LIMIT ${asked}) AS newest
         WHERE EXISTS (SELECT 1 FROM message_search WHERE ${inConversation(sql`newest.id`, match)})
         ${newestFirst} LIMIT ${limit}`);
-      if (newest.length === limit) return { rows: newest, hasSnippets: true };
+      if (newest.length === limit) return { rows: newest, snippets: await readSnippets(client, newest, findWords) };
     }
-    if (!canAskEach) {
-      const newest = await findAmongNewest<Row>(client, match, scope, limit);
-      if (newest.length === limit) return { rows: newest, hasSnippets: false };
-    }
-    const rows = await client.$queryRaw<Row[]>(sql`
-      SELECT ${columns} FROM conversations
-      WHERE ${scope} AND id IN (SELECT conversation_id FROM conversation_numbers
-        WHERE number IN (SELECT DISTINCT rowid / ${positions} FROM message_search WHERE message_search MATCH ${match}))
-      ${newestFirst} LIMIT ${limit}`);
-    return { rows, hasSnippets: canAskEach };
+    const rows = await findAll<Row>(client, match, scope, limit);
+    return { rows, snippets: await readSnippets(client, rows, findWords) };
   },
   snippets: (words, ids) => sql`
     SELECT value AS id, (SELECT snippet(message_search, 1, '**', '**', '…', 16) FROM message_search
@@ -71,20 +61,43 @@ const sqlite: SearchDialect = {
 };
 
 /**
- * Of the newest conversations those that match, asked for all at once: what begins so is put together once, and of the matches
- * only those are read that lie between the lowest and the highest number of these conversations.
+ * For each question FTS5 puts together all messages with any word that begins so, which takes seconds where those are thousands
+ * of words. What is in so many messages is among the newest conversations as well, so their texts are looked through first.
  */
-async function findAmongNewest<Row>(client: Client, match: string, scope: Sql, limit: number): Promise<Row[]> {
-  const asked = sql`SELECT ${columns} FROM conversations WHERE ${scope} ${newestFirst} LIMIT ${askedAtOnce}`;
-  const [range] = await client.$queryRaw<{ low: bigint | number | null; high: bigint | number | null }[]>(sql`
-    SELECT min(number) AS low, max(number) AS high FROM conversation_numbers
-    WHERE conversation_id IN (SELECT id FROM (${asked}))`);
-  if (range?.low == null || range.high == null) return [];
+async function findBegun<Row extends { id: string }>(
+  client: Client,
+  words: readonly SearchedWord[],
+  scope: Sql,
+  limit: number,
+): Promise<{ rows: Row[]; snippets: Map<string, string> }> {
+  const findWords = createWordFinder(words);
+  const newest = await client.$queryRaw<Row[]>(sql`
+    SELECT ${columns} FROM conversations WHERE ${scope} ${newestFirst} LIMIT ${lookedThrough}`);
+  const ids = newest.map(({ id }) => id);
+  const { found, isComplete } = await searchTexts(client, ids, findWords, { limit });
+  if (found.size === limit || (isComplete && newest.length < lookedThrough)) {
+    return { rows: newest.filter(({ id }) => found.has(id)), snippets: found };
+  }
+  const rows = await findAll<Row>(client, toMatch(words), scope, limit);
+  return { rows, snippets: await readSnippets(client, rows, findWords) };
+}
+
+/** Of what is among the newest messages of each; to ask FTS5 for them takes some milliseconds for each. */
+async function readSnippets(
+  client: Client,
+  rows: readonly { id: string }[],
+  findWords: (text: string) => string | undefined,
+): Promise<Map<string, string>> {
+  const ids = rows.map(({ id }) => id);
+  const { found } = await searchTexts(client, ids, findWords, { limit: ids.length, goesOn: true });
+  return found;
+}
+
+function findAll<Row>(client: Client, match: string, scope: Sql, limit: number): Promise<Row[]> {
   return client.$queryRaw<Row[]>(sql`
-    SELECT ${columns} FROM (${asked}) AS newest
-    WHERE (SELECT number FROM conversation_numbers WHERE conversation_id = newest.id) IN
-      (SELECT rowid / ${positions} FROM message_search WHERE message_search MATCH ${match}
-        AND rowid BETWEEN ${range.low} * ${positions} AND ${range.high} * ${positions} + ${positions} - 1)
+    SELECT ${columns} FROM conversations
+    WHERE ${scope} AND id IN (SELECT conversation_id FROM conversation_numbers
+      WHERE number IN (SELECT DISTINCT rowid / ${positions} FROM message_search WHERE message_search MATCH ${match}))
     ${newestFirst} LIMIT ${limit}`);
 }
 
@@ -102,13 +115,17 @@ function toMatch(words: readonly SearchedWord[]): string {
 }
 
 const postgresql: SearchDialect = {
-  async find<Row>(client: Client, words: readonly SearchedWord[], scope: Sql, limit: number) {
+  async find<Row extends { id: string }>(client: Client, words: readonly SearchedWord[], scope: Sql, limit: number) {
+    const query = sql`to_tsquery('simple', ${toTsQuery(words)})`;
+    const newest =
+      words.some(({ isBeginning }) => isBeginning) && (await lookThrough<Row>(client, query, scope, limit));
+    if (newest) return { rows: newest };
     const rows = await client.$queryRaw<Row[]>(sql`
       SELECT ${columns} FROM conversations
       WHERE ${scope} AND EXISTS (SELECT 1 FROM message_search AS found
-        WHERE found.conversation_id = conversations.id AND found.words @@ to_tsquery('simple', ${toTsQuery(words)}))
+        WHERE found.conversation_id = conversations.id AND found.words @@ ${query})
       ${newestFirst} LIMIT ${limit}`);
-    return { rows, hasSnippets: true };
+    return { rows };
   },
   snippets: (words, ids) => sql`
     SELECT asked.id, (SELECT ts_headline('simple', found.text, to_tsquery('simple', ${toTsQuery(words)}),
@@ -118,6 +135,25 @@ const postgresql: SearchDialect = {
       ORDER BY found.position DESC LIMIT 1) AS snippet
     FROM unnest(CAST(${[...ids]} AS text[])) AS asked(id)`,
 };
+
+/**
+ * For what begins so the index gives the messages of every such word: the newest conversations are looked through first, as above,
+ * without it. Undefined where that does not tell.
+ */
+async function lookThrough<Row>(client: Client, query: Sql, scope: Sql, limit: number): Promise<Row[] | undefined> {
+  const newest = await client.$queryRaw<(Row & { matches: boolean; asked: bigint })[]>(sql`
+    WITH newest AS MATERIALIZED
+      (SELECT ${columns} FROM conversations WHERE ${scope} ${newestFirst} LIMIT ${lookedThrough})
+    SELECT ${columns}, coalesce(matches, false) AS matches, (SELECT count(*) FROM newest) AS asked
+    FROM newest CROSS JOIN LATERAL
+      (SELECT bool_or(words @@ ${query}) AS matches, count(*) = ${messagesOfEach} AS has_more FROM
+        (SELECT words FROM message_search WHERE conversation_id = newest.id ORDER BY position DESC LIMIT ${messagesOfEach}) AS read) AS seen
+    WHERE matches OR has_more ${newestFirst} LIMIT ${limit}`);
+  const untold = newest.findIndex(({ matches }) => !matches);
+  if (untold !== -1) return undefined;
+  const isAll = newest.length === limit || Number(newest[0]?.asked ?? 0) < lookedThrough;
+  return isAll && newest.length > 0 ? newest : undefined;
+}
 
 /** A word between apostrophes is text to `to_tsquery`, with apostrophes and backslashes doubled. */
 function toTsQuery(words: readonly SearchedWord[]): string {

@@ -10,13 +10,14 @@ const [usualConversations, usualMessages] = [20, 50];
 export async function listConversations(
   { database }: Resources,
   caller: Caller,
-  { search, limit = usualConversations, cursor }: NonNullable<Parameters<Manager['listConversations']>[1]> = {},
+  { search, begins, limit = usualConversations, cursor }: NonNullable<Parameters<Manager['listConversations']>[1]> = {},
 ): Promise<ConversationList> {
   const after = cursor === undefined ? undefined : parseCursor(cursor);
   const { conversations } = await database.get();
   const found = await conversations.list({
     ...(!caller.admin && { client: caller.client }),
     search,
+    begins,
     limit: limit + 1,
     after,
   });

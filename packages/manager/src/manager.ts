@@ -106,7 +106,13 @@ export interface Manager {
   /** The caller's own, or all for `admin`. `limit`: 1 to 100, default 20. @throws invalid_request when the cursor is none of ours */
   listConversations(
     caller: Caller,
-    query?: { search?: string | undefined; limit?: number | undefined; cursor?: string | undefined },
+    query?: {
+      search?: string | undefined;
+      /** What their ids begin with. */
+      begins?: string | undefined;
+      limit?: number | undefined;
+      cursor?: string | undefined;
+    },
   ): Promise<ConversationList>;
   /** `limit`: 1 to 1,000 messages, default 50. @throws invalid_request when there is no such conversation for this caller */
   getConversation(

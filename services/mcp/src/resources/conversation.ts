@@ -14,7 +14,7 @@ export const conversationResource: JsonResourceTemplate = {
   read: async (manager, caller, id) =>
     toConversationPageOutput(await manager.getConversation(caller, id, { limit: 1_000 })),
   complete: async (manager, caller, begun) => {
-    const { conversations } = await manager.listConversations(caller, { limit: mostCompletions });
+    const { conversations } = await manager.listConversations(caller, { begins: begun, limit: mostCompletions });
     return conversations.map(({ id }) => id).filter((id) => id.startsWith(begun));
   },
 };
