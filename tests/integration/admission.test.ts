@@ -156,6 +156,57 @@ describe('the limits of a call', () => {
     expect((await reserve(0)).state).toBe('fresh');
   });
 
+  test('give back of what a call reserved what the limit could have kept until its end, to the microsecond', async () => {
+    const perMs = 1_000;
+    const asker = createAsker(redis);
+    const limit = scope({ tokensPerMinute: perMs * 60_000 });
+    const calls: { at: number; reserved: number; used: number }[] = [];
+    const call = async () => {
+      await delay(random.between(0, 1_500));
+      const reserved = Math.round(random.between(1_000, 40_000));
+      const used = Math.round(random.between(0, reserved));
+      const handle = await asker.lock();
+      expect((await asker.ask(handle, [limit], reserved)).state).toBe('fresh');
+      const note = await redis.hget(`{aimm}:${handle.queue}:${handle.jobId}`, 'aimm:reserved');
+      calls.push({ at: Number(note?.split(' ')[1]), reserved, used });
+      await delay(random.between(0, 120));
+      await asker.end(handle, [limit], used);
+    };
+    await Promise.all(Array.from({ length: 70 }, call));
+
+    // The clock of tokens as it had gone if each had reserved what it used: one unit is a token's time in microseconds.
+    const replay = (toTokens: (each: (typeof calls)[0]) => number) =>
+      calls
+        .toSorted((a, b) => a.at - b.at)
+        .reduce((clock, each) => Math.max(clock, each.at) + (toTokens(each) * 1_000) / perMs, 0);
+    const [key = ''] = await redis.keys(`*${limit.id}*`);
+    const clock = Number(await redis.hget(key, 'tokens'));
+    const last = Math.max(...calls.map(({ at }) => at));
+    expect(clock).toBeLessThan(replay(({ reserved }) => reserved));
+    // Where the limit has been unused since, there is nothing to be told apart.
+    expect(
+      Math.max(clock, last) -
+        Math.max(
+          replay(({ used }) => used),
+          last,
+        ),
+    ).toBe(0);
+  });
+
+  test('give a call’s reservation back no further than the limit would have been unused', async () => {
+    const perMinute = 600_000;
+    const asker = createAsker(redis);
+    const limit = scope({ tokensPerMinute: perMinute });
+    const long = await asker.lock();
+    await asker.ask(long, [limit], 3_000);
+    // All but 50 of the 300 ms that 3,000 tokens stand for.
+    await delay(250);
+    await asker.ask(await asker.lock(), [limit], toTokenBurst(perMinute) - 500);
+    await asker.end(long, [limit], 0);
+    expect((await asker.ask(await asker.lock(), [limit], 400)).state).toBe('fresh');
+    expect((await asker.ask(await asker.lock(), [limit], 2_000)).state).toBe('refused');
+  });
+
   test('settle a call once, however often its end is written', async () => {
     const limit = scope({ tokensPerMinute: 60_000 });
     const asker = createAsker(redis);

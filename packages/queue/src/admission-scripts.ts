@@ -1,4 +1,5 @@
 import { fields, keyPrefix } from './names.ts';
+import { addMarkLua, correctLua, marksField } from './token-credit.ts';
 
 /**
  * The Lua that decides whether a call may start now. It is put before the scripts that write checkpoints, so that limits
@@ -33,16 +34,17 @@ export const keysPerScope = 3;
  * `admit(k, a, member, batch, tokens, gate)`: KEYS from k and ARGV from a on: the number of scopes, then for each the
  * interval and the tolerance of requests, of tokens (µs), the concurrency, the longest wait in place (ms), whether those
  * that wait longer stay in the queue's own order (1) or are put aside (0), and µs per token.
- * Returns nil when admitted, having committed in all scopes; else, with nothing committed, {wait in ms, the scope's
+ * Returns nil when admitted (`admittedAt`: when, in µs), having committed in all scopes; else, with nothing committed, {wait in ms, the scope's
  * number from 1, why, 1 when it is short enough to wait in place}. What is put aside gives its start in BullMQ's
  * limiter (`gate`) back to the jobs behind it.
  */
-export const admitLua = `
+export const admitLua = `${addMarkLua}
 local function integer(value) return string.format('%.0f', value) end
 local function instant()
   local clock = redis.call('TIME')
   return clock[1] * 1000000 + clock[2]
 end
+local admittedAt
 local function admit(k, a, member, batch, tokens, gate)
   local now = instant()
   local nowMs = math.floor(now / 1000)
@@ -58,9 +60,10 @@ local function admit(k, a, member, batch, tokens, gate)
       concurrency = tonumber(ARGV[at + 5]), patience = tonumber(ARGV[at + 6]), queued = ARGV[at + 7] == '1'
     }
     states[i] = s
-    local seen = redis.call('HMGET', s.limit, 'requests', 'tokens', 'hold', 'turns', 'pace', 'paceUntil', 'tokenPace', 'tokenPaceUntil')
+    local seen = redis.call('HMGET', s.limit, 'requests', 'tokens', 'hold', 'turns', 'pace', 'paceUntil', 'tokenPace', 'tokenPaceUntil', '${marksField}')
     s.requests = math.max(now, tonumber(seen[1] or 0))
     s.tokens = math.max(now, tonumber(seen[2] or 0))
+    s.marks = seen[9]
     local hold = tonumber(seen[3] or 0)
     if seen[6] and tonumber(seen[6]) > now and tonumber(seen[5]) > s.interval then
       s.interval = tonumber(seen[5])
@@ -128,10 +131,8 @@ local function admit(k, a, member, batch, tokens, gate)
         latest = math.max(latest, tokensUntil)
         write[#write + 1] = 'tokens'
         write[#write + 1] = integer(tokensUntil)
-        if s.tokens == now then
-          write[#write + 1] = 'tokensSince'
-          write[#write + 1] = integer(now)
-        end
+        write[#write + 1] = '${marksField}'
+        write[#write + 1] = addMark(s.marks, now, s.tokens - now)
       end
       if #write > 0 then
         redis.call('HSET', s.limit, unpack(write))
@@ -143,6 +144,7 @@ local function admit(k, a, member, batch, tokens, gate)
       end
       if s.mine then redis.call('ZREM', s.turns, member) end
     end
+    admittedAt = now
     return nil
   end
 
@@ -192,6 +194,7 @@ return woken`;
  * `admit` takes them.
  */
 export const settleLua = `${wakeUpLua}
+${correctLua}
 local function settle(job, k, a, member, actual, release)
   local reserved = redis.call('HGET', job, '${fields.reserved}')
   if reserved then redis.call('HDEL', job, '${fields.reserved}') end
@@ -202,10 +205,7 @@ local function settle(job, k, a, member, actual, release)
     local perToken = tonumber(ARGV[at + 8])
     if reserved and actual ~= '' and perToken > 0 and redis.call('EXISTS', limit) == 1 then
       local corrected = math.floor((tonumber(actual) - tonumber(tokens)) * perToken + 0.5)
-      -- Since then the limit was unused: the time that was reserved too much has passed, and is nobody's to have.
-      local since = tonumber(redis.call('HGET', limit, 'tokensSince') or 0)
-      if corrected < 0 and reservedAt ~= '' and since > tonumber(reservedAt) then corrected = 0 end
-      if corrected ~= 0 then redis.call('HINCRBY', limit, 'tokens', string.format('%.0f', corrected)) end
+      if corrected ~= 0 then correct(limit, tonumber(reservedAt) or 0, corrected) end
     end
     if release and tonumber(ARGV[at + 5]) > 0 and redis.call('ZREM', leases, member) == 1 then
       -- The foremost that still waits goes to the front of its queue; one that has gone loses its turn. More than one where the

@@ -25,7 +25,7 @@ local function admitCall()
   if ARGV[8] == '0' then return nil end
   local refused = admit(8, 8, ARGV[3], ARGV[4] == '1', tonumber(ARGV[5]), KEYS[3])
   if refused then return {'refused', unpack(refused)} end
-  if ARGV[6] == '1' then redis.call('HSET', KEYS[1], '${fields.reserved}', ARGV[5] .. ' ' .. integer(instant())) end
+  if ARGV[6] == '1' then redis.call('HSET', KEYS[1], '${fields.reserved}', ARGV[5] .. ' ' .. integer(admittedAt)) end
 end`;
 
 /**
