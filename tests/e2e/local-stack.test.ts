@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
@@ -9,6 +10,13 @@ import { plantedKeys, startVendors, vendorModels, type Vendors } from '../suppor
 
 const model = vendorModels.openai;
 const ask = { model, prompt: 'Name three rivers of Europe' };
+
+/** How long the machine takes to start a process that does nothing, in milliseconds. */
+function measureBareStart(): number {
+  const startedAt = performance.now();
+  spawnSync(process.execPath, ['--eval', '0']);
+  return Math.round(performance.now() - startedAt);
+}
 
 /** Resolves with what the command printed once it has printed this. @throws with all it wrote when it leaves before */
 async function printed(own: OwnProcess, pattern: RegExp): Promise<string> {
@@ -67,8 +75,12 @@ describe('aimm mcp with nothing configured', () => {
       if (tried === 3) second = client;
       else await client.close();
     }
-    process.stdout.write(`start of a second client to its tool list: ${times.join(', ')} ms\n`);
-    expect(Math.min(...times)).toBeLessThan(1_500);
+    const bareMs = Math.min(...Array.from({ length: 3 }, measureBareStart));
+    process.stdout.write(
+      `start of a second client to its tool list: ${times.join(', ')} ms; a bare start: ${bareMs} ms\n`,
+    );
+    // On a machine on which nothing starts quickly: as many times what a start costs there.
+    expect(Math.min(...times)).toBeLessThan(Math.max(1_500, 25 * bareMs));
 
     const { structured } = await second.call('generate', { ...ask, model: vendorModels.ollama, tags: ['second'] });
     expect(structured.status).toBe('succeeded');

@@ -217,7 +217,7 @@ describe.each(databaseKinds)('preferences with %s', (kind) => {
           `${error.code}: ${error.message} ${error.hint ?? ''}`,
       );
     expect(await refuse({ name: 'one/small', models: ['two/small'] })).toMatch(
-      /^invalid_request: "one\/small" is no name.*always means that model/,
+      /^invalid_request: "one\/small" is not a valid name.*always means that model/,
     );
     expect(await refuse({ name: 'Großer Name', models: ['two/small'] })).toMatch(/^invalid_request: /);
     expect(await refuse({ name: 'small', models: ['two/small'] })).toMatch(/means the model one\/small already/);
