@@ -6,7 +6,7 @@ import type { Redis } from 'ioredis';
  * Deadlines cross machines; a machine whose clock is wrong, or jumps, would otherwise end what others have just asked.
  */
 export interface SharedClock {
-  /** Epoch milliseconds. This machine's own, until Redis has answered once. */
+  /** Whole epoch milliseconds, as `Date.now()` gives them. This machine's own, until Redis has answered once. */
   readonly now: () => number;
   /** By how many milliseconds this machine's clock is ahead. */
   readonly skewMs: () => number;
@@ -23,7 +23,7 @@ export function createSharedClock(redis: Redis, logger: Logger): SharedClock {
   let origin = Date.now() - performance.now();
   let hasLooked = false;
   let wasTold = false;
-  const now = () => origin + performance.now();
+  const now = () => Math.floor(origin + performance.now());
   const skewMs = () => (hasLooked ? Date.now() - now() : 0);
 
   const look = async () => {
