@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { GenerationResult, ModelManagerError, type Reply } from '@aimm/contracts';
-import { LockLostError } from '@aimm/queue';
+import { LockLostError, createUnsettledJobs } from '@aimm/queue';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createQueueFixture, type QueueFixture, toResult } from '../support/queue-fixture.ts';
 
@@ -83,6 +83,31 @@ describe('a request and its answer', () => {
     await Promise.all(done);
     expect(await taken).toBeLessThan(atOnce / 2);
     expect(most).toBe(atOnce);
+  });
+
+  test('jobs that end while the reconciler reads are none of those it has to settle', async () => {
+    const unsettled = createUnsettledJobs(fixture.redis.client());
+    const consumer = await fixture.consume(
+      async (payload, context) => {
+        await context.open({ calls: [], rows: [], stalledCount: 0 });
+        return { value: toResult(payload, '') };
+      },
+      { concurrency: 30 },
+    );
+    const payloads = Array.from({ length: 600 }, () => fixture.payload());
+    let left = payloads.length;
+    const done = payloads.map(async (payload) => {
+      const { outcome } = fixture.front.waiters.wait(payload.requestId, payload);
+      await fixture.front.producer.addGeneration(payload);
+      await outcome;
+      left -= 1;
+    });
+    const places = new Set<string>();
+    while (left > 0) for (const { place } of await unsettled.read(0, 100)) places.add(place);
+    await Promise.all(done);
+    await consumer.close(1_000);
+    expect(places).toContain('running');
+    expect([...places].filter((place) => place === 'ended' || place === 'gone')).toEqual([]);
   });
 
   test('an answer too large to send is read by its id', async () => {

@@ -10,9 +10,9 @@ export interface UnsettledJob {
   since: number;
   /**
    * `running`: a worker holds its lock. `open`: nobody does. `ended`: BullMQ is done with it. `gone`: it was removed from
-   * Redis.
+   * Redis. `settled`: it left the set while it was read.
    */
-  place: 'running' | 'open' | 'ended' | 'gone';
+  place: 'running' | 'open' | 'ended' | 'gone' | 'settled';
   /** As it was added; undefined where running or gone. */
   payload?: unknown;
   /** The checkpoint's JSON. */
@@ -154,13 +154,12 @@ async function readUnsettled(
   ]);
   // What runs is the common case, and its prompt may be long: no more is read of it.
   if (locked === 1 && finishedOn === null) return { ...member, place: 'running' };
-  const [data, checkpoint, outcome, failedReason] = await redis.hmget(
-    job,
-    'data',
-    fields.checkpoint,
-    fields.outcome,
-    'failedReason',
-  );
+  const [[data, checkpoint, outcome, failedReason], since] = await Promise.all([
+    redis.hmget(job, 'data', fields.checkpoint, fields.outcome, 'failedReason'),
+    redis.zscore(keys.unsettled, toMember(member)),
+  ]);
+  // A job is taken off the set before it ends: this one ran when the set was read.
+  if (since === null) return { ...member, place: 'settled' };
   if (data == null) return { ...member, place: 'gone' };
   return {
     ...member,

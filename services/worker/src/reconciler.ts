@@ -111,6 +111,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     const generation = GeneratePayload.safeParse(job.payload).data;
     switch (job.place) {
       case 'running':
+      case 'settled':
         return undefined;
       case 'gone':
         await unsettled.forget(job);
@@ -143,6 +144,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     for (let seen = 0; seen < maxPerRound && !closed; seen += pageSize) {
       const page = await unsettled.read(offset, pageSize);
       for (const job of page) {
+        if (job.place === 'settled') continue;
         const found = await settle(job);
         if (found === undefined) offset += 1;
         else counts[found] += 1;
