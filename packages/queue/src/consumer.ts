@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { ModelManagerError } from '@aimm/contracts';
 import type { Logger, Tally } from '@aimm/runtime';
-import { Queue, UnrecoverableError, Worker, type Job } from 'bullmq';
+import { DelayedError, Queue, UnrecoverableError, Worker, type Job } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { listenForCancels } from './cancel-listener.ts';
 import { createAdmission } from './admission.ts';
@@ -110,7 +110,12 @@ export function createConsumer(options: ConsumerOptions): Consumer {
   const open = (wanted: QueueToConsume) => {
     const { name, concurrency, requestsPerMinute, maxStalledCount = maxStalledByDefault } = wanted;
     const queue = queueFor(name);
-    const process = (job: Job, token: string | undefined, signal?: AbortSignal) => {
+    const process = async (job: Job, token: string | undefined, signal?: AbortSignal) => {
+      // It was on its way when the worker began to leave, be it one that the worker has just handed back: nobody would end it.
+      if (leaving) {
+        await job.moveToDelayed(Date.now() + 1, token);
+        throw new DelayedError();
+      }
       if (lines.has(name)) pace.started(name, job.timestamp);
       return runJob(job, token ?? '', signal, {
         redis,
