@@ -1,6 +1,6 @@
 import { stripVTControlCharacters } from 'node:util';
-import { type ProviderPace, renderBatchProgress, toProgressLine } from '@aimm/batch/progress';
-import { addCounts, type BatchCounts, type BatchView } from '@aimm/contracts';
+import { renderBatchProgress, toProgressLine } from '@aimm/batch/progress';
+import { addCounts, type BatchCounts, type BatchProviderPace, type BatchView } from '@aimm/contracts';
 import fc from 'fast-check';
 import stringWidth from 'string-width';
 import { describe, expect, test } from 'vitest';
@@ -32,7 +32,7 @@ const running = createView(
 
 describe('a batch while it runs', () => {
   test('has what it came to in all, and a row for each provider, its batch API apart', () => {
-    const paces: ProviderPace[] = [
+    const paces: BatchProviderPace[] = [
       { provider: 'openai', lane: 'queue', running: 8, perMinute: 480.4, limitPerMinute: 500, estimatedLeftMs: 99_500 },
       { provider: 'anthropic', lane: 'provider_batch', running: 0 },
     ];
@@ -84,7 +84,7 @@ describe('a batch while it runs', () => {
         fc.integer({ min: 24, max: 200 }),
         (each, title, width) => {
           const view = createView(each, { name: title, pausedBecause: title, estimatedLeftMs: 1e7 });
-          const paces: ProviderPace[] = [
+          const paces: BatchProviderPace[] = [
             {
               provider: 'openai',
               lane: 'queue',

@@ -187,6 +187,21 @@ export const BatchView = z.object({
 });
 export type BatchView = z.infer<typeof BatchView>;
 
+/** How a provider is asked by a batch just now; a vendor's batch API is told apart by its lane. */
+export interface BatchProviderPace {
+  provider: string;
+  lane: BatchLane;
+  /** Calls of the batch under way; of a batch API what the vendor has. */
+  running: number;
+  /** Generations of the batch that end in a minute; absent where none has, or where it rests. */
+  perMinute?: number;
+  /** What may be asked of the provider by all of us together, as configured. */
+  limitPerMinute?: number;
+  /** The provider asked all to wait for so long. */
+  pausedForMs?: number;
+  estimatedLeftMs?: number;
+}
+
 /** The model that judges: asked as any other, its answers read as verdicts. */
 export const BatchJudge = z.object({
   provider: z.string(),

@@ -24,6 +24,7 @@ export {
   batchApiKinds,
   BatchLane,
   BatchPlace,
+  type BatchProviderPace,
   BatchRecord,
   BatchSpec,
   BatchStatus,

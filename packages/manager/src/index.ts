@@ -8,7 +8,6 @@ export type {
   BatchModelAsk,
   BatchOptions,
   BatchPage,
-  BatchProviderPace,
   BatchQuery,
   BatchSummary,
 } from './batch/batch-types.ts';

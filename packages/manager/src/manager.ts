@@ -1,4 +1,5 @@
 import type {
+  BatchProviderPace,
   BatchStatus,
   BatchView,
   Capability,
@@ -15,7 +16,6 @@ import type {
   BatchModelAsk,
   BatchOptions,
   BatchPage,
-  BatchProviderPace,
   BatchQuery,
 } from './batch/batch-types.ts';
 import type { Accepted, AskOptions, CompareAsk, GenerateAsk, GenerationAnswer } from './asks.ts';

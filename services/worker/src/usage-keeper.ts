@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Database } from '@aimm/database';
 import type { Logger } from '@aimm/runtime';
+import { type Repeated, repeat } from './repeat.ts';
 
 export interface UsageKeeperOptions {
   database: () => Promise<Database>;
@@ -9,12 +10,6 @@ export interface UsageKeeperOptions {
   logger: Logger;
   now?: () => number;
   everyMs?: number;
-}
-
-export interface UsageKeeper {
-  /** Rolls up and deletes all there is to now. @throws unavailable */
-  keep(): Promise<void>;
-  close(): Promise<void>;
 }
 
 const dayMs = 86_400_000;
@@ -28,38 +23,21 @@ const unknownForDays = 30;
  * Takes what is new in the ledger into its roll-ups every minute, and deletes what is too old. Every worker does so: the database lets
  * one of them at a time.
  */
-export function createUsageKeeper(options: UsageKeeperOptions): UsageKeeper {
+export function createUsageKeeper(options: UsageKeeperOptions): Repeated {
   const { database, retentionDays, logger, now = Date.now, everyMs = 60_000 } = options;
-  const closing = new AbortController();
-  const { signal } = closing;
 
-  const untilNoneIsLeft = async (work: () => Promise<number>) => {
-    while (!signal.aborted && (await work()) >= batch) await delay(pauseMs, undefined, { signal });
-  };
-  const keep = async () => {
+  const keep = async (signal: AbortSignal) => {
+    const untilNoneIsLeft = async (work: () => Promise<number>) => {
+      while (!signal.aborted && (await work()) >= batch) await delay(pauseMs, undefined, { signal });
+    };
     const { ledger } = await database();
     const unknownBefore = now() - Math.min(unknownForDays, retentionDays ?? unknownForDays) * dayMs;
     await untilNoneIsLeft(() => ledger.rollUp({ limit: batch, unknownBefore }));
     if (retentionDays === undefined) return;
     await untilNoneIsLeft(() => ledger.deleteRolledUp({ limit: batch, before: now() - retentionDays * dayMs }));
   };
-  const run = async () => {
-    while (!signal.aborted) {
-      try {
-        await keep();
-      } catch (error) {
-        if (!signal.aborted) logger.warn({ err: error }, 'The usage could not be rolled up; it is tried again');
-      }
-      // Aborted: closing.
-      await delay(everyMs, undefined, { signal, ref: false }).catch(() => undefined);
-    }
-  };
-  const running = run();
-  return {
-    keep,
-    async close() {
-      closing.abort();
-      await running;
-    },
-  };
+  return repeat(keep, {
+    everyMs,
+    onFailure: (error) => logger.warn({ err: error }, 'The usage could not be rolled up; it is tried again'),
+  });
 }

@@ -1,3 +1,2 @@
-export type { ProviderPace } from './provider-progress.ts';
 export { type BatchProgressOptions, renderBatchProgress } from './render-batch-progress.ts';
 export { toLeft, toProgressLine, toSpent } from './to-progress-line.ts';

@@ -1,18 +1,4 @@
-import { addCounts, type BatchCounts, type BatchLane, type BatchView, sumCounts } from '@aimm/contracts';
-
-/** How a provider is asked by the batch just now. */
-export interface ProviderPace {
-  provider: string;
-  lane: BatchLane;
-  /** Calls under way; of a vendor's batch API what it has. */
-  running: number;
-  /** Generations that end in a minute. */
-  perMinute?: number;
-  limitPerMinute?: number;
-  /** The provider asked all to wait for so long. */
-  pausedForMs?: number;
-  estimatedLeftMs?: number;
-}
+import { addCounts, type BatchCounts, type BatchProviderPace, type BatchView, sumCounts } from '@aimm/contracts';
 
 /** Where a batch stands at one provider. Its own batch API is a row of its own. */
 export interface ProviderProgress {
@@ -20,11 +6,11 @@ export interface ProviderProgress {
   counts: BatchCounts;
   total: number;
   costNanoUsd: number;
-  pace?: ProviderPace;
+  pace?: BatchProviderPace;
 }
 
 /** By provider and lane, in the order of the columns; what judges ask counts with the rest. */
-export function toProviderProgress({ columns }: BatchView, paces: readonly ProviderPace[]): ProviderProgress[] {
+export function toProviderProgress({ columns }: BatchView, paces: readonly BatchProviderPace[]): ProviderProgress[] {
   const groups = new Map<string, ProviderProgress>();
   for (const { column, counts, costNanoUsd } of columns) {
     const name = column.lane === 'queue' ? column.provider : `${column.provider} (batch)`;

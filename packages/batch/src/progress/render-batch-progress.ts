@@ -1,9 +1,9 @@
 import { styleText } from 'node:util';
-import { type BatchStatus, type BatchView, countEnded } from '@aimm/contracts';
+import { type BatchProviderPace, type BatchStatus, type BatchView, countEnded } from '@aimm/contracts';
 import stringWidth from 'string-width';
 import { formatCost, formatCount, formatDuration, formatShare } from '@aimm/runtime/format';
 import { cutToWidth, padToWidth, toPlainText } from '../results/terminal-text.ts';
-import { type ProviderPace, type ProviderProgress, toProviderProgress } from './provider-progress.ts';
+import { type ProviderProgress, toProviderProgress } from './provider-progress.ts';
 import { toLeft, toSpent } from './to-progress-line.ts';
 
 export interface BatchProgressOptions {
@@ -13,7 +13,7 @@ export interface BatchProgressOptions {
   /** Epoch milliseconds. */
   now: number;
   /** Absent while nothing is known of them. */
-  paces?: readonly ProviderPace[] | undefined;
+  paces?: readonly BatchProviderPace[] | undefined;
 }
 
 type Style = 'bold' | 'dim' | 'green' | 'red' | 'yellow';
@@ -121,14 +121,14 @@ function toTable(rows: readonly ProviderProgress[], width: number, paint: Paint)
 }
 
 /** `480 of 500`; what is known of it. */
-function toRate({ perMinute, limitPerMinute }: Partial<ProviderPace> = {}): string {
+function toRate({ perMinute, limitPerMinute }: Partial<BatchProviderPace> = {}): string {
   const rate = perMinute === undefined ? undefined : formatCount(Math.round(perMinute));
   if (limitPerMinute === undefined) return rate ?? '';
   return `${rate ?? '–'} of ${formatCount(limitPerMinute)}`;
 }
 
 /** `3 min 20 s`, or how long the provider has us wait. */
-function toRowLeft({ pausedForMs, estimatedLeftMs }: Partial<ProviderPace> = {}): string {
+function toRowLeft({ pausedForMs, estimatedLeftMs }: Partial<BatchProviderPace> = {}): string {
   if (pausedForMs !== undefined) return `held ${formatDuration(Math.max(1_000, pausedForMs))}`;
   return estimatedLeftMs === undefined ? '' : formatDuration(estimatedLeftMs);
 }

@@ -1,7 +1,6 @@
-import { addCounts, type BatchCounts, type BatchView, countEnded } from '@aimm/contracts';
+import { addCounts, type BatchCounts, type BatchProviderPace, type BatchView, countEnded } from '@aimm/contracts';
 import type { Caller } from '../caller.ts';
 import type { Resources } from '../resources.ts';
-import type { BatchProviderPace } from './batch-types.ts';
 import { requireBatch } from './require-batch.ts';
 
 const paceOverMs = 60_000;

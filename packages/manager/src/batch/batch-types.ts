@@ -64,21 +64,6 @@ export interface BatchQuery {
   failedAssertions?: boolean | undefined;
 }
 
-/** How a provider is asked by a batch just now; a vendor's batch API is told apart by its lane. */
-export interface BatchProviderPace {
-  provider: string;
-  lane: BatchLane;
-  /** Calls of the batch under way; of a batch API what the vendor has. */
-  running: number;
-  /** Generations of the batch that end in a minute; absent where none has, or where it rests. */
-  perMinute?: number;
-  /** What may be asked of the provider by all of us together, as configured. */
-  limitPerMinute?: number;
-  /** The provider asked all to wait for so long. */
-  pausedForMs?: number;
-  estimatedLeftMs?: number;
-}
-
 /** An item with what came of it, in the order of the columns. */
 export interface BatchItemResult {
   item: BatchItem;

@@ -1,6 +1,6 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Database } from '@aimm/database';
 import type { Logger } from '@aimm/runtime';
+import { repeat } from '../repeat.ts';
 
 export interface BatchRetentionOptions {
   database: () => Promise<Pick<Database, 'batches'>>;
@@ -23,10 +23,8 @@ const listedAtOnce = 20;
 /** Deletes old batches with all that was asked and answered; the ledger keeps what they cost. Every worker looks, and each is deleted by one. */
 export function createBatchRetention(options: BatchRetentionOptions): BatchRetention {
   const { database, retentionDays, logger, now = Date.now, everyMs = 600_000 } = options;
-  const closing = new AbortController();
-  const { signal } = closing;
 
-  const keep = async () => {
+  const keep = async (signal: AbortSignal) => {
     const { batches } = await database();
     const endedBefore = now() - retentionDays * dayMs;
     // Those that cannot go yet are passed by: a vendor still has something of them.
@@ -40,23 +38,9 @@ export function createBatchRetention(options: BatchRetentionOptions): BatchReten
       if (ids.length < listedAtOnce) return;
     }
   };
-  const run = async () => {
-    while (!signal.aborted) {
-      try {
-        await keep();
-      } catch (error) {
-        if (!signal.aborted) logger.warn({ err: error }, 'Old batches could not be deleted; it is tried again');
-      }
-      // Aborted: closing.
-      await delay(everyMs, undefined, { signal, ref: false }).catch(() => undefined);
-    }
-  };
-  const running = run();
-  return {
-    keep,
-    async close() {
-      closing.abort();
-      await running;
-    },
-  };
+  const repeated = repeat(keep, {
+    everyMs,
+    onFailure: (error) => logger.warn({ err: error }, 'Old batches could not be deleted; it is tried again'),
+  });
+  return { keep: () => keep(repeated.signal), close: () => repeated.close() };
 }

@@ -1,5 +1,5 @@
-import { type ProviderPace, renderBatchProgress, toProgressLine } from '@aimm/batch/progress';
-import type { BatchView } from '@aimm/contracts';
+import { renderBatchProgress, toProgressLine } from '@aimm/batch/progress';
+import type { BatchProviderPace, BatchView } from '@aimm/contracts';
 import { stderrColours } from '../../colours.ts';
 import { isFullTerminal, takesColour } from '../../env.ts';
 import { createLiveView, type Screen } from '../../live-view.ts';
@@ -8,7 +8,7 @@ import { createLiveView, type Screen } from '../../live-view.ts';
 export interface BatchDisplay {
   /** Whether it stays while the batch rests: somebody looks at it. */
   readonly isLive: boolean;
-  show(view: BatchView, paces: readonly ProviderPace[]): void;
+  show(view: BatchView, paces: readonly BatchProviderPace[]): void;
   /** A line below the rest until it is told another or, by nothing, none. */
   note(text?: string): void;
   end(): void;
@@ -47,7 +47,7 @@ function createLines(): BatchDisplay {
 const drawEveryMs = 1_000;
 
 function createLive(screen: Screen, { colours, erases }: { colours: boolean; erases: boolean }): BatchDisplay {
-  let shown: { view: BatchView; paces: readonly ProviderPace[] } | undefined;
+  let shown: { view: BatchView; paces: readonly BatchProviderPace[] } | undefined;
   let noted: string | undefined;
   const live = createLiveView(screen, ({ width, height }) => {
     if (shown === undefined) return [];

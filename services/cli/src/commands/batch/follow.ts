@@ -1,6 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { ProviderPace } from '@aimm/batch/progress';
-import { type BatchView, ModelManagerError } from '@aimm/contracts';
+import { type BatchProviderPace, type BatchView, ModelManagerError } from '@aimm/contracts';
 import { exitCodes } from '../../interrupt.ts';
 import { print, printJson } from '../../output.ts';
 import { QuietFailure } from '../../report-failure.ts';
@@ -59,7 +58,7 @@ async function untilItRests(
   signal: AbortSignal,
 ): Promise<BatchView> {
   let view = started;
-  let paces: ProviderPace[] = [];
+  let paces: BatchProviderPace[] = [];
   let answeredAt = performance.now();
   for (;;) {
     const askedAt = performance.now();
