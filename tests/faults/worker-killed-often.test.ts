@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { expect, test } from 'vitest';
+import Sqlite from 'better-sqlite3';
+import { expect, onTestFinished, test } from 'vitest';
 import { createFaultStack } from '../support/fault-stack.ts';
 import { expectInvariants } from '../support/invariants.ts';
 import { createRandom } from '../support/seeded-random.ts';
@@ -78,4 +79,32 @@ test('a request that takes every worker down is given up, says so, and each of i
   // Whoever comes next is served.
   await stack.answer(front, 'next');
   await expectInvariants(stack);
+}, 90_000);
+
+test('an answer whose workers die again and again over their writing stands as completed in the end', async () => {
+  const stack = await createFaultStack({ env: { AIMM_LOCK_SECONDS: '2' } });
+  const lock = new Sqlite(stack.databaseUrl.slice('file:'.length));
+  onTestFinished(() => void lock.close());
+  const front = await stack.openFront();
+  const redis = stack.redis.client();
+  let worker = await stack.startWorker();
+  await stack.answer(front, 'so that its worker has the database open');
+  lock.exec('BEGIN EXCLUSIVE');
+  const asked = await stack.generate(front, 'answered once');
+  await asked.result;
+  const job = `{aimm}:mistral:${asked.requestId}`;
+  for (let starts = 1; starts <= 4; starts += 1) {
+    await expect.poll(() => redis.hget(job, 'ats'), { timeout: 20_000, interval: 5 }).toBe(String(starts));
+    await worker.end('SIGKILL');
+    expect(await redis.hget(job, 'finishedOn')).toBeNull();
+    worker = await stack.startWorker();
+  }
+  // Given up by now, or soon; either way it had been answered.
+  lock.exec('ROLLBACK');
+  const isCompleted = () => redis.zscore('{aimm}:mistral:completed', asked.requestId);
+  await expect.poll(isCompleted, { timeout: 20_000 }).not.toBeNull();
+  expect(await redis.zscore('{aimm}:mistral:failed', asked.requestId)).toBeNull();
+  expect(await redis.hget(job, 'stc')).toBe('4');
+  const rows = await expectInvariants(stack);
+  expect(rows.get(asked.requestId)?.map(({ status }) => status)).toEqual(['succeeded']);
 }, 90_000);

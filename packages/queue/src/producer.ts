@@ -46,6 +46,8 @@ export interface Producer {
    * `missing`: no such job. `ended`: it had ended before.
    */
   cancel(queue: string, jobId: string): Promise<'missing' | 'removed' | 'signalled' | 'ended'>;
+  /** Lets a failed job run once more, whatever its attempts. False where it is not among the failed ones. */
+  runAgain(queue: string, jobId: string): Promise<boolean>;
   close(): Promise<void>;
 }
 
@@ -208,6 +210,14 @@ export function createProducer({ redis, logger, recallsFailedAdds = false }: Pro
       await withRedis(redis, () => redis.publish(keys.cancelChannel, jobId));
       return 'signalled';
     },
+
+    runAgain: (queueName, jobId) =>
+      run(async () => {
+        const job = await queue(queueName).getJob(jobId);
+        if (job === undefined || !(await job.isFailed())) return false;
+        await job.retry('failed');
+        return true;
+      }),
 
     close: closeAll,
   };

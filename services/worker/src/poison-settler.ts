@@ -1,6 +1,7 @@
 import { Checkpoint, ComparePayload, GeneratePayload, type LedgerRow } from '@aimm/contracts';
 import {
   fromReason,
+  type Producer,
   type Redis,
   settleAbandonedJob,
   type Settlement,
@@ -25,13 +26,15 @@ export type PoisonSettler = (job: PoisonedJob, options?: { isInNoList?: boolean 
 
 /**
  * Settles a job that BullMQ failed by itself, mostly because it kept stopping its workers: the client is told, its budgets
- * are settled, and its calls are in the ledger. Harmless where that was done before.
+ * are settled, and its calls are in the ledger. Harmless where that was done before. One that had succeeded by then runs
+ * once more, finds so, and is completed.
  */
 export function createPoisonSettler({
   redis,
   unsettled,
   ledger,
   batches,
+  producer,
   settlement,
   isDemo,
   keepMs,
@@ -42,6 +45,7 @@ export function createPoisonSettler({
   unsettled: Pick<UnsettledJobs, 'forget'>;
   ledger: Pick<LedgerWriter, 'record'>;
   batches: Pick<BatchRecorder, 'record'>;
+  producer: Pick<Producer, 'runAgain'>;
   settlement: Settlement;
   isDemo: () => boolean;
   /** How long a job stays that BullMQ will never remove; default: as long as any. */
@@ -76,7 +80,9 @@ export function createPoisonSettler({
     }
     await ledger.record(rows);
     if (generation !== undefined) await batches.record(generation, inForce, rows);
+    const hadSucceeded = inForce.status === 'succeeded' && (await producer.runAgain(queue, jobId));
     await unsettled.forget({ queue, jobId, checkpoint });
+    if (hadSucceeded) logger.warn({ queue, jobId }, 'A job that was given up had succeeded: it is completed');
     if (wasFresh) logger.warn({ queue, jobId, rows: rows.length }, 'Settled a job that was given up');
   };
 }

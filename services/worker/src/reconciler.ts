@@ -118,7 +118,8 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
         return 'vanished';
       case 'ended': {
         const resumed = generation !== undefined && (await resumeFallback(job, generation));
-        if (job.outcome === undefined) {
+        const isGivenUp = job.outcome?.status === 'succeeded' && job.failedReason !== undefined;
+        if (job.outcome === undefined || isGivenUp) {
           await settlePoisoned({ ...job, payload: job.payload, failedReason: job.failedReason ?? '' });
           return 'abandoned';
         }

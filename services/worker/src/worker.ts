@@ -107,6 +107,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerProcess
     unsettled,
     ledger,
     batches,
+    producer,
     settlement,
     isDemo,
     keepMs: contentKeepMs,
