@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Reply } from '@aimm/contracts';
 import type { Logger } from '@aimm/runtime';
 import type { Redis } from 'ioredis';
@@ -193,6 +194,8 @@ export function createReplyReader({ redis, blocking, frontId, logger }: ReplyRea
             lastId = id;
             if (field === 'r' && value !== undefined) dispatch(value);
           }
+          // What was told is passed on to the client before Redis is asked for more.
+          await nextTurn();
         }
       } catch (error) {
         if (closed) return;

@@ -1,9 +1,17 @@
+/** One for each number of digits: to make one takes longer than all else that an answer's text does. */
+const amounts = new Map<number, Intl.NumberFormat>();
+const counts = new Intl.NumberFormat('en-US');
+
 /** `$1,234.50`, `$1.24`, `$0.00042`, `unknown`: at least cents, and two digits that count. Input in nano-dollars. */
 export function formatCost(nanoUsd: number | null): string {
   if (nanoUsd === null) return 'unknown';
   const usd = nanoUsd / 1e9;
   const digits = usd === 0 || usd >= 0.01 ? 2 : Math.min(9, 1 - Math.floor(Math.log10(usd)));
-  return `$${usd.toLocaleString('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits })}`;
+  const amount =
+    amounts.get(digits) ??
+    new Intl.NumberFormat('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  amounts.set(digits, amount);
+  return `$${amount.format(usd)}`;
 }
 
 /** `850 ms`, `1.2 s`, `12 s`, `3 min 20 s`, `2 h 5 min`, `3 days`; `–` where it is not known. */
@@ -21,7 +29,7 @@ export function formatDuration(ms: number | undefined): string {
 
 /** `1,234`; `–` where it is not known. */
 export function formatCount(count: number | undefined): string {
-  return count === undefined ? '–' : count.toLocaleString('en-US');
+  return count === undefined ? '–' : counts.format(count);
 }
 
 /** `92 %`; `99.9 %` is never shown as 100, and some is never 0; `–` of nothing. */
