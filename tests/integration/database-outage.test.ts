@@ -101,15 +101,15 @@ it('of two transactions that wait for each other PostgreSQL undoes one, which is
   await other.query(
     `BEGIN; SET LOCAL deadlock_timeout = '1min'; SELECT * FROM usage_stats WHERE request_id = 'gen_b' FOR UPDATE`,
   );
-  const undone = expect(database.ledger.record(rows)).rejects.toMatchObject({
+  const undone: Promise<unknown> = database.ledger.record(rows).catch((error: unknown) => error);
+  const waits = `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;
+  await expect.poll(async () => (await other.query(waits)).rowCount).toBe(1);
+  await other.query(`UPDATE usage_stats SET lane = lane WHERE request_id = 'gen_a'; COMMIT`);
+  expect(await undone).toMatchObject({
     code: 'unavailable',
     retryable: true,
     message: expect.stringContaining('another writer'),
   });
-  const waits = `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;
-  await expect.poll(async () => (await other.query(waits)).rowCount).toBe(1);
-  await other.query(`UPDATE usage_stats SET lane = lane WHERE request_id = 'gen_a'; COMMIT`);
-  await undone;
   expect(await database.ledger.record(rows)).toBe(0);
   await other.end();
   await database.close();
