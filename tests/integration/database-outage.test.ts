@@ -1,4 +1,5 @@
 import { createDatabase } from '@aimm/database';
+import pg from 'pg';
 import { expect, it } from 'vitest';
 import { createLedgerRow } from '../support/ledger-rows.ts';
 import { createTcpProxy } from '../support/tcp-proxy.ts';
@@ -66,4 +67,50 @@ it('a PostgreSQL that is not there is unavailable at once', async () => {
     message: 'PostgreSQL cannot be reached.',
     hint: expect.stringContaining('DATABASE_URL'),
   });
+});
+
+it('what is written after a transaction that waited too long for a lock is there for others, and the roll-up is done later', async () => {
+  const direct = await createEmptyDatabase('postgresql');
+  await (await createDatabase({ url: direct })).close();
+  const database = await createDatabase({ url: `${direct}?query_timeout=500` });
+  await database.ledger.record([createLedgerRow({ requestId: 'gen_before' })]);
+  const blocker = new pg.Client(direct);
+  await blocker.connect();
+  await blocker.query('BEGIN; LOCK TABLE usage_rollups IN ACCESS EXCLUSIVE MODE');
+  const rollUp = () => database.ledger.rollUp({ limit: 10, unknownBefore: 0 });
+  await expect(rollUp()).rejects.toMatchObject({ code: 'unavailable', retryable: true });
+
+  const meanwhile = database.ledger.record([createLedgerRow({ requestId: 'gen_meanwhile' })]);
+  await blocker.query('COMMIT');
+  expect(await meanwhile).toBe(1);
+  const { rows } = await blocker.query<{ request_id: string }>('SELECT request_id FROM usage_stats');
+  expect(rows.map((row) => row.request_id).toSorted()).toEqual(['gen_before', 'gen_meanwhile']);
+  // The server ends the lost transaction once it notices that nobody is there any more.
+  await expect.poll(rollUp, { timeout: 5_000 }).toBe(2);
+  await blocker.end();
+  await database.close();
+});
+
+it('of two transactions that wait for each other PostgreSQL undoes one, which is unavailable and can be done again', async () => {
+  const url = await createEmptyDatabase('postgresql');
+  const database = await createDatabase({ url });
+  const rows = ['gen_a', 'gen_b'].map((requestId) => createLedgerRow({ requestId }));
+  await database.ledger.record(rows);
+  const other = new pg.Client(url);
+  await other.connect();
+  await other.query(
+    `BEGIN; SET LOCAL deadlock_timeout = '1min'; SELECT * FROM usage_stats WHERE request_id = 'gen_b' FOR UPDATE`,
+  );
+  const undone: Promise<unknown> = database.ledger.record(rows).catch((error: unknown) => error);
+  const waits = `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;
+  await expect.poll(async () => (await other.query(waits)).rowCount).toBe(1);
+  await other.query(`UPDATE usage_stats SET lane = lane WHERE request_id = 'gen_a'; COMMIT`);
+  expect(await undone).toMatchObject({
+    code: 'unavailable',
+    retryable: true,
+    message: expect.stringContaining('another writer'),
+  });
+  expect(await database.ledger.record(rows)).toBe(0);
+  await other.end();
+  await database.close();
 });

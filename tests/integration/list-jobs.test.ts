@@ -1,5 +1,6 @@
-import type { JobList } from '@aimm/manager';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { createManager, type JobList } from '@aimm/manager';
+import { createLogger } from '@aimm/runtime';
+import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest';
 import { ask, startSystem, type System } from '../support/system.ts';
 import { echo } from '../support/upstream.ts';
 
@@ -112,4 +113,20 @@ test('pages are stable while new requests come, and every request is on one of t
   } while (cursor !== undefined);
   expect(seen).toEqual(made.toReversed());
   await expect(system.manager.listJobs(asker, { cursor: 'next' })).rejects.toMatchObject({ code: 'invalid_request' });
+});
+
+test('while the database is away requests are listed, and that batches are missing is said', async () => {
+  const asker = { client: 'unlucky', admin: false };
+  const made = await generate(asker);
+  const logger = await createLogger({ name: 'test', level: 'silent', format: 'json' });
+  const manager = await createManager({
+    redisUrl: system.redis.url,
+    databaseUrl: 'postgresql://nobody@127.0.0.1:9/nowhere',
+    raw: system.env,
+    logger,
+  });
+  onTestFinished(() => manager.close());
+  expect(await manager.listJobs(asker)).toMatchObject({ jobs: [{ requestId: made }], withoutBatches: true });
+  await expect(manager.listJobs(asker, { kind: 'batch' })).rejects.toMatchObject({ code: 'unavailable' });
+  expect(await system.manager.listJobs(asker)).not.toHaveProperty('withoutBatches');
 });

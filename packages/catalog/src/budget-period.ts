@@ -8,6 +8,8 @@ export interface BudgetPeriod {
   renewsAt: number;
 }
 
+const dayMs = 86_400_000;
+
 /** The day or month of a budget in which `at` (epoch milliseconds) lies. */
 export function toBudgetPeriod(
   { period, timeZone }: Pick<BudgetConfig, 'period' | 'timeZone'>,
@@ -46,11 +48,12 @@ function toLocalDate(timeZone: string, at: number): number[] {
   return (['year', 'month', 'day', 'hour', 'minute', 'second'] as const).map((type) => parts.get(type) ?? 0);
 }
 
-/** Twice, as the zone's offset at the first guess may be another than at midnight: clocks change during that night. */
+/** The first moment of the day. In the night in which clocks change midnight may come twice, or not at all. */
 function toMidnight(timeZone: string, year: number, month: number, day: number): number {
   const wanted = Date.UTC(year, month - 1, day);
-  const guess = wanted - offsetAt(timeZone, wanted);
-  return wanted - offsetAt(timeZone, guess);
+  const byOffset = [wanted - dayMs, wanted + dayMs].map((near) => wanted - offsetAt(timeZone, near));
+  const [first, second] = [Math.min(...byOffset), Math.max(...byOffset)];
+  return first + offsetAt(timeZone, first) >= wanted ? first : second;
 }
 
 /** By how many milliseconds the zone's clocks are ahead of UTC. */

@@ -65,15 +65,6 @@ export function isUsd(value: number): boolean {
   return value > 0 && value <= maxUsd;
 }
 
-export function isTimeZone(value: string): boolean {
-  try {
-    new Intl.DateTimeFormat('en', { timeZone: value });
-    return true;
-  } catch {
-    return false;
-  }
-}
-
 function toVariable(provider: string | undefined, period: BudgetConfig['period']): string {
   const prefix = provider === undefined ? '' : `${provider.toUpperCase().replaceAll('-', '_')}_`;
   return `${prefix}BUDGET_USD_PER_${period.toUpperCase()}`;

@@ -1,6 +1,14 @@
-import { Capability, GenerationSettings, ModelInfo, ModelPrices, ModelQuirks, ProviderId } from '@aimm/contracts';
+import {
+  Capability,
+  GenerationSettings,
+  isTimeZone,
+  ModelInfo,
+  ModelPrices,
+  ModelQuirks,
+  ProviderId,
+} from '@aimm/contracts';
 import * as z from 'zod';
-import { isTimeZone, isUsd, usdWords } from './budgets.ts';
+import { isUsd, usdWords } from './budgets.ts';
 import { providerKinds } from './provider-kinds.ts';
 import { routingFields } from './routing-schemas.ts';
 
@@ -120,7 +128,7 @@ const BudgetEntry = z.strictObject({
   name: z.string().regex(/^[\w.-]{1,64}$/, 'a name of letters, digits, dots, dashes and underscores, at most 64'),
   limitUsd: z.number(usdWords).refine(isUsd, usdWords),
   period: z.enum(['day', 'month']),
-  timeZone: z.string().refine(isTimeZone, 'a time zone like Europe/Berlin').default('UTC'),
+  timeZone: z.string().refine(isTimeZone, 'the name of a time zone like Europe/Berlin').default('UTC'),
   provider: text.optional(),
   client: text.optional(),
 });

@@ -36,7 +36,7 @@ describe('budgets', () => {
         budgets: [
           { name: 'a b', limitUsd: 1, period: 'day' },
           { name: 'x', limitUsd: 0, period: 'week' },
-          { name: 'x', limitUsd: 1, period: 'day', timeZone: 'Mars/Base', provider: 'opnai' },
+          { name: 'x', limitUsd: 1, period: 'day', timeZone: '+02:00', provider: 'opnai' },
         ],
       },
     });
@@ -48,7 +48,7 @@ describe('budgets', () => {
       'budgets[1].period: one of day, month',
       'budgets[2].name: a unique name (budgets[1] has this one)',
       'budgets[2].provider: a provider of this file (openai)',
-      'budgets[2].timeZone: a time zone like Europe/Berlin',
+      'budgets[2].timeZone: the name of a time zone like Europe/Berlin',
     ]);
   });
 });

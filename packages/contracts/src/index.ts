@@ -97,4 +97,5 @@ export {
 } from './models.ts';
 export { everyClient, ModelPreference, PreferenceName, PreferenceSettings } from './preferences.ts';
 export { Reply } from './replies.ts';
+export { isTimeZone } from './time-zone.ts';
 export { UsageGroupBy, UsageQuery, UsageReport, UsageTotals } from './usage.ts';

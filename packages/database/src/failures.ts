@@ -49,9 +49,20 @@ const reasons: { signs: RegExp; says: string; hint: string }[] = [
   },
   {
     signs:
-      /^(E(CONN\w+|NOTFOUND|AI_AGAIN|TIMEDOUT|HOSTUNREACH|NETUNREACH|PIPE)|08\w{3}|53\w{3}|57P\w\d|DatabaseNotReachable|ConnectionClosed|SocketTimeout|TooManyConnections|P1001|P1002|P1008|P1017|P2024|P2028)$/,
+      /^(E(CONN\w+|NOTFOUND|AI_AGAIN|TIMEDOUT|HOSTUNREACH|NETUNREACH|PIPE)|08\w{3}|53\w{3}|57P\w\d|DatabaseNotReachable|ConnectionClosed|SocketTimeout|TooManyConnections|P1001|P1002|P1008|P1017|P2024)$/,
     says: 'cannot be reached',
     hint: 'Check that the database runs and that DATABASE_URL names the right host and port.',
+  },
+  {
+    signs: /^P2028$/,
+    says: 'did not end a transaction in time',
+    hint: 'Look for what holds its tables locked, or slows it down.',
+  },
+  {
+    // Serialization failures and deadlocks.
+    signs: /^(40001|40P01|TransactionWriteConflict|P2034)$/,
+    says: 'undid this in favour of another writer',
+    hint: 'Do it again.',
   },
   {
     // The driver gives these no code.

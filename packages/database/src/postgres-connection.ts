@@ -1,6 +1,6 @@
 import { PrismaPg } from '@prisma/adapter-pg';
 import type { Logger } from '@aimm/runtime';
-import type { PoolConfig } from 'pg';
+import pg, { type PoolConfig } from 'pg';
 import { PrismaClient } from '../generated/postgresql/client.ts';
 import { type Client, type Connection, transactionOptions } from './client.ts';
 
@@ -16,9 +16,13 @@ export function createPoolConfig(url: string): PoolConfig {
 
 export async function openPostgres(url: string, logger: Logger | undefined): Promise<Connection> {
   // A peer that vanished without a word is noticed after `query_timeout`; no query of ours takes nearly as long.
-  const pool: PoolConfig = { ...createPoolConfig(url), max: 10, query_timeout: 30_000 };
+  const pool = new pg.Pool({ ...createPoolConfig(url), max: 10, query_timeout: 30_000 });
+  // One whose ROLLBACK waited behind such a query comes back with its transaction open: the next would write into that, and lose it.
+  pool.on('release', (_error, connection) => {
+    if (connection.getTransactionStatus() !== 'I') void connection.end();
+  });
   const onPoolError = (error: Error) => logger?.warn({ reason: error.message }, 'A PostgreSQL connection was lost');
-  const adapter = new PrismaPg(pool, { onPoolError, onConnectionError: onPoolError });
+  const adapter = new PrismaPg(pool, { onPoolError, onConnectionError: onPoolError, disposeExternalPool: true });
   const client = new PrismaClient({ adapter, transactionOptions });
   await client.$connect();
   // Neither client type is assignable to the other, though every call made through the narrower one exists on both.

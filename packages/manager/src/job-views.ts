@@ -68,4 +68,6 @@ export interface JobSummary {
 export interface JobList {
   jobs: JobSummary[];
   nextCursor?: string | undefined;
+  /** The database is away: there may be batches that are not listed. */
+  withoutBatches?: true | undefined;
 }

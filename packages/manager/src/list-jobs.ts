@@ -15,7 +15,7 @@ const databaseWithinMs = 1_500;
 
 /**
  * The caller's requests of the last 24 hours and all its batches (everybody's for `admin`), newest first; what a comparison or a
- * batch is made of is part of it. While the database is away batches are left out, unless they alone are asked for.
+ * batch is made of is part of it. While the database is away batches are left out, which is said, unless they alone are asked for.
  */
 export async function listJobs(resources: Resources, caller: Caller, query: JobQuery = {}): Promise<JobList> {
   const { kind, limit = defaultLimit } = query;
@@ -25,7 +25,7 @@ export async function listJobs(resources: Resources, caller: Caller, query: JobQ
   const [requests, batches] = await Promise.all([
     listRequests(resources, caller, query),
     askDatabase(resources.database, databaseWithinMs, () => listBatchJobs(resources, caller, query)).catch(
-      (): JobList => ({ jobs: [] }),
+      (): JobList => ({ jobs: [], withoutBatches: true }),
     ),
   ]);
   // What is older than where the requests end comes with their next page.
@@ -35,7 +35,11 @@ export async function listJobs(resources: Resources, caller: Caller, query: JobQ
   const jobs = all.slice(0, limit);
   const last = jobs.at(-1)?.requestId;
   const next = all.length > limit ? last : (nextCursor ?? (batches.nextCursor === undefined ? undefined : last));
-  return { jobs, ...(next !== undefined && { nextCursor: next }) };
+  return {
+    jobs,
+    ...(next !== undefined && { nextCursor: next }),
+    ...(batches.withoutBatches && { withoutBatches: true }),
+  };
 }
 
 /** Ids of every kind sort by the time in them. */

@@ -15,4 +15,4 @@ export { isProviderKey, masterKeyVariables, secretsOf, withoutProviderKeys } fro
 export { createShutdown, exitOnUncaught, type Shutdown, type ShutdownOptions } from './shutdown.ts';
 export { createMetrics, type Metrics, metricDefinitions } from './metrics.ts';
 export { createTally, type Tally } from './metrics/tally.ts';
-export { isTimeZone, localTimeZone } from './time-zone.ts';
+export { localTimeZone } from './time-zone.ts';

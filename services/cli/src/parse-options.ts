@@ -1,4 +1,4 @@
-import { isTimeZone } from '@aimm/runtime';
+import { isTimeZone } from '@aimm/contracts';
 import { InvalidArgumentError } from 'commander';
 
 /** A whole number from `min` on, for commander. */

@@ -57,11 +57,3 @@ export function parseExpiry(value: string, now = Date.now()): number | undefined
   if (at <= now) throw new InvalidArgumentError('expected a time to come');
   return at;
 }
-
-export function parseTimeZone(value: string): string {
-  try {
-    return new Intl.DateTimeFormat('en', { timeZone: value }).resolvedOptions().timeZone;
-  } catch {
-    throw new InvalidArgumentError('expected a time zone like Europe/Berlin');
-  }
-}

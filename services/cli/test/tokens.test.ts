@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { parseBudget, parseClientName, parseExpiry, parseScopes, parseTimeZone } from '../src/parse-token-options.ts';
+import { parseTimeZone } from '../src/parse-options.ts';
+import { parseBudget, parseClientName, parseExpiry, parseScopes } from '../src/parse-token-options.ts';
 import { binPath } from '../src/stack/bin-path.ts';
 
 describe('aimm tokens', { timeout: 30_000 }, () => {
@@ -136,7 +137,9 @@ describe('the options of a token', () => {
     expect(parseClientName(' nightly-report.2 ')).toBe('nightly-report.2');
     for (const name of ['', 'local', 'dashboard', '*', 'a:b', 'a b', '-a', 'x'.repeat(65)])
       expect(() => parseClientName(name)).toThrow(/expected/);
-    expect(parseTimeZone('Europe/Berlin')).toBe('Europe/Berlin');
+    // As it was written, and not by its older name.
+    expect(parseTimeZone('Asia/Kathmandu')).toBe('Asia/Kathmandu');
+    expect(() => parseTimeZone('+02:00')).toThrow('Europe/Berlin');
     expect(() => parseTimeZone('Mars/Olympus')).toThrow('Europe/Berlin');
   });
 });

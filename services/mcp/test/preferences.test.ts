@@ -57,6 +57,13 @@ describe.each(eras)('in version %s', (era) => {
     expect(structured).toMatchObject({ jobs: [{ job_id: generationId, position: 3 }], next_cursor: comparisonId });
   });
 
+  it('list_jobs says that batches are missing while the database is away', async () => {
+    const manager = { ...createReadyManager(), listJobs: async () => ({ jobs: [], withoutBatches: true as const }) };
+    const { text, structured } = await callTool(await connect(manager, { era }), 'list_jobs', {});
+    expect(text[0]).toMatch(/^No such job of the last 24 hours\.\nWarning: Batches are not listed/);
+    expect(structured).toMatchObject({ jobs: [], warnings: [expect.stringContaining('the database')] });
+  });
+
   it('jobs are read and completed as resources', async () => {
     const client = await connect(createReadyManager(), { era });
     const { resourceTemplates } = await client.listResourceTemplates();

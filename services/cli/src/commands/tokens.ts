@@ -3,8 +3,8 @@ import type { AccessToken } from '@aimm/database';
 import { type Command, Option } from 'commander';
 import { formatCost, formatCount } from '@aimm/runtime/format';
 import { formatTable, print, printJson } from '../output.ts';
-import { parseCount } from '../parse-options.ts';
-import { parseBudget, parseClientName, parseExpiry, parseScopes, parseTimeZone } from '../parse-token-options.ts';
+import { parseCount, parseTimeZone } from '../parse-options.ts';
+import { parseBudget, parseClientName, parseExpiry, parseScopes } from '../parse-token-options.ts';
 import { type DatabasePlace, withDatabase } from '../with-database.ts';
 
 interface CreateOptions {

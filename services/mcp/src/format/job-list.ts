@@ -20,9 +20,12 @@ export const JobListSchema = z.object({
     }),
   ),
   next_cursor: z.string().optional().describe('There are more: ask with this.'),
+  warnings: z.array(z.string()).optional(),
 });
 
-export function toJobListOutput({ jobs, nextCursor }: JobList): z.input<typeof JobListSchema> {
+const batchesMissing = 'Batches are not listed: the database cannot be read at the moment. Try again later.';
+
+export function toJobListOutput({ jobs, nextCursor, withoutBatches }: JobList): z.input<typeof JobListSchema> {
   return {
     jobs: jobs.map(({ requestId, kind, status, models, client, createdAt, ageMs, wait, errorCode }) => ({
       job_id: requestId,
@@ -37,11 +40,14 @@ export function toJobListOutput({ jobs, nextCursor }: JobList): z.input<typeof J
       ...(errorCode !== undefined && { error_code: errorCode }),
     })),
     ...(nextCursor !== undefined && { next_cursor: nextCursor }),
+    ...(withoutBatches && { warnings: [batchesMissing] }),
   };
 }
 
-export function formatJobList({ jobs, nextCursor }: JobList): string {
-  if (jobs.length === 0 && nextCursor === undefined) return 'No such job of the last 24 hours.';
+export function formatJobList({ jobs, nextCursor, withoutBatches }: JobList): string {
+  const warnings = withoutBatches ? [`Warning: ${batchesMissing}`] : [];
+  if (jobs.length === 0 && nextCursor === undefined)
+    return ['No such job of the last 24 hours.', ...warnings].join('\n');
   const lines = jobs.map(({ requestId, status, models, ageMs, wait, errorCode }) => {
     const place =
       wait === undefined
@@ -50,5 +56,6 @@ export function formatJobList({ jobs, nextCursor }: JobList): string {
     const why = errorCode === undefined ? '' : ` (${errorCode})`;
     return `${requestId} · ${status}${why}${place} · ${models.join(', ')} · ${formatSeconds(ageMs)} ago`;
   });
-  return [...lines, ...(nextCursor === undefined ? [] : [`There are more: cursor ${nextCursor}.`])].join('\n');
+  const more = nextCursor === undefined ? [] : [`There are more: cursor ${nextCursor}.`];
+  return [...lines, ...more, ...warnings].join('\n');
 }

@@ -1,5 +1,4 @@
-import { ModelManagerError, UsageGroupBy } from '@aimm/contracts';
-import { isTimeZone } from '@aimm/runtime';
+import { isTimeZone, ModelManagerError, UsageGroupBy } from '@aimm/contracts';
 import * as z from 'zod';
 import { defineTool } from '../define-tool.ts';
 import { formatUsage, toUsageOutput, UsageSchema } from '../format/usage.ts';
