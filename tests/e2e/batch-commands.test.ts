@@ -134,6 +134,18 @@ describe('a batch on a terminal', () => {
     expect(started.maxCostNanoUsd).toBeUndefined();
   });
 
+  test.each([
+    ['Ctrl-C', '\u0003', 130],
+    ['the end of its input', '\u0004', 1],
+  ])('is not started by %s at the question, which is no fault of ours', async (_key, typed, code) => {
+    const terminal = onTerminal(`run ${fileOf(3)} -m openai/gpt-5 --max-cost 0.000001`);
+    await terminal.shows(/\[y\/N\]/);
+    terminal.type(typed);
+    expect(await terminal.exited).toBe(code);
+    expect(terminal.screen()).toContain(code === 130 ? 'Cancelled.' : 'Nothing was asked.');
+    expect(terminal.screen()).not.toContain('(internal)');
+  });
+
   test('is deleted once somebody says yes, and not while it runs', async () => {
     const { batchId: id } = await start(48);
     await expect(other.deleteBatch(admin, id)).rejects.toMatchObject({ code: 'invalid_request' });
