@@ -163,6 +163,14 @@ describe('a batch on a terminal', () => {
 });
 
 describe('a batch through pipes', () => {
+  test('of which nothing failed is not asked again, which is said', async () => {
+    const { batchId: id } = await start(3);
+    await endOf(id);
+    const { code, stdout, stderr } = await aimm(`retry ${id} --json`);
+    expect([code, stderr]).toEqual([0, 'Nothing of it has failed: nothing is asked again.\n']);
+    expect(JSON.parse(stdout)).toMatchObject({ batchId: id, status: 'completed' });
+  });
+
   test('tells lines on stderr, its result alone on stdout, and steers no terminal', async () => {
     const { code, stdout, stderr } = await aimm(`run ${fileOf(12)} -m ${models}`);
     expect(code).toBe(0);

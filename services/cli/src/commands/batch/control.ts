@@ -44,7 +44,16 @@ export function cancel(id: string, options: Options): Promise<void> {
 }
 
 export function retry(id: string, options: Options): Promise<void> {
-  return tell(options, (manager, caller) => manager.retryBatch(caller, id));
+  return tell(options, async (manager, caller) => {
+    const { batchId, counts } = await manager.getBatch(caller, id);
+    const view = await manager.retryBatch(caller, id);
+    process.stderr.write(
+      counts.failed === 0
+        ? 'Nothing of it has failed: nothing is asked again.\n'
+        : `What failed is asked again (${formatCount(counts.failed)}); \`aimm batch watch ${batchId}\` follows it.\n`,
+    );
+    return view;
+  });
 }
 
 export function addModels(id: string, models: string[], options: Options & { yes?: boolean }): Promise<void> {
