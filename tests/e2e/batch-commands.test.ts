@@ -134,6 +134,18 @@ describe('a batch on a terminal', () => {
     expect(started.maxCostNanoUsd).toBeUndefined();
   });
 
+  test.each([
+    ['Ctrl-C', '\u0003', 130],
+    ['the end of its input', '\u0004', 1],
+  ])('is not started by %s at the question, which is no fault of ours', async (_key, typed, code) => {
+    const terminal = onTerminal(`run ${fileOf(3)} -m openai/gpt-5 --max-cost 0.000001`);
+    await terminal.shows(/\[y\/N\]/);
+    terminal.type(typed);
+    expect(await terminal.exited).toBe(code);
+    expect(terminal.screen()).toContain(code === 130 ? 'Cancelled.' : 'Nothing was asked.');
+    expect(terminal.screen()).not.toContain('(internal)');
+  });
+
   test('is deleted once somebody says yes, and not while it runs', async () => {
     const { batchId: id } = await start(48);
     await expect(other.deleteBatch(admin, id)).rejects.toMatchObject({ code: 'invalid_request' });
@@ -151,6 +163,14 @@ describe('a batch on a terminal', () => {
 });
 
 describe('a batch through pipes', () => {
+  test('of which nothing failed is not asked again, which is said', async () => {
+    const { batchId: id } = await start(3);
+    await endOf(id);
+    const { code, stdout, stderr } = await aimm(`retry ${id} --json`);
+    expect([code, stderr]).toEqual([0, 'Nothing of it has failed: nothing is asked again.\n']);
+    expect(JSON.parse(stdout)).toMatchObject({ batchId: id, status: 'completed' });
+  });
+
   test('tells lines on stderr, its result alone on stdout, and steers no terminal', async () => {
     const { code, stdout, stderr } = await aimm(`run ${fileOf(12)} -m ${models}`);
     expect(code).toBe(0);

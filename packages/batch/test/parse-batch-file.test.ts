@@ -58,6 +58,16 @@ describe('JSON lines', () => {
     ]);
   });
 
+  test('a field of a variable is named with a dot; a variable whose own name has one goes first', async () => {
+    const vars = { user: { name: 'Ann', pets: ['cat'] }, 'user.age': 7 };
+    const line = (prompt: string) => JSON.stringify({ prompt, vars });
+    expect(await read('a.jsonl', line('{{user.name}}, {{user.age}}, {{user.pets.0}}, {{user.pets}}'))).toMatchObject([
+      { messages: [user('Ann, 7, cat, ["cat"]')] },
+    ]);
+    for (const name of ['user.size', 'user.name.length', 'user.toString', 'user.pets.1'])
+      expect(await faultsOf('a.jsonl', line(`{{${name}}}`))).toContain(`there is no variable ${name}`);
+  });
+
   test('without variables braces are text', async () => {
     expect(await read('a.jsonl', '{"prompt": "What is {{x}} in Jinja?"}')).toEqual([
       { id: '1', messages: [user('What is {{x}} in Jinja?')] },
@@ -284,6 +294,17 @@ describe('JSON', () => {
       { id: 'x', messages: [user('b')] },
     ]);
     expect(await faultsOf('a.json', '[{"prompt": "a"}, {}]')).toContain('entry 2: prompt: required');
+  });
+
+  test.each([
+    ['[\n  {"prompt": "a"},\n  {"prompt": },\n  {"prompt": "c"}\n]', 3],
+    ['[\n  {"prompt": "a"}\n  {"prompt": "b"}\n]', 3],
+    ['[\n  {"prompt": "a"},\n  {"prompt": "b"},\n]\n', 4],
+    ['[\n  {"prompt": "a"},\n  {"prompt": "b"}\n', 3],
+    ['[\n  {"prompt": "a\nb"},\n  {}]', 2],
+    ['{"prompt": "a"}\n{"prompt": "b"}\n', 2],
+  ])('what is no JSON is told with its line: %j', async (text, line) => {
+    expect(await faultsOf('a.json', text)).toContain(`line ${line}: is not JSON`);
   });
 
   test('what is missing in a template is named', async () => {

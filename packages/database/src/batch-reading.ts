@@ -82,13 +82,16 @@ export function createBatchReading(client: Client): Reading {
       }));
     },
 
-    async listQueued(batchId, { queuedBefore, limit, columns }) {
+    async listQueued(batchId, { queuedBefore, limit, columns, after }) {
       const rows = await client.batchGeneration.findMany({
         where: {
           batchId,
           status: 'queued',
           queuedAt: { lt: BigInt(Math.round(queuedBefore)) },
           ...(columns !== undefined && { columnNumber: { in: [...columns] } }),
+          ...(after !== undefined && {
+            OR: [{ columnNumber: { gt: after.column } }, { columnNumber: after.column, item: { gt: after.item } }],
+          }),
         },
         orderBy: [{ columnNumber: 'asc' }, { item: 'asc' }],
         take: limit,

@@ -133,10 +133,15 @@ export interface BatchRepository {
     column: StoredColumn,
     options: { limit: number; maxBytes: number; createId: () => string; at: number },
   ): Promise<{ taken: TakenGeneration[]; skipped: number }>;
-  /** What was queued before that time, oldest rows of each column first; of these columns only, where any are named. */
+  /** What was queued before that time, by column, then item; of these columns only, where any are named. `after`: the last of the page before. */
   listQueued(
     batchId: string,
-    query: { queuedBefore: number; limit: number; columns?: readonly number[] },
+    query: {
+      queuedBefore: number;
+      limit: number;
+      columns?: readonly number[];
+      after?: { column: number; item: number } | undefined;
+    },
   ): Promise<QueuedGeneration[]>;
   /** Those that are still queued under these ids wait again; gives which. */
   putBack(batchId: string, requestIds: readonly QueuedGeneration[]): Promise<QueuedGeneration[]>;

@@ -42,7 +42,7 @@ export function createBatchSteering(client: Client, now: () => number): Steering
         inSteps(() =>
           client.$executeRaw(sql`
             UPDATE batch_generations SET status = 'waiting', round = round + 1, request_id = NULL, queued_at = NULL,
-              ended_at = NULL, cost_nano_usd = NULL, input_tokens = NULL, output_tokens = NULL, latency_bin = NULL,
+              ended_at = NULL, input_tokens = NULL, output_tokens = NULL, latency_bin = NULL,
               first_token_bin = NULL, error_code = NULL, marks = NULL, passed = NULL, score = NULL, winner = NULL, answer = NULL
             WHERE batch_id = ${batchId} AND (column_number, item) IN (
               SELECT column_number, item FROM batch_generations

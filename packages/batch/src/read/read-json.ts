@@ -1,4 +1,5 @@
 import type { RawItem } from './build-item.ts';
+import { findFaultyLine } from './find-faulty-line.ts';
 import type { Faults } from './faults.ts';
 import { convertOpenAiLine, isOpenAiLine } from './openai-line.ts';
 import { readLines } from './read-lines.ts';
@@ -37,7 +38,10 @@ export async function* readJsonDocument(
   if (whole.trim() === '') return;
   const parsed = parseJson(whole);
   if (parsed === undefined)
-    return faults.add('the file', 'is not JSON. For one object on each line name it .jsonl, or give its format');
+    return faults.add(
+      `line ${findFaultyLine(whole)}`,
+      'is not JSON. For one object on each line name the file .jsonl, or give its format',
+    );
   const { value } = parsed;
   if (!Array.isArray(value)) return yield* readSpec(value, faults);
   for (const [index, entry] of value.entries()) yield* toRaw(entry, `entry ${index + 1}`, index + 1, template, faults);

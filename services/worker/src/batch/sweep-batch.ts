@@ -44,28 +44,24 @@ export function createBatchSweeper({ jobs, producer, recorder, budgets, now, log
   return {
     /** Lost ones wait again, under new ids from then on; what ended without its worker is recorded. */
     async sweep(batches: BatchRepository, batch: StoredBatch, columns: readonly StoredColumn[]): Promise<void> {
-      const queued = await batches.listQueued(batch.id, {
-        queuedBefore: now() - lostAfterMs,
-        limit: lookedAtOnce,
-        columns: inQueues(columns),
-      });
+      const ended = new Set<string>();
+      const lost: QueuedGeneration[] = [];
       const seenBefore = seenEnded.get(batch.id);
       // Kept from one look to the next and no longer: this process outlives its batches.
       seenEnded.delete(batch.id);
-      if (queued.length === 0) return;
-      const states = await jobs.look(toJobs(columns, queued));
-      const ended = new Set<string>();
-      const lost: QueuedGeneration[] = [];
-      for (const [index, one] of queued.entries()) {
-        const found = states[index];
-        if (found?.state === 'lost') lost.push(one);
-        if (found?.state !== 'ended') continue;
-        const outcome: Outcome | undefined =
-          found.outcome ?? (found.error === undefined ? undefined : { status: 'failed', error: found.error });
-        // Without an outcome the reconciler comes to it, and records it.
-        if (outcome !== undefined && seenBefore?.has(one.requestId) === true)
-          await end(batches, batch, columns, one, outcome);
-        ended.add(one.requestId);
+      for await (const queued of pagesOf(batches, batch, columns, now() - lostAfterMs)) {
+        const states = await jobs.look(toJobs(columns, queued));
+        for (const [index, one] of queued.entries()) {
+          const found = states[index];
+          if (found?.state === 'lost') lost.push(one);
+          if (found?.state !== 'ended') continue;
+          const outcome: Outcome | undefined =
+            found.outcome ?? (found.error === undefined ? undefined : { status: 'failed', error: found.error });
+          // Without an outcome the reconciler comes to it, and records it.
+          if (outcome !== undefined && seenBefore?.has(one.requestId) === true)
+            await end(batches, batch, columns, one, outcome);
+          ended.add(one.requestId);
+        }
       }
       if (ended.size > 0) seenEnded.set(batch.id, ended);
       if (lost.length === 0) return;
@@ -85,37 +81,46 @@ export function createBatchSweeper({ jobs, producer, recorder, budgets, now, log
 
     /** Takes back out of the queues what has not begun. */
     async withdraw(batches: BatchRepository, batch: StoredBatch, columns: readonly StoredColumn[]): Promise<void> {
-      const queued = await batches.listQueued(batch.id, {
-        queuedBefore: Number.MAX_SAFE_INTEGER,
-        limit: lookedAtOnce,
-        columns: inQueues(columns),
-      });
-      const taken = await jobs.withdraw(toJobs(columns, queued));
-      const ids = new Set(taken.map(({ requestId }) => requestId));
-      await batches.putBack(
-        batch.id,
-        queued.filter(({ requestId }) => ids.has(requestId)),
-      );
-      for (const { requestId, budget } of taken) await budgets.release(requestId, budget);
+      for await (const queued of pagesOf(batches, batch, columns, Number.MAX_SAFE_INTEGER)) {
+        const taken = await jobs.withdraw(toJobs(columns, queued));
+        const ids = new Set(taken.map(({ requestId }) => requestId));
+        await batches.putBack(
+          batch.id,
+          queued.filter(({ requestId }) => ids.has(requestId)),
+        );
+        for (const { requestId, budget } of taken) await budgets.release(requestId, budget);
+      }
     },
 
     /** Ends what waits, and has what runs aborted. */
     async cancel(batches: BatchRepository, batch: StoredBatch, columns: readonly StoredColumn[]): Promise<void> {
-      const queued = await batches.listQueued(batch.id, {
-        queuedBefore: Number.MAX_SAFE_INTEGER,
-        limit: lookedAtOnce,
-        columns: inQueues(columns),
-      });
-      const ends = toJobs(columns, queued).map(async ({ provider, requestId }, index) => {
-        const done = await producer.cancel(queueOf('generate', provider), requestId);
-        const one = queued[index];
-        if (done !== 'removed' || one === undefined) return;
-        await budgets.releaseLost(batch, requestId, one.queuedAt);
-        await end(batches, batch, columns, one, { status: 'failed', error: cancelled() });
-      });
-      await Promise.all(ends);
+      for await (const queued of pagesOf(batches, batch, columns, Number.MAX_SAFE_INTEGER)) {
+        const ends = toJobs(columns, queued).map(async ({ provider, requestId }, index) => {
+          const done = await producer.cancel(queueOf('generate', provider), requestId);
+          const one = queued[index];
+          if (done !== 'removed' || one === undefined) return;
+          await budgets.releaseLost(batch, requestId, one.queuedAt);
+          await end(batches, batch, columns, one, { status: 'failed', error: cancelled() });
+        });
+        await Promise.all(ends);
+      }
     },
   };
+}
+
+/** All that says “queued” and is in Redis, a page at a time: what waits for a slow provider hides nothing that stands behind it. */
+async function* pagesOf(
+  batches: BatchRepository,
+  { id }: StoredBatch,
+  columns: readonly StoredColumn[],
+  queuedBefore: number,
+): AsyncGenerator<QueuedGeneration[]> {
+  for (let after: QueuedGeneration | undefined; ;) {
+    const page = await batches.listQueued(id, { queuedBefore, limit: lookedAtOnce, columns: inQueues(columns), after });
+    if (page.length > 0) yield page;
+    after = page.at(-1);
+    if (page.length < lookedAtOnce) return;
+  }
 }
 
 /** What vendors' batch APIs have is not in Redis. */

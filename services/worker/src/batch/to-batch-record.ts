@@ -65,10 +65,8 @@ function noVerdict(): ErrorShape {
   return new ModelManagerError('server_error', 'The judge did not answer in the form it was asked for.').toShape();
 }
 
-/** Null where one of the calls has an unknown price. */
+/** What is known of it, as the ledger sums it up; null where one of the calls has an unknown price and no other cost anything. */
 function sumCosts(rows: readonly LedgerRow[]): number | null {
-  return rows.reduce<number | null>(
-    (sum, { costNanoUsd }) => (sum === null || costNanoUsd === null ? null : sum + costNanoUsd),
-    0,
-  );
+  const known = rows.reduce((sum, { costNanoUsd }) => sum + (costNanoUsd ?? 0), 0);
+  return known === 0 && rows.some(({ costNanoUsd }) => costNanoUsd === null) ? null : known;
 }

@@ -1,5 +1,5 @@
 import { h, svg } from './elements.js';
-import { formatMs, formatShare, formatUsd } from './format.js';
+import { formatMs, formatShare, formatUsd, formatUsdTick } from './format.js';
 import { qualities, toMeanCost } from './standing.js';
 
 /** Narrower on a narrow screen, where text would become small otherwise. */
@@ -13,7 +13,7 @@ const size = {
 };
 
 const measures = {
-  cost: { title: 'Cost of an answer', format: formatUsd, of: toMeanCost },
+  cost: { title: 'Cost of an answer', format: formatUsd, formatTick: formatUsdTick, of: toMeanCost },
   latency: { title: 'Latency, p50', format: formatMs, of: (summary) => summary.latency_p50_ms },
 };
 
@@ -74,15 +74,16 @@ function toStep(rough) {
 }
 
 function toAxes(across, up, x, y) {
+  const formatTick = x.formatTick ?? x.format;
   const [floor, middle] = [size.height - size.bottom, (size.left + size.width - size.right) / 2];
   return [
     ...up.ticks.flatMap((tick) => [
       svg('line', { class: 'grid', x1: size.left, x2: size.width - size.right, y1: up.at(tick), y2: up.at(tick) }),
       svg('text', { class: 'tick', x: size.left - 8, y: up.at(tick) + 4, 'text-anchor': 'end' }, y.format(tick)),
     ]),
-    ...thinOut(across.ticks, across.at, x.format).flatMap((tick) => [
+    ...thinOut(across.ticks, across.at, formatTick).flatMap((tick) => [
       svg('line', { class: 'grid', x1: across.at(tick), x2: across.at(tick), y1: size.top, y2: floor }),
-      svg('text', { class: 'tick', x: across.at(tick), y: floor + 18, 'text-anchor': 'middle' }, x.format(tick)),
+      svg('text', { class: 'tick', x: across.at(tick), y: floor + 18, 'text-anchor': 'middle' }, formatTick(tick)),
     ]),
     svg('text', { class: 'axis', x: middle, y: size.height - 10, 'text-anchor': 'middle' }, x.title),
     svg(

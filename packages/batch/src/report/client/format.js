@@ -5,6 +5,12 @@ export function formatUsd(usd) {
   return `$${usd.toFixed(Math.min(9, 1 - Math.floor(Math.log10(usd))))}`;
 }
 
+/** Beside an axis, where two cents and two and a half are not the same: `$0.025`, `$0.50`. */
+export function formatUsdTick(usd) {
+  const exact = String(Number(usd.toPrecision(3)));
+  return usd >= 0.01 && /\.\d{3,}$/.test(exact) ? `$${exact}` : formatUsd(usd);
+}
+
 /** `850 ms`, `1.2 s`. */
 export function formatMs(ms) {
   if (ms === undefined) return '–';

@@ -3,6 +3,7 @@ import type { Caller, Manager } from '@aimm/manager';
 import { formatCost, formatCount } from '@aimm/runtime/format';
 import { askToGoOn, canAsk } from '../../ask-to-go-on.ts';
 import { formatTable, print, printJson } from '../../output.ts';
+import { withInterrupt } from '../../interrupt.ts';
 import { withSession } from '../../session.ts';
 import { toTerminalText } from '../../terminal-text.ts';
 import { followBatch, type FollowOptions } from './follow.ts';
@@ -43,24 +44,35 @@ export function cancel(id: string, options: Options): Promise<void> {
 }
 
 export function retry(id: string, options: Options): Promise<void> {
-  return tell(options, (manager, caller) => manager.retryBatch(caller, id));
+  return tell(options, async (manager, caller) => {
+    const { batchId, counts } = await manager.getBatch(caller, id);
+    const view = await manager.retryBatch(caller, id);
+    process.stderr.write(
+      counts.failed === 0
+        ? 'Nothing of it has failed: nothing is asked again.\n'
+        : `What failed is asked again (${formatCount(counts.failed)}); \`aimm batch watch ${batchId}\` follows it.\n`,
+    );
+    return view;
+  });
 }
 
 export function addModels(id: string, models: string[], options: Options & { yes?: boolean }): Promise<void> {
   return tell(options, (manager, caller) =>
-    manager.addBatchModels(
-      caller,
-      id,
-      { models },
-      {
-        confirm: ({ estimatedNanoUsd, maxCostNanoUsd }) => {
-          if (options.yes === true) return Promise.resolve(true);
-          if (!canAsk()) return Promise.resolve(false);
-          return askToGoOn(
-            `With it the batch is expected to cost ${estimatedNanoUsd === null ? 'an unknown sum' : formatCost(estimatedNanoUsd)}; it may cost ${formatCost(maxCostNanoUsd)}. Add it all the same?`,
-          );
+    withInterrupt(() =>
+      manager.addBatchModels(
+        caller,
+        id,
+        { models },
+        {
+          confirm: ({ estimatedNanoUsd, maxCostNanoUsd }) => {
+            if (options.yes === true) return Promise.resolve(true);
+            if (!canAsk()) return Promise.resolve(false);
+            return askToGoOn(
+              `With it the batch is expected to cost ${estimatedNanoUsd === null ? 'an unknown sum' : formatCost(estimatedNanoUsd)}; it may cost ${formatCost(maxCostNanoUsd)}. Add it all the same?`,
+            );
+          },
         },
-      },
+      ),
     ),
   );
 }

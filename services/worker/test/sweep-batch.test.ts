@@ -1,0 +1,103 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createDatabase, type Database } from '@aimm/database';
+import { createLogger } from '@aimm/runtime';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import type { BatchBudgets } from '../src/batch/batch-budgets.ts';
+import { createBatchSweeper } from '../src/batch/sweep-batch.ts';
+
+const batchId = 'bat_1';
+const perColumn = 400;
+/** A slow provider's queues hold three, of 1,200 in all; the fourth's was lost. */
+const lostColumn = 3;
+const template = { attempts: 3, timeoutMs: 1_000, settings: {}, warnings: [], expectedNanoUsd: null };
+const budgets: BatchBudgets = {
+  plan: (_batch, payload) => payload,
+  reserve: (_batch, payloads) => Promise.resolve({ reserved: [...payloads] }),
+  release: () => Promise.resolve(),
+  releaseLost: () => Promise.resolve(),
+  settle: () => Promise.resolve(),
+  concern: () => false,
+};
+
+let dir: string;
+let database: Database;
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'aimm-sweep-'));
+  database = await createDatabase({ url: `file:${join(dir, 'aimm.db')}` });
+  const { batches } = database;
+  const columns = [0, 1, 2, lostColumn].map((number) => ({
+    number,
+    provider: number === lostColumn ? 'quick' : `slow-${number}`,
+    model: `m${number}`,
+    lane: 'queue' as const,
+    template,
+  }));
+  const spec = { settings: {}, variants: [{ settings: {} }], assertions: [], tags: [] };
+  await batches.create({ id: batchId, client: 'tests', spec }, columns);
+  const items = Array.from({ length: perColumn }, (_, number) => ({
+    id: String(number),
+    messages: [{ role: 'user' as const, content: [{ type: 'text' as const, text: 'x' }] }],
+  }));
+  await batches.addItems(batchId, 0, items);
+  await batches.start(batchId, { items: perColumn, estimatedNanoUsd: null }, new Map());
+  let ids = 0;
+  for (const column of await batches.columns(batchId))
+    await batches.take(batchId, column, {
+      limit: perColumn,
+      maxBytes: 1e9,
+      createId: () => `gen_${column.provider}_${(ids += 1)}`,
+      at: 1_000,
+    });
+});
+afterEach(async () => {
+  await database.close();
+  await rm(dir, { recursive: true, force: true });
+});
+
+async function createSweeper(withdrawn: string[] = []) {
+  return createBatchSweeper({
+    jobs: {
+      look: (jobs) =>
+        Promise.resolve(jobs.map(({ provider }) => ({ state: provider === 'quick' ? ('lost' as const) : 'open' }))),
+      withdraw: (jobs) => {
+        const free = jobs.filter(({ provider }) => provider === 'quick');
+        withdrawn.push(...free.map(({ requestId }) => requestId));
+        return Promise.resolve(free.map(({ requestId }) => ({ requestId, budget: [] })));
+      },
+    },
+    producer: { cancel: () => Promise.reject(new Error('nothing is cancelled here')) },
+    recorder: { record: () => Promise.reject(new Error('nothing has ended here')) },
+    budgets,
+    now: () => 60_000,
+    logger: await createLogger({ name: 'sweep-tests', level: 'silent', format: 'json' }),
+  });
+}
+
+async function load() {
+  const batch = await database.batches.find(batchId);
+  if (batch === undefined) throw new Error('it was stored');
+  return { batch, columns: await database.batches.columns(batchId) };
+}
+
+const findWaiting = async () =>
+  (await database.batches.counts(batchId))
+    .filter(({ status }) => status === 'waiting')
+    .map(({ column, count }) => [column, count]);
+
+test('what was lost is found in one look, however much waits for slow providers before it', async () => {
+  const sweeper = await createSweeper();
+  const { batch, columns } = await load();
+  await sweeper.sweep(database.batches, batch, columns);
+  expect(await findWaiting()).toEqual([[lostColumn, perColumn]]);
+});
+
+test('what a paused batch can take back comes back in one go, however much runs before it', async () => {
+  const withdrawn: string[] = [];
+  const sweeper = await createSweeper(withdrawn);
+  const { batch, columns } = await load();
+  await sweeper.withdraw(database.batches, batch, columns);
+  expect(new Set(withdrawn).size).toBe(perColumn);
+  expect(await findWaiting()).toEqual([[lostColumn, perColumn]]);
+});
