@@ -159,7 +159,8 @@ async function findQueueKeys(redis: Redis, name: string): Promise<string[]> {
   return (await redis.keys(`{aimm}:*:${name}`)).filter((key) => key.split(':').length === 3);
 }
 
-async function countActive(redis: Redis): Promise<number> {
+/** Jobs that run, in all queues. */
+export async function countActive(redis: Redis): Promise<number> {
   const lists = await findQueueKeys(redis, 'active');
   const lengths = await Promise.all(lists.map((list) => redis.llen(list)));
   return lengths.reduce((sum, length) => sum + length, 0);
