@@ -203,13 +203,16 @@ test.each(chooseCases())(
     }
     upstream.release();
     worker.signal('SIGCONT');
-    await expectInvariants(stack, { hiddenCallsMayBeUnmade: true });
+    // Only a worker that wakes up late can know an answer that another has asked for again.
+    const answeredTwice = victim === 'worker stopped past its lock' ? 1 : 0;
+    const told = { hiddenCallsMayBeUnmade: true, answeredTwice };
+    await expectInvariants(stack, told);
     expect(upstream.calls.filter(({ prompt }) => prompt === asked.prompt).length).toBeLessThanOrEqual(
       point.callsAtMost,
     );
     // What a worker that woke up late had to say is said: nothing came of it.
     await delay(victim === 'worker stopped past its lock' ? 1_000 : 0);
-    const rows = await expectInvariants(stack, { hiddenCallsMayBeUnmade: true });
+    const rows = await expectInvariants(stack, told);
     expect(rows.get(asked.requestId)?.at(-1)).toMatchObject({ status: 'succeeded', inputTokens: 10 });
   },
 );

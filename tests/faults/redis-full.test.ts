@@ -30,4 +30,6 @@ test('with Redis out of memory answers that were paid for still arrive, new requ
   upstream.behave(echo);
   await stack.answer(front, 'afterwards');
   await expectInvariants(stack);
+  // Nobody was asked again, and nobody for what was refused.
+  expect(upstream.calls).toHaveLength(1 + asked.length + 1);
 });

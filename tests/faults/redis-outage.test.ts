@@ -49,6 +49,8 @@ test('a Redis killed again and again under load loses nothing that was acknowled
   const answers = await Promise.all(asked.map(({ result }) => result));
   expect(answers.map(({ text }) => text)).toEqual(asked.map(({ prompt }) => `echo: ${prompt}`));
   await expectInvariants(stack, { hiddenCallsMayBeUnmade: true });
+  // No more than ran at each kill.
+  expect(upstream.calls.length).toBeLessThanOrEqual(asked.length + 3 * 10);
 });
 
 test('an idle worker and an idle front work at once after an outage of 3 s', async () => {

@@ -123,12 +123,18 @@ test('an answer that breaks every time fails after the configured attempts', asy
   for (const { requestId, row } of ended) expect(rows.get(requestId)).toMatchObject([row, row]);
 });
 
-test('a 500 is followed by another attempt', async () => {
-  const { stack, front } = await createBrokenStack([fail500, echo]);
-  const asked = await stack.generate(front, 'broken once');
-  expect(await asked.result).toMatchObject({ text: `echo: ${asked.prompt}`, calls: 2 });
+test('a 500 and a 529 are followed by another attempt', async () => {
+  const overload: Behaviour = (_call, { fail }) => fail(529, { message: 'overloaded' }, { 'retry-after': '1' });
+  const { stack, front } = await createBrokenStack({ broken: [fail500, echo], overloaded: [overload, echo] });
+  const [broken, overloaded] = await Promise.all(
+    ['broken', 'overloaded'].map((name) => stack.generate(front, `"${name}"`)),
+  );
+  for (const asked of [broken, overloaded])
+    expect(await asked?.result).toMatchObject({ text: `echo: ${asked?.prompt}`, calls: 2 });
   const rows = await expectInvariants(stack);
-  expect(rows.get(asked.requestId)).toMatchObject([{ status: 'failed', errorCode: 'server_error' }, whole]);
+  const rowsOf = (asked: typeof broken) => rows.get(asked?.requestId ?? '');
+  expect(rowsOf(broken)).toMatchObject([{ status: 'failed', errorCode: 'server_error' }, whole]);
+  expect(rowsOf(overloaded)).toMatchObject([{ status: 'failed', errorCode: 'overloaded' }, whole]);
 });
 
 test('a 429 is waited out, costs no attempt and holds the others back too', async () => {
@@ -148,7 +154,9 @@ test('a 429 is waited out, costs no attempt and holds the others back too', asyn
 });
 
 test('a 429 that asks to wait for nonsense, for no time or for a year is waited out, or ends the request in time', async () => {
-  const waits = ['0', '-5', 'soon', 'Wed, 21 Oct 2015 07:28:00 GMT', '1e99', '31536000'];
+  const waitedOut = ['0', '-5', 'soon', 'Wed, 21 Oct 2015 07:28:00 GMT'];
+  const tooLong = ['1e99', '31536000'];
+  const waits = [...waitedOut, ...tooLong];
   const { stack, front } = await createBrokenStack([
     (call, { fail }) => {
       const wait = waits.find((each) => call.prompt.includes(`"${each}"`));
@@ -156,14 +164,12 @@ test('a 429 that asks to wait for nonsense, for no time or for a year is waited 
     },
     echo,
   ]);
-  const asked = await Promise.all(waits.map((wait) => stack.generate(front, `"${wait}"`, { timeoutMs: 30_000 })));
-  const ends = asked.map(({ result, prompt }) =>
-    result.then(
-      ({ text }) => text === `echo: ${prompt}`,
-      ({ code }: { code: string }) => code === 'rate_limited',
-    ),
-  );
-  expect(await Promise.all(ends)).toEqual(waits.map(() => true));
+  const ask = (wait: string) => stack.generate(front, `"${wait}"`, { timeoutMs: 30_000 });
+  const short = await Promise.all(waitedOut.map(ask));
+  for (const { result, prompt } of short) expect((await result).text).toBe(`echo: ${prompt}`);
+  const long = await Promise.all(tooLong.map(ask));
+  for (const { result } of long) await expect(result).rejects.toMatchObject({ code: 'rate_limited' });
+  const asked = [...short, ...long];
   const rows = await expectInvariants(stack);
   for (const { requestId } of asked)
     expect(rows.get(requestId)?.[0]).toMatchObject({ status: 'failed', errorCode: 'rate_limited' });

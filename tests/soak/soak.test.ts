@@ -177,7 +177,14 @@ test('everything at once for a while: every promise holds, and nothing grows', a
         openFront: () => Promise.resolve(manager),
         database: () => stack.database(),
       },
-      { hiddenCallsMayBeUnmade: true, brokenCallsMayBeUnseen: true, reader, since: startedAt, otherRows },
+      {
+        hiddenCallsMayBeUnmade: true,
+        brokenCallsMayBeUnseen: true,
+        answeredTwice: Number.POSITIVE_INFINITY,
+        reader,
+        since: startedAt,
+        otherRows,
+      },
     );
     await expectTalk(talk, await stack.database());
     for (const found of ofBatches) report.whole('batches', found.ended, found.rows);

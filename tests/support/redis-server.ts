@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { findRedisServer } from './start-redis.ts';
@@ -12,6 +12,8 @@ export interface RedisServer {
   start(): Promise<void>;
   /** SIGKILL. */
   kill(): Promise<void>;
+  /** Removes its files, once it is killed: it starts again with nothing. */
+  wipe(): Promise<void>;
   pause(): void;
   resume(): void;
   /** A connection for the test's own questions; closed with the server. */
@@ -64,6 +66,10 @@ export async function createRedisServer(
       probe.disconnect();
     },
     kill: () => end('SIGKILL'),
+    async wipe() {
+      await rm(join(dir, 'redis'), { recursive: true });
+      await mkdir(join(dir, 'redis'));
+    },
     pause: () => void child?.kill('SIGSTOP'),
     resume: () => void child?.kill('SIGCONT'),
     client() {

@@ -4,8 +4,22 @@ import { join } from 'node:path';
 
 const durabilityOff = ['fsync=off', 'synchronous_commit=off', 'full_page_writes=off'];
 
-/** Starts a PostgreSQL on a free loopback port with its files in `dir`. The user `postgres` is a superuser. */
-export async function startPostgres(dir: string): Promise<{ url: string; stop: () => Promise<void> }> {
+export interface PostgresServer {
+  readonly url: string;
+  /** Ends every connection, then the server. Its files go with it, unless it keeps them. */
+  stop(): Promise<void>;
+  /** Once more, after `stop`, on its old port. */
+  start(): Promise<void>;
+}
+
+/**
+ * Starts a PostgreSQL on a free loopback port with its files in `dir`. The user `postgres` is a superuser.
+ * `keepsFiles`: it can be started again after it was stopped.
+ */
+export async function startPostgres(
+  dir: string,
+  { keepsFiles = false }: { keepsFiles?: boolean } = {},
+): Promise<PostgresServer> {
   const EmbeddedPostgres = await importWithoutExitHooks();
   const port = await findFreePort();
   const said: string[] = [];
@@ -14,7 +28,7 @@ export async function startPostgres(dir: string): Promise<{ url: string; stop: (
     user: 'postgres',
     password: 'postgres',
     port,
-    persistent: false,
+    persistent: keepsFiles,
     onLog: (message) => said.push(String(message)),
     onError: (message) => said.push(String(message)),
     createPostgresUser: process.getuid?.() === 0,
@@ -30,7 +44,11 @@ export async function startPostgres(dir: string): Promise<{ url: string; stop: (
   } catch (cause) {
     throw new Error(`PostgreSQL did not start:\n${said.join('\n')}`, { cause });
   }
-  return { url: `postgresql://postgres:postgres@127.0.0.1:${port}/postgres`, stop: () => server.stop() };
+  return {
+    url: `postgresql://postgres:postgres@127.0.0.1:${port}/postgres`,
+    stop: () => server.stop(),
+    start: () => server.start(),
+  };
 }
 
 /**

@@ -5,14 +5,17 @@ import { inject } from 'vitest';
 
 export const databaseKinds = ['sqlite', 'postgresql'] as const;
 
-/** The URL of an empty database that nobody else uses; it goes with the run. `locale`: how PostgreSQL sorts; else by bytes. */
+/**
+ * The URL of an empty database that nobody else uses; it goes with the run. `locale`: how PostgreSQL sorts; else by bytes.
+ * `serverUrl`: of another PostgreSQL than that of the run.
+ */
 export async function createEmptyDatabase(
   kind: (typeof databaseKinds)[number],
-  { locale }: { locale?: string } = {},
+  { locale, serverUrl }: { locale?: string; serverUrl?: string } = {},
 ): Promise<string> {
   const name = `test_${randomUUID().replaceAll('-', '')}`;
   if (kind === 'sqlite') return `file:${join(inject('dir'), `${name}.db`)}`;
-  const server = new URL(inject('postgresUrl'));
+  const server = new URL(serverUrl ?? inject('postgresUrl'));
   const client = new pg.Client(server.href);
   await client.connect();
   try {

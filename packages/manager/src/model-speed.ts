@@ -13,10 +13,13 @@ const measuredOverMs = 24 * 3_600_000;
 const freshForMs = 30_000;
 /** A database that hangs must not hold a request up. */
 const answerWithinMs = 1_000;
+/** What could not be read is read again after so long, behind the backs of those who choose meanwhile. */
+const askAgainAfterMs = 3_000;
 
 /** What the ledger says of the last 24 hours, read at most twice a minute. */
 export function createModelSpeeds(database: Pick<DatabaseOnDemand, 'get'>, now: () => number): ModelSpeeds {
   let known: { speeds: Promise<ExpectTime | undefined>; at: number } | undefined;
+  let failedAt: number | undefined;
 
   const measure = async (): Promise<ExpectTime> => {
     const since = now() - measuredOverMs;
@@ -29,15 +32,28 @@ export function createModelSpeeds(database: Pick<DatabaseOnDemand, 'get'>, now: 
       return firstTokenMs + (tokensPerSecond === undefined ? 0 : (outputTokens / tokensPerSecond) * 1_000);
     };
   };
+  const begin = () => {
+    const speeds = measure().then(
+      (found) => {
+        failedAt = undefined;
+        return found;
+      },
+      () => {
+        failedAt = now();
+        known = undefined;
+        return undefined;
+      },
+    );
+    known = { speeds, at: now() };
+    return speeds;
+  };
   return {
     read() {
-      if (known === undefined || now() - known.at > freshForMs) {
-        const speeds = measure().catch(() => undefined);
-        known = { speeds, at: now() };
-        // What could not be read is asked for again at the next choice.
-        void speeds.then((found) => found === undefined && (known = undefined));
-      }
-      return known.speeds;
+      const isFresh = known !== undefined && now() - known.at <= freshForMs;
+      if (failedAt === undefined) return isFresh && known !== undefined ? known.speeds : begin();
+      // Whether the database is back is asked by one, and waited for by nobody.
+      if (!isFresh && now() - failedAt > askAgainAfterMs) void begin();
+      return Promise.resolve(undefined);
     },
   };
 }

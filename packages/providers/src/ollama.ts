@@ -12,6 +12,9 @@ import { toChatRequest } from './ollama/request.ts';
 import { createChatMapper } from './ollama/stream.ts';
 import { withStrictLines } from './ollama/strict-lines.ts';
 
+/** No host has as many models; clients may name whatever they like. */
+const mostShown = 100;
+
 /** Ollama's own API. */
 export const createOllamaProvider: ProviderFactory = (settings) =>
   assembleProvider(settings, (transport) => createVendor(settings, transport));
@@ -31,6 +34,10 @@ function createVendor(settings: ProviderSettings, transport: Transport): Vendor 
 
   /** A model of which the catalog knows nothing is looked up once; a server that does not say decides by itself. */
   const shownWindows = new Map<string, number>();
+  const remember = (model: string, window: number) => {
+    if (shownWindows.size >= mostShown) shownWindows.clear();
+    shownWindows.set(model, window);
+  };
   async function findContextWindow(client: Ollama, request: GenerationRequest, info: ModelInfo | undefined) {
     const given = settings.contextLength ?? smallestWindow;
     const needed = toNeededWindow(request);
@@ -38,7 +45,7 @@ function createVendor(settings: ProviderSettings, transport: Transport): Vendor 
     const { model } = request;
     const known = info?.contextWindow ?? shownWindows.get(model);
     const window = known ?? (await client.show({ model }).then(describeModel, () => undefined))?.contextWindow;
-    if (window !== undefined) shownWindows.set(model, window);
+    if (window !== undefined && !shownWindows.has(model)) remember(model, window);
     return toContextWindow(needed, given, window);
   }
 

@@ -25,8 +25,8 @@ const open = (settings: Partial<ProviderSettings> = {}, info?: Partial<ModelInfo
     ...(info !== undefined && { describeModel: () => modelInfo('ollama', info) }),
   });
 
-async function sent(provider: ModelProvider, text: string, settings: GenerationSettings = {}) {
-  await provider.generate(ask(text, settings), patient());
+async function sent(provider: ModelProvider, text: string, settings: GenerationSettings = {}, model?: string) {
+  await provider.generate({ ...ask(text, settings), ...(model !== undefined && { model }) }, patient());
   return vendor.received.at(-1)?.body as { keep_alive?: unknown; options?: { num_ctx?: number } };
 }
 
@@ -77,6 +77,23 @@ describe('the context window', () => {
     expect(await windowOf(provider, long.repeat(2))).toBe(10_000);
     expect(await windowOf(provider, long.repeat(2))).toBe(10_000);
     expect(asked).toEqual(['/api/show', '/api/chat', '/api/chat']);
+  });
+
+  test('is remembered of so many models as a host may have, and not of all that clients ever named', async () => {
+    const shown: string[] = [];
+    vendor.answer = (response, request) => {
+      if (request.path !== '/api/show') return answer(response, request);
+      shown.push((request.body as { model: string }).model); // as Ollama's client sends it
+      sendJson(200, { capabilities: ['completion'], model_info: { 'llama.context_length': 10_000 } })(
+        response,
+        request,
+      );
+    };
+    const provider = open();
+    const names = Array.from({ length: 130 }, (_, number) => `named-${number}`);
+    const ask = (model: string) => sent(provider, long.repeat(2), {}, model);
+    for (const name of [...names, 'named-129', 'named-0']) await ask(name);
+    expect(shown).toEqual([...names, 'named-0']);
   });
 
   test('of a model that nobody knows is the server’s to decide', async () => {

@@ -11,6 +11,7 @@ import { createErrorLog } from './error-log.ts';
 import { createFairOrder } from './fair-order.ts';
 import type { Handlers } from './job-context.ts';
 import { toLimiter } from './limits.ts';
+import { createLockKeeper } from './lock-keeper.ts';
 import { keyPrefix, keys } from './names.ts';
 import { createPaceMeter } from './pace.ts';
 import { isGivenUp } from './reasons.ts';
@@ -90,6 +91,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
   const cancels = listenForCancels(redis, running, logger);
   /** Queues of providers: where jobs wait for their turn. */
   const lines = new Set<string>();
+  const locks = createLockKeeper(options.lockMs);
   let leaving = false;
   const everySecond = setInterval(() => {
     if (redis.status !== 'ready') return;
@@ -117,6 +119,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
         throw new DelayedError();
       }
       if (lines.has(name)) pace.started(name, job.timestamp);
+      const release = locks.hold(worker, job.id ?? '', token ?? '');
       return runJob(job, token ?? '', signal, {
         redis,
         queue,
@@ -131,7 +134,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
         now,
         order,
         sameModelFirst: wanted.sameModelFirst === true ? sameModelFirst : undefined,
-      });
+      }).finally(release);
     };
     // Named parameters, three of them: BullMQ counts them to decide whether to pass the signal.
     const worker = new Worker(name, (job, token, signal) => room.run(job.id ?? '', () => process(job, token, signal)), {
@@ -229,6 +232,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
       }, graceMs);
       await Promise.all([...[...workers.values()].map(({ worker }) => worker.close()), ...closing]);
       clearTimeout(timer);
+      locks.close();
       await Promise.all([...queues.values()].map((queue) => queue.close()));
       await cancels.close();
     },

@@ -137,7 +137,16 @@ else
 end
 return tag`;
 
-/** Brings batch jobs into the line for the places that are free. ARGV[2]: a job that ends and leaves its place, or ''. */
+/**
+ * Brings batch jobs into the line for the places that are free. ARGV[2]: a job that ends and leaves its place, or '' where somebody
+ * only looks: then workers are woken, too, that sleep beside a line. One that took the marker and then got no job (Redis was out of
+ * memory, or the reply was lost) would sleep for ten seconds.
+ */
 export const releaseScript = `${shared}
 if ARGV[2] ~= '' and redis.call('EXISTS', ARGV[1] .. ARGV[2]) == 1 then redis.call('HSET', ARGV[1] .. ARGV[2], 'priority', 0) end
-return release('+inf')`;
+local released = release('+inf')
+if ARGV[2] == '' and redis.call('ZCARD', KEYS[1]) > 0 and redis.call('EXISTS', KEYS[6]) == 0 and redis.call('HEXISTS', KEYS[5], 'paused') == 0 then
+  local places = tonumber(redis.call('HGET', KEYS[5], 'concurrency') or 0)
+  if places == 0 or redis.call('LLEN', KEYS[3]) < places then redis.call('ZADD', KEYS[6], 0, '0') end
+end
+return released`;

@@ -39,6 +39,7 @@ const deadlineGraceMs = 5_000;
 interface Entry {
   settle(outcome: Outcome): void;
   isAdded: boolean;
+  /** By the monotonic clock, as `performance.now()` gives it: a machine's other clock may jump. */
   heardAt: number;
   missed: number;
   deadlineAt: number;
@@ -90,7 +91,7 @@ export function createWaiters({
   };
 
   const sweep = async () => {
-    const silentSince = Date.now() - sweepEveryMs;
+    const silentSince = performance.now() - sweepEveryMs;
     for (const [requestId, entry] of entries) {
       if (!entry.isAdded || entry.heardAt > silentSince) continue;
       try {
@@ -122,11 +123,11 @@ export function createWaiters({
         stop();
         resolve(outcome);
       };
-      const entry: Entry = { settle, isAdded: false, heardAt: Date.now(), missed: 0, deadlineAt };
+      const entry: Entry = { settle, isAdded: false, heardAt: performance.now(), missed: 0, deadlineAt };
       entries.set(requestId, entry);
 
       const unlisten = replies.listen(requestId, (reply) => {
-        entry.heardAt = Date.now();
+        entry.heardAt = performance.now();
         if (reply.type === 'failed') settle({ status: 'failed', error: reply.error });
         else if (reply.type === 'done' && reply.value !== null) settle({ status: 'succeeded', value: reply.value });
         // Too large to send: read it by id.

@@ -15,6 +15,8 @@ export interface AdmissionNeeds {
 const usualOutputTokens = 500;
 /** How much the latest answer counts. */
 const weight = 0.2;
+/** Clients may name whatever models they like; of more than this the one that answered longest ago counts as new. */
+const mostModels = 1_000;
 /** Failures after which a vendor may have worked all the same: what was reserved stays so. */
 const mayHaveCounted: ReadonlySet<string> = new Set(['cancelled', 'timeout', 'network', 'server_error']);
 
@@ -45,7 +47,10 @@ export function createAdmissionNeeds({
       if (error === undefined && outputTokens !== undefined) {
         const model = modelOf(payload);
         const before = averages.get(model) ?? outputTokens;
+        averages.delete(model);
         averages.set(model, before + weight * (outputTokens - before));
+        const [oldest] = averages.keys();
+        if (averages.size > mostModels && oldest !== undefined) averages.delete(oldest);
       }
       if (inputTokens !== undefined || outputTokens !== undefined) return (inputTokens ?? 0) + (outputTokens ?? 0);
       return error === undefined || mayHaveCounted.has(error.code) ? undefined : 0;

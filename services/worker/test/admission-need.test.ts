@@ -47,6 +47,25 @@ test('a call needs its prompt and what it may answer; later what the model is us
   expect(needs.toNeed(payload()).tokens).toBe(prompt + 200);
 });
 
+test('models that clients made up push out none that is in use, and are not remembered without end', () => {
+  const needs = createAdmissionNeeds({ catalog, tokens });
+  const of = (model: string) => ({ ...payload(), request: { ...payload().request, model } });
+  const answer = (model: string, outputTokens = 100) =>
+    needs.note(of(model), call({ usage: { inputTokens: 8, outputTokens } }));
+  const prompt = tokens.estimate(payload().request, 'openai');
+  answer('in use');
+  answer('made up first');
+  for (let number = 0; number < 3_000; number += 1) {
+    answer(`made up ${number}`);
+    if (number % 500 === 0) answer('in use', 200);
+  }
+  // Forgotten and learnt anew it would be 200.
+  expect(needs.toNeed(of('in use')).tokens).toBeLessThan(prompt + 200);
+  expect(needs.toNeed(of('made up 2999')).tokens).toBe(prompt + 100);
+  // As one that never answered.
+  expect(needs.toNeed(of('made up first')).tokens).toBe(prompt + 500);
+});
+
 test('a client has a scope of its own only where it has limits', () => {
   const scopes = (of: Catalog) => createAdmissionNeeds({ catalog: of, tokens }).toNeed(payload()).scopes;
   expect(scopes(catalog).map(({ kind, id }) => `${kind} ${id}`)).toEqual(['provider openai', 'model openai/m']);
