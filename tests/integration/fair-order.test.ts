@@ -1,5 +1,6 @@
 import { ModelManagerError } from '@aimm/contracts';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { createFairOrder } from '../../packages/queue/src/fair-order.ts';
 import { createQueueFixture, type QueueFixture, toResult } from '../support/queue-fixture.ts';
 import { createRandom } from '../support/seeded-random.ts';
 
@@ -225,4 +226,26 @@ describe('batch requests', () => {
     const ran = await runAll(39);
     expect(ran).not.toContain('big39');
   });
+});
+
+test('workers that sleep beside a line are woken, as one that took the wake-up may have got no job', async () => {
+  const redis = fixture.redis.client();
+  const marker = '{aimm}:openai:marker';
+  const order = createFairOrder(redis);
+  const isWoken = async () => {
+    await redis.del(marker);
+    await order.release('openai');
+    return (await redis.exists(marker)) === 1;
+  };
+  expect(await isWoken()).toBe(false);
+  await add('a', 0, 3);
+  expect(await isWoken()).toBe(true);
+  // No place is free: nobody could begin anything.
+  await redis.hset('{aimm}:openai:meta', 'concurrency', '2');
+  await redis.rpush('{aimm}:openai:active', 'one', 'two');
+  expect(await isWoken()).toBe(false);
+  await redis.del('{aimm}:openai:active');
+  expect(await isWoken()).toBe(true);
+  await redis.hset('{aimm}:openai:meta', 'paused', '1');
+  expect(await isWoken()).toBe(false);
 });
