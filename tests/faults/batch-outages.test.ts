@@ -7,7 +7,7 @@ import { createFaultStack, type FaultStack } from '../support/fault-stack.ts';
 import { requireRecovery } from '../support/measured.ts';
 import { heapProbe, measureProcess } from '../support/measure-process.ts';
 import type { OwnProcess } from '../support/processes.ts';
-import { type Behaviour, echo } from '../support/upstream.ts';
+import { type Behaviour, echo, type Upstream } from '../support/upstream.ts';
 
 const isLong = process.env['FAULT_ROUNDS'] !== undefined;
 vi.setConfig({ testTimeout: 180_000 });
@@ -15,6 +15,8 @@ vi.setConfig({ testTimeout: 180_000 });
 const concurrency = 10;
 /** So much of a batch stands in a provider's queue at most (`toWindow` of the feeder). */
 const window = 4 * concurrency;
+/** So many calls are answered at once where a test wants the next ones to be under way when something happens. */
+const held = 4 * concurrency;
 /** What is left after garbage collection; code that runs for the first time takes some megabytes. */
 const growsAtMostKb = 12_000;
 const jumping = { NODE_OPTIONS: `--import ${new URL('../support/clock-jump.ts', import.meta.url).href}` };
@@ -27,9 +29,16 @@ const answerSoon: Behaviour = async (call, tools) => {
   return echo(call, tools);
 };
 
-async function createBatchStack(): Promise<FaultStack> {
-  // Nobody dies here: no lock may be lost by a machine that is busy, which would be a repeated call.
-  const env = { AIMM_LOCK_SECONDS: '60', MISTRAL_CONCURRENCY: String(concurrency) };
+function holdAfter(upstream: Upstream, count: number): void {
+  upstream.behave(async (call, tools) => {
+    if (call.number > count) await tools.held;
+    return answerSoon(call, tools);
+  });
+}
+
+// Nobody dies here: no lock may be lost by a machine that is busy, which would be a repeated call.
+async function createBatchStack(lockMs = 60_000): Promise<FaultStack> {
+  const env = { AIMM_LOCK_SECONDS: String(lockMs / 1_000), MISTRAL_CONCURRENCY: String(concurrency) };
   const stack = await createFaultStack({ env });
   stack.upstream.behave(answerSoon);
   return stack;
@@ -74,14 +83,23 @@ test.each([
   'the clock of the worker that feeds a batch jumps $name, another joins it: every item is asked once',
   async ({ offsetMs }) => {
     const items = isLong ? 2_000 : 120;
-    const stack = await createBatchStack();
-    const { upstream } = stack;
+    const lockMs = 8_000;
+    const stack = await createBatchStack(lockMs);
+    const { upstream, redis } = stack;
+    holdAfter(upstream, held);
     const [front, jumper] = await Promise.all([stack.openFront(), stack.startWorker(jumping)]);
     const { batchId } = await startBatch(front, { items: toItems('jump', items) });
-    await upstream.arrived(items * 0.2);
+    await upstream.arrived(held + concurrency);
     jumper.child.send({ type: 'clock', offsetMs });
-    // Whoever counted what was queued a moment ago as lost would do so at its next look.
-    await upstream.arrived(items * 0.4);
+    // What is lost now is missed by whoever feeds, by any clock.
+    const client = redis.client();
+    const [lost = ''] = await client.zrange('{aimm}:mistral:delayed', '0', '0');
+    expect(lost).toMatch(/^gen_/);
+    await client.multi().zrem('{aimm}:mistral:delayed', lost).del(`{aimm}:mistral:${lost}`).exec();
+    // Longer than the locks of what runs last, if nobody renews them: their calls would be made again.
+    await delay(lockMs + 1_500);
+    upstream.behave(answerSoon);
+    upstream.release();
     await stack.startWorker();
     await expectEachItemOnce(stack, front, { batchId, name: 'jump', items, within: isLong ? 150_000 : 40_000 });
     await expect.poll(() => jumper.log(), { timeout: 15_000 }).toContain('clock differs from that of Redis');
@@ -92,11 +110,7 @@ test('Redis is out of memory while a batch is fed: nothing is lost or asked twic
   const items = isLong ? 2_000 : 120;
   const stack = await createBatchStack();
   const { upstream } = stack;
-  const held = 4 * concurrency;
-  upstream.behave(async (call, tools) => {
-    if (call.number > held) await tools.held;
-    return answerSoon(call, tools);
-  });
+  holdAfter(upstream, held);
   const [front, worker] = await Promise.all([stack.openFront(), stack.startWorker()]);
   const { batchId } = await startBatch(front, { items: toItems('memory', items) });
   await upstream.arrived(held + concurrency);
