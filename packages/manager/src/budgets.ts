@@ -1,6 +1,6 @@
 import { type Budget, getBudgetOf, planShares, type SharePlan, toCounter, toPeriodOf } from '@aimm/catalog';
 import { type BudgetShare, type GeneratePayload, ModelManagerError, type RequestRecord } from '@aimm/contracts';
-import { type BudgetClaim, type Reserved, toHoldExpiry } from '@aimm/queue';
+import { type BudgetClaim, type Reserved, toBudgetClaims } from '@aimm/queue';
 import { formatCost } from '@aimm/runtime/format';
 import { askLedger } from './ask-ledger.ts';
 import type { BudgetView } from './health-report.ts';
@@ -31,15 +31,8 @@ type Holder = Pick<Asked, 'requestId' | 'deadlineAt'> & { budget?: BudgetShare[]
 
 /** Every hold of these requests, by budget. */
 export function toClaims(resources: Resources, holders: readonly Holder[]): BudgetClaim[] {
-  const claims = new Map<string, BudgetClaim>();
-  for (const { requestId, deadlineAt, budget: shares = [] } of holders) {
-    for (const { key, keepUntil, heldNanoUsd } of shares) {
-      const claim = claims.get(key) ?? toClaim(getBudgetOf(budgetsOf(resources), key), key, keepUntil);
-      claims.set(key, claim);
-      claim.holds.push({ requestId, nanoUsd: heldNanoUsd, expiresAt: toHoldExpiry(deadlineAt) });
-    }
-  }
-  return [...claims.values()];
+  const own = budgetsOf(resources);
+  return toBudgetClaims(holders, (key) => getBudgetOf(own, key).limitNanoUsd);
 }
 
 /** Reserves all of it or nothing. @throws budget_exceeded, unavailable */

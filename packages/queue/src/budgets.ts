@@ -39,8 +39,24 @@ export interface Budgets {
 /** A hold outlives its request's deadline by this much: time for a crash to be found and settled. */
 const holdGraceMs = 600_000;
 
-export function toHoldExpiry(deadlineAt: number): number {
+function toHoldExpiry(deadlineAt: number): number {
   return Math.ceil(deadlineAt) + holdGraceMs;
+}
+
+/** Every hold of these requests, by budget. `limitOf`: what the budget of a key may come to. */
+export function toBudgetClaims(
+  holders: readonly { requestId: string; deadlineAt: number; budget?: BudgetShare[] | undefined }[],
+  limitOf: (key: string) => number,
+): BudgetClaim[] {
+  const claims = new Map<string, BudgetClaim>();
+  for (const { requestId, deadlineAt, budget: shares = [] } of holders) {
+    for (const { key, keepUntil, heldNanoUsd } of shares) {
+      const claim = claims.get(key) ?? { key, limitNanoUsd: limitOf(key), keepUntil, holds: [] };
+      claims.set(key, claim);
+      claim.holds.push({ requestId, nanoUsd: heldNanoUsd, expiresAt: toHoldExpiry(deadlineAt) });
+    }
+  }
+  return [...claims.values()];
 }
 
 type Scripted = Redis & {

@@ -18,8 +18,8 @@ export {
   type Budgets,
   createBudgets,
   type Reserved,
+  toBudgetClaims,
   toBudgetCosts,
-  toHoldExpiry,
   withBudgetCosts,
 } from './budgets.ts';
 export { createCheckpoints, LockLostError, type Opened } from './checkpoints.ts';

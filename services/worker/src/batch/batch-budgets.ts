@@ -9,7 +9,7 @@ import {
 } from '@aimm/catalog';
 import type { GeneratePayload, LedgerRow } from '@aimm/contracts';
 import type { Database, StoredBatch } from '@aimm/database';
-import { type BudgetClaim, type Budgets, toBudgetCosts, toHoldExpiry } from '@aimm/queue';
+import { type BudgetClaim, type Budgets, toBudgetClaims, toBudgetCosts } from '@aimm/queue';
 import { formatCost } from '@aimm/runtime/format';
 
 /** Why a batch must wait, and until when. */
@@ -55,19 +55,6 @@ export function createBatchBudgets({
     ...toTokenBudgets(client, spec.clientBudgets ?? []),
   ];
 
-  const toClaims = (own: readonly Budget[], payloads: readonly GeneratePayload[]): BudgetClaim[] => {
-    const claims = new Map<string, BudgetClaim>();
-    for (const { requestId, deadlineAt, budget: shares = [] } of payloads) {
-      for (const { key, keepUntil, heldNanoUsd } of shares) {
-        const { limitNanoUsd } = getBudgetOf(own, key);
-        const claim = claims.get(key) ?? { key, limitNanoUsd, keepUntil, holds: [] };
-        claims.set(key, claim);
-        claim.holds.push({ requestId, nanoUsd: heldNanoUsd, expiresAt: toHoldExpiry(deadlineAt) });
-      }
-    }
-    return [...claims.values()];
-  };
-
   /** A counter that is not there yet begins with what the ledger knows. */
   const seed = async (own: readonly Budget[], claim: BudgetClaim): Promise<BudgetClaim> => {
     const budget = getBudgetOf(own, claim.key);
@@ -78,7 +65,7 @@ export function createBatchBudgets({
   };
 
   const tryToReserve = async (own: readonly Budget[], payloads: readonly GeneratePayload[]) => {
-    const claims = toClaims(own, payloads);
+    const claims = toBudgetClaims(payloads, (key) => getBudgetOf(own, key).limitNanoUsd);
     const answer = await budgets.reserve(claims);
     if (answer.state !== 'unseeded') return { claims, answer };
     const seeded = await Promise.all(
