@@ -176,6 +176,19 @@ describe.each(databaseKinds)('batches on %s', (kind) => {
     expect(generations.map(({ status }) => status)).toEqual(['cancelled', 'cancelled', 'cancelled', 'cancelled']);
   });
 
+  it('that are paused while their last answers come have ended with those', async () => {
+    const { batches } = database;
+    await storeBatch(batches, 'bat_last', { items: 2, columns: [toColumn(0)] });
+    const { taken } = await take('bat_last', 0, 2);
+    await batches.setStatus('bat_last', ['running'], 'paused');
+    expect(await batches.finishIfDone('bat_last')).toBe(false);
+    await record('bat_last', 0, taken);
+    expect((await batches.listLive(0)).map(({ id }) => id)).toContain('bat_last');
+    expect(await batches.finishIfDone('bat_last')).toBe(true);
+    expect(await batches.find('bat_last')).toMatchObject({ status: 'completed' });
+    expect((await batches.listLive(0)).map(({ id }) => id)).not.toContain('bat_last');
+  });
+
   it('have their judges read what both answered, skip what one failed, and wait for what is missing', async () => {
     const { batches } = database;
     const columns = [toColumn(0), toColumn(1), toColumn(2, { judges: [0, 1] }), toColumn(3, { judges: [1] })];

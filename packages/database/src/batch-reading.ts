@@ -9,6 +9,11 @@ type Reading = Pick<
   'find' | 'list' | 'columns' | 'counts' | 'items' | 'listLive' | 'outstanding' | 'listQueued'
 >;
 
+/** Of a row of `batches`. */
+export const nothingLeft = sql`
+  NOT EXISTS (SELECT 1 FROM batch_columns c WHERE c.batch_id = batches.id AND c.next_item < batches.item_count)
+  AND NOT EXISTS (SELECT 1 FROM batch_generations g WHERE g.batch_id = batches.id AND g.status IN ('waiting', 'queued'))`;
+
 /** Reads batches and how far they are; their results are read in `batch-pages.ts` and `batch-summary.ts`. */
 export function createBatchReading(client: Client): Reading {
   return {
@@ -57,6 +62,8 @@ export function createBatchReading(client: Client): Reading {
     },
 
     async listLive(time) {
+      const over = await client.$queryRaw<{ id: string }[]>(sql`
+        SELECT id FROM batches WHERE status = 'paused' AND ${nothingLeft}`);
       const rows = await client.batch.findMany({
         where: {
           OR: [
@@ -64,6 +71,7 @@ export function createBatchReading(client: Client): Reading {
             { status: 'cancelled', endedAt: null },
             { status: 'paused', resumeAt: { lte: BigInt(Math.round(time)) } },
             { status: 'paused', generations: { some: { status: 'queued' } } },
+            { id: { in: over.map(({ id }) => id) } },
           ],
         },
         orderBy: { id: 'asc' },

@@ -1,5 +1,6 @@
 import { ModelManagerError } from '@aimm/contracts';
 import { raw, sqltag as sql } from '@prisma/client/runtime/client';
+import { nothingLeft } from './batch-reading.ts';
 import type { BatchRepository } from './batch-repository.ts';
 import { toColumnRow, toMoney } from './batch-rows.ts';
 import type { Client } from './client.ts';
@@ -96,10 +97,7 @@ export function createBatchSteering(client: Client, now: () => number): Steering
       const count = await client.$executeRaw(sql`
         UPDATE batches SET status = 'completed', paused_because = NULL, resume_at = NULL,
           ended_at = ${raw(String(at()))}, version = version + 1
-        WHERE id = ${batchId} AND status = 'running'
-          AND NOT EXISTS (SELECT 1 FROM batch_columns c WHERE c.batch_id = batches.id AND c.next_item < batches.item_count)
-          AND NOT EXISTS (
-            SELECT 1 FROM batch_generations g WHERE g.batch_id = batches.id AND g.status IN ('waiting', 'queued'))`);
+        WHERE id = ${batchId} AND status IN ('running', 'paused') AND ${nothingLeft}`);
       return count === 1;
     },
   };
