@@ -18,6 +18,13 @@ export type LostReason = 'stopped' | 'lost';
 /** The stack said that it cannot start, and why. */
 export class StackStartError extends Error {
   override name = 'StackStartError';
+  /** What its process ended with; absent where it has not, or is not known. */
+  readonly exitCode: number | undefined;
+
+  constructor(message: string, exitCode?: number) {
+    super(message);
+    this.exitCode = exitCode;
+  }
 }
 
 /**

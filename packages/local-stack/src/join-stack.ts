@@ -139,7 +139,7 @@ async function connectOrLaunch(options: JoinOptions, isClosing: () => boolean): 
     // Nothing tells when a socket appears in a folder on every platform; a look costs microseconds.
     await delay(25);
   }
-  throw new StackStartError(describeFailure(paths.stackLog, timeoutMs, launched));
+  throw new StackStartError(describeFailure(paths.stackLog, timeoutMs, launched), launched?.exit()?.code ?? undefined);
 }
 
 function describeFailure(log: string, timeoutMs: number, launched: LaunchedStack | undefined): string {

@@ -112,9 +112,10 @@ describe('joinStack', { timeout: 20_000 }, () => {
   });
 
   it('shows the end of the log, and what to do, when the stack ends at once', async () => {
-    await expect(join_({ BEHAVIOUR: 'crash' })).rejects.toThrow(
-      /ended with code 3[\s\S]*the floor fell in[\s\S]*aimm doctor/,
-    );
+    await expect(join_({ BEHAVIOUR: 'crash' })).rejects.toMatchObject({
+      message: expect.stringMatching(/ended with code 3[\s\S]*the floor fell in[\s\S]*aimm doctor/),
+      exitCode: 3,
+    });
   });
 
   it('finds a running stack without starting one', async () => {

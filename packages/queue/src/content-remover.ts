@@ -51,7 +51,8 @@ export function createContentRemover({ redis, queues, keepMs, logger }: ContentR
   redis.defineCommand('aimmEmpty', { numberOfKeys: 2, lua: emptyScript });
   const scripted = redis as Scripted;
   let closed = false;
-  let isLogStale = false;
+  // Whoever removed some before may have stopped before the file was written anew.
+  let isLogStale = true;
 
   /** `later`: somebody still needs what it holds. */
   const empty = async ({ queue, jobId }: Place): Promise<'emptied' | 'later' | 'done'> => {

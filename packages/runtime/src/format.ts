@@ -32,6 +32,11 @@ export function formatCount(count: number | undefined): string {
   return count === undefined ? '–' : counts.format(count);
 }
 
+/** `1 model`, `1,234 models`. */
+export function formatPlural(count: number, noun: string): string {
+  return `${formatCount(count)} ${noun}${count === 1 ? '' : 's'}`;
+}
+
 /** `92 %`; `99.9 %` is never shown as 100, and some is never 0; `–` of nothing. */
 export function formatShare(part: number, of: number): string {
   if (of === 0) return '–';

@@ -1,4 +1,3 @@
-import { formatCount } from '@aimm/runtime/format';
 import { colours } from './colours.ts';
 
 /** One line on stdout. */
@@ -20,11 +19,6 @@ export function formatTable(heading: readonly string[], rows: readonly (readonly
       .join('  ')
       .trimEnd();
   return [colours.bold(toLine(heading)), ...rows.map(toLine)].join('\n');
-}
-
-/** `1 row`, `1,234 rows`. */
-export function formatRows(count: number): string {
-  return `${formatCount(count)} row${count === 1 ? '' : 's'}`;
 }
 
 /** Text of many lines as one short one. */

@@ -1,4 +1,5 @@
 import { ModelManagerError } from '@aimm/contracts';
+import { StackStartError } from '@aimm/local-stack';
 import { ConfigError } from '@aimm/runtime';
 import { CommanderError } from 'commander';
 import { stderrColours } from './colours.ts';
@@ -48,6 +49,8 @@ function toExitCode(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
   if (error instanceof Interrupted) return error.exitCode;
   if (error instanceof ConfigError) return 2;
+  // Of the stack that was started for this command: it says what is wrong in its log, whose end is in the message.
+  if (error instanceof StackStartError && error.exitCode === 2) return 2;
   return error instanceof ModelManagerError && error.code === 'invalid_request' ? 2 : 1;
 }
 

@@ -7,7 +7,7 @@ import {
   toPromptText,
   toVerdictTexts,
 } from './batch-result.ts';
-import { formatCost, formatCount, formatDuration } from '@aimm/runtime/format';
+import { formatCost, formatCount, formatDuration, formatPlural } from '@aimm/runtime/format';
 import { toSummaryTable } from './summary-cells.ts';
 
 /** Shown at once, and at most; a table with longer cells cannot be read. */
@@ -19,7 +19,7 @@ export async function* renderMarkdown(view: BatchView, results: AsyncIterable<Ba
   const columns = view.columns.map(({ column }) => column);
   const asked = columns.filter((column) => column.judges === undefined);
   yield `# ${escapeText(view.name ?? view.batchId)}\n\n`;
-  yield `${view.batchId} · ${view.status} · ${formatCount(view.items)} items · ${formatCount(view.total)} generations · ${formatCost(view.costNanoUsd)}\n\n`;
+  yield `${view.batchId} · ${view.status} · ${formatPlural(view.items, 'item')} · ${formatPlural(view.total, 'generation')} · ${formatCost(view.costNanoUsd)}\n\n`;
   yield toLine(heading.map(escapeText)) + toLine(heading.map((_, index) => (index === 0 ? '---' : '---:')));
   yield rows.map((row) => toLine(row.map(escapeText))).join('');
   yield `\n## Answers\n\nLong answers unfold; of those over ${formatCount(maxLength)} characters the rest is left out here, and is in the other formats.\n\n`;

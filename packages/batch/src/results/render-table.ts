@@ -9,7 +9,7 @@ import {
   toPromptText,
   toVerdictTexts,
 } from './batch-result.ts';
-import { formatCost, formatCount } from '@aimm/runtime/format';
+import { formatCost, formatPlural } from '@aimm/runtime/format';
 import { toSummaryTable } from './summary-cells.ts';
 import { cutToWidth, padToWidth, toPlainText, wrapToWidth } from './terminal-text.ts';
 
@@ -79,7 +79,7 @@ export async function* renderTable(
     }
   }
   yield `\n${renderSummary(view, width, (text) => paint('bold', text)).join('\n')}\n`;
-  const facts = `${view.batchId} · ${view.status} · ${formatCount(view.items)} items · ${formatCost(view.costNanoUsd)}`;
+  const facts = `${view.batchId} · ${view.status} · ${formatPlural(view.items, 'item')} · ${formatCost(view.costNanoUsd)}`;
   for (const line of wrapToWidth(facts, width, 4)) yield `${paint('dim', line)}\n`;
 }
 

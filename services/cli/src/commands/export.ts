@@ -1,8 +1,8 @@
 import type { ExportSummary } from '@aimm/database';
 import type { Command } from 'commander';
-import { formatCount } from '@aimm/runtime/format';
+import { formatPlural } from '@aimm/runtime/format';
 import { writeBackup } from '../backup-file.ts';
-import { formatRows, printJson } from '../output.ts';
+import { printJson } from '../output.ts';
 import { createProgress } from '../progress.ts';
 import { findDatabaseUrl } from '../with-database.ts';
 import { withoutPassword } from './status.ts';
@@ -36,7 +36,7 @@ async function exportAll({ output, json }: { output: string; json?: boolean }, c
   const { exportDatabase } = await import('@aimm/database');
   const progress = createProgress();
   let summary: ExportSummary | undefined;
-  const onProgress = (rows: number) => progress.show(`Exported ${formatRows(rows)} …`);
+  const onProgress = (rows: number) => progress.show(`Exported ${formatPlural(rows, 'row')} …`);
   const pieces = async function* () {
     summary = yield* exportDatabase({ url, logger, onProgress });
   };
@@ -51,7 +51,7 @@ async function exportAll({ output, json }: { output: string; json?: boolean }, c
     return;
   }
   const to = output === '-' ? '' : ` to ${output}`;
-  process.stderr.write(`Exported ${formatRows(summary.rows)} of ${withoutPassword(url)}${to}.\n`);
+  process.stderr.write(`Exported ${formatPlural(summary.rows, 'row')} of ${withoutPassword(url)}${to}.\n`);
   const secrets = describeSecrets(summary.leftOut);
   if (secrets !== undefined) process.stderr.write(`Not in it, as they are secret: ${secrets}.\n`);
 }
@@ -59,8 +59,8 @@ async function exportAll({ output, json }: { output: string; json?: boolean }, c
 /** `2 provider keys and 1 access token`; undefined where there are none. */
 export function describeSecrets({ api_keys = 0, access_tokens = 0 }: Record<string, number>): string | undefined {
   const parts = [
-    ...(api_keys === 0 ? [] : [`${formatCount(api_keys)} provider key${api_keys === 1 ? '' : 's'}`]),
-    ...(access_tokens === 0 ? [] : [`${formatCount(access_tokens)} access token${access_tokens === 1 ? '' : 's'}`]),
+    ...(api_keys === 0 ? [] : [formatPlural(api_keys, 'provider key')]),
+    ...(access_tokens === 0 ? [] : [formatPlural(access_tokens, 'access token')]),
   ];
   return parts.length === 0 ? undefined : parts.join(' and ');
 }

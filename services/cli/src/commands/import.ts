@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
-import { formatCount } from '@aimm/runtime/format';
+import { formatCount, formatPlural } from '@aimm/runtime/format';
 import { openBackup } from '../backup-file.ts';
-import { formatRows, formatTable, print, printJson } from '../output.ts';
+import { formatTable, print, printJson } from '../output.ts';
 import { createProgress } from '../progress.ts';
 import { findDatabaseUrl } from '../with-database.ts';
 import { describeSecrets } from './export.ts';
@@ -36,7 +36,7 @@ async function importAll(file: string, { merge, json }: { merge?: boolean; json?
   const { importDatabase } = await import('@aimm/database');
   const progress = createProgress();
   const onProgress = (step: 'checked' | 'written', rows: number) =>
-    progress.show(`${step === 'checked' ? 'Checked' : 'Wrote'} ${formatRows(rows)} …`);
+    progress.show(`${step === 'checked' ? 'Checked' : 'Wrote'} ${formatPlural(rows, 'row')} …`);
   const summary = await importDatabase({ url, logger, source, merges: merge === true, onProgress }).finally(() =>
     progress.end(),
   );
@@ -48,8 +48,8 @@ async function importAll(file: string, { merge, json }: { merge?: boolean; json?
     formatCount(counts.skipped),
   ]);
   print(formatTable(['Table', 'Inserted', 'Skipped'], rows));
-  const past = skipped === 0 ? '' : ` Skipped ${formatRows(skipped)}: there already, or part of what is.`;
-  print(`\nImported ${formatRows(inserted)} into ${withoutPassword(url)}.${past}`);
+  const past = skipped === 0 ? '' : ` Skipped ${formatPlural(skipped, 'row')}: there already, or part of what is.`;
+  print(`\nImported ${formatPlural(inserted, 'row')} into ${withoutPassword(url)}.${past}`);
   for (const note of notes) print(note);
   const secrets = describeSecrets(leftOut);
   if (secrets !== undefined) {

@@ -1,6 +1,6 @@
-import { formatCost, formatCount } from '@aimm/runtime/format';
+import { formatCost } from '@aimm/runtime/format';
 
-export { formatCount, formatDuration as formatSeconds } from '@aimm/runtime/format';
+export { formatCount, formatDuration as formatSeconds, formatPlural } from '@aimm/runtime/format';
 
 /** Nano-dollars to dollars; null stays unknown. */
 export function toUsd(nanoUsd: number | null): number | null {
@@ -18,11 +18,6 @@ export function formatOrdinal(value: number): string {
   return `${value}${endings[ordinals.select(value)]}`;
 }
 const ordinals = new Intl.PluralRules('en', { type: 'ordinal' });
-
-/** `1 model`, `3 models`. */
-export function formatPlural(count: number, noun: string): string {
-  return `${formatCount(count)} ${noun}${count === 1 ? '' : 's'}`;
-}
 
 /** Epoch milliseconds as ISO 8601, the way structured results give times. */
 export function toIsoTime(epochMs: number): string {

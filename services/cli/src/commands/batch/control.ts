@@ -1,6 +1,6 @@
 import { type BatchView, ModelManagerError } from '@aimm/contracts';
 import type { Caller, Manager } from '@aimm/manager';
-import { formatCost, formatCount } from '@aimm/runtime/format';
+import { formatCost, formatCount, formatPlural } from '@aimm/runtime/format';
 import { askToGoOn, canAsk } from '../../ask-to-go-on.ts';
 import { formatTable, print, printJson } from '../../output.ts';
 import { withInterrupt } from '../../interrupt.ts';
@@ -87,7 +87,7 @@ export async function remove(id: string, { json, yes }: Options & { yes?: boolea
         hint: 'Nothing was deleted. Say --yes to delete it without being asked.',
       });
     }
-    const size = `${formatCount(items)} items and ${formatCount(counts.succeeded)} answers`;
+    const size = `${formatPlural(items, 'item')} and ${formatPlural(counts.succeeded, 'answer')}`;
     if (yes !== true && !(await askToGoOn(`Delete ${what} with its ${size}? What it cost stays in the statistics.`)))
       return undefined;
     await manager.deleteBatch(caller, batchId);

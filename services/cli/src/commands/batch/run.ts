@@ -4,7 +4,7 @@ import { type BatchItem, type BatchLane, type BatchView, type JudgeMode, ModelMa
 import type { BatchEstimate } from '@aimm/manager';
 import { askToGoOn, canAsk } from '../../ask-to-go-on.ts';
 import { stderrColours } from '../../colours.ts';
-import { formatCost, formatCount } from '@aimm/runtime/format';
+import { formatCost, formatPlural } from '@aimm/runtime/format';
 import { print } from '../../output.ts';
 import { type Session, withSession } from '../../session.ts';
 import { withInterrupt } from '../../interrupt.ts';
@@ -71,7 +71,7 @@ export async function run(file: string, options: RunOptions): Promise<void> {
     const { batchId, items: count, total, estimatedCostNanoUsd } = started;
     const cost = estimatedCostNanoUsd === null ? 'of unknown cost' : `about ${formatCost(estimatedCostNanoUsd)}`;
     process.stderr.write(
-      `Batch ${stderrColours.bold(batchId)} runs: ${formatCount(count)} items, ${formatCount(total)} generations, ${cost}.\n`,
+      `Batch ${stderrColours.bold(batchId)} runs: ${formatPlural(count, 'item')}, ${formatPlural(total, 'generation')}, ${cost}.\n`,
     );
     const vendors = new Set(
       started.columns.flatMap(({ column }) => (column.lane === 'queue' ? [] : [column.provider])),
