@@ -2,7 +2,6 @@
  * What a call costs on its way through: the vendor's SDK called directly, a bare BullMQ job, and `generate` through a real
  * MCP client on stdio and on HTTP with one worker; beside each, an MCP call that asks nothing, which is the protocol's own
  * share. One run, one machine, one local upstream that answers at once. Every process is warm before it is measured.
- * `awake`: 1 in flight once more, on cores that do not fall asleep between two steps of a call.
  */
 import { rm } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
@@ -10,7 +9,6 @@ import { join } from 'node:path';
 import OpenAI from 'openai';
 import { formatAdmission, measureAdmission } from './admission.ts';
 import { openBareBullmq } from './bare-bullmq.ts';
-import { keepAwake } from './keep-awake.ts';
 import { formatConversations, measureConversations } from './conversations.ts';
 import { type LoadResult, percentile, runLoad } from './load.ts';
 import { formatMachine, measureMachine } from './machine.ts';
@@ -36,13 +34,12 @@ const callDirectly = async () => {
   }
 };
 
-const rows: { name: string; one: LoadResult; awake: LoadResult; fifty: LoadResult }[] = [];
+const rows: { name: string; one: LoadResult; fifty: LoadResult }[] = [];
 const measure = async (name: string, once: () => Promise<void>) => {
   await runLoad(once, { count: 6_000, inFlight: 50 });
   const one = await runLoad(once, { count: 1_000, inFlight: 1 });
-  const awake = await keepAwake(() => runLoad(once, { count: 1_000, inFlight: 1 }));
   const fifty = await runLoad(once, { count: 4_000, inFlight: 50 });
-  rows.push({ name, one, awake, fifty });
+  rows.push({ name, one, fifty });
 };
 
 try {
@@ -74,19 +71,19 @@ function report(starts: readonly number[]): void {
   const ms = (value: number) => value.toFixed(2).padStart(9);
   console.log(`Node ${process.version}, ${availableParallelism()} cores; times in ms\n`);
   console.log(
-    `${''.padEnd(26)}${'1: p50'.padStart(9)}${'p99'.padStart(9)}${'awake'.padStart(9)}${'p99'.padStart(9)}${'50: p50'.padStart(9)}${'p99'.padStart(9)}${'calls/s'.padStart(9)}`,
+    `${''.padEnd(26)}${'1: p50'.padStart(9)}${'p99'.padStart(9)}${'50: p50'.padStart(9)}${'p99'.padStart(9)}${'calls/s'.padStart(9)}`,
   );
-  for (const { name, one, awake, fifty } of rows) {
+  for (const { name, one, fifty } of rows) {
     console.log(
-      `${name.padEnd(26)}${ms(one.p50)}${ms(one.p99)}${ms(awake.p50)}${ms(awake.p99)}${ms(fifty.p50)}${ms(fifty.p99)}${fifty.perSecond.toFixed(0).padStart(9)}`,
+      `${name.padEnd(26)}${ms(one.p50)}${ms(one.p99)}${ms(fifty.p50)}${ms(fifty.p99)}${fifty.perSecond.toFixed(0).padStart(9)}`,
     );
   }
   const [base, , , stdio, , http] = rows;
   if (base === undefined || stdio === undefined || http === undefined) return;
   console.log('\nAgainst the targets');
-  for (const { name, one, awake, fifty } of [stdio, http]) {
+  for (const { name, one, fifty } of [stdio, http]) {
     console.log(
-      `  ${name}: ${(one.p50 - base.one.p50).toFixed(2)} ms above direct at 1 in flight (to reach: 4), ${(awake.p50 - base.awake.p50).toFixed(2)} on cores that stay awake, ${(fifty.perSecond / base.fifty.perSecond).toFixed(2)} × the direct rate at 50 (to reach: 0.3)`,
+      `  ${name}: ${(one.p50 - base.one.p50).toFixed(2)} ms above direct at 1 in flight (to reach: 4), ${(fifty.perSecond / base.fifty.perSecond).toFixed(2)} × the direct rate at 50 (to reach: 0.3)`,
     );
   }
   console.log(
