@@ -1,7 +1,7 @@
 import { UsageGroupBy, type UsageTotals } from '@aimm/contracts';
 import { localTimeZone } from '@aimm/runtime';
 import { type Command, Option } from 'commander';
-import { formatCost, formatCount, formatDuration } from '@aimm/runtime/format';
+import { formatCost, formatCount, formatDuration, formatPlural } from '@aimm/runtime/format';
 import { formatTable, print, printJson } from '../output.ts';
 import { parsePeriod, parseTimeZone, type Period, toPeriodStart } from '../parse-options.ts';
 import { withSession } from '../session.ts';
@@ -59,11 +59,11 @@ async function showUsage(options: UsageOptions): Promise<void> {
   const ends = formatEnds(totals);
   if (ends !== '') print(`Calls that did not succeed: ${ends}.`);
   if (totals.unpricedCalls > 0) {
-    print(`The cost is without ${formatCount(totals.unpricedCalls)} calls whose price is unknown.`);
+    print(`The cost is without ${formatPlural(totals.unpricedCalls, 'call')} whose price is unknown.`);
   }
   for (const [code, times] of Object.entries(totals.errorsByCode)) print(`${formatCount(times)} × ${code}`);
   if (totals.cached > 0)
-    print(`The cache saved ${formatCost(totals.savedNanoUsd)} in ${formatCount(totals.cached)} answers.`);
+    print(`The cache saved ${formatCost(totals.savedNanoUsd)} in ${formatPlural(totals.cached, 'answer')}.`);
   if (report.widened === true) print('Single calls of that time are deleted: whole quarters of an hour were counted.');
 }
 

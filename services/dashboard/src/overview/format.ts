@@ -1,4 +1,4 @@
-export { formatCost, formatCount, formatDuration } from '@aimm/runtime/format';
+export { formatCost, formatCount, formatDuration, formatPlural } from '@aimm/runtime/format';
 
 const percent = new Intl.NumberFormat('en-US', { style: 'percent', maximumFractionDigits: 1 });
 

@@ -1,6 +1,6 @@
 import type { UsageReport, UsageTotals } from '@aimm/contracts';
 import { type Html, html } from '../html.ts';
-import { formatCost, formatCount, formatDuration, formatShare } from './format.ts';
+import { formatCost, formatCount, formatDuration, formatPlural, formatShare } from './format.ts';
 
 const mostModels = 10;
 
@@ -9,10 +9,10 @@ export function usageSection({ totals, groups }: UsageReport): Html {
   return html`<section class="card">
     <h2>Last 24 hours</h2>
     <dl class="tiles">
-      ${tile('Requests', formatCount(totals.requests), `${formatCount(totals.calls)} calls to providers`)}
+      ${tile('Requests', formatCount(totals.requests), `${formatPlural(totals.calls, 'call')} to providers`)}
       ${tile('Tokens in', formatCount(totals.inputTokens))} ${tile('Tokens out', formatCount(totals.outputTokens))}
       ${tile('Cost', formatCost(totals.costNanoUsd), toUnpriced(totals))}
-      ${tile('Errors', formatShare(totals.errorRate), totals.failed > 0 && `${formatCount(totals.failed)} calls failed`)}
+      ${tile('Errors', formatShare(totals.errorRate), totals.failed > 0 && `${formatPlural(totals.failed, 'call')} failed`)}
       ${tile('Latency', formatLatency(totals.latencyP50Ms), toSlowest(totals))}
       ${totals.cached > 0 && tile('From the cache', formatCount(totals.cached), `saved ${formatCost(totals.savedNanoUsd)}`)}
     </dl>
@@ -29,7 +29,7 @@ function tile(name: string, value: string, note: string | false = false): Html {
 }
 
 function toUnpriced({ unpricedCalls }: UsageTotals): string | false {
-  return unpricedCalls > 0 && `without ${formatCount(unpricedCalls)} calls of unknown price`;
+  return unpricedCalls > 0 && `without ${formatPlural(unpricedCalls, 'call')} of unknown price`;
 }
 
 function toSlowest({ latencyP95Ms }: UsageTotals): string | false {
