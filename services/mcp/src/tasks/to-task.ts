@@ -38,7 +38,7 @@ export function toTask(view: JobView, { logger, batchRetentionDays }: TaskSettin
     status,
     statusMessage: describeJob(view),
     createdAt: toIsoTime(view.createdAt),
-    lastUpdatedAt: toIsoTime(Math.max(view.createdAt, findEnd(view) ?? now)),
+    lastUpdatedAt: toIsoTime(Math.max(view.createdAt, Math.min(findEnd(view) ?? now, now))),
     ttlMs: findTtl(view, batchRetentionDays),
     ...(status === 'working' && { pollIntervalMs: choosePollInterval(view) }),
     ...(result !== undefined && { result }),
@@ -59,10 +59,9 @@ function toTaskStatus(status: JobView['status']): Task['status'] {
 }
 
 /** Undefined while it runs, and where nothing tells: then it is as new as this look at it. */
-function findEnd({ createdAt, batch, generation, comparison }: JobView): number | undefined {
+function findEnd({ createdAt, batch, generation }: JobView): number | undefined {
   if (batch !== undefined) return batch.endedAt;
-  const totalMs = generation?.latency.totalMs ?? comparison?.summary.totalMs;
-  return totalMs === undefined ? undefined : createdAt + Math.round(totalMs);
+  return generation === undefined ? undefined : createdAt + Math.round(generation.latency.totalMs);
 }
 
 /** A batch's days are counted from its end: until then nobody knows how long it is kept, but it is. */
@@ -80,7 +79,7 @@ function choosePollInterval({ kind, status, wait, batch }: JobView): number {
     case 'comparison':
       return 2_000;
     case 'batch':
-      return batch?.status === 'paused' ? 60_000 : within(2_000, (batch?.estimatedLeftMs ?? 50_000) / 10, 60_000);
+      return batch?.status === 'paused' ? 60_000 : within(2_000, (batch?.estimatedLeftMs ?? 0) / 10, 30_000);
   }
 }
 
