@@ -106,6 +106,7 @@ describe.each(modern)('a client that takes tasks, over $transport:', (face) => {
     expect(answered.structured.text).toBe('Well, then goodbye.');
     const result = ended['result'] as Json;
     expect(withoutOccasion(result['structuredContent'])).toBe(withoutOccasion(answered.structured));
+    expect(result).toMatchObject({ resultType: 'complete', content: expect.any(Array) });
     expect(result).not.toHaveProperty('isError');
   });
 

@@ -17,10 +17,11 @@ function managerOf(view: JobView) {
   return Object.assign(createFakeManager(), { getJob: async () => view });
 }
 
-/** What the tool answers to who knows nothing of tasks. */
+/** What the tool answers to who knows nothing of tasks, as it comes over the wire. */
 async function plainAnswer(manager: ReturnType<typeof createFakeManager>, tool: string, args: Record<string, unknown>) {
   const { text, structured, isError } = await callTool(await connect(manager), tool, args);
   return {
+    resultType: 'complete',
     content: text.map((block) => ({ type: 'text', text: block })),
     structuredContent: structured,
     ...(isError && { isError }),

@@ -41,7 +41,8 @@ export function toTask(view: JobView, { logger, batchRetentionDays }: TaskSettin
     lastUpdatedAt: toIsoTime(Math.max(view.createdAt, Math.min(findEnd(view) ?? now, now))),
     ttlMs: findTtl(view, batchRetentionDays),
     ...(status === 'working' && { pollIntervalMs: choosePollInterval(view) }),
-    ...(result !== undefined && { result }),
+    // In an answer of its own the SDK would add the kind; clients hold this one against the same schema.
+    ...(result !== undefined && { result: { ...result, resultType: 'complete' } }),
   };
 }
 
