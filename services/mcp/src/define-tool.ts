@@ -35,7 +35,7 @@ interface TaskAnswers {
   /** How long the tool waits for the end before, in milliseconds: short answers need no task. */
   afterMs: number;
   /** `plain`: what the client would be answered without tasks. Never rejects. */
-  answer(jobId: string, plain: CallToolResult, manager: Manager): Promise<CallToolResult>;
+  answer(jobId: string, plain: CallToolResult, manager: () => Promise<Manager>): Promise<CallToolResult>;
 }
 
 /** All four, always: what a client assumes of an absent one is the worst. */
@@ -115,7 +115,7 @@ export function defineTool<I extends z.ZodObject, O extends z.ZodObject>(spec: T
         const answer = await spec.run(input, context);
         const plain = toResult(answer);
         if (answer.goesOn === undefined || call.tasks === undefined) return plain;
-        return await call.tasks.answer(answer.goesOn, plain, await context.manager());
+        return await call.tasks.answer(answer.goesOn, plain, () => context.manager());
       } catch (thrown) {
         return toErrorResult(thrown, { tool: spec.name, structured, logger: call.logger });
       } finally {

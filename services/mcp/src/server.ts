@@ -184,8 +184,8 @@ function registerTool(
         era === 'modern' && declaresTasks(ctx)
           ? {
               afterMs: timing.taskAfterMs,
-              answer: (jobId, plain, reached) =>
-                answerWithTask(jobId, plain, { manager: reached, caller, logger, batchRetentionDays }),
+              answer: (jobId, plain, reach) =>
+                answerWithTask(jobId, plain, { manager: reach, caller, logger, batchRetentionDays }),
             }
           : undefined,
       manager: (progress) => reachManager(manager, progress, { gone, handBackAt, slowStartMs: timing.slowStartMs }),

@@ -111,6 +111,18 @@ describe('a call of a client that declares tasks', () => {
     expect(result).toMatchObject({ resultType: 'complete', structuredContent: { job_id: generationId } });
   });
 
+  it('whose stack leaves after the job was made is answered with its id, too', async () => {
+    const manager = managerOf(running);
+    let left = 1;
+    const leaving = () => (left-- > 0 ? Promise.resolve(manager) : Promise.reject(new Error('gone')));
+    const client = await connectRaw(leaving, { timing });
+    const { result } = await client.ask('tools/call', {
+      name: 'generate',
+      arguments: { prompt: 'Hi', background: true },
+    });
+    expect(result).toMatchObject({ resultType: 'complete', structuredContent: { job_id: generationId } });
+  });
+
   it('is told progress while it is open, and is not cancelled by its end', async () => {
     const manager = managerOf(running);
     const client = await connectRaw(manager, { timing: { taskAfterMs: 50 } });

@@ -15,11 +15,11 @@ export function readTaskJob(manager: Manager, caller: Caller, jobId: string) {
 export async function answerWithTask(
   jobId: string,
   plain: CallToolResult,
-  { manager, caller, ...settings }: TaskSettings & { manager: Manager; caller: Caller },
+  { manager, caller, ...settings }: TaskSettings & { manager: () => Promise<Manager>; caller: Caller },
 ): Promise<CallToolResult> {
   const { logger } = settings;
   try {
-    const view = await readTaskJob(manager, caller, jobId);
+    const view = await readTaskJob(await manager(), caller, jobId);
     const ended = toToolResult(view, logger);
     if (ended !== undefined) return ended;
     const task: Task = toTask(view, settings);

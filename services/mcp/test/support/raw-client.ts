@@ -26,7 +26,7 @@ export interface RawClient {
 }
 
 /** What a request of protocol 2026-07-28 brings, with or without the extension for tasks. */
-export function modernMeta(tasks: boolean): Json {
+function modernMeta(tasks: boolean): Json {
   return {
     'io.modelcontextprotocol/protocolVersion': '2026-07-28',
     'io.modelcontextprotocol/clientInfo': { name: 'raw', version: '1' },
@@ -39,7 +39,7 @@ export function modernMeta(tasks: boolean): Json {
  * declares the extension in its handshake, where it means nothing.
  */
 export async function connectRaw(
-  manager: Manager,
+  manager: Manager | (() => Promise<Manager>),
   {
     tasks = true,
     era = '2026-07-28',
