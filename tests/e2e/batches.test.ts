@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Deployment, startDeployment } from '../support/deployment.ts';
-import { type CallOptions, faces } from '../support/mcp-client.ts';
+import { type CallOptions, faces, type Progress } from '../support/mcp-client.ts';
 import { startUpstream, type Upstream } from '../support/upstream.ts';
 import { vendorModels } from '../support/vendors.ts';
 
@@ -38,12 +38,16 @@ describe.each(faces)('a batch, for a client of version $era over $transport:', (
     const models = [vendorModels.mistral];
     const started = await call('start_batch', { prompts, models, assertions: ['contains: number 1'], name: 'e2e' });
     expect(started).toMatchObject({ status: 'running', items: 12, total: 12 });
-    const heard: string[] = [];
-    const told = (event: { message?: string | undefined }) => void heard.push(event.message ?? '');
+    const heard: Progress[] = [];
+    const told = (progress: Progress) => void heard.push(progress);
     const job = await call('get_job', { job_id: started.job_id, wait_seconds: 30, limit: 5 }, told);
     expect(job).toMatchObject({ kind: 'batch', status: 'succeeded', next_cursor: '4.0' });
     expect(job.batch).toMatchObject({ counts: { succeeded: 12 }, columns: [{ passed: 3, asserted: 12 }] });
-    expect(heard.join()).toMatch(/\d+ of 12 done/);
+    const counted = heard.filter(({ message }) => /^\d+ of 12 done/.test(message ?? ''));
+    expect(counted.map(({ total }) => total)).toEqual(counted.map(() => 12));
+    expect(counted.length).toBeGreaterThan(0);
+    const values = heard.map(({ progress }) => progress);
+    expect(values).toEqual([...new Set(values)].toSorted((one, other) => one - other));
     const last = await call('get_job', { job_id: started.job_id, cursor: '9.0' });
     expect(last.generations?.map(({ text }) => text)).toEqual(prompts.slice(10).map((prompt) => `echo: ${prompt}`));
     expect(await call('list_jobs', { kind: 'batch', limit: 1 })).toMatchObject({

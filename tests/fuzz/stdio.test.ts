@@ -4,7 +4,7 @@ import { type Deployment, startDeployment } from '../support/deployment.ts';
 import { fuzz, inputs, timeFor } from './support/fuzz.ts';
 import { heapOptions, readHeapMib } from './support/heap.ts';
 import { findAwaited, requireJsonRpc } from './support/json-rpc.ts';
-import { modernMeta, rawMessage } from './support/messages.ts';
+import { modernMeta, rawMessage, tasksMeta, taskQuestion } from './support/messages.ts';
 import { type RawStdio, startRawStdio } from './support/raw-stdio.ts';
 import { createWatch, isAlive, type Watch } from './support/watch.ts';
 
@@ -62,6 +62,17 @@ test('whatever comes before the handshake, the handshake is answered', { timeout
       expect(await front.end()).toBe(0);
     }
   });
+});
+
+test('whatever a task is called, it is known or it is not', { timeout: timeFor(0.02) }, async () => {
+  const front = await startRawStdio(deployment.environment, { greet: false });
+  await front.ask('server/discover', { _meta: tasksMeta });
+  await fuzz(0.02, taskQuestion, async ({ method, params }) => {
+    const answer = await front.ask(method, { ...params, _meta: tasksMeta });
+    expect(answer).toMatchObject({ error: { code: -32_602 } });
+    requireFit(front);
+  });
+  expect(await front.end()).toBe(0);
 });
 
 test.each([

@@ -63,13 +63,13 @@ export async function startDeployment(options: DeploymentOptions = {}): Promise<
     vendors,
     worker,
     environment,
-    async connect({ transport, era }, accessToken) {
+    async connect({ transport, era, extensions }, accessToken) {
       const token = accessToken ?? options.environment?.['AIMM_AUTH_TOKEN'];
       const headers: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` };
       const client =
         transport === 'stdio'
-          ? await connectStdio(environment, era)
-          : await connectHttp((await openFront()).url, era, headers);
+          ? await connectStdio(environment, era, extensions)
+          : await connectHttp((await openFront()).url, era, headers, extensions);
       clients.push(client);
       return client;
     },

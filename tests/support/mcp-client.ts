@@ -12,6 +12,8 @@ export type Era = (typeof eras)[number];
 export interface Face {
   transport: 'stdio' | 'HTTP';
   era: Era;
+  /** What the client declares besides; default: nothing. */
+  extensions?: Record<string, Record<string, never>>;
 }
 export const faces: readonly Face[] = (['stdio', 'HTTP'] as const).flatMap((transport) =>
   eras.map((era) => ({ transport, era })),
@@ -60,7 +62,11 @@ export interface McpClient {
 }
 
 /** Starts `aimm mcp` with this environment and speaks with it over stdin and stdout. */
-export async function connectStdio(env: Record<string, string>, era: Era): Promise<McpClient> {
+export async function connectStdio(
+  env: Record<string, string>,
+  era: Era,
+  extensions?: Face['extensions'],
+): Promise<McpClient> {
   const { PATH = '', HOME = '' } = process.env;
   const transport = new StdioClientTransport({
     command: process.execPath,
@@ -70,23 +76,32 @@ export async function connectStdio(env: Record<string, string>, era: Era): Promi
   });
   let log = '';
   transport.stderr?.on('data', (piece: Buffer) => (log += piece.toString()));
-  return connect(transport, era, { log: () => log, pid: () => transport.pid ?? undefined });
+  return connect(transport, era, { log: () => log, pid: () => transport.pid ?? undefined }, extensions);
 }
 
-export async function connectHttp(url: string, era: Era, headers: Record<string, string> = {}): Promise<McpClient> {
+export async function connectHttp(
+  url: string,
+  era: Era,
+  headers: Record<string, string> = {},
+  extensions?: Face['extensions'],
+): Promise<McpClient> {
   const transport = new StreamableHTTPClientTransport(new URL(url), { requestInit: { headers } });
-  return connect(transport, era, { log: () => '', pid: () => undefined });
+  return connect(transport, era, { log: () => '', pid: () => undefined }, extensions);
 }
 
 async function connect(
   transport: Transport,
   era: Era,
   { log, pid }: { log: () => string; pid: () => number | undefined },
+  extensions: Face['extensions'],
 ): Promise<McpClient> {
   const received: string[] = [];
   const sent: SentCall[] = [];
   const mode = era === '2026-07-28' ? { pin: era } : 'legacy';
-  const client = new Client({ name: 'e2e', version: '1.0.0' }, { versionNegotiation: { mode } });
+  const client = new Client(
+    { name: 'e2e', version: '1.0.0' },
+    { versionNegotiation: { mode }, ...(extensions && { capabilities: { extensions } }) },
+  );
   await client.connect(record(transport, received, sent));
   const validator = new AjvJsonSchemaValidator();
   let tools: Promise<Tool[]> | undefined;

@@ -6,7 +6,7 @@ import type * as z from 'zod';
 import { toErrorResult } from './errors.ts';
 import { parseInput } from './input/parse-input.ts';
 import { advertise } from './json-schema.ts';
-import type { ProgressReporter } from './progress.ts';
+import type { ProgressReporter, Steps } from './progress.ts';
 
 /** What a tool works with: everything it may touch comes in here. */
 export interface ToolContext {
@@ -24,8 +24,18 @@ export interface ToolContext {
   handBackAt: number;
   /** Bytes of text that one request may carry. */
   maxPromptBytes: number;
+  /** Only where a task may be the answer. */
+  tasks: TaskAnswers | undefined;
   /** Whether whoever calls may have files of this machine read: it runs on the same one, as the same user. */
   mayReadFiles: boolean;
+}
+
+/** How a call is answered whose job goes on, where its client takes tasks. */
+interface TaskAnswers {
+  /** How long the tool waits for the end before, in milliseconds: short answers need no task. */
+  afterMs: number;
+  /** `plain`: what the client would be answered without tasks. Never rejects. */
+  answer(jobId: string, plain: CallToolResult, manager: () => Promise<Manager>): Promise<CallToolResult>;
 }
 
 /** All four, always: what a client assumes of an absent one is the worst. */
@@ -44,6 +54,8 @@ interface ToolHints {
 export interface ToolAnswer<S> {
   text: string[];
   structured: S;
+  /** The id of the job that goes on, where this is not its end. */
+  goesOn?: string;
 }
 
 interface ToolSpec<I extends z.ZodObject, O extends z.ZodObject> {
@@ -56,8 +68,8 @@ interface ToolSpec<I extends z.ZodObject, O extends z.ZodObject> {
   /** Any of these lets an access token call it. */
   scopes: readonly AccessScope[];
   meta?: Record<string, unknown>;
-  /** How many steps its progress counts, where it counts. */
-  steps?: (input: z.output<I>) => number;
+  /** How many steps its progress counts, where it counts; `later`: progress itself will say. */
+  steps?: (input: z.output<I>) => Steps;
   /** @throws ModelManagerError; a JobError where a request exists */
   run(input: z.output<I>, context: ToolContext): Promise<ToolAnswer<z.input<O>>>;
 }
@@ -65,7 +77,7 @@ interface ToolSpec<I extends z.ZodObject, O extends z.ZodObject> {
 /** What a call brings besides its arguments; progress begins when the number of steps is known. */
 interface ToolCall extends Omit<ToolContext, 'progress' | 'manager'> {
   manager(progress: ProgressReporter | undefined): Promise<Manager>;
-  startProgress(total: number | undefined): ProgressReporter | undefined;
+  startProgress(steps: Steps): ProgressReporter | undefined;
 }
 
 /** A tool as the server registers it. `call` never rejects. */
@@ -101,7 +113,9 @@ export function defineTool<I extends z.ZodObject, O extends z.ZodObject>(spec: T
         progress = call.startProgress(spec.steps?.(input));
         const context: ToolContext = { ...call, progress, manager: () => call.manager(progress) };
         const answer = await spec.run(input, context);
-        return toResult(answer);
+        const plain = toResult(answer);
+        if (answer.goesOn === undefined || call.tasks === undefined) return plain;
+        return await call.tasks.answer(answer.goesOn, plain, () => context.manager());
       } catch (thrown) {
         return toErrorResult(thrown, { tool: spec.name, structured, logger: call.logger });
       } finally {
@@ -111,7 +125,7 @@ export function defineTool<I extends z.ZodObject, O extends z.ZodObject>(spec: T
   };
 }
 
-function toResult({ text, structured }: ToolAnswer<Record<string, unknown>>): CallToolResult {
+export function toResult({ text, structured }: ToolAnswer<Record<string, unknown>>): CallToolResult {
   return {
     content: text.filter((block) => block !== '').map((block) => ({ type: 'text', text: block })),
     structuredContent: structured,

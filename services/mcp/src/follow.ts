@@ -23,8 +23,8 @@ export function createFollower(progress: ProgressReporter | undefined, kind: Fol
   const finished: Finished[] = [];
   let started = false;
   let lastMessage = '';
-  const tell = (message: string, steps?: number) => {
-    if (message !== lastMessage) progress?.status(message, steps);
+  const tell = (message: string, finished?: number, total?: number) => {
+    if (message !== lastMessage) progress?.status(message, finished, total);
     lastMessage = message;
   };
   return {
@@ -39,7 +39,9 @@ export function createFollower(progress: ProgressReporter | undefined, kind: Fol
         lastMessage = '';
         return;
       }
-      tell(describeEvent(event, kind), event.type === 'model_finished' ? event.finished : undefined);
+      const message = describeEvent(event, kind);
+      if (event.type === 'batch') tell(message, event.done, event.total);
+      else tell(message, event.type === 'model_finished' ? event.finished : undefined);
     },
   };
 }
@@ -84,13 +86,15 @@ export type Ending<T> = { done: true; value: T } | { done: false };
 
 /**
  * Waits for a request's end. Without progress to keep the client patient, only until `handBackAt`: then the caller
- * answers with the job's id, before the client cuts the call off and the answer is lost to it.
+ * answers with the job's id, before the client cuts the call off and the answer is lost to it. A client that takes
+ * tasks is answered with one much sooner.
  *
  * @throws JobError
  */
 export async function waitForEnd<T>(accepted: Accepted<T>, context: ToolContext): Promise<Ending<T>> {
   leaveRunning(accepted);
-  const timeoutMs = context.progress === undefined ? context.handBackAt - Date.now() : undefined;
+  const { tasks, progress, handBackAt } = context;
+  const timeoutMs = tasks?.afterMs ?? (progress === undefined ? handBackAt - Date.now() : undefined);
   const result = accepted.result.then(
     (value): Ending<T> => ({ done: true, value }),
     (thrown: unknown) => {

@@ -57,6 +57,7 @@ async function main(): Promise<void> {
     maxPromptBytes: env.AIMM_MAX_PROMPT_BYTES,
     // Over stdio it is a child of its client; with a queue elsewhere its files are not what is meant.
     mayReadFiles: !http && env.REDIS_URL === undefined,
+    batchRetentionDays: env.BATCH_RETENTION_DAYS,
   });
   await (http ? serveHttp : serveStdio)({ env, logger, shutdown, factory, connection });
 }

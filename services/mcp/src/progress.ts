@@ -4,9 +4,12 @@ import type { ServerContext } from '@modelcontextprotocol/server';
 /** How much text one message carries at most; what a burst brings beyond it is in the answer anyway. */
 const maxTextLength = 4000;
 
+/** How many steps there are: undefined where nothing is counted, `later` where a status will bring the number. */
+export type Steps = number | 'later' | undefined;
+
 export interface ProgressReporter {
-  /** Says where the request stands; `finished` counts the steps done, where there are steps. */
-  status(message: string, finished?: number): void;
+  /** Says where the request stands; `finished` counts the steps done of `total`, where there are steps. */
+  status(message: string, finished?: number, total?: number): void;
   /** Text that the model added. Sent in throttled messages that, put together, are the text. */
   text(delta: string): void;
   /** Sends what is still held back and falls silent: no progress may follow the answer. */
@@ -17,8 +20,7 @@ export interface ProgressOptions {
   token: string | number;
   notify: ServerContext['mcpReq']['notify'];
   logger: Logger;
-  /** The whole, where the request has steps that can be counted. */
-  total?: number | undefined;
+  steps: Steps;
   /** Longest silence: clients restart their timeout with each message. */
   heartbeatMs: number;
   /** Shortest time between two messages of text. */
@@ -30,6 +32,7 @@ export function createProgressReporter(options: ProgressOptions): ProgressReport
   const startedAt = Date.now();
   let sending: Promise<void> = Promise.resolve();
   let sent = 0;
+  let total = options.steps === 'later' ? undefined : options.steps;
   let base = 0;
   let sentSinceBase = 0;
   let held = '';
@@ -40,15 +43,14 @@ export function createProgressReporter(options: ProgressOptions): ProgressReport
   /** Between two steps the value creeps towards the next one: it must rise with every message. */
   const nextProgress = () => {
     sent += 1;
-    if (options.total === undefined) return sent;
+    if (options.steps === undefined) return sent;
     sentSinceBase += 1;
     return base + sentSinceBase / (sentSinceBase + 1);
   };
 
   const send = (message: string, progress = nextProgress()) => {
     heartbeat.refresh();
-    const { token, total } = options;
-    const params = { progressToken: token, progress, ...(total !== undefined && { total }), message };
+    const params = { progressToken: options.token, progress, ...(total !== undefined && { total }), message };
     sending = sending
       .then(() => options.notify({ method: 'notifications/progress', params }))
       .catch((error: unknown) => options.logger.debug({ err: error }, 'Progress could not be sent'));
@@ -79,10 +81,11 @@ export function createProgressReporter(options: ProgressOptions): ProgressReport
   }, options.heartbeatMs);
 
   return {
-    status(message, finished) {
+    status(message, finished, newTotal) {
       if (closed) return;
       flushText();
-      if (finished === undefined || options.total === undefined || finished <= base) return send(message);
+      total = newTotal ?? total;
+      if (finished === undefined || options.steps === undefined || finished <= base) return send(message);
       base = finished;
       sentSinceBase = 0;
       send(message, finished);

@@ -18,6 +18,9 @@ import { formatError } from './errors.ts';
 import { endWithin } from './follow.ts';
 import { instructions } from './instructions.ts';
 import { createProgressReporter, type ProgressReporter } from './progress.ts';
+import { answerWithTask, sendTasks } from './tasks/answer-with-task.ts';
+import { declaresTasks, tasksExtension } from './tasks/extension.ts';
+import { handleTasks } from './tasks/handle-tasks.ts';
 import { advertise } from './json-schema.ts';
 import { prompts } from './prompts/index.ts';
 import { registerPrompt } from './register-prompt.ts';
@@ -35,9 +38,17 @@ interface Timing {
   textIntervalMs: number;
   /** After this a call that waits for the stack says so. */
   slowStartMs: number;
+  /** After this a call is answered with a task, where the client takes one. */
+  taskAfterMs: number;
 }
 
-const defaultTiming: Timing = { handBackMs: 45_000, heartbeatMs: 15_000, textIntervalMs: 100, slowStartMs: 2000 };
+const defaultTiming: Timing = {
+  handBackMs: 45_000,
+  heartbeatMs: 15_000,
+  textIntervalMs: 100,
+  slowStartMs: 2000,
+  taskAfterMs: 3000,
+};
 
 export interface McpServerOptions {
   /** Called for the first time by the first call that needs it; every call afterwards must give the same one. */
@@ -50,6 +61,8 @@ export interface McpServerOptions {
   maxPromptBytes: number;
   /** Default: no. */
   mayReadFiles?: boolean;
+  /** How long batches are kept that have ended. Default: until somebody deletes them. */
+  batchRetentionDays?: number | undefined;
   timing?: Partial<Timing>;
 }
 
@@ -76,6 +89,7 @@ export function createMcpServer(given: McpServerOptions): McpServerFactory {
           tools: { listChanged: false },
           resources: { listChanged: false },
           prompts: { listChanged: false },
+          ...(era === 'modern' && { extensions: { [tasksExtension]: {} } }),
         },
         cacheHints: {
           'tools/list': hint,
@@ -86,6 +100,12 @@ export function createMcpServer(given: McpServerOptions): McpServerFactory {
         },
       },
     );
+    if (era === 'modern') {
+      sendTasks(server);
+      handleTasks(server, options);
+      // Clients ask this often, and of such a server nothing else.
+      if (requestInfo?.headers.get('mcp-method')?.startsWith('tasks/') === true) return server;
+    }
     const called = era === 'modern' ? findCalledTool(requestInfo) : undefined;
     if (called !== undefined) {
       registerTool(server, { ...called, ...unlisted }, era, options, timing);
@@ -135,7 +155,7 @@ function registerTool(
   server: McpServer,
   tool: Omit<Tool, 'outputSchema'> & { outputSchema: Tool['outputSchema'] | undefined },
   era: 'legacy' | 'modern',
-  { manager, caller, logger, maxPromptBytes, mayReadFiles = false }: McpServerOptions,
+  { manager, caller, logger, maxPromptBytes, mayReadFiles = false, batchRetentionDays }: McpServerOptions,
   timing: Timing,
 ): void {
   const { name, title, description, inputSchema, outputSchema, annotations, meta, call } = tool;
@@ -160,9 +180,17 @@ function registerTool(
       handBackAt,
       maxPromptBytes,
       mayReadFiles,
+      tasks:
+        era === 'modern' && declaresTasks(ctx)
+          ? {
+              afterMs: timing.taskAfterMs,
+              answer: (jobId, plain, reach) =>
+                answerWithTask(jobId, plain, { manager: reach, caller, logger, batchRetentionDays }),
+            }
+          : undefined,
       manager: (progress) => reachManager(manager, progress, { gone, handBackAt, slowStartMs: timing.slowStartMs }),
-      startProgress: (total) =>
-        token === undefined ? undefined : createProgressReporter({ ...timing, token, notify, logger, total }),
+      startProgress: (steps) =>
+        token === undefined ? undefined : createProgressReporter({ ...timing, token, notify, logger, steps }),
     });
     release();
     return answer;

@@ -2,7 +2,7 @@ import type { ErrorShape } from '@aimm/contracts';
 import type { Progress } from '@modelcontextprotocol/client';
 import { describe, expect, it } from 'vitest';
 import { createFakeManager, createReadyManager } from './support/fake-manager.ts';
-import { answer, comparison, generationId } from './support/fixtures.ts';
+import { answer, batch, batchId, comparison, generationId } from './support/fixtures.ts';
 import { callTool, connect, eras } from './support/connect.ts';
 
 const overloaded: ErrorShape = {
@@ -222,5 +222,45 @@ describe('progress', () => {
     const args = { job_id: generationId, wait_seconds: 60 };
     await callTool(await connect(manager), 'get_job', args, { onprogress: progress.onprogress });
     expect(progress.messages()).toEqual(['openai/gpt-5-mini started']);
+  });
+});
+
+describe('progress of a batch', () => {
+  const done = [0, 0, 1, 5, 4, 6];
+  const manager = () =>
+    createReadyManager({
+      async getJob(_caller, requestId, options) {
+        for (const [index, count] of done.entries())
+          options?.onProgress?.({ type: 'batch', done: count, failed: index, total: 6 });
+        return { requestId, kind: 'batch', status: 'succeeded', createdAt: 1, batch };
+      },
+    });
+
+  it.each([
+    ['get_job', { job_id: batchId, wait_seconds: 60 }],
+    ['start_batch', { prompts: ['a'], models: ['a/b'], wait_seconds: 60 }],
+  ])('to %s counts generations of all there are, and rises also where some are asked again', async (tool, args) => {
+    const progress = collect();
+    await callTool(await connect(manager()), tool, args, { onprogress: progress.onprogress });
+    expect(progress.all.map(({ total }) => total)).toEqual(done.map(() => 6));
+    const values = progress.all.map((one) => one.progress);
+    expect([values[2], values[3], values[5]]).toEqual([1, 5, 6]);
+    expect(values[4]).toBeGreaterThan(5);
+    expect(values[4]).toBeLessThan(6);
+    expectRising(progress.all);
+  });
+
+  it('begins below the first generation, however long it says nothing of them', async () => {
+    const ready = manager();
+    const slow = async () => {
+      await starting.seen('Starting');
+      return ready;
+    };
+    const starting = collect();
+    const client = await connect(slow, { timing: { slowStartMs: 1, heartbeatMs: 5 } });
+    await callTool(client, 'get_job', { job_id: batchId, wait_seconds: 60 }, { onprogress: starting.onprogress });
+    expect(starting.all[0]?.progress).toBeLessThan(1);
+    expect(starting.all.at(-1)).toMatchObject({ progress: 6, total: 6 });
+    expectRising(starting.all);
   });
 });

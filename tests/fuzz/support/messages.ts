@@ -16,6 +16,7 @@ const methods = [
   'server/discover',
   'subscriptions/listen',
   'tasks/get',
+  'tasks/update',
   'tasks/cancel',
   'initialize',
   'notifications/initialized',
@@ -44,8 +45,23 @@ export const modernMeta = {
   'io.modelcontextprotocol/clientInfo': { name: 'fuzz', version: '1' },
   'io.modelcontextprotocol/clientCapabilities': {},
 };
+/** What one brings that takes tasks. */
+export const tasksMeta = {
+  ...modernMeta,
+  'io.modelcontextprotocol/clientCapabilities': { extensions: { 'io.modelcontextprotocol/tasks': {} } },
+};
+const taskId = fc.oneof(
+  fc.constantFrom('gen_', 'cmp_', 'bat_').map((prefix) => `${prefix}0198c0de-0000-7000-8000-000000000001`),
+  oddText,
+  oddValue,
+);
+/** A question about a task that nobody has. */
+export const taskQuestion = fc.record({
+  method: fc.constantFrom('tasks/get', 'tasks/update', 'tasks/cancel'),
+  params: fc.record({ taskId, inputResponses: oddValue }, { requiredKeys: [] }),
+});
 const meta = fc.oneof(
-  fc.constantFrom(modernMeta, { ...modernMeta, 'io.modelcontextprotocol/protocolVersion': '1999-01-01' }),
+  fc.constantFrom(modernMeta, tasksMeta, { ...modernMeta, 'io.modelcontextprotocol/protocolVersion': '1999-01-01' }),
   fc.record({ progressToken: fc.oneof(fc.nat(9), oddValue) }),
   oddValue,
 );
@@ -59,6 +75,7 @@ const params = fc.oneof(
   fc.record({ level: oddText, ref: oddValue, argument: oddValue }),
   fc.record({ protocolVersion: oddText, capabilities: oddValue, clientInfo: oddValue }),
   fc.record({ notifications: oddValue, _meta: meta }),
+  fc.record({ taskId, inputResponses: oddValue, _meta: fc.oneof(fc.constant(tasksMeta), meta) }),
   fc.record({ _meta: meta }),
   oddValue,
 );

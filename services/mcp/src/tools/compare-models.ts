@@ -62,6 +62,7 @@ export const compareModels = defineTool({
       return {
         text: formatQueued(accepted.requestId, accepted.models),
         structured: toPartialOutput(accepted, [], 'queued'),
+        goesOn: accepted.requestId,
       };
     }
     const { onProgress, started, finished } = createFollower(context.progress, 'comparison');
@@ -71,6 +72,7 @@ export const compareModels = defineTool({
     return {
       text: formatHandBack(accepted.requestId, ''),
       structured: toPartialOutput(accepted, finished, started() ? 'running' : 'queued'),
+      goesOn: accepted.requestId,
     };
   },
 });

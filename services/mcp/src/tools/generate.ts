@@ -76,7 +76,11 @@ export const generate = defineTool({
     if (input.background === true) {
       const accepted = await manager.generate(context.caller, ask);
       leaveRunning(accepted);
-      return { text: formatQueued(accepted.requestId, accepted.models), structured: withoutAnswer(accepted, 'queued') };
+      return {
+        text: formatQueued(accepted.requestId, accepted.models),
+        structured: withoutAnswer(accepted, 'queued'),
+        goesOn: accepted.requestId,
+      };
     }
     const onProgress = context.progress && createFollower(context.progress, 'generation').onProgress;
     const accepted = await manager.generate(context.caller, ask, { signal: context.cancelled, onProgress });
@@ -90,6 +94,7 @@ export const generate = defineTool({
     return {
       text: formatHandBack(accepted.requestId, partialText),
       structured: { ...withoutAnswer(accepted, status), ...(partialText !== '' && { partial_text: partialText }) },
+      goesOn: accepted.requestId,
     };
   },
 });

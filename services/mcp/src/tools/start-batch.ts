@@ -76,6 +76,7 @@ export const startBatch = defineTool({
   output: z.object(batchFields),
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
   scopes: ['generate'],
+  steps: () => 'later',
   async run(input, context) {
     const { judge, criteria, judge_mode: mode, system, max_cost_usd: maxCost } = input;
     // Here, not at the top: reading files is most of what there is to load, and lists need none of it.
@@ -100,8 +101,10 @@ export const startBatch = defineTool({
       },
       { signal: context.cancelled },
     );
-    const view = await follow(started.batchId, toMs(input.wait_seconds) ?? 0, context);
-    return { text: formatBatch(view ?? started), structured: toBatchOutput(view ?? started) };
+    // A task is waited for by its client.
+    const waitMs = context.tasks === undefined ? (toMs(input.wait_seconds) ?? 0) : 0;
+    const view = (await follow(started.batchId, waitMs, context)) ?? started;
+    return { text: formatBatch(view), structured: toBatchOutput(view), goesOn: view.batchId };
   },
 });
 
