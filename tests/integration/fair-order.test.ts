@@ -1,6 +1,6 @@
 import { ModelManagerError } from '@aimm/contracts';
+import { createFairOrder } from '@aimm/queue';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { createFairOrder } from '../../packages/queue/src/fair-order.ts';
 import { createQueueFixture, type QueueFixture, toResult } from '../support/queue-fixture.ts';
 import { createRandom } from '../support/seeded-random.ts';
 

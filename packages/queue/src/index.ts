@@ -39,6 +39,7 @@ export {
   toCooldownError,
 } from './cooldown.ts';
 export { createErrorLog } from './error-log.ts';
+export { createFairOrder } from './fair-order.ts';
 export { hasFreeHop, toNextHop, toPoolMove, toSuccessor } from './fallback.ts';
 export { type Flights, type Joined, type Shareable } from './flights.ts';
 export { type FrontQueue, type FrontQueueOptions, openFrontQueue } from './front-queue.ts';
