@@ -1,32 +1,23 @@
-import { hasScope, ModelManagerError, requireScope, toModelManagerError } from '@aimm/contracts';
+import { hasScope, ModelManagerError } from '@aimm/contracts';
 import type { Caller, Manager } from '@aimm/manager';
 import type { Logger } from '@aimm/runtime';
-import {
-  McpServer,
-  type McpServerFactory,
-  ProtocolError,
-  ProtocolErrorCode,
-  type ReadResourceResult,
-  ResourceTemplate,
-  type ServerContext,
-} from '@modelcontextprotocol/server';
+import { McpServer, type McpServerFactory, type ServerContext } from '@modelcontextprotocol/server';
 import * as z from 'zod';
 import { watchCancellation } from './cancellation.ts';
-import type { JsonResource, JsonResourceTemplate } from './define-resource.ts';
 import { cancelledByClient, type Tool } from './define-tool.ts';
-import { formatError } from './errors.ts';
 import { endWithin } from './follow.ts';
 import { instructions } from './instructions.ts';
 import { createProgressReporter, type ProgressReporter } from './progress.ts';
-import { answerWithTask, sendTasks } from './tasks/answer-with-task.ts';
-import { declaresTasks, tasksExtension } from './tasks/extension.ts';
-import { handleTasks } from './tasks/handle-tasks.ts';
 import { advertise } from './json-schema.ts';
 import { prompts } from './prompts/index.ts';
 import { registerPrompt } from './register-prompt.ts';
+import { registerResource, registerTemplate } from './register-resource.ts';
 import { resources, resourceTemplates } from './resources/index.ts';
-import { findCaller } from './transports/bearer.ts';
+import { answerWithTask, sendTasks } from './tasks/answer-with-task.ts';
+import { declaresTasks, tasksExtension } from './tasks/extension.ts';
+import { handleTasks } from './tasks/handle-tasks.ts';
 import { tools } from './tools/index.ts';
+import { findCaller } from './transports/bearer.ts';
 
 /** How patient clients are; tests shorten it. All in milliseconds. */
 interface Timing {
@@ -102,14 +93,14 @@ export function createMcpServer(given: McpServerOptions): McpServerFactory {
     );
     if (era === 'modern') {
       sendTasks(server);
+      const called = findCalledTool(requestInfo);
+      if (called !== undefined) {
+        registerTool(server, { ...called, ...unlisted }, era, options, timing);
+        return server;
+      }
       handleTasks(server, options);
       // Clients ask this often, and of such a server nothing else.
       if (requestInfo?.headers.get('mcp-method')?.startsWith('tasks/') === true) return server;
-    }
-    const called = era === 'modern' ? findCalledTool(requestInfo) : undefined;
-    if (called !== undefined) {
-      registerTool(server, { ...called, ...unlisted }, era, options, timing);
-      return server;
     }
     for (const tool of tools) registerTool(server, tool, era, options, timing);
     if (allowed.length < tools.length) listOnly(server, allowed);
@@ -215,49 +206,4 @@ async function reachManager(
   throw new ModelManagerError('unavailable', 'The local stack is still starting.', {
     hint: 'Nothing was asked yet. Call again in a few seconds.',
   });
-}
-
-function registerResource(server: McpServer, resource: JsonResource, options: McpServerOptions): void {
-  const { name, uri, title, description, cacheHint } = resource;
-  server.registerResource(name, uri, { title, description, mimeType: 'application/json', cacheHint }, () =>
-    readAsJson(uri, options, resource),
-  );
-}
-
-function registerTemplate(server: McpServer, template: JsonResourceTemplate, options: McpServerOptions): void {
-  const { name, uriTemplate, title, description, cacheHint, scopes, read, complete } = template;
-  const { manager, caller, logger } = options;
-  const completeId = async (begun: string) => {
-    if (!hasScope(caller, scopes)) return [];
-    try {
-      return await complete(await manager(), caller, begun);
-    } catch (error) {
-      logger.warn({ err: error, resource: name }, 'Ids could not be completed');
-      return [];
-    }
-  };
-  const resource = new ResourceTemplate(uriTemplate, { list: undefined, complete: { id: completeId } });
-  server.registerResource(
-    name,
-    resource,
-    { title, description, mimeType: 'application/json', cacheHint },
-    (uri, { id }) => readAsJson(uri.href, options, { scopes, read: (opened) => read(opened, caller, String(id)) }),
-  );
-}
-
-async function readAsJson(
-  uri: string,
-  { manager, caller, logger }: McpServerOptions,
-  { scopes, read }: Pick<JsonResource, 'scopes' | 'read'>,
-): Promise<ReadResourceResult> {
-  try {
-    requireScope(caller, scopes, `The resource ${uri}`);
-    const value = await read(await manager(), caller);
-    return { contents: [{ uri, mimeType: 'application/json', text: JSON.stringify(value, undefined, 2) }] };
-  } catch (thrown) {
-    const error = toModelManagerError(thrown);
-    logger.warn({ err: error, uri }, 'Resource could not be read');
-    const code = error.code === 'invalid_request' ? ProtocolErrorCode.InvalidParams : ProtocolErrorCode.InternalError;
-    throw new ProtocolError(code, formatError(error.toShape()));
-  }
 }
