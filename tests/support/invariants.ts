@@ -121,7 +121,12 @@ async function expectAccounts(stack: Witness, options: InvariantOptions) {
       const balanced = own.length >= calls && own.length - unseen <= calls;
       return balanced
         ? 'balanced'
-        : { requestId, calls, rows: own.map(({ callNumber, status }) => [callNumber, status]) };
+        : {
+            requestId,
+            calls,
+            rows: own.map(({ callNumber, status, errorCode, startedAt }) => [callNumber, status, errorCode, startedAt]),
+            ofItsPrompt: stack.upstream.calls.filter((call) => call.prompt === prompt),
+          };
     });
   };
   await expect.poll(compared, patience).toEqual(stack.generations.map(() => 'balanced'));
