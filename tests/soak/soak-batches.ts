@@ -45,14 +45,14 @@ export async function cancelBatch(asked: AskedBatch, pick: () => SoakFront): Pro
  */
 export async function expectBatch(
   asked: AskedBatch,
-  from: { manager: Manager; databaseUrl: string; calls: readonly UpstreamCall[] },
+  from: { manager: Manager; databaseUrl: string; calls: () => readonly UpstreamCall[] },
 ): Promise<{ rows: number; ended: Record<string, number> }> {
   const { manager, databaseUrl } = from;
-  const calls = from.calls.filter(({ prompt }) => asked.prompts.includes(prompt));
+  const findCalls = () => from.calls().filter(({ prompt }) => asked.prompts.includes(prompt));
   const batchId = asked.batchId ?? (await findByName(manager, asked.name));
   if (batchId === undefined) {
     // Its front died before it could begin.
-    expect(calls).toEqual([]);
+    expect(findCalls()).toEqual([]);
     return { rows: 0, ended: {} };
   }
   await expect
@@ -78,6 +78,7 @@ export async function expectBatch(
   };
   const balanced = async () => {
     const { rows, seen } = await read();
+    const calls = findCalls();
     return rows >= calls.length && seen <= calls.length ? 'balanced' : { batchId, calls: calls.length, rows, seen };
   };
   await expect.poll(balanced, { timeout: 40_000, interval: 250 }).toBe('balanced');
