@@ -92,6 +92,9 @@ export function createConsumer(options: ConsumerOptions): Consumer {
   /** Queues of providers: where jobs wait for their turn. */
   const lines = new Set<string>();
   const locks = createLockKeeper(options.lockMs);
+  // A Redis that is away is away for every queue.
+  const onQueueError = createErrorLog(logger, 'A queue reported an error');
+  const onWorkerError = createErrorLog(logger, 'Consuming a queue failed');
   let leaving = false;
   const everySecond = setInterval(() => {
     if (redis.status !== 'ready') return;
@@ -104,7 +107,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     const known = queues.get(name);
     if (known !== undefined) return known;
     const queue = new Queue(name, { connection: redis, prefix: keyPrefix, streams: { events: { maxLen: 1_000 } } });
-    queue.on('error', createErrorLog(logger.child({ queue: name }), 'A queue reported an error'));
+    queue.on('error', (error) => onQueueError(error, { queue: name }));
     queues.set(name, queue);
     return queue;
   };
@@ -153,8 +156,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
       },
     });
     const room = createWorkerRoom(worker, concurrency);
-    const onError = createErrorLog(logger.child({ queue: name }), 'Consuming a queue failed');
-    worker.on('error', onError);
+    worker.on('error', (error) => onWorkerError(error, { queue: name }));
     worker.on('stalled', (jobId) => {
       logger.warn({ queue: name, jobId }, 'A job stalled and is taken up again');
       tally?.count('stalledJobs', { queue: name });

@@ -1,6 +1,13 @@
 import type { Catalog } from '@aimm/catalog';
 import type { Database, StoredBatch, StoredColumn } from '@aimm/database';
-import type { BatchJobs, BatchNews, BatchNewsKind, Budgets, Producer } from '@aimm/queue';
+import {
+  type BatchJobs,
+  type BatchNews,
+  type BatchNewsKind,
+  type Budgets,
+  createErrorLog,
+  type Producer,
+} from '@aimm/queue';
 import type { Logger } from '@aimm/runtime';
 import { createUuid } from '@aimm/runtime/uuid';
 import { createBatchBudgets } from './batch-budgets.ts';
@@ -112,6 +119,7 @@ export function createBatchFeeder(options: BatchFeederOptions): BatchFeeder {
   let timer: NodeJS.Timeout | undefined;
   let isDue = false;
   let failures = 0;
+  const onFailure = createErrorLog(logger, 'Batches could not be fed; trying again');
   let running: Promise<void> | undefined;
   const run = () => {
     clearTimeout(timer);
@@ -126,8 +134,7 @@ export function createBatchFeeder(options: BatchFeederOptions): BatchFeeder {
       .catch((error: unknown) => {
         failures += 1;
         // A connection that is only being made is no news.
-        const level = failures > 2 ? 'warn' : 'debug';
-        logger[level]({ reason: (error as Error).message }, 'Batches could not be fed; trying again');
+        if (failures > 2) onFailure(error as Error);
         logger.debug({ err: error }, 'Feeding batches failed');
         return Math.min(longestRetryMs, 100 * 2 ** failures);
       })
