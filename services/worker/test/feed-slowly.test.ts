@@ -6,19 +6,11 @@ import type { BatchSpec, GeneratePayload } from '@aimm/contracts';
 import { createDatabase } from '@aimm/database';
 import { createLogger } from '@aimm/runtime';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import type { BatchBudgets } from '../src/batch/batch-budgets.ts';
 import { createColumnFeeder } from '../src/batch/feed-columns.ts';
+import { unlimitedBudgets } from './support/unlimited-budgets.ts';
 
 const batchId = 'bat_1';
 const spec: BatchSpec = { settings: {}, variants: [{ settings: {} }], assertions: [], tags: [] };
-const unlimited: BatchBudgets = {
-  plan: (_batch, payload) => payload,
-  reserve: (_batch, payloads) => Promise.resolve({ reserved: [...payloads] }),
-  release: () => Promise.resolve(),
-  releaseLost: () => Promise.resolve(),
-  settle: () => Promise.resolve(),
-  concern: () => false,
-};
 
 test('on a machine that is too slow for a hundred at once a batch is fed with fewer, and loses none', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'aimm-feed-'));
@@ -55,7 +47,7 @@ test('on a machine that is too slow for a hundred at once a batch is fed with fe
   const feeder = createColumnFeeder({
     catalog: loadCatalog({ env: { OPENAI_CONCURRENCY: '100' } }).catalog,
     producer: { addGenerations: async (payloads) => void added.push(...payloads) },
-    budgets: unlimited,
+    budgets: unlimitedBudgets,
     now: Date.now,
     createId: () => `gen_${(ids += 1)}`,
     logger: await createLogger({ name: 'feeder', level: 'silent', format: 'json' }),

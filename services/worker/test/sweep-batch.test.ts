@@ -4,22 +4,14 @@ import { join } from 'node:path';
 import { createDatabase, type Database } from '@aimm/database';
 import { createLogger } from '@aimm/runtime';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import type { BatchBudgets } from '../src/batch/batch-budgets.ts';
 import { createBatchSweeper } from '../src/batch/sweep-batch.ts';
+import { unlimitedBudgets } from './support/unlimited-budgets.ts';
 
 const batchId = 'bat_1';
 const perColumn = 400;
 /** A slow provider's queues hold three, of 1,200 in all; the fourth's was lost. */
 const lostColumn = 3;
 const template = { attempts: 3, timeoutMs: 1_000, settings: {}, warnings: [], expectedNanoUsd: null };
-const budgets: BatchBudgets = {
-  plan: (_batch, payload) => payload,
-  reserve: (_batch, payloads) => Promise.resolve({ reserved: [...payloads] }),
-  release: () => Promise.resolve(),
-  releaseLost: () => Promise.resolve(),
-  settle: () => Promise.resolve(),
-  concern: () => false,
-};
 
 let dir: string;
 let database: Database;
@@ -69,7 +61,7 @@ async function createSweeper(withdrawn: string[] = []) {
     },
     producer: { cancel: () => Promise.reject(new Error('nothing is cancelled here')) },
     recorder: { record: () => Promise.reject(new Error('nothing has ended here')) },
-    budgets,
+    budgets: unlimitedBudgets,
     now: () => 60_000,
     logger: await createLogger({ name: 'sweep-tests', level: 'silent', format: 'json' }),
   });
