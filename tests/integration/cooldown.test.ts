@@ -146,6 +146,18 @@ test('a request that may not wait that long is told so at once, and nobody is ca
   expect(system.vendors.one.calls.length).toBe(3);
 });
 
+test('a worker that has not heard yet of what another one set aside calls nobody either', async () => {
+  const { system } = await start({ one: { cooldown } });
+  const { result } = await system.manager.generate(me, { ...ask('still well'), model: 'one/m' });
+  await result;
+  const now = Date.now();
+  const entry = { since: now, until: now + 60_000, round: 0, failures: 3, calls: 3, code: 'server_error' };
+  await system.redis.client().hset('{aimm}:cooldowns', 'one/m', JSON.stringify(entry));
+  const { result: refused } = await system.manager.generate(me, { ...ask('now'), model: 'one/m', maxWaitMs: 5_000 });
+  await expect(refused).rejects.toMatchObject({ code: 'unavailable', message: expect.stringContaining('set aside') });
+  expect(system.vendors.one.calls.length).toBe(1);
+});
+
 test('with cooldown switched off everything is tried', async () => {
   const { system, fails, states } = await start({ one: { cooldown: false } });
   system.vendors.one.behave(broken);

@@ -24,6 +24,8 @@ export interface AdmissionNeed {
   /** An estimate of input and output. */
   tokens: number;
   lane: Lane;
+  /** Names of `{aimm}:cooldowns`, provider and model: the call does not start while one of them is set aside. */
+  freeOf?: readonly [string, string] | undefined;
 }
 
 /** Why a call may not start now, and when its turn is likely to be there. Nothing was reserved. */

@@ -19,11 +19,18 @@ import { fields, keys, toMember } from './names.ts';
  */
 const ownedLua = `if redis.call('GET', KEYS[2]) ~= ARGV[1] then return {'lost'} end`;
 
-/** Asks the limits, where a call is about to start, and notes what it reserved. ARGV as in `toStartArguments`. */
+/**
+ * Asks the limits, where a call is about to start, and notes what it reserved; nobody calls what was set aside a moment ago
+ * by another worker. KEYS and ARGV as in `toStartArguments`.
+ */
 const admitCallLua = `
 local function admitCall()
-  if ARGV[8] == '0' then return nil end
-  local refused = admit(8, 8, ARGV[3], ARGV[4] == '1', tonumber(ARGV[5]), KEYS[3])
+  if ARGV[8] ~= '' then
+    local seen = redis.call('HMGET', KEYS[8], ARGV[8], ARGV[9])
+    if seen[1] or seen[2] then return {'aside'} end
+  end
+  if ARGV[10] == '0' then return nil end
+  local refused = admit(9, 10, ARGV[3], ARGV[4] == '1', tonumber(ARGV[5]), KEYS[3])
   if refused then return {'refused', unpack(refused)} end
   if ARGV[6] == '1' then redis.call('HSET', KEYS[1], '${fields.reserved}', ARGV[5] .. ' ' .. integer(admittedAt)) end
 end`;
@@ -64,7 +71,7 @@ ${admitLua}
 ${settleLua}
 ${admitCallLua}
 if redis.call('HGET', KEYS[1], '${fields.checkpoint}') == ARGV[2] then return {'fresh'} end
-if ARGV[8] ~= '0' then settle(KEYS[1], 8, 8, ARGV[3], ARGV[7], false) end
+if ARGV[10] ~= '0' then settle(KEYS[1], 9, 10, ARGV[3], ARGV[7], false) end
 local refused = admitCall()
 if refused then return refused end
 redis.call('HSET', KEYS[1], '${fields.checkpoint}', ARGV[2])
@@ -115,14 +122,18 @@ export class LockLostError extends Error {
   }
 }
 
+/** A call may not start now, and nothing was written: its limits say no, or what it asks was set aside meanwhile. */
+export type NotStarted = { state: 'refused'; refusal: Refusal } | { state: 'aside' };
+
 export type Opened =
   | { state: 'fresh' }
-  /** The first call may not start yet; nothing was written. */
-  | { state: 'refused'; refusal: Refusal }
+  | NotStarted
   /** An earlier run of the job left this behind. */
   | { state: 'resumed'; checkpoint: Checkpoint }
   | { state: 'settled'; outcome: Outcome; checkpoint: Checkpoint | undefined }
   | { state: 'cancelled'; checkpoint: Checkpoint | undefined };
+
+export type Started = { state: 'fresh' } | NotStarted;
 
 export interface JobHandle {
   queue: string;
@@ -144,9 +155,9 @@ export interface Checkpoints {
   open(job: JobHandle, fresh: Checkpoint, need?: AdmissionNeed): Promise<Opened>;
   /**
    * Writes a further call as started once its limits admit it, and accounts for the one before, which used `spent`
-   * tokens. What it gives back is why it may not start yet. @throws LockLostError
+   * tokens. @throws LockLostError
    */
-  start(job: JobHandle, checkpoint: Checkpoint, need?: AdmissionNeed, spent?: number): Promise<Refusal | undefined>;
+  start(job: JobHandle, checkpoint: Checkpoint, need?: AdmissionNeed, spent?: number): Promise<Started>;
   /**
    * Writes atomically what is given: checkpoint, outcome and a reply into a front's stream. Without an outcome the
    * job goes on: one that an earlier run left is removed, as is the text of the call before. `ended`: a call is over,
@@ -189,6 +200,7 @@ export function createCheckpoints(redis: Redis): Checkpoints {
         case 'refused':
           return { state, refusal: toRefusal(answer.slice(1), need?.scopes ?? []) };
         case 'fresh':
+        case 'aside':
           return { state };
         case 'resumed':
           return { state, checkpoint: Checkpoint.parse(JSON.parse(first ?? '')) };
@@ -205,8 +217,16 @@ export function createCheckpoints(redis: Redis): Checkpoints {
       const answer = await scripted
         .aimmStart(...toStartArguments(handle, JSON.stringify(checkpoint), need, spent))
         .catch(throwFull);
-      if (answer[0] === 'lost') throw new LockLostError();
-      return answer[0] === 'refused' ? toRefusal(answer.slice(1), need?.scopes ?? []) : undefined;
+      const [state] = answer;
+      switch (state) {
+        case 'refused':
+          return { state, refusal: toRefusal(answer.slice(1), need?.scopes ?? []) };
+        case 'fresh':
+        case 'aside':
+          return { state };
+        default:
+          throw new LockLostError();
+      }
     },
 
     async save({ queue, jobId, token }, { checkpoint, outcome, reply, ended }) {
@@ -251,16 +271,16 @@ function throwFull(error: unknown): never {
 }
 
 /** Ahead of those of the scopes. */
-const fixedKeys = { start: 7, save: 4 };
+const fixedKeys = { start: 8, save: 4 };
 
-/** For `open` and `start`. KEYS: job, lock, limiter, unsettled jobs, the queue's two lines and its marker, scopes. ARGV: token, checkpoint, member, batch, tokens, reserve, spent, scopes. */
+/** For `open` and `start`. KEYS: job, lock, limiter, unsettled jobs, the queue's two lines and its marker, cooldowns, scopes. ARGV: token, checkpoint, member, batch, tokens, reserve, spent, the two that may not be set aside, scopes. */
 function toStartArguments(
   { queue, jobId, token }: JobHandle,
   checkpoint: string,
   need: AdmissionNeed | undefined,
   spent?: number,
 ): (string | number)[] {
-  const { scopes, tokens, lane } = need ?? { scopes: [], tokens: 0, lane: 'interactive' };
+  const { scopes, tokens, lane, freeOf }: AdmissionNeed = need ?? { scopes: [], tokens: 0, lane: 'interactive' };
   const reserves = scopes.some(({ tokensPerMinute }) => tokensPerMinute !== undefined);
   return [
     fixedKeys.start + scopes.length * keysPerScope,
@@ -271,6 +291,7 @@ function toStartArguments(
     keys.wait(queue),
     keys.prioritized(queue),
     keys.marker(queue),
+    keys.cooldowns,
     ...toScopeKeys(scopes),
     token,
     checkpoint,
@@ -279,6 +300,7 @@ function toStartArguments(
     tokens,
     reserves ? 1 : 0,
     spent ?? '',
+    ...(freeOf ?? ['', '']),
     ...toScopeArguments(scopes, tokens),
   ];
 }

@@ -23,6 +23,8 @@ export type CooldownRules = (provider: string) => (Patience & { settings: Cooldo
 
 /** The way to a model for one call. `ended` says how the call went; without it nothing is known of it. */
 export interface Pass {
+  /** What may not have been set aside by the moment at which the call starts; absent for the call that finds out. */
+  freeOf?: readonly [provider: string, model: string];
   /** The provider began to answer: a probe need not wait for the end. */
   answered(): void;
   ended(error: ModelManagerError | undefined, tookMs: number): void;
@@ -41,10 +43,11 @@ export interface Aside {
 /** Which providers and models failed too often, shared by all workers through Redis. */
 export interface Cooldowns {
   /**
-   * Asks for the way to a model before a call. Costs no round trip while nothing of this provider is set aside. `wait`:
-   * the asker has no alternative and will come back, in its turn.
+   * Asks for the way to a model before a call. Costs no round trip while nothing of this provider is known to be set aside,
+   * unless it `turnedOut` to be so when the call was to start. `wait`: the asker has no alternative and will come back, in
+   * its turn.
    */
-  enter(provider: string, model: string, options: { wait: boolean }): Promise<Entrance>;
+  enter(provider: string, model: string, options: { wait: boolean; turnedOut?: boolean }): Promise<Entrance>;
   /** As this process last heard, within half a second. */
   find(provider: string, model: string): Cooldown | undefined;
   close(): void;
@@ -84,19 +87,21 @@ export function createCooldowns({ redis, rules, random = Math.random, now = Date
   let known: readonly Cooldown[] = [];
   let reading = false;
   const read = async () => {
-    // While Redis is away one question waits for it, and not one per half second.
-    if (reading) return;
-    reading = true;
     try {
       known = await readCooldowns(redis, now);
     } catch {
       // What was known stays so.
-    } finally {
-      reading = false;
     }
   };
-  const reader = setInterval(() => void read(), readEveryMs).unref();
-  void read();
+  const look = async () => {
+    // While Redis is away one question waits for it, and not one per half second.
+    if (reading) return;
+    reading = true;
+    await read();
+    reading = false;
+  };
+  const reader = setInterval(() => void look(), readEveryMs).unref();
+  void look();
 
   /** Successes not told yet, by provider and model. */
   const untold = new Map<string, Map<string, number>>();
@@ -135,7 +140,8 @@ export function createCooldowns({ redis, rules, random = Math.random, now = Date
     }
   };
 
-  const openPass = (provider: string, model: string): Pass => ({
+  const openPass = (provider: string, model: string, rule: ReturnType<CooldownRules>): Pass => ({
+    ...(rule !== undefined && { freeOf: [provider, `${provider}/${model}`] }),
     answered: () => undefined,
     leave: () => undefined,
     ended(error, tookMs) {
@@ -189,10 +195,10 @@ export function createCooldowns({ redis, rules, random = Math.random, now = Date
 
   return {
     find: (provider, model) => findCooldown(known, provider, model),
-    async enter(provider, model, { wait }) {
+    async enter(provider, model, { wait, turnedOut = false }) {
       const rule = rules(provider);
-      if (rule === undefined || findCooldown(known, provider, model) === undefined)
-        return { pass: openPass(provider, model) };
+      if (rule === undefined || (!turnedOut && findCooldown(known, provider, model) === undefined))
+        return { pass: openPass(provider, model, rule) };
       const token = randomUUID();
       const [state, scope = '', json = '{}', delayMs] = await scripted.aimmEnterCooldown(
         keys.cooldowns,
@@ -206,7 +212,7 @@ export function createCooldowns({ redis, rules, random = Math.random, now = Date
         `${provider}/${model}`,
       );
       if (state === 'probe') return { pass: openProbe(provider, model, token, rule) };
-      if (state === 'clear') return { pass: openPass(provider, model) };
+      if (state === 'clear') return { pass: openPass(provider, model, rule) };
       const cooldown = toCooldown(scope, CooldownEntry.parse(JSON.parse(json)), now());
       return { aside: { delayMs: Math.max(1, Number(delayMs)), error: toCooldownError(cooldown, now()) } };
     },

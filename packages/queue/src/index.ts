@@ -22,7 +22,7 @@ export {
   toBudgetCosts,
   withBudgetCosts,
 } from './budgets.ts';
-export { createCheckpoints, LockLostError, type Opened } from './checkpoints.ts';
+export { createCheckpoints, LockLostError, type NotStarted, type Opened } from './checkpoints.ts';
 export { connectFront, connectWorker, type Redis, redisUnavailable, withRedis } from './connection.ts';
 export { type ContentRemover, createContentRemover } from './content-remover.ts';
 export { toConversationTurn } from './conversation-turn.ts';

@@ -1,7 +1,7 @@
 import type { Checkpoint, JobName, JobPayload, JobResult, Outcome } from '@aimm/contracts';
 import type { Logger } from '@aimm/runtime';
-import type { AdmissionNeed, Refusal } from './admission.ts';
-import type { Opened } from './checkpoints.ts';
+import type { AdmissionNeed } from './admission.ts';
+import type { Opened, Started } from './checkpoints.ts';
 import type { Decision } from './decision.ts';
 import type { ReplyBody } from './replies.ts';
 import type { Follower } from './shared-answer.ts';
@@ -17,8 +17,8 @@ export interface JobContext {
   readonly stalledCount: number;
   /** Reads what an earlier run left; where there is nothing, writes `fresh` once its limits admit the call. @throws LockLostError */
   open(fresh: Checkpoint, need?: AdmissionNeed): Promise<Opened>;
-  /** Writes a further call as started; gives back why its limits do not let it start yet. @throws LockLostError */
-  start(checkpoint: Checkpoint, need?: AdmissionNeed): Promise<Refusal | undefined>;
+  /** Writes a further call as started, once its limits admit it. @throws LockLostError */
+  start(checkpoint: Checkpoint, need?: AdmissionNeed): Promise<Started>;
   /** How many tokens the call used that is over now; `undefined` where nobody knows. Settled by the next write. */
   spent(tokens: number | undefined): void;
   /** @throws LockLostError */

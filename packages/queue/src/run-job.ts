@@ -167,10 +167,10 @@ function createRun(job: Job, token: string, signal: AbortSignal | undefined, pay
       return opened;
     },
     async start(checkpoint, need) {
-      const refusal = await checkpoints.start(handle, checkpoint, need, admitted?.tokens);
-      if (refusal === undefined && need !== undefined) admitted = { scopes: need.scopes };
-      if (refusal !== undefined) options.admission.noteRefused(refusal.scope);
-      return refusal;
+      const started = await checkpoints.start(handle, checkpoint, need, admitted?.tokens);
+      if (started.state === 'fresh' && need !== undefined) admitted = { scopes: need.scopes };
+      if (started.state === 'refused') options.admission.noteRefused(started.refusal.scope);
+      return started;
     },
     spent: (tokens) => void (admitted &&= { ...admitted, tokens }),
     save: (checkpoint) => checkpoints.save(handle, { checkpoint, ended: admitted }),

@@ -20,6 +20,7 @@ import {
   type JobContext,
   LockLostError,
   modelOf,
+  type NotStarted,
   type Opened,
   type Pass,
   type Producer,
@@ -141,14 +142,14 @@ function createGenerationRun(payload: GeneratePayload, context: JobContext, depe
   const obstacle = () => findObstacle(payload, { ring, catalog, signal: context.signal, now: context.now() });
 
   /** Reads what earlier runs left; where there is nothing and nothing stands in the way, the first call counts as started. */
-  async function open(): Promise<Exclude<Opened, { state: 'refused' }>> {
+  async function open(): Promise<Exclude<Opened, NotStarted>> {
     const found = obstacle();
-    if (found === undefined && pass === undefined) await enter();
+    if (found === undefined && pass === undefined && aside === undefined) await enter();
     const isFree = found === undefined && aside === undefined;
     if (isFree) log.start();
     const opened = await context.open(log.checkpoint(), isFree ? need() : undefined);
-    if (opened.state === 'refused') {
-      await takeTurn(opened.refusal);
+    if (opened.state === 'refused' || opened.state === 'aside') {
+      await waitToStart(opened);
       return open();
     }
     if (opened.state === 'fresh' && found !== undefined) return fail(found);
@@ -158,7 +159,14 @@ function createGenerationRun(payload: GeneratePayload, context: JobContext, depe
   }
 
   let needed: AdmissionNeed | undefined;
-  const need = () => (needed ??= needs.toNeed(fitted));
+  const need = () => ({ ...(needed ??= needs.toNeed(fitted)), freeOf: pass?.freeOf });
+
+  /** Returns when the call may ask again to start. */
+  async function waitToStart(notStarted: NotStarted): Promise<void> {
+    if (notStarted.state === 'refused') return takeTurn(notStarted.refusal);
+    log.takeBack();
+    await enter({ turnedOut: true });
+  }
 
   /** Returns when it is the call's turn to ask its limits again; a job whose turn is far gives up its slot. */
   async function takeTurn(refusal: Refusal): Promise<void> {
@@ -194,15 +202,15 @@ function createGenerationRun(payload: GeneratePayload, context: JobContext, depe
 
   const isAside = (provider: string, name: string) => cooldowns.find(provider, name) !== undefined;
 
-  async function enter(): Promise<void> {
+  async function enter({ turnedOut = false } = {}): Promise<void> {
     const { provider, request } = payload;
     const known = cooldowns.find(provider, request.model);
-    const wait =
+    const hasNoOther =
       known === undefined ||
       !hasFreeHop(payload, toCooldownError(known, context.now()).toShape(), context.now(), isAside);
-    const entrance = await cooldowns.enter(provider, request.model, { wait });
-    if ('pass' in entrance) pass = entrance.pass;
-    else aside = entrance.aside;
+    const entrance = await cooldowns.enter(provider, request.model, { wait: hasNoOther, turnedOut });
+    pass = 'pass' in entrance ? entrance.pass : undefined;
+    aside = 'aside' in entrance ? entrance.aside : undefined;
   }
 
   /** The model is set aside: the next fallback that is not has the request, or it waits its turn, at no attempt's cost. */
@@ -346,9 +354,9 @@ function createGenerationRun(payload: GeneratePayload, context: JobContext, depe
       context.reply(log.current().number, { type: 'reset', reason: cutOff(model, payload.provider).toShape() });
     }
     log.start();
-    const refusal = await context.start(log.checkpoint(), need());
-    if (refusal === undefined) return call();
-    await takeTurn(refusal);
+    const started = await context.start(log.checkpoint(), need());
+    if (started.state === 'fresh') return call();
+    await waitToStart(started);
     return callAgain();
   }
 
