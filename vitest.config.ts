@@ -16,6 +16,8 @@ export default defineConfig({
   test: {
     // Tests wait for processes more than they compute: three side by side on two cores, where vitest would run one.
     maxWorkers: 3,
+    // A poll waits for an event, on a machine that may be busy; where it is a bound that something promises, the test says so.
+    expect: { poll: { timeout: 15_000 } },
     coverage: {
       provider: 'v8',
       include: ['{services,packages}/*/src/**/*.{ts,tsx}'],

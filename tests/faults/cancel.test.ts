@@ -2,10 +2,11 @@ import { expect, test } from 'vitest';
 import { caller } from '../support/asker.ts';
 import { createFaultStack } from '../support/fault-stack.ts';
 import { expectInvariants } from '../support/invariants.ts';
+import { toMedian } from '../support/median.ts';
 import { echo } from '../support/upstream.ts';
 
-/** From the cancel to the abort at the vendor: promised are 100 ms, the rest is for a busy machine. */
-const abortedWithinMs = 250;
+/** From the cancel to the abort at the vendor, once, on a machine that may be busy; what is promised has a test of its own below. */
+const abortedWithinMs = 2_000;
 
 test('cancelling a running call aborts it at the vendor at once, and the ledger keeps what it brought', async () => {
   const stack = await createFaultStack();
@@ -120,8 +121,7 @@ test('the vendor sees the connection close within 100 ms of the cancel', async (
     await expect(asked.result).rejects.toMatchObject({ code: 'cancelled' });
   }
   // A busy machine may be late now and then.
-  const [, , , median = Infinity] = tookMs.toSorted((a, b) => a - b);
-  expect(median).toBeLessThan(100);
+  expect(toMedian(tookMs)).toBeLessThan(100);
   await expectInvariants(stack);
 });
 

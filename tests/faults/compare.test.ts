@@ -63,7 +63,7 @@ test('cancelling a comparison aborts what runs, takes back what waits and keeps 
   const view = await front.cancelJob(caller, asked.requestId);
   await upstream.aborted(2);
   const aborts = upstream.calls.flatMap(({ abortedAt }) => abortedAt ?? []);
-  expect(Math.max(...aborts) - cancelledAt).toBeLessThan(250);
+  expect(Math.max(...aborts) - cancelledAt).toBeLessThan(2_000);
 
   await expect(asked.result).rejects.toMatchObject({ code: 'cancelled' });
   expect(view.status).toBe('cancelled');

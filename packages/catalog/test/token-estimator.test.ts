@@ -84,8 +84,11 @@ describe('with the vocabulary', () => {
     ['Chinese', '漢字仮名交文'.repeat(100_000)],
     ['base64', Buffer.from(Array.from({ length: 300_000 }, (_, index) => (index * 7919) % 251)).toString('base64')],
   ])('text without any space (%s) does not hold the process', (_name, text) => {
-    const startedAt = performance.now();
-    estimator.estimate(say(text), 'openai');
-    expect(performance.now() - startedAt).toBeLessThan(100);
+    const tookMs = [1, 2, 3].map((number) => {
+      const startedAt = performance.now();
+      estimator.estimate(say(`${text}${number}`), 'openai');
+      return performance.now() - startedAt;
+    });
+    expect(Math.min(...tookMs)).toBeLessThan(100);
   });
 });

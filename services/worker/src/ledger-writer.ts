@@ -1,9 +1,9 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { LedgerRow } from '@aimm/contracts';
 import type { Database } from '@aimm/database';
 import type { Producer } from '@aimm/queue';
 import type { Logger } from '@aimm/runtime';
-import { askDatabase } from './ask-database.ts';
+import { createDatabaseGate } from './database-gate.ts';
+import { gatherWrites } from './gather-writes.ts';
 import type { UsageSpool } from './usage-spool.ts';
 
 /**
@@ -44,7 +44,6 @@ const downForMs = 10_000;
 /** What lies on the disk is tried again as often. */
 const replayEveryMs = 5_000;
 
-/** Rows that arrive while a write is under way go together in the next one. */
 export function createLedgerWriter({
   database,
   producer,
@@ -52,27 +51,17 @@ export function createLedgerWriter({
   logger,
   patienceMs = 5_000,
 }: LedgerWriterOptions): LedgerWriter {
-  let pending: { rows: readonly LedgerRow[]; resolve: () => void; reject: (error: unknown) => void }[] = [];
-  let writing = false;
-
-  let pendingRows = 0;
-  let downUntil = 0;
   let hasSpooled = true;
-
-  const recordNow = async (rows: readonly LedgerRow[]) => {
-    try {
-      const written = await askDatabase(database, patienceMs, ({ ledger }) => ledger.record(rows));
-      if (downUntil > 0) logger.info('The database takes usage rows again');
-      downUntil = 0;
-      return written;
-    } catch (error) {
-      downUntil = Date.now() + downForMs;
-      throw error;
-    }
-  };
+  const gate = createDatabaseGate({
+    database,
+    patienceMs,
+    downForMs,
+    onBack: () => logger.info('The database takes usage rows again'),
+  });
+  const recordNow = (rows: readonly LedgerRow[]) => gate.ask(({ ledger }) => ledger.record(rows));
 
   const writeOrQueue = async (rows: readonly LedgerRow[]) => {
-    if (Date.now() >= downUntil) {
+    if (!gate.isDown()) {
       try {
         await recordNow(rows);
         return;
@@ -119,24 +108,12 @@ export function createLedgerWriter({
   const replayTimer = setInterval(startReplay, replayEveryMs).unref();
   startReplay();
 
-  const drain = async () => {
-    writing = true;
-    while (pending.length > 0) {
-      const isDown = Date.now() < downUntil;
-      if (pending.length < maxBatch) await delay(isDown ? gatherMs.down : gatherMs.up);
-      const batch = pending.slice(0, maxBatch);
-      pending = pending.slice(maxBatch);
-      try {
-        await persist(batch.flatMap(({ rows }) => rows));
-        for (const { resolve } of batch) resolve();
-      } catch (error) {
-        for (const { reject } of batch) reject(error);
-      }
-      pendingRows -= batch.reduce((sum, { rows }) => sum + rows.length, 0);
-    }
-    // In the same breath as the look at what is pending: a row that came in between would lie there.
-    writing = false;
-  };
+  let pendingRows = 0;
+  const gather = gatherWrites<readonly LedgerRow[]>({
+    most: maxBatch,
+    waitMs: () => (gate.isDown() ? gatherMs.down : gatherMs.up),
+    write: (given) => persist(given.flat()),
+  });
 
   return {
     recordNow,
@@ -145,13 +122,10 @@ export function createLedgerWriter({
       clearInterval(replayTimer);
       await replaying;
     },
-    record(rows) {
-      if (rows.length === 0) return Promise.resolve();
-      const { promise, resolve, reject } = Promise.withResolvers<void>();
-      pending.push({ rows, resolve, reject });
+    async record(rows) {
+      if (rows.length === 0) return;
       pendingRows += rows.length;
-      if (!writing) void drain();
-      return promise;
+      await gather(rows).finally(() => (pendingRows -= rows.length));
     },
   };
 }

@@ -2,7 +2,7 @@ import { type ConversationTurn, type GeneratePayload, type GenerationResult, Mod
 import type { Database } from '@aimm/database';
 import { type JobContext, type Producer, toConversationTurn, toSharedResult } from '@aimm/queue';
 import type { Logger } from '@aimm/runtime';
-import { askDatabase } from './ask-database.ts';
+import { createDatabaseGate } from './database-gate.ts';
 
 type Followers = Awaited<ReturnType<JobContext['settle']>>;
 
@@ -22,26 +22,34 @@ export interface TurnWriterOptions {
   patienceMs?: number;
 }
 
+/** A database that took no turn is not asked again for so long. */
+const downForMs = 5_000;
+
 export function createTurnWriter({ database, producer, logger, patienceMs = 5_000 }: TurnWriterOptions): TurnWriter {
-  const recordNow = async (turn: ConversationTurn) => {
-    try {
-      await askDatabase(database, patienceMs, ({ conversations }) => conversations.appendTurn(turn));
-      return true;
-    } catch (error) {
-      if (!(error instanceof ModelManagerError) || error.code !== 'invalid_request') throw error;
-      const { id: conversationId, requestId } = turn;
-      logger.warn({ conversationId, requestId }, 'A turn was not added: its conversation is not what it follows');
-      return false;
-    }
-  };
+  const gate = createDatabaseGate({ database, patienceMs, downForMs });
+  const recordNow = (turn: ConversationTurn) =>
+    gate.ask(async ({ conversations }) => {
+      try {
+        await conversations.appendTurn(turn);
+        return true;
+      } catch (error) {
+        if (!(error instanceof ModelManagerError) || error.code !== 'invalid_request') throw error;
+        const { id: conversationId, requestId } = turn;
+        logger.warn({ conversationId, requestId }, 'A turn was not added: its conversation is not what it follows');
+        return false;
+      }
+    });
 
   const persist = async (turn: ConversationTurn) => {
-    try {
-      await recordNow(turn);
-    } catch (error) {
-      logger.warn({ reason: (error as Error).message }, 'The database takes no turn of a conversation; queueing it');
-      await producer.addTurn(turn);
+    if (!gate.isDown()) {
+      try {
+        await recordNow(turn);
+        return;
+      } catch (error) {
+        logger.warn({ reason: (error as Error).message }, 'The database takes no turn of a conversation; queueing it');
+      }
     }
+    await producer.addTurn(turn);
   };
 
   return {

@@ -1,10 +1,10 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { AssertionChecks } from '@aimm/batch';
 import { type BatchRecord, type GeneratePayload, type LedgerRow, type Outcome } from '@aimm/contracts';
 import type { Database } from '@aimm/database';
 import type { BatchNews, Producer, Requests } from '@aimm/queue';
 import type { Logger } from '@aimm/runtime';
-import { askDatabase } from '../ask-database.ts';
+import { createDatabaseGate } from '../database-gate.ts';
+import { gatherWrites } from '../gather-writes.ts';
 import { toBatchRecord } from './to-batch-record.ts';
 
 /** Writes what generations of batches came to. */
@@ -40,24 +40,10 @@ const gatherMs = 15;
 /** A database that took nothing is not asked again for so long. */
 const downForMs = 5_000;
 
-type Pending = { record: BatchRecord; resolve: () => void; reject: (error: unknown) => void };
-
 export function createBatchRecorder(options: BatchRecorderOptions): BatchRecorder {
   const { database, producer, requests, news, checks, now, logger, patienceMs = 5_000 } = options;
-  let pending: Pending[] = [];
-  let writing = false;
-  let downUntil = 0;
-
-  const write = async (records: readonly BatchRecord[]) => {
-    try {
-      const written = await askDatabase(database, patienceMs, ({ batches }) => batches.record(records));
-      downUntil = 0;
-      return written;
-    } catch (error) {
-      downUntil = Date.now() + downForMs;
-      throw error;
-    }
-  };
+  const gate = createDatabaseGate({ database, patienceMs, downForMs });
+  const write = (records: readonly BatchRecord[]) => gate.ask(({ batches }) => batches.record(records));
 
   /** What is left of it in Redis goes by itself within a day. */
   const letGo = async (records: readonly BatchRecord[]) => {
@@ -66,7 +52,7 @@ export function createBatchRecorder(options: BatchRecorderOptions): BatchRecorde
   };
 
   const persist = async (records: readonly BatchRecord[]) => {
-    if (Date.now() >= downUntil) {
+    if (!gate.isDown()) {
       try {
         await write(records);
         return;
@@ -78,35 +64,21 @@ export function createBatchRecorder(options: BatchRecorderOptions): BatchRecorde
     await Promise.all(records.map((record) => producer.addBatchRecord(record)));
   };
 
-  const drain = async () => {
-    writing = true;
-    while (pending.length > 0) {
-      if (pending.length < maxBatch) await delay(gatherMs);
-      const some = pending.slice(0, maxBatch);
-      pending = pending.slice(maxBatch);
-      try {
-        const records = some.map(({ record }) => record);
-        await persist(records);
-        // Before their jobs complete: who dies in between leaves jobs that bring it here again.
-        await letGo(records);
-        for (const { resolve } of some) resolve();
-      } catch (error) {
-        for (const { reject } of some) reject(error);
-      }
-    }
-    // In the same breath as the look at what is pending: what came in between would lie there.
-    writing = false;
-  };
+  const gather = gatherWrites<BatchRecord>({
+    most: maxBatch,
+    waitMs: () => gatherMs,
+    async write(records) {
+      await persist(records);
+      // Before their jobs complete: who dies in between leaves jobs that bring it here again.
+      await letGo(records);
+    },
+  });
 
   return {
     async record(payload, outcome, rows) {
       const { batch } = payload;
       if (batch === undefined || (outcome.status === 'failed' && outcome.continues === true)) return;
-      const record = await toBatchRecord({ ...payload, batch }, outcome, rows, { at: now(), checks });
-      const { promise, resolve, reject } = Promise.withResolvers<void>();
-      pending.push({ record, resolve, reject });
-      if (!writing) void drain();
-      return promise;
+      await gather(await toBatchRecord({ ...payload, batch }, outcome, rows, { at: now(), checks }));
     },
     async recordNow(record) {
       const written = await write([record]);
