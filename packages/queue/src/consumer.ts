@@ -198,6 +198,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
   };
   const consume = async (wanted: QueueToConsume) => {
     const { name, globalConcurrency } = wanted;
+    if (leaving) return;
     // A worker of BullMQ that is full looks at its new size only once a job ends, which may take minutes.
     if (wanted.concurrency > (workers.get(name)?.room.most ?? wanted.concurrency)) leave(name);
     const { worker, room } = workers.get(name) ?? open(wanted);

@@ -8,10 +8,10 @@ const comparisonsAtOnce = 16;
 /** Rows for the ledger and turns are all that is known of a paid call: what takes a worker down is something else. */
 const neverGivenUp = 1_000_000;
 
-/** Serves the queues of all configured providers, and those that need none. Repeated, it takes up what has changed. */
-export async function consumeQueues(consumer: Consumer, providers: ProviderSet): Promise<void> {
-  await Promise.all([
-    ...providers.configs().flatMap(({ id, kind, concurrency, requestsPerMinute }) => [
+/** Serves the queues of all configured providers. Repeated, it takes up what has changed. */
+export async function consumeProviderQueues(consumer: Consumer, providers: ProviderSet): Promise<void> {
+  await Promise.all(
+    providers.configs().flatMap(({ id, kind, concurrency, requestsPerMinute }) => [
       consumer.consume({
         name: queueOf('generate', id),
         concurrency,
@@ -21,6 +21,12 @@ export async function consumeQueues(consumer: Consumer, providers: ProviderSet):
       }),
       consumer.consume({ name: queueOf('check-health', id), concurrency: checksAtOnce }),
     ]),
+  );
+}
+
+/** Serves the queues that need no provider. */
+export async function consumeOwnQueues(consumer: Consumer): Promise<void> {
+  await Promise.all([
     consumer.consume({ name: queueOf('compare'), concurrency: comparisonsAtOnce }),
     // The global limit is what makes a pause of this queue hold all workers.
     consumer.consume({

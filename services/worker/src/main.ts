@@ -75,10 +75,8 @@ async function main(): Promise<void> {
   });
   keysInUse = () => providers.secrets();
   const tokens = createTokenEstimator();
-  const warmUp = async () => {
-    await providers.warmUp().catch((error: unknown) => logger.warn({ err: error }, 'Loading a provider failed'));
-    await tokens.load().catch((error: unknown) => logger.warn({ err: error }, 'Loading the tokenizer failed'));
-  };
+  const loadProviders = () =>
+    providers.warmUp().catch((error: unknown) => logger.warn({ err: error }, 'Loading a provider failed'));
   let environmentNow: RawEnvironment = raw;
   onProviderEnvironment((environment) => {
     environmentNow = { ...raw, ...environment };
@@ -93,7 +91,7 @@ async function main(): Promise<void> {
     } catch (error) {
       logger.warn({ err: error }, 'Could not announce the new providers');
     }
-    void warmUp();
+    void loadProviders();
   };
   const storedKeys = followStoredKeys({
     database: () => database.get(),
@@ -165,7 +163,9 @@ async function main(): Promise<void> {
   shutdown.add('worker', () => worker?.close(finishWithinMs));
   logger.info({ providers: providers.describe() }, 'Worker ready');
   reportReady();
-  void warmUp();
+  await loadProviders();
+  await worker.serve();
+  await tokens.load().catch((error: unknown) => logger.warn({ err: error }, 'Loading the tokenizer failed'));
 }
 
 function withoutEndpoints(raw: RawEnvironment): RawEnvironment {

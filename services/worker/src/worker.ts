@@ -27,7 +27,7 @@ import { createAdmissionNeeds } from './admission-need.ts';
 import { balancePools } from './balance-pools.ts';
 import { createBatchRecorder } from './batch/batch-recorder.ts';
 import { startBatchWork } from './batch/start-batch-work.ts';
-import { consumeQueues } from './consume-queues.ts';
+import { consumeOwnQueues, consumeProviderQueues } from './consume-queues.ts';
 import { toCooldownRules } from './cooldown-rules.ts';
 import { createDepartedProviders } from './departed-providers.ts';
 import { createCheckHealth } from './handlers/check-health.ts';
@@ -66,6 +66,8 @@ export interface WorkerOptions {
 export interface WorkerProcess {
   /** Epoch milliseconds by Redis' clock. */
   now(): number;
+  /** Takes the providers' jobs from now on. Once their SDKs are loaded: that blocks, and a call beside it could lose its lock. */
+  serve(): Promise<void>;
   /** After the providers were configured anew. */
   announce(): Promise<void>;
   /** After the catalog changed: new limits hold from the next job on, new providers are served, removed ones are left. */
@@ -74,7 +76,7 @@ export interface WorkerProcess {
   close(graceMs: number): Promise<void>;
 }
 
-/** Consumes every queue that this worker serves. Waits for Redis as long as it takes. */
+/** Makes ready for every queue that this worker serves, and consumes those that need no provider. Waits for Redis as long as it takes. */
 export async function startWorker(options: WorkerOptions): Promise<WorkerProcess> {
   const { redisUrl, catalog, providers, tokens, database, logger, contentKeepMs } = options;
   const redis = connectWorker(redisUrl, logger);
@@ -153,7 +155,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerProcess
     now: clock.now,
   });
   await requireRedisVersion(redis);
-  await consumeQueues(consumer, providers);
+  await consumeOwnQueues(consumer);
 
   const id = randomUUID();
   const startedAt = Date.now();
@@ -213,12 +215,13 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerProcess
 
   return {
     now: clock.now,
+    serve: () => consumeProviderQueues(consumer, providers),
     announce: () => presence.announce(),
     async reconfigure() {
       // Fronts and the other workers see what is served before anything waits, or ends, on account of it.
       await presence.announce();
       await departed.look();
-      await consumeQueues(consumer, providers);
+      await consumeProviderQueues(consumer, providers);
       await consumer.wake();
     },
     async close(graceMs) {
