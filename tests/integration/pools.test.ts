@@ -29,8 +29,9 @@ test('of two equal hosts the one that is three times as fast serves clearly more
   const second = await startWorkerProcess(system.env);
   onTestFinished(async () => void (await second.end('SIGKILL')));
   const { fast, slow } = system.vendors;
-  fast.behave(within(60));
-  slow.behave(within(180));
+  // Long beside what a busy machine adds.
+  fast.behave(within(200));
+  slow.behave(within(600));
   const accepted = await Promise.all(
     Array.from({ length: 60 }, (_, index) => system.manager.generate(me, { ...ask(`piece ${index}`), model: 'llama' })),
   );
@@ -42,7 +43,7 @@ test('of two equal hosts the one that is three times as fast serves clearly more
   expect(fast.calls.length).toBeGreaterThan(1.6 * slow.calls.length);
   // Neither was left with a queue of its own at the end: both end within two of the slow one's calls.
   const lastOf = (vendor: typeof fast) => Math.max(...vendor.calls.map(({ answeredAt = 0 }) => answeredAt));
-  expect(Math.abs(lastOf(fast) - lastOf(slow))).toBeLessThan(2 * 180 + 200);
+  expect(Math.abs(lastOf(fast) - lastOf(slow))).toBeLessThan(2 * 600 + 200);
   const ids = new Set(accepted.map(({ requestId }) => requestId));
   expect(ids.size).toBe(60);
 });

@@ -39,9 +39,10 @@ end`;
  * From the first word of a call until its row is in the ledger the job stands in a sorted set, by the time since when: the
  * reconciler looks through that set, and never through all jobs.
  */
-const unsettledLua = (member: string) => `
-local since = redis.call('TIME')
-redis.call('ZADD', KEYS[4], 'NX', string.format('%.0f', since[1] * 1000 + math.floor(since[2] / 1000)), ${member})`;
+const unsettledLua = (member: string, now: string) => `
+redis.call('ZADD', KEYS[4], 'NX', string.format('%.0f', math.floor(${now} / 1000)), ${member})`;
+/** The very instant that the limits decided by, where they were asked. */
+const startedLua = unsettledLua('ARGV[3]', '(admittedAt or instant())');
 
 /**
  * With each job that it gives out BullMQ wakes workers for another: where none waits they would all ask in vain, this one among
@@ -62,7 +63,7 @@ if seen[3] then return seen[3] == ARGV[2] and {'fresh'} or {'resumed', seen[3]} 
 local refused = admitCall()
 if refused then return refused end
 redis.call('HSET', KEYS[1], '${fields.checkpoint}', ARGV[2])
-${unsettledLua('ARGV[3]')}
+${startedLua}
 return {'fresh'}`;
 
 /** A further call: as `open` for the first, and as `save` for what the one before left. */
@@ -76,7 +77,7 @@ local refused = admitCall()
 if refused then return refused end
 redis.call('HSET', KEYS[1], '${fields.checkpoint}', ARGV[2])
 redis.call('HDEL', KEYS[1], '${fields.outcome}', '${fields.partial}')
-${unsettledLua('ARGV[3]')}
+${startedLua}
 return {'fresh'}`;
 
 /**
@@ -88,7 +89,8 @@ const saveScript = `#!lua flags=allow-oom
 if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
 if ARGV[2] ~= '' then
   redis.call('HSET', KEYS[1], '${fields.checkpoint}', ARGV[2])
-  ${unsettledLua('ARGV[6]')}
+  local time = redis.call('TIME')
+  ${unsettledLua('ARGV[6]', '(time[1] * 1000000 + time[2])')}
 end
 if ARGV[3] ~= '' then redis.call('HSET', KEYS[1], '${fields.outcome}', ARGV[3]) else redis.call('HDEL', KEYS[1], '${fields.outcome}', '${fields.partial}') end
 if ARGV[4] ~= '' then redis.call('XADD', KEYS[3], 'NOMKSTREAM', 'MAXLEN', '~', ARGV[5], '*', 'r', ARGV[4]) end
