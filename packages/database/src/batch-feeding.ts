@@ -78,7 +78,8 @@ async function findAffordable(
     const { expectedNanoUsd: each } = JSON.parse(template) as StoredColumn['template'];
     return sum + Number(count) * (each ?? 0);
   }, 0);
-  return Math.max(0, Math.floor((Number(most) - Number(spent) - underWay) / expectedNanoUsd));
+  // What one costs is a total divided by how many: the last digit may lack.
+  return Math.max(0, Math.floor((Number(most) - Number(spent) - underWay) / expectedNanoUsd + 1e-6));
 }
 
 /** What is asked again, then what was never asked, as it stands in the batch. */
