@@ -1,9 +1,9 @@
-import type { BatchItem } from '@aimm/contracts';
+import { type BatchItem, ModelManagerError } from '@aimm/contracts';
 import { createItemBuilder, type RawItem } from './build-item.ts';
 import { createFaults, type Faults } from './faults.ts';
 import { readCsv } from './read-csv.ts';
 import { readJsonDocument, readJsonLines } from './read-json.ts';
-import { decode } from './read-lines.ts';
+import { decode, NotUtf8Error } from './read-lines.ts';
 
 /** `json`: a list of items, or a template with the values of its variables. */
 export type BatchFileFormat = 'jsonl' | 'csv' | 'tsv' | 'json';
@@ -28,7 +28,7 @@ export interface ParseBatchOptions {
  * own, else its number. From the first fault on nothing more is given out, while up to 20 faults are gathered: what came
  * before counts only once the end was reached.
  *
- * @throws ModelManagerError `invalid_request` naming the place of each fault, its field and what is expected there
+ * @throws ModelManagerError `invalid_request` naming the place of each fault, its field and what is expected there, or that the file cannot be read
  */
 export async function* parseBatchFile(file: BatchFile, options: ParseBatchOptions = {}): AsyncGenerator<BatchItem> {
   const { template, maxPromptBytes = 1_000_000, maxItems = Number.POSITIVE_INFINITY } = options;
@@ -62,9 +62,18 @@ async function* readRaw(file: BatchFile, template: string | undefined, faults: F
         return yield* readJsonDocument(texts, template, faults);
     }
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ERR_ENCODING_INVALID_ENCODED_DATA') throw error;
-    faults.add('the file', 'is not UTF-8. Save it as UTF-8');
+    if (!(error instanceof NotUtf8Error)) throw toReadFault(file.name, error);
+    faults.add(`line ${error.line}`, 'is not UTF-8. Save the file as UTF-8');
   }
+}
+
+/** What the system says of a file that is not there, is a folder or may not be read. */
+function toReadFault(name: string, error: unknown): unknown {
+  if (!(error instanceof Error) || !('syscall' in error) || !('code' in error)) return error;
+  return new ModelManagerError('invalid_request', `${name} cannot be read (${String(error.code)}).`, {
+    hint: 'Nothing was started. Name a file that exists and may be read.',
+    cause: error,
+  });
 }
 
 function toFormat(name: string): BatchFileFormat {
