@@ -6,11 +6,11 @@ import { createGunzip, createGzip } from 'node:zlib';
 import { ModelManagerError } from '@aimm/contracts';
 
 /**
- * Writes a backup to stdout (`-`) or to a file, compressed where its name ends in `.gz`. The file gets its name once it is whole: what
+ * Writes a backup, or the results of a batch, to stdout (`-`) or to a file, compressed where its name ends in `.gz`. The file gets its name once it is whole: what
  * had that name before stays until then. Only its owner can read it.
  * @throws ModelManagerError `invalid_request` when the file cannot be written
  */
-export async function writeBackup(output: string, pieces: AsyncIterable<string>): Promise<void> {
+export async function writeWhole(output: string, pieces: AsyncIterable<string>): Promise<void> {
   if (output === '-') return pipeline(Readable.from(pieces), process.stdout, { end: false });
   const target = await findTarget(output);
   const path = target.isFile ? `${target.path}.partial` : target.path;
