@@ -71,6 +71,7 @@ describe.each(databaseKinds)('what clients may write, on %s', (kind) => {
 describe.each(databaseKinds)('a search for words that stand in other texts, on %s', (kind) => {
   const said =
     'Use openai/gpt-5-mini, see https://www.example.com/docs/foo.html or write to me@server.de. A café: TCP/IP, 3.14, c++, 日本, ' +
+    'https://docs.example.org/en/latest/a-rather-long-path/of-many-words/behind-it.html#and-a-part-of-it ' +
     'Straße, snake_case, #42, don’t, 192.168.1.1; fin';
   let database: Database;
   beforeAll(async () => {
@@ -92,6 +93,7 @@ describe.each(databaseKinds)('a search for words that stand in other texts, on %
     'mini',
     'example',
     'docs/foo',
+    'https://docs.example.org/en/latest/a-rather-long-path/of-many-words/behind-it.html#and-a-part-of-it',
     'server',
     'cafe',
     'CAFÉ',

@@ -61,8 +61,9 @@ function toWords(search: string): SearchedWord[] {
   const spoken = words.filter((word) => /[\p{L}\p{N}]/u.test(word));
   return spoken.slice(0, mostWords).map((word) => {
     const [, text = '', star] = /^(.*?)(\**)$/su.exec(word) ?? [];
-    const letters = Array.from(text).slice(0, longestWord);
-    return { text: letters.join(''), isBeginning: star !== '' };
+    const letters = Array.from(text);
+    // What is cut off is not looked for, whatever it is.
+    return { text: letters.slice(0, longestWord).join(''), isBeginning: star !== '' || letters.length > longestWord };
   });
 }
 
