@@ -175,3 +175,23 @@ test('rows of one column keep apart where the heading ends in another way', asyn
   const items = await read('prompt\r\na\nb\nc\n', 'csv');
   expect(items.map(({ id }) => id)).toEqual(['1', '2', '3']);
 });
+
+test('system instructions for all items take the variables of each, and give way to an item’s own', async () => {
+  const content = [
+    '{"prompt": "a", "vars": {"lang": "French"}}',
+    '{"prompt": "b", "system": "Be {{lang}}", "vars": {"lang": "brief"}}',
+    '{"prompt": "c"}',
+  ].join('\n');
+  async function* whole() {
+    yield content;
+  }
+  const items = await collect(parseBatchFile({ name: 'a.jsonl', content: whole() }, { system: 'In {{lang}}' }));
+  expect(items.map(({ messages }) => messages[0])).toMatchObject(
+    ['In French', 'Be brief', 'In {{lang}}'].map((text) => ({ role: 'system', content: [{ type: 'text', text }] })),
+  );
+  async function* lacking() {
+    yield '{"prompt": "a", "vars": {"tone": "dry"}}';
+  }
+  const reading = collect(parseBatchFile({ name: 'a.jsonl', content: lacking() }, { system: 'In {{lang}}' }));
+  await expect(reading).rejects.toThrow('{{lang}} stands in the text, and there is no variable lang');
+});

@@ -18,6 +18,8 @@ export interface BatchFile {
 export interface ParseBatchOptions {
   /** The prompt of every row, with `{{name}}` for its variables. */
   template?: string | undefined;
+  /** System instructions of every item without its own; variables are filled in. */
+  system?: string | undefined;
   /** Of the text of one item. Default: 1,000,000. */
   maxPromptBytes?: number | undefined;
   maxItems?: number | undefined;
@@ -31,9 +33,9 @@ export interface ParseBatchOptions {
  * @throws ModelManagerError `invalid_request` naming the place of each fault, its field and what is expected there, or that the file cannot be read
  */
 export async function* parseBatchFile(file: BatchFile, options: ParseBatchOptions = {}): AsyncGenerator<BatchItem> {
-  const { template, maxPromptBytes = 1_000_000, maxItems = Number.POSITIVE_INFINITY } = options;
+  const { template, system, maxPromptBytes = 1_000_000, maxItems = Number.POSITIVE_INFINITY } = options;
   const faults = createFaults(file.name);
-  const builder = createItemBuilder(faults, { maxPromptBytes });
+  const builder = createItemBuilder(faults, { maxPromptBytes, system });
   let count = 0;
   for await (const raw of readRaw(file, template, faults)) {
     count += 1;
