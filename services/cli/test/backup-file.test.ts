@@ -1,4 +1,5 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -51,6 +52,26 @@ describe('the file of a backup', () => {
     await expect(writeWhole(file, pieces(true))).rejects.toThrow('the database went away');
     expect(readFileSync(file, 'utf8')).toBe('the old one');
     expect(readdirSync(dir)).toEqual(['backup.jsonl']);
+  });
+
+  it.each([
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const)('that is broken off by %s leaves nothing of it behind', async (signal, code) => {
+    const source = `
+      import { writeWhole } from ${JSON.stringify(new URL('../src/backup-file.ts', import.meta.url).href)};
+      async function* pieces() {
+        yield 'prompts and answers';
+        process.stdout.write('begun');
+        await new Promise((resolve) => setTimeout(resolve, 60_000));
+      }
+      await writeWhole(process.argv[1], pieces());`;
+    const child = spawn(process.execPath, ['--input-type=module', '--eval', source, file]);
+    const exited = once(child, 'exit');
+    await once(child.stdout, 'data');
+    child.kill(signal);
+    expect(await exited).toEqual([code, null]);
+    expect(readdirSync(dir)).toEqual([]);
   });
 
   it('is written where a link points, and into a pipe', async () => {
