@@ -224,3 +224,22 @@ test('what a judge said stands with the answer', async () => {
   expect(page).toContain('<sub>better than anthropic/claude-sonnet-4-5 · worse than anthropic/claude-sonnet-4-5 ·');
   expect(page).toContain('<sub>worse than openai/gpt-5-mini · better than openai/gpt-5-mini ·');
 });
+
+test.each(['jsonl', 'csv', 'md', 'table', 'html'] as const)(
+  'functions that an answer asked for are in %s',
+  async (format) => {
+    const { view } = createSampleBatch(1, 1);
+    const call = { type: 'tool_call' as const, id: 'call_1', name: 'find_place', arguments: { city: 'Rome' } };
+    const result: BatchResult = {
+      item: { id: 'i', messages: [{ role: 'user', content: [{ type: 'text', text: 'Where?' }] }] },
+      generations: [{ item: 0, itemId: 'i', column: 0, status: 'succeeded', text: '', toolCalls: [call] }],
+    };
+    const document = await join(renderResults(format, view, stream([result]), { width: 200 }));
+    expect(document.replaceAll('\\', '')).toMatch(/find_place.*city.*Rome/);
+    if (format === 'jsonl') expect(JSON.parse(document)).toMatchObject({ text: '', tool_calls: [call] });
+    if (format === 'csv') {
+      const [row] = parse(document, { bom: true, columns: true }) as { tool_calls: string }[];
+      expect(JSON.parse(row?.tool_calls ?? '')).toEqual([call]);
+    }
+  },
+);

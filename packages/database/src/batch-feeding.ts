@@ -1,3 +1,4 @@
+import type { BatchRecord } from '@aimm/contracts';
 import { raw, sqltag as sql } from '@prisma/client/runtime/client';
 import type { Client } from './client.ts';
 import type { BatchRepository, QueuedGeneration, StoredColumn, TakenGeneration } from './batch-repository.ts';
@@ -240,8 +241,11 @@ async function readAnswers(
       SELECT g.item, g.answer FROM batch_generations g
       WHERE g.batch_id = ${batchId} AND g.column_number = ${column} AND g.item IN (SELECT item FROM ${items})`);
     for (const { item, answer } of rows) {
-      const { text = '' } = JSON.parse(answer ?? '{}') as { text?: string };
-      texts.set(Number(item), [...(texts.get(Number(item)) ?? []), text]);
+      // Written by `toRecordRow`.
+      const { text = '', toolCalls = [] } = JSON.parse(answer ?? '{}') as Pick<BatchRecord, 'text' | 'toolCalls'>;
+      const calls = toolCalls.map(({ name, arguments: given }) => `[tool call ${name} ${JSON.stringify(given)}]`);
+      const whole = [text, ...calls].filter((part) => part !== '').join('\n');
+      texts.set(Number(item), [...(texts.get(Number(item)) ?? []), whole]);
     }
   }
   return texts;

@@ -85,6 +85,7 @@ export const recordColumns = {
 /** What stands in `answer`: what nothing is counted or sought by. */
 const Answer = BatchRecord.pick({
   text: true,
+  toolCalls: true,
   structured: true,
   finishReason: true,
   usage: true,
