@@ -383,6 +383,17 @@ describe.each(setups)('batches at the vendor: %s, kept in %s', (kind, databaseKi
     expect(await ledgerRows()).toHaveLength(4);
   });
 
+  test('functions that the model asks for come back with the answer', async () => {
+    await storeBatch(1);
+    server.fateOf = () => ({ answer: whole.toolCall('look_up', { city: 'Rome' }) });
+    const keeper = startKeeper();
+    await keeper.tick();
+    toVendorsEnd();
+    await drive(keeper);
+    const calls = [{ name: 'look_up', arguments: { city: 'Rome' } }];
+    expect(await generations()).toMatchObject([{ status: 'succeeded', toolCalls: calls }]);
+  });
+
   test('a prompt that no vendor can be asked costs the others nothing', async () => {
     await storeBatch([
       toItem(0),

@@ -50,6 +50,7 @@ const Input = z
     max_cost_usd: z
       .number()
       .positive()
+      .max(1e6)
       .optional()
       .describe('Refused where it is expected to cost more; pauses when it has cost as much.'),
     name: z.string().min(1).max(200).optional(),
