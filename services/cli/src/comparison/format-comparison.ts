@@ -38,9 +38,12 @@ function formatJudgement(judgement: ComparisonResult['judgement']): string[] {
   return [`Judged by ${judgement.judge}:`, ...places];
 }
 
-/** The answer, or why there is none. */
+/** The answer with the functions that it asks for, or why there is none. */
 export function toText({ result, error }: Pick<ComparisonEntry, 'result' | 'error'>): string {
-  if (result !== undefined) return result.text;
+  if (result !== undefined) {
+    const calls = (result.toolCalls ?? []).map(({ name, arguments: given }) => `${name}(${JSON.stringify(given)})`);
+    return [result.text, ...calls].filter((part) => part !== '').join('\n');
+  }
   return toCliWords(`Failed: ${error?.message ?? 'no answer'}${error?.hint === undefined ? '' : ` ${error.hint}`}`);
 }
 
