@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text as readAll } from 'node:stream/consumers';
@@ -188,4 +188,67 @@ describe('a batch through pipes', () => {
     expect(stderr).toContain(`\`aimm batch resume ${id}\` goes on with it.`);
     await other.cancelBatch(admin, id);
   });
+
+  test('whose results cannot be written, or whose items not be read, fails with code 2 and says so', async () => {
+    const { batchId: id } = await start(3);
+    await endOf(id);
+    const report = join(folder, 'report.csv');
+    const [nowhere, aFolder, unread, written] = await Promise.all([
+      aimm(`results ${id} --format csv --out ${join(folder, 'missing', 'report.csv')}`),
+      aimm(`results ${id} --json --out ${folder}`),
+      aimm(`run ${folder} -m openai/gpt-5 --json`),
+      aimm(`results ${id} --format csv --out ${report}`),
+    ]);
+    expect(nowhere).toMatchObject({
+      code: 2,
+      stdout: '',
+      stderr: expect.stringMatching(/cannot be written \(ENOENT\)\. \(inv/),
+    });
+    for (const { code, stdout } of [aFolder, unread]) {
+      expect(code).toBe(2);
+      expect(JSON.parse(stdout)).toMatchObject({
+        error: { code: 'invalid_request', message: expect.stringContaining('EISDIR') },
+      });
+    }
+    expect(written).toMatchObject({ code: 0, stdout: '', stderr: `Wrote ${report}\n` });
+    expect((await readFile(report, 'utf8')).trim().split('\r\n')).toHaveLength(7);
+  });
+});
+
+test('what others wrote steers no terminal: names of batches, titles, messages', async () => {
+  const evil = 'plum\u001b]0;owned\u0007 \u001b[31mred\nsecond';
+  const { batchId: id } = await other.startBatch(admin, {
+    items: toItems('evil', 1),
+    models: ['openai/gpt-5-mini'],
+    name: evil,
+  });
+  const content = [{ type: 'text' as const, text: evil }];
+  const { result } = await other.generate(admin, {
+    messages: [{ role: 'user', content }],
+    settings: {},
+    model: 'openai/gpt-5-mini',
+    saveConversation: true,
+  });
+  const { conversationId = '' } = await result;
+  await endOf(id);
+  const shows = async (args: string) => {
+    const terminal = openTerminal(
+      `${process.execPath} ${binPath} ${args}`,
+      { ...stack.environment, NO_COLOR: '1' },
+      { columns: 200 },
+    );
+    expect(await terminal.exited).toBe(0);
+    return terminal.screen();
+  };
+  const [batches, titles, said] = await Promise.all([
+    shows('batch list'),
+    shows('conversations list'),
+    shows(`conversations show ${conversationId}`),
+  ]);
+  for (const screen of [batches, titles, said]) {
+    expect(screen).toContain('plum]0;owned');
+    expect(screen).not.toContain('\u001b]');
+    expect(screen).not.toContain('\u001b[31m');
+  }
+  expect(batches).toMatch(/red second .*completed/);
 });

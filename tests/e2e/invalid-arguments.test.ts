@@ -97,6 +97,11 @@ const cases: [tool: string, args: Record<string, unknown>, told: string[]][] = [
     ['lane'],
   ],
   ['start_batch', { prompts: ['Hi'], models: ['nobody/some-model'] }, ['nobody']],
+  [
+    'start_batch',
+    { prompts: ['Hi'], models: ['openai/gpt-5-mini'], max_cost_usd: 1e12 },
+    ['max_cost_usd', 'at most 1000000'],
+  ],
   ['delete_conversation', {}, ['conversation_id', 'required']],
   ['estimate_cost', { prompt: 'Hi' }, ['models', 'required']],
   ['estimate_cost', { prompt: 'Hi', models: [] }, ['models']],

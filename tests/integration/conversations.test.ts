@@ -98,6 +98,15 @@ describe.each(databaseKinds)('conversations kept in %s', (kind) => {
     });
   });
 
+  test.each([
+    ['\0', 'Conversation'],
+    ['a\0 \ud83d', 'a \ufffd'],
+  ])('that begin with %j are there and have a title', async (text, title) => {
+    const { conversation, messages } = await system.manager.getConversation(me, await begin(text));
+    expect(conversation.title).toBe(title);
+    expect(messages).toHaveLength(2);
+  });
+
   test('of twenty turns that two fronts race for have every turn that was accepted, once, whole and in order', async () => {
     const id = await begin('turn 0');
     const accepted: string[] = ['turn 0'];

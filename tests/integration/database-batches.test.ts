@@ -44,6 +44,19 @@ describe.each(databaseKinds)('batches on %s', (kind) => {
     expect(await batches.find('bat_a')).toBeUndefined();
   });
 
+  it('keep what functions an answer asked for, and show a judge those, too', async () => {
+    const toolCalls = [{ type: 'tool_call' as const, id: 'call_1', name: 'look', arguments: { place: 'Größe' } }];
+    const columns = [toColumn(0), toColumn(1, { judges: [0] })];
+    await storeBatch(database.batches, 'bat_calls', { items: 1, columns });
+    await record('bat_calls', 0, (await take('bat_calls', 0, 1)).taken, { text: '', toolCalls });
+    const batch = await database.batches.find('bat_calls');
+    if (batch === undefined) throw new Error('it is there');
+    const { generations } = await database.batches.generations(batch, [toColumn(0)], { limit: 10 });
+    expect(generations).toMatchObject([{ status: 'succeeded', text: '', toolCalls }]);
+    expect((await take('bat_calls', 1, 1)).taken).toMatchObject([{ answers: ['[tool call look {"place":"Größe"}]'] }]);
+    await database.batches.remove('bat_calls');
+  });
+
   it('that nobody goes on preparing are removed, those that somebody does are not', async () => {
     const { batches } = database;
     await batches.create({ id: 'bat_dead', client: 'tests', spec }, [toColumn(0)]);

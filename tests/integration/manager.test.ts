@@ -111,6 +111,16 @@ describe('a generation', () => {
   });
 });
 
+test('what a client has used is told to itself and to an admin, and nobody is given its own under the name of another', async () => {
+  const span = { from: 0, to: Date.now() + 1_000 };
+  const stranger = { client: 'stranger', admin: false };
+  await expect(system.manager.usage(stranger, { ...span, client: me.client })).rejects.toMatchObject({
+    code: 'permission',
+  });
+  expect((await system.manager.usage(stranger, { ...span, client: 'stranger' })).totals.calls).toBe(0);
+  expect((await system.manager.usage(stranger, span)).totals.calls).toBe(0);
+});
+
 describe('fallbacks', () => {
   test('ask the next model under the same request when the first fails for good', async () => {
     system.upstream.behave((call, tools) => {

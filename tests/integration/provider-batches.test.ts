@@ -362,6 +362,38 @@ describe.each(setups)('batches at the vendor: %s, kept in %s', (kind, databaseKi
     expect((await database.batches.find(batchId()))?.endedAt).toBeDefined();
   });
 
+  test('a key that was removed and added again under another name goes on with what was submitted with it', async () => {
+    await storeBatch(4);
+    const keeper = startKeeper();
+    await keeper.tick();
+    const [variable, address] = [`${kind.toUpperCase()}_API_KEY`, `${kind.toUpperCase()}_BASE_URL`];
+    const base = kind === 'openai' ? `${server.url}/v1` : server.url;
+    onTestFinished(() => {
+      worker.providers.setStored([]);
+      worker.providers.configure({ [variable]: 'sk-test', [address]: base });
+    });
+    worker.providers.configure({ [address]: base });
+    worker.providers.setStored([
+      { id: 'key_again', provider: kind, label: 'again', fingerprint: '…test', secret: 'sk-test' },
+    ]);
+    toVendorsEnd();
+    await drive(keeper);
+    expect((await generations()).map(({ status }) => status)).toEqual(Array.from({ length: 4 }, () => 'succeeded'));
+    expect(server.batches.length).toBeLessThanOrEqual(1);
+    expect(await ledgerRows()).toHaveLength(4);
+  });
+
+  test('functions that the model asks for come back with the answer', async () => {
+    await storeBatch(1);
+    server.fateOf = () => ({ answer: whole.toolCall('look_up', { city: 'Rome' }) });
+    const keeper = startKeeper();
+    await keeper.tick();
+    toVendorsEnd();
+    await drive(keeper);
+    const calls = [{ name: 'look_up', arguments: { city: 'Rome' } }];
+    expect(await generations()).toMatchObject([{ status: 'succeeded', toolCalls: calls }]);
+  });
+
   test('a prompt that no vendor can be asked costs the others nothing', async () => {
     await storeBatch([
       toItem(0),

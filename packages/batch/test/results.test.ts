@@ -224,3 +224,36 @@ test('what a judge said stands with the answer', async () => {
   expect(page).toContain('<sub>better than anthropic/claude-sonnet-4-5 · worse than anthropic/claude-sonnet-4-5 ·');
   expect(page).toContain('<sub>worse than openai/gpt-5-mini · better than openai/gpt-5-mini ·');
 });
+
+describe('functions that an answer asked for', () => {
+  const call = { type: 'tool_call' as const, id: 'call_1', name: 'find_place', arguments: { city: 'Rome' } };
+  const result: BatchResult = {
+    item: { id: 'i', messages: [{ role: 'user', content: [{ type: 'text', text: 'Where?' }] }] },
+    generations: [
+      {
+        item: 0,
+        itemId: 'i',
+        column: 0,
+        status: 'succeeded',
+        text: '',
+        toolCalls: [call],
+        structured: { city: 'Rome' },
+        queueMs: 7,
+      },
+    ],
+  };
+  const { view } = createSampleBatch(1, 1);
+  const show = (format: Parameters<typeof renderResults>[0]) =>
+    join(renderResults(format, view, stream([result]), { width: 200 }));
+
+  test.each(['md', 'table', 'html'] as const)('are shown by %s', async (format) => {
+    expect((await show(format)).replaceAll('\\', '')).toMatch(/find_place.*city.*Rome/);
+  });
+
+  test('are in JSON lines and in CSV as they came', async () => {
+    expect(JSON.parse(await show('jsonl'))).toMatchObject({ text: '', tool_calls: [call] });
+    const [row] = parse(await show('csv'), { bom: true, columns: true }) as Record<string, string>[];
+    expect(JSON.parse(row?.['tool_calls'] ?? '')).toEqual([call]);
+    expect(row).toMatchObject({ number: '0', structured: '{"city":"Rome"}', queue_ms: '7' });
+  });
+});

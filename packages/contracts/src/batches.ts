@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { ClientBudget, ClientLimits } from './access.ts';
 import { ErrorShape } from './errors.ts';
 import { FinishReason, GenerationSettings, Usage, Warning } from './generation.ts';
-import { JsonObject, Message } from './messages.ts';
+import { JsonObject, Message, ToolCallPart } from './messages.ts';
 
 /**
  * A batch asks every item of every column. An **item** is one prompt; a **column** is one model with one variant of the
@@ -111,6 +111,8 @@ export const BatchGeneration = z.object({
   /** The request that asks, or asked last. */
   requestId: z.string().optional(),
   text: z.string().optional(),
+  /** Functions that the model asked for; nothing is run. */
+  toolCalls: z.array(ToolCallPart).optional(),
   structured: z.json().optional(),
   finishReason: FinishReason.optional(),
   usage: Usage.optional(),

@@ -18,6 +18,9 @@ export const UsageQuery = z.object({
 });
 export type UsageQuery = z.infer<typeof UsageQuery>;
 
+/** Whole, and exact below 2^53: nine million dollars. A larger sum is told as near as a number comes to it. */
+const Money = z.number().refine(Number.isInteger, 'expected a whole number');
+
 /**
  * Sums over ledger rows, exact. Money in integer nano-dollars. Percentiles in milliseconds by nearest rank, at most 0.8 % off
  * (exact below 128 ms): latency and first token over succeeded calls, the queue over first calls.
@@ -38,7 +41,7 @@ export const UsageTotals = z.object({
   cacheReadTokens: z.number().int(),
   cacheWriteTokens: z.number().int(),
   reasoningTokens: z.number().int(),
-  costNanoUsd: z.number().int(),
+  costNanoUsd: Money,
   /** Succeeded calls whose price is unknown: their cost is not in the sum. */
   unpricedCalls: z.number().int(),
   /** (failed + partial + outcome unknown) ÷ calls; 0 without calls. */
@@ -48,7 +51,7 @@ export const UsageTotals = z.object({
   /** What the calls would have used that `cached` answers took the place of. */
   savedInputTokens: z.number().int(),
   savedOutputTokens: z.number().int(),
-  savedNanoUsd: z.number().int(),
+  savedNanoUsd: Money,
   /** Cached answers whose price is unknown: what they saved is not in the sum. */
   unpricedCached: z.number().int(),
   queueP50Ms: z.number().optional(),

@@ -1,3 +1,4 @@
+import type { BatchRecord } from '@aimm/contracts';
 import { raw, sqltag as sql } from '@prisma/client/runtime/client';
 import type { Client } from './client.ts';
 import type { BatchRepository, QueuedGeneration, StoredColumn, TakenGeneration } from './batch-repository.ts';
@@ -78,7 +79,8 @@ async function findAffordable(
     const { expectedNanoUsd: each } = JSON.parse(template) as StoredColumn['template'];
     return sum + Number(count) * (each ?? 0);
   }, 0);
-  return Math.max(0, Math.floor((Number(most) - Number(spent) - underWay) / expectedNanoUsd));
+  // What one costs is a total divided by how many: the last digit may lack.
+  return Math.max(0, Math.floor((Number(most) - Number(spent) - underWay) / expectedNanoUsd + 1e-6));
 }
 
 /** What is asked again, then what was never asked, as it stands in the batch. */
@@ -239,8 +241,11 @@ async function readAnswers(
       SELECT g.item, g.answer FROM batch_generations g
       WHERE g.batch_id = ${batchId} AND g.column_number = ${column} AND g.item IN (SELECT item FROM ${items})`);
     for (const { item, answer } of rows) {
-      const { text = '' } = JSON.parse(answer ?? '{}') as { text?: string };
-      texts.set(Number(item), [...(texts.get(Number(item)) ?? []), text]);
+      // Written by `toRecordRow`.
+      const { text = '', toolCalls = [] } = JSON.parse(answer ?? '{}') as Pick<BatchRecord, 'text' | 'toolCalls'>;
+      const calls = toolCalls.map(({ name, arguments: given }) => `[tool call ${name} ${JSON.stringify(given)}]`);
+      const whole = [text, ...calls].filter((part) => part !== '').join('\n');
+      texts.set(Number(item), [...(texts.get(Number(item)) ?? []), whole]);
     }
   }
   return texts;

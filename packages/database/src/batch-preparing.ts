@@ -4,7 +4,7 @@ import type { BatchRepository } from './batch-repository.ts';
 import { toColumnRow, toMoney, toStoredColumn } from './batch-rows.ts';
 import type { Client } from './client.ts';
 import type { LedgerDialect } from './ledger-dialects.ts';
-import { toStorableJson } from './storable.ts';
+import { toStorableJson, toStorableText } from './storable.ts';
 
 type Preparing = Pick<BatchRepository, 'create' | 'addItems' | 'touch' | 'start'>;
 
@@ -17,7 +17,7 @@ export function createBatchPreparing(client: Client, dialect: LedgerDialect, now
       const data = {
         id,
         client: owner,
-        name: name ?? null,
+        name: name === undefined ? null : toStorableText(name),
         status: 'preparing',
         spec: toStorableJson(spec),
         maxCostNanoUsd: maxCostNanoUsd === undefined ? null : BigInt(maxCostNanoUsd),

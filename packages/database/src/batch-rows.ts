@@ -9,7 +9,7 @@ import {
 } from '@aimm/contracts';
 import type { Batch, BatchColumn as ColumnRow } from '../generated/sqlite/client.ts';
 import type { NewColumn, StoredBatch, StoredColumn } from './batch-repository.ts';
-import { toStorableJson } from './storable.ts';
+import { toStorableJson, toStorableText } from './storable.ts';
 import { toBin } from './usage-bins.ts';
 
 /** Whole numbers of raw statements come as bigint or number. */
@@ -53,9 +53,9 @@ export function toColumnRow(batchId: string, column: NewColumn): Omit<ColumnRow,
     batchId,
     number,
     provider,
-    model,
+    model: toStorableText(model),
     lane,
-    variant: variant ?? null,
+    variant: variant === undefined ? null : toStorableText(variant),
     judges: judges === undefined ? null : JSON.stringify(judges),
     template: toStorableJson(template),
   };
@@ -85,6 +85,7 @@ export const recordColumns = {
 /** What stands in `answer`: what nothing is counted or sought by. */
 const Answer = BatchRecord.pick({
   text: true,
+  toolCalls: true,
   structured: true,
   finishReason: true,
   usage: true,

@@ -3,6 +3,7 @@ import { join, type Sql, sqltag as sql } from '@prisma/client/runtime/client';
 import type { Client } from './client.ts';
 import type { ConversationRepository } from './database.ts';
 import type { SearchDialect, SearchedWord } from './search-dialects.ts';
+import { toStorableText } from './storable.ts';
 
 type Query = Parameters<ConversationRepository['list']>[0];
 type Found = Awaited<ReturnType<ConversationRepository['list']>>[number];
@@ -27,7 +28,7 @@ export async function listConversations(client: Client, dialect: SearchDialect, 
   const conditions = [sql`true`];
   if (query.client !== undefined) conditions.push(sql`client = ${query.client}`);
   if (query.begins !== undefined) {
-    const { begins } = query;
+    const begins = toStorableText(query.begins);
     conditions.push(sql`substr(id, 1, CAST(${begins.length} AS INTEGER)) = ${begins}`);
   }
   if (query.after !== undefined) {
@@ -60,8 +61,9 @@ function toWords(search: string): SearchedWord[] {
   const spoken = words.filter((word) => /[\p{L}\p{N}]/u.test(word));
   return spoken.slice(0, mostWords).map((word) => {
     const [, text = '', star] = /^(.*?)(\**)$/su.exec(word) ?? [];
-    const letters = Array.from(text).slice(0, longestWord);
-    return { text: letters.join(''), isBeginning: star !== '' };
+    const letters = Array.from(text);
+    // What is cut off is not looked for, whatever it is.
+    return { text: letters.slice(0, longestWord).join(''), isBeginning: star !== '' || letters.length > longestWord };
   });
 }
 

@@ -8,7 +8,7 @@ import { listConversations } from './conversation-search.ts';
 import type { ConversationRepository } from './database.ts';
 import { isUniqueViolation } from './failures.ts';
 import type { SearchDialect } from './search-dialects.ts';
-import { toStorable } from './storable.ts';
+import { toStorable, toStorableText } from './storable.ts';
 
 type Turn = ConversationTurn;
 type Transaction = Parameters<Parameters<Client['$transaction']>[0]>[0];
@@ -19,7 +19,7 @@ const pageBack = 500;
 /** `now`: epoch milliseconds. */
 export function createConversations(client: Client, dialect: SearchDialect, now: () => number): ConversationRepository {
   const find: ConversationRepository['find'] = async (id) => {
-    const stored = await client.conversation.findUnique({ where: { id } });
+    const stored = await client.conversation.findUnique({ where: { id: toStorableText(id) } });
     return stored === null ? undefined : toConversation(stored);
   };
   return {
@@ -118,7 +118,7 @@ async function takeVersion(transaction: Transaction, { id, client, title, versio
     if (count === 0) throw createConflict(id);
     return;
   }
-  const data = { id, client, title, version: 1, createdAt: at, updatedAt: at };
+  const data = { id, client, title: toStorableText(title), version: 1, createdAt: at, updatedAt: at };
   await transaction.conversation.create({ data }).catch((error: unknown) => {
     throw isUniqueViolation(error) ? createConflict(id) : error;
   });

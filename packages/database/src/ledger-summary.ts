@@ -4,6 +4,7 @@ import type { Client } from './client.ts';
 import { selectUsage, type UsageArms, type UsageRow } from './ledger-arms.ts';
 import type { LedgerDialect } from './ledger-dialects.ts';
 import { readInSpans } from './ledger-spans.ts';
+import { toStorableText } from './storable.ts';
 import { addBins, type Bins, findPercentiles, readBins, readValues } from './usage-bins.ts';
 import {
   binNames,
@@ -101,7 +102,9 @@ function toWhere(dialect: LedgerDialect, query: UsageQuery): UsageArms['where'] 
   return { ofSeries: toFilter(dialect, 'usage_series', query), ofRows: toFilter(dialect, 'usage_stats', query) };
 }
 
-function toFilter(dialect: LedgerDialect, table: Table, { provider, model, client, tag }: UsageQuery): Sql {
+function toFilter(dialect: LedgerDialect, table: Table, query: UsageQuery): Sql {
+  const stored = (text: string | undefined) => (text === undefined ? undefined : toStorableText(text));
+  const [provider, model, client, tag] = [query.provider, query.model, query.client, query.tag].map(stored);
   const column = (name: string) => raw(`${table}.${name}`);
   const conditions: Sql[] = [];
   if (provider !== undefined) conditions.push(sql`${column('provider')} = ${provider}`);

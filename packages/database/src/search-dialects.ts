@@ -129,13 +129,13 @@ const postgresql: SearchDialect = {
     const query = sql`to_tsquery('simple', ${toTsQuery(words)})`;
     const newest =
       words.some(({ isBeginning }) => isBeginning) && (await lookThrough<Row>(client, query, scope, limit));
-    if (newest) return { rows: newest };
+    if (newest) return { rows: newest, snippets: await readMatching(client, newest, words) };
     const rows = await client.$queryRaw<Row[]>(sql`
       SELECT ${columns} FROM conversations
       WHERE ${scope} AND EXISTS (SELECT 1 FROM message_search AS found
         WHERE found.conversation_id = conversations.id AND found.words @@ ${query})
       ${newestFirst} LIMIT ${limit}`);
-    return { rows };
+    return { rows, snippets: await readMatching(client, rows, words) };
   },
   snippets: (words, ids) => sql`
     SELECT asked.id, (SELECT ts_headline('simple', found.text, to_tsquery('simple', ${toTsQuery(words)}),
@@ -165,12 +165,45 @@ async function lookThrough<Row>(client: Client, query: Sql, scope: Sql, limit: n
   return isAll && newest.length > 0 ? newest : undefined;
 }
 
-/** A word between apostrophes is text to `to_tsquery`, with apostrophes and backslashes doubled. */
-function toTsQuery(words: readonly SearchedWord[]): string {
-  const quoted = words.map(
-    ({ text, isBeginning }) => `'${text.replaceAll(/['\\]/g, '$&$&')}'${isBeginning ? ':*' : ''}`,
+/** As on SQLite: `ts_headline` would take the text apart as the parser does, and not as the index has it. */
+async function readMatching(
+  client: Client,
+  rows: readonly { id: string }[],
+  words: readonly SearchedWord[],
+): Promise<Map<string, string>> {
+  const findWords = createWordFinder(words);
+  const ids = rows.map(({ id }) => id);
+  const found = await client.$queryRaw<{ id: string; text: string | null }[]>(sql`
+    SELECT asked.id, (SELECT found.text FROM message_search AS found
+      WHERE found.conversation_id = asked.id AND found.words @@ to_tsquery('simple', ${toTsQuery(words)})
+      ORDER BY found.position DESC LIMIT 1) AS text
+    FROM unnest(CAST(${ids} AS text[])) AS asked(id)`);
+  return new Map(
+    found.flatMap(({ id, text }) => {
+      const snippet = text === null ? undefined : findWords(text);
+      return snippet === undefined ? [] : [[id, snippet] as const];
+    }),
   );
-  return quoted.join(' & ');
+}
+
+/** What stands between words, as the function `message_search_words` of the database has it. */
+const between = /[!-/:-@[-`{-~\s\u00a0¡«»¿‐-―‘’‚“”„•…‹›、。「」『』【】！（），：；？]+/u;
+
+/**
+ * A word between apostrophes is text to `to_tsquery`; what stands between its letters tells it apart into words that follow each
+ * other, and accents are left out, as in the index.
+ */
+function toTsQuery(words: readonly SearchedWord[]): string {
+  const phrases = words.flatMap(({ text, isBeginning }) => {
+    const plain = text
+      .normalize('NFD')
+      .replaceAll(/[\u0300-\u036f]/g, '')
+      .normalize('NFC');
+    const parts = plain.split(between).filter((part) => part !== '');
+    const quoted = parts.map((part) => `'${part.replaceAll(/['\\]/g, '$&$&')}'`);
+    return quoted.length === 0 ? [] : [`(${quoted.join(' <-> ')}${isBeginning ? ':*' : ''})`];
+  });
+  return phrases.join(' & ');
 }
 
 /** The few places where the search's SQL is not the same on both databases. */

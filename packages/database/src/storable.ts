@@ -21,6 +21,7 @@ export function toStorable<Value>(value: Value): Value {
   return JSON.parse(toStorableJson(value));
 }
 
-function toStorableText(text: string): string {
+/** The same of a text, also of one that is looked for. */
+export function toStorableText(text: string): string {
   return text.replaceAll('\0', '').toWellFormed();
 }

@@ -98,7 +98,7 @@ export async function recordTurn(
 
 function toTitle(messages: readonly Message[]): string {
   const text = messages.find(({ role }) => role === 'user')?.content.find((part) => part.type === 'text');
-  const line = (text?.text ?? 'Conversation').replaceAll(/\s+/g, ' ').trim();
+  const line = (text?.text ?? '').replaceAll(/[\s\0]+/g, ' ').trim() || 'Conversation';
   const chars = Array.from(line);
   return chars.length <= titleChars ? line : `${chars.slice(0, titleChars - 1).join('')}…`;
 }

@@ -1,5 +1,5 @@
 import { createLiveCatalog, followConfig, loadCatalog } from '@aimm/catalog';
-import { everyClient, toModelManagerError } from '@aimm/contracts';
+import { everyClient, ModelManagerError, toModelManagerError } from '@aimm/contracts';
 import { createDatabaseOnDemand } from '@aimm/database';
 import { openFrontQueue } from '@aimm/queue';
 import { type Logger, type RawEnvironment, requireNoFaults } from '@aimm/runtime';
@@ -125,6 +125,12 @@ export function createManager(options: ManagerOptions): Promise<Manager> {
     getModelInfo: (caller, name) => ours(() => getModelInfo(resources, caller, name)),
     usage: (caller, query) =>
       ours(async () => {
+        // Not its own figures under another's name.
+        if (!caller.admin && query.client !== undefined && query.client !== caller.client) {
+          throw new ModelManagerError('permission', 'Only an admin sees what others have used.', {
+            hint: 'Leave client out: what is counted is your own then.',
+          });
+        }
         const { ledger } = await database.get();
         return ledger.summarize({ ...query, ...(!caller.admin && { client: caller.client }) });
       }),

@@ -1,19 +1,26 @@
-import { createReadStream, createWriteStream } from 'node:fs';
+import { createReadStream, createWriteStream, rmSync } from 'node:fs';
 import { realpath, rename, rm, stat } from 'node:fs/promises';
 import { Readable, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip, createGzip } from 'node:zlib';
 import { ModelManagerError } from '@aimm/contracts';
+import { exitCodes } from './interrupt.ts';
 
 /**
- * Writes a backup to stdout (`-`) or to a file, compressed where its name ends in `.gz`. The file gets its name once it is whole: what
+ * Writes a backup, or the results of a batch, to stdout (`-`) or to a file, compressed where its name ends in `.gz`. The file gets its name once it is whole: what
  * had that name before stays until then. Only its owner can read it.
  * @throws ModelManagerError `invalid_request` when the file cannot be written
  */
-export async function writeBackup(output: string, pieces: AsyncIterable<string>): Promise<void> {
+export async function writeWhole(output: string, pieces: AsyncIterable<string>): Promise<void> {
   if (output === '-') return pipeline(Readable.from(pieces), process.stdout, { end: false });
   const target = await findTarget(output);
-  const path = target.isFile ? `${target.path}.partial` : target.path;
+  const path = target.isFile ? `${target.path}.${process.pid}.partial` : target.path;
+  // Two that are written at once do not meet. Prompts and answers are not left lying about by who breaks it off.
+  const leave = (signal: NodeJS.Signals) => {
+    if (target.isFile) rmSync(path, { force: true });
+    process.exit(exitCodes[signal === 'SIGTERM' ? signal : 'SIGINT']);
+  };
+  process.on('SIGINT', leave).on('SIGTERM', leave);
   try {
     const to = createWriteStream(path, { mode: 0o600, flush: target.isFile });
     const packing: Writable[] = output.endsWith('.gz') ? [createGzip()] : [];
@@ -22,6 +29,8 @@ export async function writeBackup(output: string, pieces: AsyncIterable<string>)
   } catch (error) {
     if (target.isFile) await rm(path, { force: true });
     throw toFileFault(error, output, 'written');
+  } finally {
+    process.off('SIGINT', leave).off('SIGTERM', leave);
   }
 }
 

@@ -1,10 +1,12 @@
-import { ModelManagerError } from '@aimm/contracts';
+import { type ErrorShape, ModelManagerError } from '@aimm/contracts';
 import { StackStartError } from '@aimm/local-stack';
 import { ConfigError } from '@aimm/runtime';
 import { CommanderError } from 'commander';
+import { toCliWords } from './cli-words.ts';
 import { stderrColours } from './colours.ts';
 import { Interrupted } from './interrupt.ts';
 import { printJson } from './output.ts';
+import { toTerminalText } from './terminal-text.ts';
 
 /** Ends a command with this code after it has said itself what is wrong. */
 export class QuietFailure extends Error {
@@ -57,14 +59,17 @@ function toExitCode(error: unknown): number {
 function toWords(error: unknown): string {
   if (error instanceof Interrupted || error instanceof ConfigError) return error.message;
   const label = stderrColours.red('Error');
+  // What a vendor or a file said may be part of it.
+  const shown = process.stderr.isTTY ? toTerminalText : (text: string) => text;
   if (error instanceof ModelManagerError) {
-    return [`${label}: ${error.message} (${error.code})`, ...(error.hint === undefined ? [] : [error.hint])].join('\n');
+    const { message, hint, code } = toOwnShape(error);
+    return [`${label}: ${shown(message)} (${code})`, ...(hint === undefined ? [] : [shown(hint)])].join('\n');
   }
-  return `${label}: ${messageOf(error)}`;
+  return `${label}: ${shown(messageOf(error))}`;
 }
 
 function toFailureShape(error: unknown, args: readonly string[]): FailureShape {
-  if (error instanceof ModelManagerError) return error.toShape();
+  if (error instanceof ModelManagerError) return toOwnShape(error);
   const shape = (code: string, more = {}) => ({ code, message: messageOf(error), retryable: false, ...more });
   if (error instanceof CommanderError) {
     const message = error.message.replace(/^error: /, '');
@@ -74,6 +79,12 @@ function toFailureShape(error: unknown, args: readonly string[]): FailureShape {
   if (error instanceof Interrupted) return shape('cancelled');
   if (error instanceof ConfigError) return shape('configuration', { faults: error.faults });
   return shape('internal');
+}
+
+/** In the words of the command line: the manager's own are those of tools. */
+function toOwnShape(error: ModelManagerError): ErrorShape {
+  const { message, hint, ...shape } = error.toShape();
+  return { ...shape, message: toCliWords(message), ...(hint !== undefined && { hint: toCliWords(hint) }) };
 }
 
 /** Without what was typed, but for short words, which are no keys. */

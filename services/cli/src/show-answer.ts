@@ -1,5 +1,6 @@
 import type { GenerationAnswer, ProgressEvent } from '@aimm/manager';
 import { formatCost, formatCount, formatDuration } from '@aimm/runtime/format';
+import { toCliWords } from './cli-words.ts';
 import { stderrColours } from './colours.ts';
 import { toTerminalText } from './terminal-text.ts';
 
@@ -87,7 +88,8 @@ export function createAnswerDisplay({ stdout, stderr }: AnswerStreams = process)
         const line = `${name}(${JSON.stringify(given)})`;
         stdout.write(`${stdout.isTTY === true ? toTerminalText(line) : line}\n`);
       }
-      stderr.write(`${stderrColours.dim(formatFooter(answer))}\n`);
+      const footer = formatFooter(answer);
+      stderr.write(`${stderrColours.dim(stderr.isTTY === true ? toTerminalText(footer) : footer)}\n`);
     },
     breakOff() {
       clearNote();
@@ -112,5 +114,5 @@ function formatFooter(answer: GenerationAnswer): string {
     ...(answer.conversationId === undefined ? [] : [answer.conversationId]),
     ...(answer.finishReason.unified === 'stop' ? [] : [`ended: ${answer.finishReason.unified}`]),
   ];
-  return [facts.join(' · '), ...answer.warnings.map((warning) => `Warning: ${warning.message}`)].join('\n');
+  return [facts.join(' · '), ...answer.warnings.map((warning) => `Warning: ${toCliWords(warning.message)}`)].join('\n');
 }

@@ -1,11 +1,12 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { openBackup, writeBackup } from '../src/backup-file.ts';
+import { openBackup, writeWhole } from '../src/backup-file.ts';
 
 const content = Array.from({ length: 5_000 }, (_, index) => `{"line":${index},"said":"Zoë 🦊"}\n`);
 const whole = content.join('');
@@ -27,7 +28,7 @@ describe('the file of a backup', () => {
 
   it.each(['backup.jsonl', 'backup.jsonl.gz'])('is read as it was written, as often as wanted: %s', async (name) => {
     const path = join(dir, name);
-    await writeBackup(path, pieces());
+    await writeWhole(path, pieces());
     const written = readFileSync(path);
     expect((name.endsWith('.gz') ? gunzipSync(written) : written).toString()).toBe(whole);
     expect(statSync(path).mode & 0o777).toBe(0o600);
@@ -48,21 +49,41 @@ describe('the file of a backup', () => {
 
   it('stays what it was when a new one fails half-way, and leaves nothing beside it', async () => {
     writeFileSync(file, 'the old one');
-    await expect(writeBackup(file, pieces(true))).rejects.toThrow('the database went away');
+    await expect(writeWhole(file, pieces(true))).rejects.toThrow('the database went away');
     expect(readFileSync(file, 'utf8')).toBe('the old one');
     expect(readdirSync(dir)).toEqual(['backup.jsonl']);
+  });
+
+  it.each([
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const)('that is broken off by %s leaves nothing of it behind', async (signal, code) => {
+    const source = `
+      import { writeWhole } from ${JSON.stringify(new URL('../src/backup-file.ts', import.meta.url).href)};
+      async function* pieces() {
+        yield 'prompts and answers';
+        process.stdout.write('begun');
+        await new Promise((resolve) => setTimeout(resolve, 60_000));
+      }
+      await writeWhole(process.argv[1], pieces());`;
+    const child = spawn(process.execPath, ['--input-type=module', '--eval', source, file]);
+    const exited = once(child, 'exit');
+    await once(child.stdout, 'data');
+    child.kill(signal);
+    expect(await exited).toEqual([code, null]);
+    expect(readdirSync(dir)).toEqual([]);
   });
 
   it('is written where a link points, and into a pipe', async () => {
     writeFileSync(file, 'the old one');
     const link = join(dir, 'latest.jsonl');
     symlinkSync(file, link);
-    await writeBackup(link, pieces());
+    await writeWhole(link, pieces());
     expect(readFileSync(file, 'utf8')).toBe(whole);
     const pipe = join(dir, 'pipe');
     execFileSync('mkfifo', [pipe]);
     const { open, isRepeatable } = await openBackup(pipe);
-    const [through] = await Promise.all([text(open()), writeBackup(pipe, pieces())]);
+    const [through] = await Promise.all([text(open()), writeWhole(pipe, pieces())]);
     expect([isRepeatable, through]).toEqual([false, whole]);
   });
 
@@ -81,6 +102,6 @@ describe('the file of a backup', () => {
     await expect(openBackup(join(dir, 'none'))).rejects.toThrow('none cannot be read (ENOENT)');
     await expect(openBackup(dir)).rejects.toThrow('is a folder');
     const nowhere = join(dir, 'none', 'backup.jsonl');
-    await expect(writeBackup(nowhere, pieces())).rejects.toThrow('backup.jsonl cannot be written (ENOENT)');
+    await expect(writeWhole(nowhere, pieces())).rejects.toThrow('backup.jsonl cannot be written (ENOENT)');
   });
 });

@@ -28,10 +28,16 @@ export function toJudgeRequest(order: JudgeOrder, answered: readonly ComparisonE
       criteria: order.criteria,
       form: '{"ranking":[{"answer":"A","score":0-10,"reason":"one sentence"}, …]}, best answer first, every answer once',
       messages: order.messages,
-      answers: answered.map(({ result }) => result?.text ?? ''),
+      answers: answered.map(({ result }) => toAnswer(result)),
     }),
     settings: { responseFormat: { type: 'json' } },
   };
+}
+
+/** What was said, and the functions that were asked for, as a judge reads them. */
+function toAnswer({ text = '', toolCalls = [] }: Partial<GenerationResult> = {}): string {
+  const calls = toolCalls.map(({ name, arguments: given }) => `[tool call ${name} ${JSON.stringify(given)}]`);
+  return [text, ...calls].filter((part) => part !== '').join('\n');
 }
 
 /** What any judge is told: what was asked, the answers by letters, and the form of its verdict. */

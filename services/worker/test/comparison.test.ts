@@ -82,6 +82,12 @@ describe('judging', () => {
   const answered = [entry('a'), entry('b')];
   const verdict = (text: string) => toJudgement(order, answered, { status: 'succeeded', value: result('j', { text }) });
 
+  test('the judge reads which functions answers asked for', () => {
+    const toolCalls = [{ type: 'tool_call' as const, id: 'call_1', name: 'look', arguments: { place: 'x' } }];
+    const { messages } = toJudgeRequest(order, [entry('a', { text: '', toolCalls }), entry('b', { text: 'beta' })]);
+    expect(JSON.stringify(messages.at(-1)?.content)).toMatch(/\[tool call look .*place.*x.*beta/);
+  });
+
   test('the judge sees the request, the criteria and lettered answers, but no model names', () => {
     const request = JSON.stringify(
       toJudgeRequest({ ...order, criteria: 'be kind' }, [entry('a', { text: 'alpha' }), entry('b', { text: 'beta' })]),

@@ -2,6 +2,7 @@ import { loadCatalog } from '@aimm/catalog';
 import type { StoredBatch, StoredColumn } from '@aimm/database';
 import { createLogger } from '@aimm/runtime';
 import { expect, test } from 'vitest';
+import { findAffordable } from '../src/batch/affordable.ts';
 import { createColumnFeeder } from '../src/batch/feed-columns.ts';
 
 const batch: StoredBatch = {
@@ -45,4 +46,52 @@ test('what a vendor’s batch API holds takes no place in the provider’s queue
   await feeder.feedAll(batches as never, [{ batch, columns, outstanding }]);
   // The whole window, which it shares with nobody.
   expect(asked).toEqual([[0, 32]]);
+});
+
+test('a column that has asked everything pauses no batch that another one goes on with, whatever it would cost', async () => {
+  const asked: number[] = [];
+  const paused: string[] = [];
+  const { catalog } = loadCatalog({ env: {} });
+  const feeder = createColumnFeeder({
+    catalog,
+    producer: { addGenerations: () => Promise.resolve() },
+    budgets: {} as never, // nothing is there to be reserved
+    now: () => 0,
+    createId: () => 'gen_1',
+    logger: await createLogger({ name: 'feeder', level: 'silent', format: 'json' }),
+  });
+  const counts = [{ column: 0, status: 'succeeded', count: 20 }];
+  const batches = {
+    take: (_id: string, { number }: StoredColumn) => {
+      asked.push(number);
+      return Promise.resolve({ taken: [], skipped: 0 });
+    },
+    counts: () => Promise.resolve(counts),
+    setStatus: (_id: string, _from: unknown, to: string) => Promise.resolve(paused.push(to) > 0),
+  };
+  const live = { ...batch, items: 20, maxCostNanoUsd: 1_000, spentNanoUsd: 950 };
+  const columns = [
+    { ...toColumn(0, 'queue'), nextItem: 20, template: { ...toColumn(0, 'queue').template, expectedNanoUsd: 100 } },
+    { ...toColumn(1, 'queue'), nextItem: 10, template: { ...toColumn(1, 'queue').template, expectedNanoUsd: 1 } },
+  ];
+  await feeder.feedAll(batches as never, [{ batch: live, columns, outstanding: new Map() }]);
+  expect({ asked, paused }).toEqual({ asked: [1], paused: [] });
+
+  // What failed there waits again: that costs.
+  counts.push({ column: 0, status: 'waiting', count: 1 });
+  feeder.forgetAll();
+  await feeder.feedAll(batches as never, [{ batch: live, columns, outstanding: new Map() }]);
+  expect(paused).toEqual(['paused']);
+});
+
+test('a limit that is the estimate has room for all of it', () => {
+  for (let items = 1; items <= 300; items += 1) {
+    const total = items * 7 + 1;
+    const column = {
+      ...toColumn(0, 'queue'),
+      template: { ...toColumn(0, 'queue').template, expectedNanoUsd: total / items },
+    };
+    const live = { batch: { ...batch, maxCostNanoUsd: total }, columns: [column], outstanding: new Map() };
+    expect([items, findAffordable(live, column)]).toEqual([items, items]);
+  }
 });

@@ -60,3 +60,11 @@ test('a call that broke before it does not make an answer’s price unknown to a
   const record = await toBatchRecord(ended, answered(19), rowsOf(null, 19), { at: 1, checks: createAssertionChecks() });
   expect(record.assertions).toEqual([{ name: 'max_cost', passed: true }]);
 });
+
+test('an answer keeps the functions that it asked for', async () => {
+  const toolCalls = [{ type: 'tool_call' as const, id: 'call_1', name: 'look', arguments: { place: 'x' } }];
+  const outcome = answered(1);
+  if (outcome.status === 'succeeded') Object.assign(outcome.value as object, { text: '', toolCalls });
+  const record = await toBatchRecord(ended, outcome, rowsOf(1), { at: 1, checks: createAssertionChecks() });
+  expect(record).toMatchObject({ status: 'succeeded', text: '', toolCalls });
+});

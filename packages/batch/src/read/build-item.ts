@@ -26,7 +26,10 @@ export interface ItemBuilder {
 const maxSchemas = 1_000;
 
 /** Makes items of what files hold. Remembers every id: about 100 bytes for each item. */
-export function createItemBuilder(faults: Faults, limits: { maxPromptBytes: number }): ItemBuilder {
+export function createItemBuilder(
+  faults: Faults,
+  { maxPromptBytes, system }: { maxPromptBytes: number; system?: string | undefined },
+): ItemBuilder {
   const places = new Map<string, string>();
   const usable = new Set<string>();
 
@@ -56,7 +59,7 @@ export function createItemBuilder(faults: Faults, limits: { maxPromptBytes: numb
       const missing = new Set<string>();
       const fill = (text: string) =>
         vars === undefined ? text : fillTemplate(text, vars, (name) => missing.add(name));
-      const messages = toConversation(parsed.data).map((message) => fillMessage(message, fill));
+      const messages = withSystem(toConversation(parsed.data), system).map((message) => fillMessage(message, fill));
       const settings = withoutUndefined(toSettings(parsed.data));
       const assertions = fillAssertions === true ? assert?.map((each) => fillAssertion(each, fill)) : assert;
       const found = [
@@ -64,7 +67,7 @@ export function createItemBuilder(faults: Faults, limits: { maxPromptBytes: numb
         ...(places.has(id)
           ? [`id: ${JSON.stringify(id)} is that of ${places.get(id)}, too. Expected one of its own`]
           : []),
-        ...findSizeFault(messages, settings, limits.maxPromptBytes),
+        ...findSizeFault(messages, settings, maxPromptBytes),
         ...(await findSchemaFaults(settings, assertions, findSchemaFault)),
       ];
       places.set(id, place);
@@ -115,6 +118,12 @@ function findSizeFault(messages: readonly Message[], settings: GenerationSetting
   if (bytes <= maxBytes) return [];
   const [is, limit] = [bytes, maxBytes].map((count) => count.toLocaleString('en-US'));
   return [`its text is ${is} bytes long; the limit is ${limit} (AIMM_MAX_PROMPT_BYTES)`];
+}
+
+/** What holds for all items gives way to an item's own. */
+function withSystem(messages: Message[], system: string | undefined): Message[] {
+  if (system === undefined || messages.some(({ role }) => role === 'system')) return messages;
+  return [{ role: 'system', content: [{ type: 'text', text: system }] }, ...messages];
 }
 
 function fillMessage(message: Message, fill: (text: string) => string): Message {

@@ -1,9 +1,9 @@
-import type { BatchItem } from '@aimm/contracts';
+import { type BatchItem, ModelManagerError } from '@aimm/contracts';
 import { createItemBuilder, type RawItem } from './build-item.ts';
 import { createFaults, type Faults } from './faults.ts';
 import { readCsv } from './read-csv.ts';
 import { readJsonDocument, readJsonLines } from './read-json.ts';
-import { decode } from './read-lines.ts';
+import { decode, NotUtf8Error } from './read-lines.ts';
 
 /** `json`: a list of items, or a template with the values of its variables. */
 export type BatchFileFormat = 'jsonl' | 'csv' | 'tsv' | 'json';
@@ -18,6 +18,8 @@ export interface BatchFile {
 export interface ParseBatchOptions {
   /** The prompt of every row, with `{{name}}` for its variables. */
   template?: string | undefined;
+  /** System instructions of every item without its own; variables are filled in. */
+  system?: string | undefined;
   /** Of the text of one item. Default: 1,000,000. */
   maxPromptBytes?: number | undefined;
   maxItems?: number | undefined;
@@ -28,12 +30,12 @@ export interface ParseBatchOptions {
  * own, else its number. From the first fault on nothing more is given out, while up to 20 faults are gathered: what came
  * before counts only once the end was reached.
  *
- * @throws ModelManagerError `invalid_request` naming the place of each fault, its field and what is expected there
+ * @throws ModelManagerError `invalid_request` naming the place of each fault, its field and what is expected there, or that the file cannot be read
  */
 export async function* parseBatchFile(file: BatchFile, options: ParseBatchOptions = {}): AsyncGenerator<BatchItem> {
-  const { template, maxPromptBytes = 1_000_000, maxItems = Number.POSITIVE_INFINITY } = options;
+  const { template, system, maxPromptBytes = 1_000_000, maxItems = Number.POSITIVE_INFINITY } = options;
   const faults = createFaults(file.name);
-  const builder = createItemBuilder(faults, { maxPromptBytes });
+  const builder = createItemBuilder(faults, { maxPromptBytes, system });
   let count = 0;
   for await (const raw of readRaw(file, template, faults)) {
     count += 1;
@@ -62,9 +64,18 @@ async function* readRaw(file: BatchFile, template: string | undefined, faults: F
         return yield* readJsonDocument(texts, template, faults);
     }
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ERR_ENCODING_INVALID_ENCODED_DATA') throw error;
-    faults.add('the file', 'is not UTF-8. Save it as UTF-8');
+    if (!(error instanceof NotUtf8Error)) throw toReadFault(file.name, error);
+    faults.add(`line ${error.line}`, 'is not UTF-8. Save the file as UTF-8');
   }
+}
+
+/** What the system says of a file that is not there, is a folder or may not be read. */
+function toReadFault(name: string, error: unknown): unknown {
+  if (!(error instanceof Error) || !('syscall' in error) || !('code' in error)) return error;
+  return new ModelManagerError('invalid_request', `${name} cannot be read (${String(error.code)}).`, {
+    hint: 'Nothing was started. Name a file that exists and may be read.',
+    cause: error,
+  });
 }
 
 function toFormat(name: string): BatchFileFormat {

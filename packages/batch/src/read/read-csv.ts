@@ -23,6 +23,8 @@ export async function* readCsv(
   const { heading, all } = await peekHeading(texts);
   const parser = parse({
     delimiter: delimiter ?? findDelimiter(heading),
+    // Files that were put together end their lines in both ways.
+    record_delimiter: ['\r\n', '\n', '\r'],
     info: true,
     relax_column_count: true,
     skip_empty_lines: true,

@@ -1,4 +1,4 @@
-import type { BatchColumn, BatchGeneration, BatchItem, Message } from '@aimm/contracts';
+import type { BatchColumn, BatchGeneration, BatchItem, Message, ToolCallPart } from '@aimm/contracts';
 
 /** An item with what came of it, in the order of the columns; a column may be missing. */
 export interface BatchResult {
@@ -38,12 +38,16 @@ function toText({ content }: Message): string {
         case 'file':
           return `[file ${part.filename ?? part.mediaType}]`;
         case 'tool_call':
-          return `[tool call ${part.name} ${JSON.stringify(part.arguments)}]`;
+          return toCallText(part);
         case 'tool_result':
           return `[tool result ${part.content}]`;
       }
     })
     .join('\n');
+}
+
+function toCallText({ name, arguments: given }: ToolCallPart): string {
+  return `[tool call ${name} ${JSON.stringify(given)}]`;
 }
 
 /** What was asked, for people: the last turn where there is no other, else every turn under its role. */
@@ -66,8 +70,8 @@ export function hasPassed({ assertions = [] }: BatchGeneration): boolean | undef
 }
 
 /** What stands where an answer would: the answer, or why there is none. */
-export function toAnswerText({ status, text, error }: BatchGeneration): string {
-  if (status === 'succeeded') return text ?? '';
+export function toAnswerText({ status, text = '', toolCalls = [], error }: BatchGeneration): string {
+  if (status === 'succeeded') return [text, ...toolCalls.map(toCallText)].filter((part) => part !== '').join('\n');
   return error === undefined ? status : `${error.code}: ${error.message}`;
 }
 

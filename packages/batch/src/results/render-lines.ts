@@ -45,6 +45,10 @@ const heading = [
   'warnings',
   'job_id',
   'ended_at',
+  'tool_calls',
+  'number',
+  'structured',
+  'queue_ms',
 ] as const;
 type Cells = Record<(typeof heading)[number], string | number | boolean | null | undefined>;
 
@@ -82,6 +86,10 @@ export async function* renderCsv(view: BatchView, results: AsyncIterable<BatchRe
       warnings: record.warnings?.join('\n'),
       job_id: record.job_id,
       ended_at: record.ended_at,
+      number: record.number,
+      structured: record.structured === undefined ? undefined : JSON.stringify(record.structured),
+      queue_ms: record.queue_ms,
+      tool_calls: record.tool_calls === undefined ? undefined : JSON.stringify(record.tool_calls),
     };
     yield `${heading.map((name) => toCell(cells[name])).join(',')}\r\n`;
   }

@@ -31,6 +31,7 @@ export function toAnswerRecord(generation: BatchGeneration) {
     status: generation.status,
     ...(generation.requestId !== undefined && { job_id: generation.requestId }),
     ...(generation.text !== undefined && { text: generation.text }),
+    ...(generation.toolCalls !== undefined && { tool_calls: generation.toolCalls }),
     ...(generation.structured !== undefined && { structured: generation.structured }),
     ...(generation.finishReason !== undefined && { finish_reason: generation.finishReason.unified }),
     ...(usage !== undefined && {

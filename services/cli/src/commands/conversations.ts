@@ -6,6 +6,7 @@ import { formatTable, print, printJson, toOneLine } from '../output.ts';
 import { parseCount } from '../parse-options.ts';
 import { readWhole } from '../read-conversation.ts';
 import { withSession } from '../session.ts';
+import { toTerminalText } from '../terminal-text.ts';
 
 export function addConversationsCommand(program: Command): void {
   const conversations = program
@@ -82,7 +83,7 @@ function toRow({ id, title, version, updatedAt, snippet }: Conversation & { snip
 async function showConversation(id: string, { json }: { json?: boolean }): Promise<void> {
   const whole = await withSession(({ manager, caller }) => readWhole(manager, caller, id));
   if (json === true) return printJson(toJsonExport(whole));
-  print(toMarkdown(whole).trimEnd());
+  print(toShown(toMarkdown(whole).trimEnd()));
 }
 
 async function exportConversation(
@@ -92,7 +93,7 @@ async function exportConversation(
   const whole = await withSession(({ manager, caller }) => readWhole(manager, caller, id));
   const isJson = json === true || format === 'json';
   const text = isJson ? `${JSON.stringify(toJsonExport(whole), undefined, 2)}\n` : toMarkdown(whole);
-  if (output === undefined) return void process.stdout.write(text);
+  if (output === undefined) return void process.stdout.write(toShown(text));
   await writeFile(output, text, { mode: 0o600 }).catch((cause: NodeJS.ErrnoException) => {
     throw new ModelManagerError('invalid_request', `${output} cannot be written (${cause.code ?? cause.message}).`, {
       hint: 'Name a file in a folder that exists, or leave --output out.',
@@ -103,7 +104,12 @@ async function exportConversation(
 async function deleteConversation(id: string, { json }: { json?: boolean }): Promise<void> {
   const deleted = await withSession(({ manager, caller }) => manager.deleteConversation(caller, id));
   if (json === true) return printJson({ id, deleted: true });
-  print(`Deleted ${id} (${deleted.title}).`);
+  print(`Deleted ${id} (${toOneLine(deleted.title)}).`);
+}
+
+/** What others wrote steers no terminal; through pipes it comes as it is. */
+function toShown(text: string): string {
+  return process.stdout.isTTY ? toTerminalText(text) : text;
 }
 
 function toTime(epochMs: number): string {

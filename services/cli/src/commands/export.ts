@@ -1,7 +1,7 @@
 import type { ExportSummary } from '@aimm/database';
 import type { Command } from 'commander';
 import { formatPlural } from '@aimm/runtime/format';
-import { writeBackup } from '../backup-file.ts';
+import { writeWhole } from '../backup-file.ts';
 import { printJson } from '../output.ts';
 import { createProgress } from '../progress.ts';
 import { findDatabaseUrl } from '../with-database.ts';
@@ -41,7 +41,7 @@ async function exportAll({ output, json }: { output: string; json?: boolean }, c
     summary = yield* exportDatabase({ url, logger, onProgress });
   };
   try {
-    await writeBackup(output, pieces());
+    await writeWhole(output, pieces());
   } finally {
     progress.end();
   }

@@ -2,6 +2,7 @@ import type { ComparisonEntry, ComparisonResult } from '@aimm/contracts';
 import type { ProgressEvent } from '@aimm/manager';
 import { colours, stderrColours } from '../colours.ts';
 import { print } from '../output.ts';
+import { toTerminalText } from '../terminal-text.ts';
 import { formatSummary, nameOf, toFacts, toText } from './format-comparison.ts';
 
 /** Shows a comparison while it runs and when it has ended. */
@@ -16,6 +17,11 @@ export interface ComparisonDisplay {
   stop(): void;
 }
 
+/** On a terminal without what would steer it; our own colours come after that. */
+function toShown(text: string): string {
+  return process.stdout.isTTY ? toTerminalText(text) : text;
+}
+
 /** For pipes and files: each answer under its model, as it finishes; then the figures. */
 export function createPlainDisplay(): ComparisonDisplay {
   const told = new Set<string>();
@@ -24,7 +30,7 @@ export function createPlainDisplay(): ComparisonDisplay {
     told.add(nameOf(entry));
     const { result } = entry;
     const facts = result === undefined ? '' : `  ${colours.dim(toFacts(result))}`;
-    const text = toText(entry).trimEnd();
+    const text = toShown(toText(entry).trimEnd());
     print(`${colours.bold(nameOf(entry))}${facts}\n${result === undefined ? colours.red(text) : text}\n`);
   };
   return {

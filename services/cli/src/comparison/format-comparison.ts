@@ -1,7 +1,8 @@
 import type { ComparisonEntry, ComparisonResult, GenerationResult } from '@aimm/contracts';
 import { formatCost, formatCount, formatDuration } from '@aimm/runtime/format';
+import { toCliWords } from '../cli-words.ts';
 import { colours } from '../colours.ts';
-import { formatTable } from '../output.ts';
+import { formatTable, toOneLine } from '../output.ts';
 
 /** The figures of every model, what is notable of them, then the verdict. */
 export function formatSummary({ entries, summary, judgement }: ComparisonResult): string {
@@ -17,7 +18,7 @@ export function formatSummary({ entries, summary, judgement }: ComparisonResult)
   );
   const warnings = [...warned].map(([message, by]) => {
     const who = by.length === entries.length ? '' : ` (${by.map(({ name }) => name).join(', ')})`;
-    return colours.dim(`Warning${who}: ${message}`);
+    return colours.dim(`Warning${who}: ${toCliWords(message)}`);
   });
   return [
     table,
@@ -29,18 +30,21 @@ export function formatSummary({ entries, summary, judgement }: ComparisonResult)
 
 function formatJudgement(judgement: ComparisonResult['judgement']): string[] {
   if (judgement === undefined) return [];
-  if (judgement.error !== undefined) return [colours.yellow(`The judge failed: ${judgement.error.message}`)];
+  if (judgement.error !== undefined) return [colours.yellow(`The judge failed: ${toOneLine(judgement.error.message)}`)];
   const places = judgement.ranking.map(
     ({ model, score, reason = '' }, index) =>
-      `${index + 1}. ${model}${score === undefined ? '' : ` (${score})`} ${reason}`,
+      `${index + 1}. ${model}${score === undefined ? '' : ` (${score})`} ${toOneLine(reason)}`,
   );
   return [`Judged by ${judgement.judge}:`, ...places];
 }
 
-/** The answer, or why there is none. */
+/** The answer with the functions that it asks for, or why there is none. */
 export function toText({ result, error }: Pick<ComparisonEntry, 'result' | 'error'>): string {
-  if (result !== undefined) return result.text;
-  return `Failed: ${error?.message ?? 'no answer'}${error?.hint === undefined ? '' : ` ${error.hint}`}`;
+  if (result !== undefined) {
+    const calls = (result.toolCalls ?? []).map(({ name, arguments: given }) => `${name}(${JSON.stringify(given)})`);
+    return [result.text, ...calls].filter((part) => part !== '').join('\n');
+  }
+  return toCliWords(`Failed: ${error?.message ?? 'no answer'}${error?.hint === undefined ? '' : ` ${error.hint}`}`);
 }
 
 /** `1.2 s · 120 tokens · $0.00042`. */

@@ -57,6 +57,7 @@ export const BatchResultSchema = z.object({
   status: BatchGenerationStatus,
   job_id: z.string().optional(),
   text: z.string().optional(),
+  tool_calls: z.array(z.record(z.string(), z.unknown())).optional(),
   structured: z.unknown().optional(),
   finish_reason: z.string().optional(),
   cost_usd: z.number().nullable().optional(),
@@ -115,7 +116,7 @@ function toColumnOutput(summary: BatchColumnSummary, columns: readonly BatchColu
 }
 
 export function toBatchResultOutput(generation: BatchGeneration): z.input<typeof BatchResultSchema> {
-  const { itemId, column, status, requestId, text, structured, costNanoUsd, providerMs, error, assertions } =
+  const { itemId, column, status, requestId, text, toolCalls, structured, costNanoUsd, providerMs, error, assertions } =
     generation;
   return {
     item: itemId,
@@ -123,6 +124,7 @@ export function toBatchResultOutput(generation: BatchGeneration): z.input<typeof
     status,
     ...(requestId !== undefined && { job_id: requestId }),
     ...(text !== undefined && { text }),
+    ...(toolCalls !== undefined && { tool_calls: toolCalls }),
     ...(structured !== undefined && { structured }),
     ...(generation.finishReason !== undefined && { finish_reason: generation.finishReason.unified }),
     ...(costNanoUsd !== undefined && { cost_usd: toUsd(costNanoUsd) }),
@@ -167,6 +169,11 @@ function formatColumn(summary: BatchColumnSummary, columns: readonly BatchColumn
   return `${toColumnLabel(summary.column, columns)}: ${facts.join(', ')}`;
 }
 
+function toAnswer({ text, toolCalls = [], status }: BatchGeneration): string {
+  const calls = toolCalls.map(({ name, arguments: given }) => `tool call ${name}: ${JSON.stringify(given)}`);
+  return [...(text === undefined || text === '' ? [] : [text]), ...calls].join('\n') || (text ?? status);
+}
+
 /** A page of results, one to a block of lines. */
 export function formatBatchResults(generations: readonly BatchGeneration[], columns: readonly BatchColumn[]): string {
   return generations
@@ -175,7 +182,7 @@ export function formatBatchResults(generations: readonly BatchGeneration[], colu
       const head = `[${one.itemId} · ${column === undefined ? one.column : toColumnLabel(column, columns)}]`;
       const failed = (one.assertions ?? []).filter(({ passed }) => !passed);
       const faults = failed.map(({ name, reason = 'failed' }) => `\n  ${name}: ${reason}`).join('');
-      return `${head} ${one.error === undefined ? (one.text ?? one.status) : `${one.status}: ${one.error.message}`}${faults}`;
+      return `${head} ${one.error === undefined ? toAnswer(one) : `${one.status}: ${one.error.message}`}${faults}`;
     })
     .join('\n');
 }

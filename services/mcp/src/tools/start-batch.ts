@@ -2,7 +2,7 @@ import { createReadStream } from 'node:fs';
 import { isAbsolute } from 'node:path';
 import type { parseBatchFile as parseFile } from '@aimm/batch';
 import { toSettings } from '@aimm/batch/input';
-import { type BatchItem, BatchLane, JudgeMode, type Message, ModelManagerError } from '@aimm/contracts';
+import { type BatchItem, BatchLane, JudgeMode, ModelManagerError } from '@aimm/contracts';
 import * as z from 'zod';
 import { cancelledByClient, defineTool, type ToolContext } from '../define-tool.ts';
 import { createFollower, endWithin } from '../follow.ts';
@@ -50,6 +50,7 @@ const Input = z
     max_cost_usd: z
       .number()
       .positive()
+      .max(1e6)
       .optional()
       .describe('Refused where it is expected to cost more; pauses when it has cost as much.'),
     name: z.string().min(1).max(200).optional(),
@@ -78,11 +79,11 @@ export const startBatch = defineTool({
   scopes: ['generate'],
   steps: () => 'later',
   async run(input, context) {
-    const { judge, criteria, judge_mode: mode, system, max_cost_usd: maxCost } = input;
+    const { judge, criteria, judge_mode: mode, max_cost_usd: maxCost } = input;
     // Here, not at the top: reading files is most of what there is to load, and lists need none of it.
     const reading = await import('@aimm/batch');
     const assertions = (input.assertions ?? []).map(reading.parseAssertion);
-    const items = withSystem(readItems(reading.parseBatchFile, input, context), system);
+    const items = readItems(reading.parseBatchFile, input, context);
     const manager = await context.manager();
     if (context.cancelled.aborted) throw cancelledByClient();
     const started = await manager.startBatch(
@@ -115,7 +116,7 @@ function readItems(
   input: BatchInput,
   { mayReadFiles, maxPromptBytes }: ToolContext,
 ): AsyncIterable<BatchItem> {
-  const options = { template: input.template, maxPromptBytes };
+  const options = { template: input.template, system: input.system, maxPromptBytes };
   if (input.file !== undefined) {
     requireFile(input.file, mayReadFiles);
     return parseBatchFile({ name: input.file, content: createReadStream(input.file) }, options);
@@ -133,15 +134,6 @@ function requireFile(path: string, mayReadFiles: boolean): void {
   }
   if (isAbsolute(path)) return;
   throw new ModelManagerError('invalid_request', 'file: expected an absolute path.');
-}
-
-async function* withSystem(items: AsyncIterable<BatchItem>, system: string | undefined): AsyncGenerator<BatchItem> {
-  for await (const item of items) yield system === undefined ? item : { ...item, messages: add(item.messages, system) };
-}
-
-function add(messages: Message[], system: string): Message[] {
-  if (messages.some(({ role }) => role === 'system')) return messages;
-  return [{ role: 'system', content: [{ type: 'text', text: system }] }, ...messages];
 }
 
 async function* toAsync<T>(values: readonly T[]): AsyncGenerator<T> {

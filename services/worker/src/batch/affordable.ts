@@ -1,4 +1,4 @@
-import type { StoredBatch, StoredColumn } from '@aimm/database';
+import type { BatchRepository, StoredBatch, StoredColumn } from '@aimm/database';
 import { formatCost } from '@aimm/runtime/format';
 
 /** What of a batch is asked and not answered yet, by the number of its column. */
@@ -17,7 +17,21 @@ export function findAffordable(
   const left = batch.maxCostNanoUsd - batch.spentNanoUsd - underWay;
   const each = column.template.expectedNanoUsd ?? 0;
   if (each === 0) return left > 0 || batch.spentNanoUsd === 0 ? Number.POSITIVE_INFINITY : 0;
-  return Math.max(0, Math.floor(left / each));
+  return Math.max(0, Math.floor(left / each + rounding));
+}
+
+/** What one costs is a total divided by how many: that total divided by it again may lack the last digit of being as many. */
+const rounding = 1e-6;
+
+/** Whether the column has anything left to ask: one that has not must not pause a batch that others go on with. */
+export async function hasMore(
+  batches: Pick<BatchRepository, 'counts'>,
+  { id, items }: StoredBatch,
+  { number, nextItem }: StoredColumn,
+): Promise<boolean> {
+  if (nextItem < items) return true;
+  const counts = await batches.counts(id);
+  return counts.some(({ column, status }) => column === number && status === 'waiting');
 }
 
 /** Why a batch pauses whose next answer would cost more than is left. */

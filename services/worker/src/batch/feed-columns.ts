@@ -2,7 +2,7 @@ import type { Catalog } from '@aimm/catalog';
 import type { BatchRepository, StoredBatch, StoredColumn } from '@aimm/database';
 import type { Producer } from '@aimm/queue';
 import type { Logger } from '@aimm/runtime';
-import { explainMaxCost, findAffordable } from './affordable.ts';
+import { explainMaxCost, findAffordable, hasMore } from './affordable.ts';
 import type { BatchBudgets } from './batch-budgets.ts';
 import { toBatchPayload } from './batch-payload.ts';
 
@@ -75,8 +75,9 @@ export function createColumnFeeder({ catalog, producer, budgets, now, createId, 
     const isAlone = [...outstanding.values()].every(({ count }) => count === 0);
     const affordable = findAffordable(live, column);
     if (affordable === 0) {
-      if (isAlone) await pause(batches, batch, explainMaxCost(batch, column));
-      else rest(batch, column, askAgainMs);
+      if (!isAlone) rest(batch, column, askAgainMs);
+      else if (await hasMore(batches, batch, column)) await pause(batches, batch, explainMaxCost(batch, column));
+      else rest(batch, column, restMs);
       return 0;
     }
     const takenAt = performance.now();

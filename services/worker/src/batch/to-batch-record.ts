@@ -29,12 +29,22 @@ export async function toBatchRecord(
   const base = { batchId: id, item, column, requestId, endedAt: at };
   if (outcome.status === 'failed') return { ...base, ...toFailure(outcome.error), costNanoUsd: sumCosts(rows ?? []) };
 
-  const { text, structured, finishReason, usage, latency, warnings, ...result } = GenerationResult.parse(outcome.value);
+  const {
+    text,
+    toolCalls = [],
+    structured,
+    finishReason,
+    usage,
+    latency,
+    warnings,
+    ...result
+  } = GenerationResult.parse(outcome.value);
   const costNanoUsd = rows === undefined || result.costNanoUsd === null ? result.costNanoUsd : sumCosts(rows);
   const verdict = judge === undefined ? undefined : toVerdict(judge, text);
   const answer = {
     ...base,
     text,
+    ...(toolCalls.length > 0 && { toolCalls }),
     ...(structured !== undefined && { structured }),
     finishReason,
     usage,

@@ -1,5 +1,5 @@
 import type { StoredBatch, StoredColumn, StoredSubmission, TakenGeneration } from '@aimm/database';
-import { explainMaxCost, findAffordable } from '../batch/affordable.ts';
+import { explainMaxCost, findAffordable, hasMore } from '../batch/affordable.ts';
 import { toBatchPayload } from '../batch/batch-payload.ts';
 import { findEndpoint } from './find-endpoint.ts';
 import type { StepContext } from './keeper-options.ts';
@@ -94,7 +94,7 @@ async function findAllowed({ database, pace, logger }: StepContext, batch: Store
   const now = (await batches.find(batch.id)) ?? batch;
   const affordable = findAffordable({ batch: now, columns: await batches.columns(batch.id), outstanding }, column);
   if (affordable !== 0 || counts.length > 0) return Math.min(affordable ?? pace.maxRequests, pace.maxRequests);
-  if (await batches.finishIfDone(batch.id)) return 0;
+  if ((await batches.finishIfDone(batch.id)) || !(await hasMore(batches, batch, column))) return 0;
   const pausedBecause = explainMaxCost(now, column);
   if (await batches.setStatus(batch.id, ['running'], 'paused', { pausedBecause }))
     logger.info({ batchId: batch.id, pausedBecause }, 'A batch was paused');

@@ -25,6 +25,14 @@ export function findEndpointOf(
   return key === undefined || endpoint === undefined ? undefined : { endpoint, key };
 }
 
+/** Of every key that there is, whatever it is called. */
+export function listEndpoints(providers: ProviderSet, provider: string): KeyedEndpoint[] {
+  return (providers.find(provider)?.keys ?? []).flatMap((key) => {
+    const endpoint = key.provider.batches;
+    return endpoint === undefined || !key.provider.isAvailable() ? [] : [{ endpoint, key }];
+  });
+}
+
 /** Why nothing can be done while this worker does not have that key. */
 export function toKeyGone(provider: string): ModelManagerError {
   return new ModelManagerError('unavailable', `The key that a batch of ${provider} was submitted with is not here.`, {

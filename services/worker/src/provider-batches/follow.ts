@@ -3,7 +3,7 @@ import type { SubmissionChange } from '@aimm/database';
 import type { BatchHandle, BatchProgress } from '@aimm/providers';
 import { collectResults } from './collect.ts';
 import { concludeRequests } from './conclude.ts';
-import { findEndpointOf, toKeyGone } from './find-endpoint.ts';
+import { findEndpointOf, type KeyedEndpoint, listEndpoints, toKeyGone } from './find-endpoint.ts';
 import type { Held, StepContext } from './keeper-options.ts';
 import { nextTryAt } from './next-try.ts';
 
@@ -14,7 +14,7 @@ const givenUpAfter = 2;
 export async function follow(held: Held, context: StepContext): Promise<SubmissionChange> {
   const { submission, batch } = held;
   const { providers, now, signal, logger } = context;
-  const keyed = findEndpointOf(providers, submission);
+  const keyed = findEndpointOf(providers, submission) ?? (await findAnotherName(held, context));
   if (keyed === undefined) {
     if (batch.status !== 'cancelled') throw toKeyGone(submission.provider);
     await concludeRequests(held, context, { outcome: 'cancelled' });
@@ -58,4 +58,24 @@ export async function follow(held: Held, context: StepContext): Promise<Submissi
     logger.warn({ submission: submission.id, err: error }, 'What a vendor keeps of a batch was not deleted');
   });
   return { status: 'ended', endedAt: now(), progress: seen, problem: null };
+}
+
+/**
+ * A key that was removed and added again, moved into the database or came with an import to another has another name: whichever
+ * finds the batch at the vendor is of the same account, and goes on with it.
+ */
+async function findAnotherName({ submission }: Held, context: StepContext): Promise<KeyedEndpoint | undefined> {
+  const { database, owner, providers, signal, logger } = context;
+  for (const keyed of listEndpoints(providers, submission.provider)) {
+    const isTheirs = await keyed.endpoint.poll(submission.handle ?? {}, signal).then(
+      () => true,
+      () => false,
+    );
+    if (!isTheirs) continue;
+    const keyId = keyed.key.name?.id;
+    if (keyId !== undefined) await database.batchSubmissions.change(submission.id, owner, { keyId });
+    logger.info({ submission: submission.id }, 'A key by another name goes on with a batch at its vendor');
+    return keyed;
+  }
+  return undefined;
 }

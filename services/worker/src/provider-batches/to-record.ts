@@ -44,6 +44,7 @@ export async function toLedgerAndRecord(
     requestId: payload.requestId,
     status: error === undefined ? 'succeeded' : 'failed',
     ...(call.text !== '' && { text: call.text }),
+    ...(call.toolCalls.length > 0 && { toolCalls: call.toolCalls }),
     ...(structured !== undefined && { structured }),
     ...(call.finishReason !== undefined && { finishReason: call.finishReason }),
     usage: call.usage,

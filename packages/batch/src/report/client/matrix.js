@@ -73,8 +73,14 @@ function toBody({ status, text, error, tool_calls: calls }, base) {
       error?.hint !== undefined && h('div', { class: 'muted' }, error.hint),
     );
   if (status !== 'succeeded') return h('div', { class: 'muted' }, status);
-  if ((text ?? '') === '') return h('div', { class: 'muted' }, calls === undefined ? '(no text)' : '(tool calls)');
+  if (calls !== undefined) return [text ? toFolding(text, [text], 'text') : undefined, ...calls.map(toCall)];
+  if ((text ?? '') === '') return h('div', { class: 'muted' }, '(no text)');
   return toFolding(text, base === undefined || base === text ? [text] : [toComparison(text, base)], 'text');
+}
+
+function toCall({ name, arguments: given }) {
+  const text = `${name}(${JSON.stringify(given)})`;
+  return toFolding(text, [text], 'text');
 }
 
 /** The answer as it is at first, and what differs in it marked once there is time: pages of long answers take seconds. */

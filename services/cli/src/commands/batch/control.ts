@@ -2,10 +2,9 @@ import { type BatchView, ModelManagerError } from '@aimm/contracts';
 import type { Caller, Manager } from '@aimm/manager';
 import { formatCost, formatCount, formatPlural } from '@aimm/runtime/format';
 import { askToGoOn, canAsk } from '../../ask-to-go-on.ts';
-import { formatTable, print, printJson } from '../../output.ts';
+import { formatTable, print, printJson, toOneLine } from '../../output.ts';
 import { withInterrupt } from '../../interrupt.ts';
 import { withSession } from '../../session.ts';
-import { toTerminalText } from '../../terminal-text.ts';
 import { followBatch, type FollowOptions } from './follow.ts';
 import { formatBatch } from './format-batch.ts';
 
@@ -81,7 +80,7 @@ export function addModels(id: string, models: string[], options: Options & { yes
 export async function remove(id: string, { json, yes }: Options & { yes?: boolean }): Promise<void> {
   const deleted = await withSession(async ({ manager, caller }) => {
     const { batchId, name, items, counts } = await manager.getBatch(caller, id);
-    const what = `${batchId}${name === undefined ? '' : ` (${toTerminalText(name)})`}`;
+    const what = `${batchId}${name === undefined ? '' : ` (${toOneLine(name)})`}`;
     if (yes !== true && !canAsk()) {
       throw new ModelManagerError('invalid_request', `Nobody can be asked whether to delete ${what}.`, {
         hint: 'Nothing was deleted. Say --yes to delete it without being asked.',

@@ -3,7 +3,7 @@ import { toLeft, toSpent } from '@aimm/batch/progress';
 import { addCounts, type BatchView, countEnded } from '@aimm/contracts';
 import { formatCost, formatCount, formatDuration, formatShare } from '@aimm/runtime/format';
 import { colours } from '../../colours.ts';
-import { formatTable } from '../../output.ts';
+import { formatTable, toOneLine } from '../../output.ts';
 import { toTerminalText } from '../../terminal-text.ts';
 
 /** How a batch stands, and what each of its models came to. */
@@ -22,9 +22,11 @@ export function formatBatch(view: BatchView): string {
   ]);
   rows.push(...toJudgeRows(view));
   const table = formatTable(['Model', 'Answered', 'Failed', 'Passed', 'Judged', 'Cost', 'p50', 'p95'], rows);
-  const named = view.name === undefined ? view.batchId : `${view.batchId} (${toTerminalText(view.name)})`;
+  const named = view.name === undefined ? view.batchId : `${view.batchId} (${toOneLine(view.name)})`;
   const errors = view.columns.flatMap(({ errors: own, column }) =>
-    Object.entries(own).map(([code, count]) => `${toColumnLabel(column, columns)}: ${code} ×${formatCount(count)}`),
+    Object.entries(own).map(
+      ([code, count]) => `${toTerminalText(toColumnLabel(column, columns))}: ${code} ×${formatCount(count)}`,
+    ),
   );
   return [
     `${colours.bold(named)} ${view.status}`,

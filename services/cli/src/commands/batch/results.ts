@@ -1,7 +1,5 @@
-import { createWriteStream } from 'node:fs';
 import { once } from 'node:events';
-import { finished } from 'node:stream/promises';
-import type { Writable } from 'node:stream';
+import { writeWhole } from '../../backup-file.ts';
 import { takesColour } from '../../env.ts';
 import { withSession } from '../../session.ts';
 
@@ -23,15 +21,12 @@ export async function results(id: string, { format: named, json, out }: ResultsO
       ...(isTerminal && { width: process.stdout.columns }),
       colours: isTerminal && takesColour(process.stdout),
     });
-    if (out === undefined) return write(pieces, process.stdout);
-    const file = createWriteStream(out);
-    await write(pieces, file);
-    file.end();
-    await finished(file);
+    if (out === undefined) return print(pieces);
+    await writeWhole(out, pieces);
     process.stderr.write(`Wrote ${out}\n`);
   });
 }
 
-async function write(pieces: AsyncIterable<string>, to: Writable): Promise<void> {
-  for await (const piece of pieces) if (!to.write(piece)) await once(to, 'drain');
+async function print(pieces: AsyncIterable<string>): Promise<void> {
+  for await (const piece of pieces) if (!process.stdout.write(piece)) await once(process.stdout, 'drain');
 }

@@ -1,6 +1,6 @@
 import { createReadStream } from 'node:fs';
 import { access, constants } from 'node:fs/promises';
-import { type BatchItem, type BatchLane, type BatchView, type JudgeMode, ModelManagerError } from '@aimm/contracts';
+import { type BatchLane, type BatchView, type JudgeMode, ModelManagerError } from '@aimm/contracts';
 import type { BatchEstimate } from '@aimm/manager';
 import { askToGoOn, canAsk } from '../../ask-to-go-on.ts';
 import { stderrColours } from '../../colours.ts';
@@ -44,14 +44,14 @@ export async function run(file: string, options: RunOptions): Promise<void> {
     const content = file === '-' ? process.stdin : createReadStream(file);
     const items = parseBatchFile(
       { name: file === '-' ? 'stdin' : file, content, format: options.format },
-      { template: options.template, maxPromptBytes: env.AIMM_MAX_PROMPT_BYTES },
+      { template: options.template, system: options.system, maxPromptBytes: env.AIMM_MAX_PROMPT_BYTES },
     );
     const { judge, judgeMode: mode, criteria, maxCost } = options;
     const started = await withInterrupt((signal) =>
       manager.startBatch(
         caller,
         {
-          items: withSystem(items, options.system),
+          items,
           models: options.models,
           name: options.name,
           settings: { maxOutputTokens: options.maxOutputTokens, temperature: options.temperature },
@@ -112,13 +112,4 @@ async function confirmCost({ estimatedNanoUsd, maxCostNanoUsd }: BatchEstimate, 
       ? 'What it will cost is not known, as the price of a model is not. Start it all the same, without a limit?'
       : `It is expected to cost about ${formatCost(estimatedNanoUsd)}, more than ${formatCost(maxCostNanoUsd)}. Start it all the same, without a limit?`,
   );
-}
-
-async function* withSystem(items: AsyncIterable<BatchItem>, system: string | undefined): AsyncGenerator<BatchItem> {
-  for await (const item of items) {
-    const hasOwn = system === undefined || item.messages.some(({ role }) => role === 'system');
-    yield hasOwn
-      ? item
-      : { ...item, messages: [{ role: 'system', content: [{ type: 'text', text: system }] }, ...item.messages] };
-  }
 }

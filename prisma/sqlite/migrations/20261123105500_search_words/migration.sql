@@ -1,0 +1,1 @@
+-- Nothing to do here: FTS5 tells words apart so already. A backup names the newest migration of its database, so both have the same.
