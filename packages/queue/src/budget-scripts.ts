@@ -95,6 +95,22 @@ for index = 2, #KEYS do
 end
 return settled`;
 
+/**
+ * A request that had ended is run again: it holds what it held, in place of what it was settled with. Does nothing where it is not settled,
+ * or its period is over. KEYS: the counters. ARGV: request, expires, then nano, keepUntil and cost of each.
+ */
+export const reopenScript = `${common}
+local id = ARGV[1]
+for index, counter in ipairs(KEYS) do
+  local seen = redis.call('HMGET', counter, 'seeded', 'h:' .. id, 'x:' .. id)
+  if seen[1] and not seen[2] and not seen[3] then
+    hold(counter, id, tonumber(ARGV[index * 3]), ARGV[2], ARGV[index * 3 + 1])
+    local cost = ARGV[index * 3 + 2]
+    if cost ~= '0' then redis.call('HINCRBY', counter, 'spent', '-' .. cost) end
+  end
+end
+return 1`;
+
 /** A hold that is not asked for: the request was let in when it did not need one. KEYS: the counters. ARGV: request, expires, then nano and keepUntil of each. */
 export const holdScript = `${common}
 for index, counter in ipairs(KEYS) do

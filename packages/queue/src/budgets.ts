@@ -1,6 +1,6 @@
 import type { BudgetShare, GeneratePayload, LedgerRow } from '@aimm/contracts';
 import type { Redis } from 'ioredis';
-import { holdScript, reserveScript, settleScript } from './budget-scripts.ts';
+import { holdScript, reopenScript, reserveScript, settleScript } from './budget-scripts.ts';
 import { withRedis } from './connection.ts';
 import { keys } from './names.ts';
 
@@ -34,6 +34,13 @@ export interface Budgets {
   settle(requestId: string, costs: readonly { key: string; nanoUsd: number }[], fence?: Fence): Promise<void>;
   /** Holds without asking: for a request that was let in when it needed none. */
   hold(requestId: string, shares: readonly BudgetShare[], deadlineAt: number): Promise<void>;
+  /** Holds again for a request that was settled with `costs` and is run once more: its next settlement is of all its calls. Can be repeated. */
+  reopen(
+    requestId: string,
+    shares: readonly BudgetShare[],
+    costs: readonly { key: string; nanoUsd: number }[],
+    deadlineAt: number,
+  ): Promise<void>;
 }
 
 /** A hold outlives its request's deadline by this much: time for a crash to be found and settled. */
@@ -63,6 +70,7 @@ type Scripted = Redis & {
   aimmReserve(count: number, ...argv: string[]): Promise<ReservedReply>;
   aimmSettle(count: number, ...argv: (string | number)[]): Promise<number>;
   aimmHold(count: number, ...argv: (string | number)[]): Promise<number>;
+  aimmReopen(count: number, ...argv: (string | number)[]): Promise<number>;
 };
 
 export type ReservedReply = [state: string, ...values: (string | number)[]];
@@ -71,6 +79,7 @@ export function createBudgets(redis: Redis): Budgets {
   redis.defineCommand('aimmReserve', { lua: reserveScript });
   redis.defineCommand('aimmSettle', { lua: settleScript });
   redis.defineCommand('aimmHold', { lua: holdScript });
+  redis.defineCommand('aimmReopen', { lua: reopenScript });
   const scripted = redis as Scripted;
 
   return {
@@ -101,6 +110,17 @@ export function createBudgets(redis: Redis): Budgets {
         requestId,
         toHoldExpiry(deadlineAt),
         ...shares.flatMap(({ heldNanoUsd, keepUntil }) => [heldNanoUsd, keepUntil]),
+      );
+    },
+    async reopen(requestId, shares, costs, deadlineAt) {
+      if (shares.length === 0) return;
+      const costOf = new Map(costs.map(({ key, nanoUsd }) => [key, Math.round(nanoUsd)]));
+      await scripted.aimmReopen(
+        shares.length,
+        ...shares.map(({ key }) => keys.budget(key)),
+        requestId,
+        toHoldExpiry(deadlineAt),
+        ...shares.flatMap(({ key, heldNanoUsd, keepUntil }) => [heldNanoUsd, keepUntil, costOf.get(key) ?? 0]),
       );
     },
   };

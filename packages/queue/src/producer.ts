@@ -1,21 +1,24 @@
-import type {
-  BatchRecord,
-  ComparePayload,
-  ConversationTurn,
-  GeneratePayload,
-  JobName,
-  JobPayload,
-  LedgerRow,
-  RequestRecord,
+import {
+  type BatchRecord,
+  Checkpoint,
+  type ComparePayload,
+  type ConversationTurn,
+  type GeneratePayload,
+  type JobName,
+  type JobPayload,
+  jobs,
+  type LedgerRow,
+  type RequestRecord,
 } from '@aimm/contracts';
 import type { Logger } from '@aimm/runtime';
 import { FlowProducer, type JobsOptions, Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
+import { createBudgets, toBudgetCosts } from './budgets.ts';
 import { withRedis } from './connection.ts';
 import { createErrorLog } from './error-log.ts';
 import { createFairOrder } from './fair-order.ts';
 import { generationOptions, retention, toRankedJob } from './generation-jobs.ts';
-import { keyPrefix, keys, queueOf } from './names.ts';
+import { fields, keyPrefix, keys, queueOf, requestIdOf } from './names.ts';
 import { toBatchRecordJobId, untilTaken, toUsageJobId } from './persist-jobs.ts';
 import { createRequestMemory } from './remember-requests.ts';
 import { comparisonRecord, generationRecord } from './request-records.ts';
@@ -42,10 +45,11 @@ export interface Producer {
   /** How a generation of a batch ended, which the database would not take now. */
   addBatchRecord(record: BatchRecord): Promise<void>;
   /**
-   * Ends a job that waits, and says so; a job that runs is marked, and its worker told to abort the call.
-   * `missing`: no such job. `ended`: it had ended before.
+   * Ends a job that waits, and says so; a job that runs is marked, and its worker told to abort the call. Jobs that are its children
+   * stay. `missing`: no such job. `ended`: it had ended before. `moved`: its request goes on as another job, or is about to; like one
+   * that is missing now and comes later, that one will call nobody.
    */
-  cancel(queue: string, jobId: string): Promise<'missing' | 'removed' | 'signalled' | 'ended'>;
+  cancel(queue: string, jobId: string): Promise<'missing' | 'removed' | 'signalled' | 'ended' | 'moved'>;
   /** Lets a failed job run once more, whatever its attempts. False where it is not among the failed ones. */
   runAgain(queue: string, jobId: string): Promise<boolean>;
   close(): Promise<void>;
@@ -67,6 +71,7 @@ export function createProducer({ redis, logger, recallsFailedAdds = false }: Pro
   const onError = createErrorLog(logger, 'A queue reported an error');
   const mark = createCancelMark(redis);
   const order = createFairOrder(redis);
+  const budgets = createBudgets(redis);
 
   // BullMQ asks Redis for its version when a queue is made, and one whose question failed never works again:
   // queues are made once Redis answers, and made anew after a failure.
@@ -196,17 +201,25 @@ export function createProducer({ redis, logger, recallsFailedAdds = false }: Pro
 
     async cancel(queueName, jobId) {
       const marked = await mark(queueName, jobId);
-      if (marked === 'missing' || marked === 'ended') return marked;
-      const removed =
-        marked === 'marked' &&
-        (await run(() =>
+      if (marked === 'missing' || marked === 'ended' || marked === 'moved') return marked;
+      if (marked === 'marked') {
+        // Nothing of it changes any more but by the worker that has it.
+        const cost = await readCost(redis, queueName, jobId);
+        const removed = await run(() =>
           queue(queueName)
-            .remove(jobId)
+            // What is known of the calls of its children is known by these alone.
+            .remove(jobId, { removeChildren: false })
             .then((count) => count === 1)
             // Locked: a worker has it.
             .catch(() => false),
-        ));
-      if (removed) return 'removed';
+        );
+        if (removed) {
+          await withRedis(redis, () => budgets.settle(cost.requestId, cost.budgets)).catch((error: unknown) => {
+            logger.warn({ err: error, jobId }, 'A reservation could not be given back; it ends by itself');
+          });
+          return 'removed';
+        }
+      }
       await withRedis(redis, () => redis.publish(keys.cancelChannel, jobId));
       return 'signalled';
     },
@@ -222,6 +235,18 @@ export function createProducer({ redis, logger, recallsFailedAdds = false }: Pro
     close: closeAll,
   };
 }
+
+/** What a job that was put back has cost its budgets so far. */
+async function readCost(redis: Redis, queue: string, jobId: string) {
+  const [data, checkpoint] = await withRedis(redis, () =>
+    redis.hmget(keys.job(queue, jobId), 'data', fields.checkpoint),
+  );
+  const { budget = [] } = PaidFromBudget.safeParse(JSON.parse(data ?? 'null')).data ?? {};
+  const rows = checkpoint == null ? [] : Checkpoint.parse(JSON.parse(checkpoint)).rows;
+  return { requestId: requestIdOf(jobId), budgets: toBudgetCosts(budget, rows) };
+}
+
+const PaidFromBudget = jobs.generate.payload.pick({ budget: true });
 
 /** BullMQ writes an add some microtasks after it is asked to: a tick comes when there are no more of those. */
 function atEndOfBurst<T>(work: () => Promise<T>): Promise<T> {

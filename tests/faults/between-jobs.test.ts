@@ -1,0 +1,243 @@
+import type { GeneratePayload, LedgerRow, Outcome } from '@aimm/contracts';
+import { Queue } from 'bullmq';
+import { expect, onTestFinished, test } from 'vitest';
+import { caller, operator, toMessages } from '../support/asker.ts';
+import { createFaultStack, type FaultStack } from '../support/fault-stack.ts';
+import { expectInvariants } from '../support/invariants.ts';
+import { createLedgerRow } from '../support/ledger-rows.ts';
+import { createQueueFixture, toResult } from '../support/queue-fixture.ts';
+import { echo } from '../support/upstream.ts';
+
+const small = 'mistral/mistral-small-latest';
+const large = 'mistral/mistral-large-latest';
+const priced = 'mistral/mistral-medium-3-5';
+
+/** What somebody left who ended a job in favour of its fallback, and died before that was added. */
+async function leaveToFallback({ redis }: FaultStack, requestId: string, change: Partial<GeneratePayload> = {}) {
+  const client = redis.client();
+  const job = `{aimm}:mistral:${requestId}`;
+  const outcome: Outcome = {
+    status: 'failed',
+    error: { code: 'timeout', message: 'it was busy', retryable: false },
+    continues: true,
+    next: large,
+  };
+  const data = JSON.parse((await client.hget(job, 'data')) ?? '{}') as GeneratePayload;
+  await client.hset(job, { 'aimm:outcome': JSON.stringify(outcome), data: JSON.stringify({ ...data, ...change }) });
+}
+
+test('a request whose deadline passes between its model’s failure and its fallback ends, and says so', async () => {
+  const stack = await createFaultStack();
+  const front = await stack.openFront();
+  const asked = await stack.generate(front, 'late', { model: small, fallbacks: [large] });
+  await leaveToFallback(stack, asked.requestId, { deadlineAt: Date.now() - 1 });
+  await stack.startWorker();
+  await expect(asked.result).rejects.toMatchObject({ code: 'timeout' });
+  expect(await front.getJob(caller, asked.requestId)).toMatchObject({ status: 'failed', error: { code: 'timeout' } });
+  expect(stack.upstream.calls).toEqual([]);
+});
+
+test('a request that is cancelled between its model’s failure and its fallback calls nobody', async () => {
+  const stack = await createFaultStack();
+  const front = await stack.openFront();
+  const asked = await stack.generate(front, 'cancelled in between', { model: small, fallbacks: [large] });
+  await leaveToFallback(stack, asked.requestId);
+  await front.cancelJob(caller, asked.requestId);
+  await stack.startWorker();
+  await expect(asked.result).rejects.toMatchObject({ code: 'cancelled' });
+  expect(await front.getJob(caller, asked.requestId)).toMatchObject({ status: 'cancelled' });
+  expect(stack.upstream.calls).toEqual([]);
+});
+
+test('a cancel that comes to the job that a request has just left reaches the one that it goes on as', async () => {
+  const fixture = await createQueueFixture();
+  onTestFinished(() => fixture.close());
+  const { front } = fixture;
+  const payload = fixture.payload();
+  await front.producer.addGeneration(payload);
+  const next = { ...payload, hop: 1, request: { ...payload.request, model: 'n' } };
+  const error = { code: 'timeout', message: 'it was busy', retryable: false } as const;
+  expect(await front.handOver.move(payload, next, { error })).toBe(true);
+  expect(await front.producer.cancel('openai', payload.requestId)).toBe('moved');
+  const opened = Promise.withResolvers<string>();
+  await fixture.consume(async (taken, context) => {
+    opened.resolve((await context.open({ calls: [], rows: [], stalledCount: 0 })).state);
+    return { value: toResult(taken, '') };
+  });
+  expect(await opened.promise).toBe('cancelled');
+});
+
+test('a request is cancelled that is about to make the call which it waited for', async () => {
+  const stack = await createFaultStack();
+  const front = await stack.openFront();
+  const ask = { model: small, settings: {}, cache: true, messages: toMessages('asked by two') };
+  const first = await front.generate(caller, ask);
+  const second = await front.generate(caller, ask);
+  first.result.catch(() => undefined);
+  // The first is gone; whoever made the second its heir died before its job was added.
+  const redis = stack.redis.client();
+  await redis.zrem('{aimm}:mistral:prioritized', first.requestId);
+  await redis.del(`{aimm}:mistral:${first.requestId}`);
+  const flight = `{aimm}:flight:${first.requestId}`;
+  expect(await redis.hexists(flight, `f:${second.requestId}`)).toBe(1);
+  await redis.hset(flight, { leader: second.requestId, [`after:${first.requestId}`]: second.requestId });
+  await front.cancelJob(caller, second.requestId);
+  await stack.startWorker();
+  await expect(second.result).rejects.toMatchObject({ code: 'cancelled' });
+  expect(stack.upstream.calls).toEqual([]);
+});
+
+test('a comparison that is cancelled keeps the answers that it has', async () => {
+  const stack = await createFaultStack();
+  stack.upstream.behave((call, tools) =>
+    call.model === 'mistral-large-latest'
+      ? tools.fail(500, { message: 'broken' }, { 'retry-after': '60' })
+      : echo(call, tools),
+  );
+  const [front] = await Promise.all([stack.openFront(), stack.startWorker()]);
+  const compared = await stack.compare(front, 'half', [small, large]);
+  const [answered, waiting] = compared.children.map(({ requestId }) => requestId);
+  const redis = stack.redis.client();
+  await expect.poll(() => redis.zcard('{aimm}:mistral:completed'), { timeout: 10_000 }).toBe(1);
+  await expect.poll(() => redis.zcard('{aimm}:mistral:delayed'), { timeout: 10_000 }).toBe(1);
+  expect(await front.cancelJob(caller, compared.requestId)).toMatchObject({
+    status: 'cancelled',
+    children: [
+      { requestId: answered, status: 'succeeded' },
+      { requestId: waiting, status: 'cancelled' },
+    ],
+  });
+  await expect(compared.result).rejects.toMatchObject({ code: 'cancelled' });
+  expect(await front.getJob(caller, answered ?? '')).toMatchObject({
+    status: 'succeeded',
+    generation: { text: `echo: ${compared.prompt}` },
+  });
+  expect(await redis.keys(`{aimm}:compare:${compared.requestId}*`)).toEqual([]);
+  await expectInvariants(stack);
+});
+
+test('a comparison that is cancelled after its worker died in a call leaves that call to be accounted for', async () => {
+  const stack = await createFaultStack({ env: { AIMM_LOCK_SECONDS: '2' } });
+  stack.upstream.behave((_call, { held }) => held);
+  const front = await stack.openFront();
+  const worker = await stack.startWorker();
+  const compared = await stack.compare(front, 'cut off', [small, large]);
+  await stack.upstream.arrived(2);
+  await worker.end('SIGKILL');
+  const redis = stack.redis.client();
+  // What time would do.
+  for (const { requestId } of compared.children) await redis.del(`{aimm}:mistral:${requestId}:lock`);
+  await front.cancelJob(caller, compared.requestId);
+  await stack.startWorker();
+  await expect(compared.result).rejects.toMatchObject({ code: 'cancelled' });
+  const { ledger } = await stack.database();
+  const rowsOf = async () =>
+    (await Promise.all(compared.children.map(({ requestId }) => ledger.findByRequest(requestId)))).flat();
+  await expect
+    .poll(async () => (await rowsOf()).map(({ status }) => status), { timeout: 15_000 })
+    .toEqual(['outcome_unknown', 'outcome_unknown']);
+});
+
+test('a model that a comparison would not wait for is told apart from one that was taken out', async () => {
+  const stack = await createFaultStack({ env: { MISTRAL_CONCURRENCY: '1' } });
+  stack.upstream.behave((_call, { held }) => held);
+  const [front] = await Promise.all([stack.openFront(), stack.startWorker()]);
+  const blocking = await stack.generate(front, 'holds the only place');
+  await stack.upstream.arrived(1);
+  const compared = await stack.compare(front, 'impatient', [small, large], { maxWaitMs: 300 });
+  const { entries } = await compared.result;
+  expect(entries.map(({ error }) => error?.code)).toEqual(['timeout', 'timeout']);
+  await front.cancelJob(caller, blocking.requestId);
+  await expect(blocking.result).rejects.toMatchObject({ code: 'cancelled' });
+});
+
+/** A stack with one budget, and how that stands. */
+async function createBudgetStack(limitUsd = 1) {
+  const stack = await createFaultStack({
+    change: (file) => Object.assign(file, { budgets: [{ name: 'all', limitUsd, period: 'month' }] }),
+  });
+  const front = await stack.openFront();
+  const read = async () => {
+    const [budget] = (await front.health(operator, { provider: 'mistral' })).budgets ?? [];
+    return { spent: budget?.spentNanoUsd, held: budget?.heldNanoUsd };
+  };
+  return { stack, front, read };
+}
+const settings = { maxOutputTokens: 100 };
+
+/** The job has made a call that cost something, and waits to be tried again. */
+async function putBack({ redis }: FaultStack, requestId: string, costNanoUsd: number): Promise<LedgerRow> {
+  const row = createLedgerRow({ requestId, provider: 'mistral', status: 'partial', errorCode: 'network', costNanoUsd });
+  const checkpoint = { calls: [{ number: 1, startedAt: Date.now(), state: 'failed' }], rows: [row], stalledCount: 0 };
+  await redis.client().hset(`{aimm}:mistral:${requestId}`, 'aimm:checkpoint', JSON.stringify(checkpoint));
+  return row;
+}
+
+test('what a request had cost before it was cancelled in its queue stays spent', async () => {
+  const { stack, front, read } = await createBudgetStack();
+  const asked = await stack.generate(front, 'put back, then cancelled', { model: priced, settings });
+  await putBack(stack, asked.requestId, 5_000);
+  expect(await front.cancelJob(caller, asked.requestId)).toMatchObject({ status: 'cancelled' });
+  await expect(asked.result).rejects.toMatchObject({ code: 'cancelled' });
+  expect(await read()).toEqual({ spent: 5_000, held: 0 });
+});
+
+test('what a request had cost before it was given to a fallback stays spent', async () => {
+  const { stack, front, read } = await createBudgetStack();
+  const asked = await stack.generate(front, 'put back, then busy', {
+    model: priced,
+    settings,
+    maxWaitMs: 1_500,
+    fallbacks: ['mistral/mistral-small-2603'],
+  });
+  await putBack(stack, asked.requestId, 5_000);
+  const redis = stack.redis.client();
+  const hop = `{aimm}:mistral:${asked.requestId}-hop1`;
+  await expect.poll(() => redis.exists(hop), { timeout: 10_000 }).toBe(1);
+  await stack.startWorker();
+  const { costNanoUsd, calls } = await asked.result;
+  expect(calls).toBe(2);
+  expect(costNanoUsd).toBeGreaterThan(0);
+  expect(await read()).toEqual({ spent: 5_000 + (costNanoUsd ?? 0), held: 0 });
+});
+
+test('a failed request that is run again from the dashboard is paid from its budget', async () => {
+  const { stack, front, read } = await createBudgetStack();
+  stack.upstream.behave((_call, { fail }) => fail(400, { message: 'no' }));
+  await stack.startWorker();
+  const asked = await stack.generate(front, 'run again', { model: priced, settings });
+  await expect(asked.result).rejects.toMatchObject({ code: 'invalid_request' });
+  expect(await read()).toEqual({ spent: 0, held: 0 });
+
+  stack.upstream.behave(echo);
+  const queue = new Queue('mistral', { connection: stack.redis.client(), prefix: '{aimm}' });
+  onTestFinished(() => queue.close());
+  const retry = async () => {
+    const job = await queue.getJob(asked.requestId);
+    await job?.retry('failed');
+  };
+  await expect.poll(() => queue.getFailedCount(), { timeout: 10_000 }).toBe(1);
+  await retry();
+  await expect.poll(() => queue.getCompletedCount(), { timeout: 10_000 }).toBe(1);
+  const { ledger } = await stack.database();
+  const rows = await ledger.findByRequest(asked.requestId);
+  expect(rows.map(({ status }) => status)).toEqual(['failed', 'succeeded']);
+  const cost = rows.reduce((sum, { costNanoUsd }) => sum + (costNanoUsd ?? 0), 0);
+  expect(cost).toBeGreaterThan(0);
+  expect(await read()).toEqual({ spent: cost, held: 0 });
+});
+
+test('of a comparison that a budget refused nothing is heard any more', async () => {
+  const { stack, front } = await createBudgetStack(0.000_001);
+  const events: string[] = [];
+  const compared = front.compare(
+    caller,
+    { models: [priced, 'mistral/mistral-small-2603'], settings, messages: toMessages('too dear') },
+    { onProgress: ({ type }) => events.push(type) },
+  );
+  await expect(compared).rejects.toMatchObject({ code: 'budget_exceeded' });
+  // Whoever still waited would be told that the server is shutting down.
+  await front.close();
+  expect(events).toEqual([]);
+  expect(stack.upstream.calls).toEqual([]);
+});
