@@ -117,7 +117,7 @@ test('a comparison that is cancelled keeps the answers that it has', async () =>
 });
 
 test('a comparison that is cancelled after its worker died in a call leaves that call to be accounted for', async () => {
-  const stack = await createFaultStack({ env: { AIMM_LOCK_SECONDS: '2' } });
+  const stack = await createFaultStack();
   stack.upstream.behave((_call, { held }) => held);
   const front = await stack.openFront();
   const worker = await stack.startWorker();
@@ -150,6 +150,43 @@ test('a model that a comparison would not wait for is told apart from one that w
   await front.cancelJob(caller, blocking.requestId);
   await expect(blocking.result).rejects.toMatchObject({ code: 'cancelled' });
 });
+
+test.each([
+  { then: 'waits, as its model is set aside', fallbacks: [], next: ['reset', 'waiting'] },
+  { then: 'goes on at a fallback', fallbacks: [large], next: ['reset', 'started', 'text'] },
+])(
+  'text of a call that its worker died over is taken back where the request then $then',
+  async ({ fallbacks, next }) => {
+    const stack = await createFaultStack();
+    stack.upstream.behave((call, tools) => {
+      if (call.number > 1) return echo(call, tools);
+      tools.write('half an ans');
+      return tools.held;
+    });
+    const [worker, front] = await Promise.all([stack.startWorker(), stack.openFront()]);
+    const asked = await stack.generate(front, 'killed while streaming', { model: small, fallbacks }, { stream: true });
+    await expect.poll(() => asked.heard, { timeout: 10_000 }).toBe('half an ans');
+    await worker.end('SIGKILL');
+    const aside = {
+      since: Date.now(),
+      until: Date.now() + 600_000,
+      round: 0,
+      failures: 3,
+      calls: 3,
+      code: 'server_error',
+    };
+    await stack.redis.client().hset('{aimm}:cooldowns', small, JSON.stringify(aside));
+    await stack.startWorker();
+    // A worker that is slow may lose the job once more, and another takes the same text back again.
+    const kinds = () =>
+      asked.events
+        .map(({ type }) => type)
+        .filter((type, index, all) => type !== 'queued' && (type !== 'reset' || all[index - 1] !== 'reset'));
+    await expect.poll(() => kinds().slice(2, 2 + next.length), { timeout: 20_000 }).toEqual(next);
+    if (fallbacks.length === 0) await front.cancelJob(caller, asked.requestId);
+    else expect((await asked.result).text).toBe(`echo: ${asked.prompt}`);
+  },
+);
 
 /** A stack with one budget, and how that stands. */
 async function createBudgetStack(limitUsd = 1) {

@@ -215,9 +215,11 @@ function createRun(job: Job, token: string, signal: AbortSignal | undefined, pay
       });
     },
     async hold(decision) {
-      if (held || decision.action !== 'pause') return;
+      const pauseMs =
+        decision.action === 'pause' ? decision.delayMs : decision.action === 'stop' ? decision.pauseMs : undefined;
+      if (held || pauseMs === undefined) return;
       held = true;
-      await options.admission.hold(toHeldScope(job, decision.error), queue.name, decision.delayMs);
+      await options.admission.hold(toHeldScope(job, decision.error), queue.name, pauseMs);
     },
     async waitForChild(generation) {
       const child = options.queueFor(queueOf('generate', generation.provider));

@@ -223,16 +223,16 @@ function createGenerationRun(payload: GeneratePayload, context: JobContext, depe
     const leftMs = latest - context.now();
     if ((error.retryAfterMs ?? 0) >= leftMs) return fail(error);
     const forMs = Math.max(1, Math.min(delayMs, leftMs));
-    log.endHidden();
+    if (log.endHidden()) takeBackCutOff();
     await context.save(log.checkpoint());
     return putBack({ action: 'delay', delayMs: forMs, error }, { untilMs: context.now() + forMs });
   }
 
   /** Ends the job for good, or hands the request to its next fallback. */
   async function fail(error: ModelManagerError): Promise<never> {
-    log.endHidden();
+    const wasHidden = log.endHidden();
     const next = toNextHop(payload, error, log.calls.length, context.now(), { isAside });
-    if (next !== undefined && sentText) {
+    if (next !== undefined && (sentText || wasHidden)) {
       context.reply(log.current().number, { type: 'reset', reason: error.toShape() });
     }
     const goesOn = next && { continues: true, next: modelOf(next) };
@@ -261,6 +261,7 @@ function createGenerationRun(payload: GeneratePayload, context: JobContext, depe
       return callAgain();
     }
     const decision = context.decide(error, log.calls.length);
+    if (decision.action === 'stop' || isShown) await context.hold(decision);
     if (decision.action === 'stop') return fail(isShown ? toBrokenOff(decision.error) : decision.error);
     if (isShown && decision.action !== 'hand_back') return fail(toBrokenOff(error));
     await Promise.all([context.hold(decision), context.save(log.checkpoint())]);
@@ -356,8 +357,7 @@ function createGenerationRun(payload: GeneratePayload, context: JobContext, depe
     if (wasHidden && payload.onUnknownOutcome === 'fail') return fail(cutOff(model, payload.provider));
     if (wasHidden) {
       metrics.repeated(payload.provider);
-      // Whoever waits may have text of the call that was cut off; its worker cannot take it back any more.
-      context.reply(log.current().number, { type: 'reset', reason: cutOff(model, payload.provider).toShape() });
+      takeBackCutOff();
     }
     log.start();
     const started = await context.start(log.checkpoint(), need());
@@ -372,6 +372,11 @@ function createGenerationRun(payload: GeneratePayload, context: JobContext, depe
     const rows = earlier && toOwedRows(payload, earlier, demo);
     await budgets.reopen(requestId, budget, toCharge(budget, rows), deadlineAt);
     return callAgain();
+  }
+
+  /** Whoever waits may have text of the call that was cut off; its worker cannot take it back any more. */
+  function takeBackCutOff(): void {
+    context.reply(log.current().number, { type: 'reset', reason: cutOff(model, payload.provider).toShape() });
   }
 
   /** The call was made and answered before the crash: tell it again, account for it again (idempotently), call nobody. */
