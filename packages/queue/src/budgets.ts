@@ -11,6 +11,8 @@ export interface BudgetClaim {
   keepUntil: number;
   /** What the ledger says was spent, for a counter that is not there yet. */
   seedNanoUsd?: number;
+  /** Where the ledger could not say it: how long that is believed. */
+  seedForMs?: number;
   /** None: the counter is only read. */
   holds: { requestId: string; nanoUsd: number; expiresAt: number }[];
 }
@@ -129,11 +131,12 @@ export function createBudgets(redis: Redis): Budgets {
 /** The claims as the script `reserve` reads them. */
 export function toBudgetsArgument(claims: readonly BudgetClaim[]): string {
   return JSON.stringify(
-    claims.map(({ key, limitNanoUsd, keepUntil, seedNanoUsd, holds }) => ({
+    claims.map(({ key, limitNanoUsd, keepUntil, seedNanoUsd, seedForMs, holds }) => ({
       key: keys.budget(key),
       limit: limitNanoUsd,
       keepUntil,
       ...(seedNanoUsd !== undefined && { seed: seedNanoUsd }),
+      ...(seedForMs !== undefined && { seedForMs }),
       holds: holds.map(({ requestId, nanoUsd, expiresAt }) => [requestId, nanoUsd, expiresAt]),
     })),
   );
