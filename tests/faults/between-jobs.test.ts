@@ -1,4 +1,5 @@
 import type { GeneratePayload, LedgerRow, Outcome } from '@aimm/contracts';
+import { createHandOver } from '@aimm/queue';
 import { Queue } from 'bullmq';
 import { expect, onTestFinished, test } from 'vitest';
 import { caller, operator, toMessages } from '../support/asker.ts';
@@ -65,6 +66,34 @@ test('a cancel that comes to the job that a request has just left reaches the on
     return { value: toResult(taken, '') };
   });
   expect(await opened.promise).toBe('cancelled');
+});
+
+test('a Redis that is silent while a request goes on as another job does not cancel it', async () => {
+  const fixture = await createQueueFixture();
+  onTestFinished(() => fixture.close());
+  const { front } = fixture;
+  const redis = fixture.redis.client();
+  const payload = fixture.payload();
+  await front.producer.addGeneration(payload);
+  const next = { ...payload, hop: 1, request: { ...payload.request, model: 'n' } };
+  const handOver = createHandOver(redis, {
+    async addGeneration(...given) {
+      await redis.client('PAUSE', 2_500);
+      await front.producer.addGeneration(...given);
+    },
+  });
+  const error = { code: 'timeout', message: 'it was busy', retryable: false } as const;
+  await expect(handOver.move(payload, next, { error })).rejects.toMatchObject({ code: 'unavailable' });
+  // What was sent arrives once Redis goes on, in its order.
+  const job = `{aimm}:openai:${payload.requestId}-hop1`;
+  await expect.poll(() => redis.exists(job), { timeout: 10_000 }).toBe(1);
+  await front.ping();
+  const opened = Promise.withResolvers<string>();
+  await fixture.consume(async (taken, context) => {
+    if (taken.hop === 1) opened.resolve((await context.open({ calls: [], rows: [], stalledCount: 0 })).state);
+    return { value: toResult(taken, '') };
+  });
+  expect(await opened.promise).toBe('fresh');
 });
 
 test('a request is cancelled that is about to make the call which it waited for', async () => {

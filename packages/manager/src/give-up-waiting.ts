@@ -25,7 +25,7 @@ export async function giveUpWaiting(resources: Resources, requestId: string, ask
     // It waited for another's call, and held nothing of a budget.
     const { flight: _flight, ...alone } = next;
     await queue.budgets.hold(requestId, alone.budget ?? [], alone.deadlineAt);
-    await queue.producer.addGeneration(alone);
+    await queue.producer.addGeneration(alone, { goesOn: true });
   } else {
     await queue.handOver.move(waiting, next, { error: error.toShape() });
   }

@@ -29,7 +29,8 @@ const addedAtOnce = 100;
 
 /** Adds jobs. Every add can be repeated with the same id and makes one job; every method fails within 2 s. */
 export interface Producer {
-  addGeneration(payload: GeneratePayload): Promise<void>;
+  /** `goesOn`: its client knows that it is queued, as another job or behind another's call; should this fail, somebody adds it again. */
+  addGeneration(payload: GeneratePayload, options?: { goesOn?: boolean }): Promise<void>;
   /**
    * Many at once, of a batch. A repetition adds what is not there; not for conversations, flights or hops. Each is remembered, and
    * forgotten once its result is in the database.
@@ -115,7 +116,7 @@ export function createProducer({ redis, logger, recallsFailedAdds = false }: Pro
   };
 
   return {
-    async addGeneration(payload) {
+    async addGeneration(payload, { goesOn = false } = {}) {
       const record = generationRecord(payload);
       const added = run(async () => {
         // One burst, in this order: whoever sees the job finds its record, and its turn follows before anybody else's add.
@@ -131,7 +132,7 @@ export function createProducer({ redis, logger, recallsFailedAdds = false }: Pro
         if (rank === 'missing') await order.rank(toRankedJob(payload));
       });
       await added.catch((error: unknown) => {
-        recall([record]);
+        if (!goesOn) recall([record]);
         throw error;
       });
     },
