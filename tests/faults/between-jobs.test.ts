@@ -96,6 +96,30 @@ test('a Redis that is silent while a request goes on as another job does not can
   expect(await opened.promise).toBe('fresh');
 });
 
+test('a call that is passed on once more, after a crash, does not lead its heir back from its fallback', async () => {
+  const fixture = await createQueueFixture();
+  onTestFinished(() => fixture.close());
+  const { front } = fixture;
+  const join = async () => {
+    const payload = fixture.payload();
+    const shared = { ...payload, flight: { id: payload.requestId, slot: 'asked by both' } };
+    return { payload: shared, joined: await front.flights.join(shared, 'key', []) };
+  };
+  const leader = await join();
+  const heir = await join();
+  expect([leader.joined.state, heir.joined.state]).toEqual(['leading', 'following']);
+  const { flight } = leader.payload;
+  expect(await front.flights.passOn(flight, leader.payload.requestId)).toBe(true);
+
+  const asked = { ...heir.payload, flight };
+  const next = { ...asked, hop: 1, request: { ...asked.request, model: 'n' } };
+  const error = { code: 'timeout', message: 'it was busy', retryable: false } as const;
+  expect(await front.handOver.move(asked, next, { error })).toBe(true);
+  expect(await front.flights.passOn(flight, leader.payload.requestId)).toBe(true);
+  const record = await front.requests.find(asked.requestId);
+  expect(record).toMatchObject({ jobId: `${asked.requestId}-hop1`, model: 'openai/n' });
+});
+
 test('a request is cancelled that is about to make the call which it waited for', async () => {
   const stack = await createFaultStack();
   const front = await stack.openFront();

@@ -121,8 +121,7 @@ export function createProducer({ redis, logger, recallsFailedAdds = false }: Pro
       const added = run(async () => {
         // One burst, in this order: whoever sees the job finds its record, and its turn follows before anybody else's add.
         const { hop, parentId } = payload;
-        const remembered =
-          hop === undefined ? memory.remember(record, parentId) : memory.rememberHop(record, hop, parentId);
+        const remembered = memory.remember(record, parentId, hop);
         const queued = queue(record.queue).add('generate', payload, generationOptions(payload));
         const [, , rank] = await Promise.all([
           remembered,
