@@ -59,7 +59,7 @@ test('a cancel that comes to the job that a request has just left reaches the on
   const next = { ...payload, hop: 1, request: { ...payload.request, model: 'n' } };
   const error = { code: 'timeout', message: 'it was busy', retryable: false } as const;
   expect(await front.handOver.move(payload, next, { error })).toBe(true);
-  expect(await front.producer.cancel('openai', payload.requestId)).toBe('moved');
+  expect(await front.producer.cancel('openai', payload.requestId, { asWhole: true })).toBe('moved');
   const opened = Promise.withResolvers<string>();
   await fixture.consume(async (taken, context) => {
     opened.resolve((await context.open({ calls: [], rows: [], stalledCount: 0 })).state);

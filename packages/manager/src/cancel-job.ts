@@ -13,7 +13,7 @@ export async function cancelGeneration(resources: Resources, requestId: string, 
     const record = await queue.requests.find(requestId);
     if (record === undefined || record.ended !== undefined || record.cached !== undefined) return;
     if (await leaveFlight(resources, record)) return remember(resources, record, reason);
-    const done = await queue.producer.cancel(record.queue, record.jobId);
+    const done = await queue.producer.cancel(record.queue, record.jobId, { asWhole: true });
     if (done === 'removed') return remember(resources, record, reason);
     // A fallback is about to be added for it, or it is to make the call itself that it waited for. It calls nobody in any case;
     // where its job comes soon, it is told so at once.
@@ -50,7 +50,7 @@ export async function cancelComparison(resources: Resources, requestId: string):
   const cancelChild = async (childId: string) => {
     const childRecord = await queue.requests.find(childId);
     if (childRecord === undefined) return;
-    const childDone = await queue.producer.cancel(childRecord.queue, childRecord.jobId);
+    const childDone = await queue.producer.cancel(childRecord.queue, childRecord.jobId, { asWhole: true });
     if (childDone === 'removed' || childDone === 'missing') await remember(resources, childRecord, cancelled());
   };
   await Promise.all((done === 'ended' ? children : [...children, toJudgeId(requestId)]).map(cancelChild));

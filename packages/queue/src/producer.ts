@@ -47,10 +47,14 @@ export interface Producer {
   addBatchRecord(record: BatchRecord): Promise<void>;
   /**
    * Ends a job that waits, and says so; a job that runs is marked, and its worker told to abort the call. Jobs that are its children
-   * stay. `missing`: no such job. `ended`: it had ended before. `moved`: its request goes on as another job, or is about to; like one
-   * that is missing now and comes later, that one will call nobody.
+   * stay. `missing`: no such job. `ended`: it had ended before. `moved`: its request goes on as another job, or is about to. `asWhole`:
+   * that one, or the job itself where it is missing and comes later, calls nobody either.
    */
-  cancel(queue: string, jobId: string): Promise<'missing' | 'removed' | 'signalled' | 'ended' | 'moved'>;
+  cancel(
+    queue: string,
+    jobId: string,
+    options?: { asWhole?: boolean },
+  ): Promise<'missing' | 'removed' | 'signalled' | 'ended' | 'moved'>;
   /** Lets a failed job run once more, whatever its attempts. False where it is not among the failed ones. */
   runAgain(queue: string, jobId: string): Promise<boolean>;
   close(): Promise<void>;
@@ -199,8 +203,8 @@ export function createProducer({ redis, logger, recallsFailedAdds = false }: Pro
     addBatchRecord: (record) =>
       add('persist-batch', { record }, { jobId: toBatchRecordJobId(record.requestId), ...untilTaken }),
 
-    async cancel(queueName, jobId) {
-      const marked = await mark(queueName, jobId);
+    async cancel(queueName, jobId, options) {
+      const marked = await mark(queueName, jobId, options);
       if (marked === 'missing' || marked === 'ended' || marked === 'moved') return marked;
       if (marked === 'marked') {
         // Nothing of it changes any more but by the worker that has it.

@@ -45,14 +45,15 @@ export interface Requests {
 
 /**
  * 0: not there. 2: marked; a worker that runs it must be told. 3: it had ended. 4: marked, and it must not be removed:
- * its hash is all that is known of a call that a crash cut off. 5: the request goes on as another job, or is about to; a mark of
- * its own keeps every job of it that begins later from calling anybody. KEYS: job, unsettled jobs, the request's mark.
+ * its hash is all that is known of a call that a crash cut off. 5: the request goes on as another job, or is about to. KEYS: job,
+ * unsettled jobs, the request's mark, which keeps every job of it that begins later from calling anybody. ARGV: epoch ms, the job's member,
+ * the life of the request's mark in ms ('' for none).
  */
 const markScript = `
 local seen = redis.call('HMGET', KEYS[1], 'timestamp', 'finishedOn', '${fields.outcome}')
 local goesOn = seen[3] and string.sub(seen[3], 1, 18) == '{"status":"failed"' and cjson.decode(seen[3])['continues'] == true
 if not goesOn and (seen[2] or seen[3]) then return 3 end
-redis.call('SET', KEYS[3], ARGV[1], 'PX', ARGV[3])
+if ARGV[3] ~= '' then redis.call('SET', KEYS[3], ARGV[1], 'PX', ARGV[3]) end
 if goesOn or (not seen[1] and redis.call('HEXISTS', KEYS[1], '${fields.moved}') == 1) then return 5 end
 if not seen[1] then return 0 end
 redis.call('HSET', KEYS[1], '${fields.cancel}', ARGV[1])
@@ -159,22 +160,19 @@ async function readJob(redis: Redis, queue: string, jobId: string): Promise<JobS
 }
 
 type Scripted = Redis & {
-  aimmMark(
-    job: string,
-    unsettled: string,
-    cancelled: string,
-    now: number,
-    member: string,
-    ttl: number,
-  ): Promise<number>;
+  aimmMark(job: string, unsettled: string, cancelled: string, ...argv: (string | number)[]): Promise<number>;
 };
 
-/** Marks a job as cancelled, so that no worker starts it any more. */
+/** Marks a job as cancelled, so that no worker starts it any more; and, `asWhole`, whatever job its request may go on as. */
 export function createCancelMark(
   redis: Redis,
-): (queue: string, jobId: string) => Promise<'missing' | 'marked' | 'begun' | 'ended' | 'moved'> {
+): (
+  queue: string,
+  jobId: string,
+  options?: { asWhole?: boolean },
+) => Promise<'missing' | 'marked' | 'begun' | 'ended' | 'moved'> {
   redis.defineCommand('aimmMark', { numberOfKeys: 3, lua: markScript });
-  return async (queue, jobId) => {
+  return async (queue, jobId, { asWhole = false } = {}) => {
     const code = await withRedis(redis, () =>
       (redis as Scripted).aimmMark(
         keys.job(queue, jobId),
@@ -182,7 +180,7 @@ export function createCancelMark(
         keys.cancelled(requestIdOf(jobId)),
         Date.now(),
         toMember({ queue, jobId }),
-        requestTtlMs,
+        asWhole ? requestTtlMs : '',
       ),
     );
     return ({ 0: 'missing', 3: 'ended', 4: 'begun', 5: 'moved' } as const)[code] ?? 'marked';
