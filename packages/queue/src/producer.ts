@@ -48,12 +48,13 @@ export interface Producer {
   /**
    * Ends a job that waits, and says so; a job that runs is marked, and its worker told to abort the call. Jobs that are its children
    * stay. `missing`: no such job. `ended`: it had ended before. `moved`: its request goes on as another job, or is about to. `asWhole`:
-   * that one, or the job itself where it is missing and comes later, calls nobody either.
+   * that one, or the job itself where it is missing and comes later, calls nobody either. `onRemoved` is given the rows of the calls
+   * that a removed job had made.
    */
   cancel(
     queue: string,
     jobId: string,
-    options?: { asWhole?: boolean },
+    options?: { asWhole?: boolean; onRemoved?: (rows: readonly LedgerRow[]) => void },
   ): Promise<'missing' | 'removed' | 'signalled' | 'ended' | 'moved'>;
   /** Lets a failed job run once more, whatever its attempts. False where it is not among the failed ones. */
   runAgain(queue: string, jobId: string): Promise<boolean>;
@@ -208,7 +209,7 @@ export function createProducer({ redis, logger, recallsFailedAdds = false }: Pro
       if (marked === 'missing' || marked === 'ended' || marked === 'moved') return marked;
       if (marked === 'marked') {
         // Nothing of it changes any more but by the worker that has it.
-        const cost = await readCost(redis, queueName, jobId);
+        const { rows, budget } = await readCalls(redis, queueName, jobId);
         const removed = await run(() =>
           queue(queueName)
             // What is known of the calls of its children is known by these alone.
@@ -218,9 +219,11 @@ export function createProducer({ redis, logger, recallsFailedAdds = false }: Pro
             .catch(() => false),
         );
         if (removed) {
-          await withRedis(redis, () => budgets.settle(cost.requestId, cost.budgets)).catch((error: unknown) => {
+          const costs = toBudgetCosts(budget, rows);
+          await withRedis(redis, () => budgets.settle(requestIdOf(jobId), costs)).catch((error: unknown) => {
             logger.warn({ err: error, jobId }, 'A reservation could not be given back; it ends by itself');
           });
+          options?.onRemoved?.(rows);
           return 'removed';
         }
       }
@@ -240,14 +243,14 @@ export function createProducer({ redis, logger, recallsFailedAdds = false }: Pro
   };
 }
 
-/** What a job that was put back has cost its budgets so far. */
-async function readCost(redis: Redis, queue: string, jobId: string) {
+/** The calls that a job has made which was put back, and who pays for them. */
+async function readCalls(redis: Redis, queue: string, jobId: string) {
   const [data, checkpoint] = await withRedis(redis, () =>
     redis.hmget(keys.job(queue, jobId), 'data', fields.checkpoint),
   );
   const { budget = [] } = PaidFromBudget.safeParse(JSON.parse(data ?? 'null')).data ?? {};
   const rows = checkpoint == null ? [] : Checkpoint.parse(JSON.parse(checkpoint)).rows;
-  return { requestId: requestIdOf(jobId), budgets: toBudgetCosts(budget, rows) };
+  return { rows, budget };
 }
 
 const PaidFromBudget = jobs.generate.payload.pick({ budget: true });
