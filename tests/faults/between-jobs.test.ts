@@ -1,6 +1,6 @@
 import type { GeneratePayload, LedgerRow, Outcome } from '@aimm/contracts';
-import { createHandOver } from '@aimm/queue';
-import { Queue } from 'bullmq';
+import { createHandOver, createProducer } from '@aimm/queue';
+import { createLogger } from '@aimm/runtime';
 import { expect, onTestFinished, test } from 'vitest';
 import { caller, operator, toMessages } from '../support/asker.ts';
 import { createFaultStack, type FaultStack } from '../support/fault-stack.ts';
@@ -27,26 +27,33 @@ async function leaveToFallback({ redis }: FaultStack, requestId: string, change:
   await client.hset(job, { 'aimm:outcome': JSON.stringify(outcome), data: JSON.stringify({ ...data, ...change }) });
 }
 
-test('a request whose deadline passes between its model’s failure and its fallback ends, and says so', async () => {
+test('between two jobs of a request a deadline that passes ends it, and a cancel reaches whatever comes next', async () => {
   const stack = await createFaultStack();
   const front = await stack.openFront();
-  const asked = await stack.generate(front, 'late', { model: small, fallbacks: [large] });
-  await leaveToFallback(stack, asked.requestId, { deadlineAt: Date.now() - 1 });
-  await stack.startWorker();
-  await expect(asked.result).rejects.toMatchObject({ code: 'timeout' });
-  expect(await front.getJob(caller, asked.requestId)).toMatchObject({ status: 'failed', error: { code: 'timeout' } });
-  expect(stack.upstream.calls).toEqual([]);
-});
+  const redis = stack.redis.client();
+  const late = await stack.generate(front, 'late', { model: small, fallbacks: [large] });
+  await leaveToFallback(stack, late.requestId, { deadlineAt: Date.now() - 1 });
+  const cancelled = await stack.generate(front, 'cancelled in between', { model: small, fallbacks: [large] });
+  await leaveToFallback(stack, cancelled.requestId);
 
-test('a request that is cancelled between its model’s failure and its fallback calls nobody', async () => {
-  const stack = await createFaultStack();
-  const front = await stack.openFront();
-  const asked = await stack.generate(front, 'cancelled in between', { model: small, fallbacks: [large] });
-  await leaveToFallback(stack, asked.requestId);
-  await front.cancelJob(caller, asked.requestId);
+  // Of two that share a call the first is gone, and whoever made the second its heir died before its job was added.
+  const ask = { model: small, settings: {}, cache: true, messages: toMessages('asked by two') };
+  const leader = await front.generate(caller, ask);
+  const heir = await front.generate(caller, ask);
+  leader.result.catch(() => undefined);
+  await redis.zrem('{aimm}:mistral:prioritized', leader.requestId);
+  await redis.del(`{aimm}:mistral:${leader.requestId}`);
+  const flight = `{aimm}:flight:${leader.requestId}`;
+  expect(await redis.hexists(flight, `f:${heir.requestId}`)).toBe(1);
+  await redis.hset(flight, { leader: heir.requestId, [`after:${leader.requestId}`]: heir.requestId });
+
+  await Promise.all([cancelled, heir].map(({ requestId }) => front.cancelJob(caller, requestId)));
   await stack.startWorker();
-  await expect(asked.result).rejects.toMatchObject({ code: 'cancelled' });
-  expect(await front.getJob(caller, asked.requestId)).toMatchObject({ status: 'cancelled' });
+  await expect(late.result).rejects.toMatchObject({ code: 'timeout' });
+  await expect(cancelled.result).rejects.toMatchObject({ code: 'cancelled' });
+  await expect(heir.result).rejects.toMatchObject({ code: 'cancelled' });
+  expect(await front.getJob(caller, late.requestId)).toMatchObject({ status: 'failed', error: { code: 'timeout' } });
+  expect(await front.getJob(caller, cancelled.requestId)).toMatchObject({ status: 'cancelled' });
   expect(stack.upstream.calls).toEqual([]);
 });
 
@@ -120,26 +127,6 @@ test('a call that is passed on once more, after a crash, does not lead its heir 
   expect(record).toMatchObject({ jobId: `${asked.requestId}-hop1`, model: 'openai/n' });
 });
 
-test('a request is cancelled that is about to make the call which it waited for', async () => {
-  const stack = await createFaultStack();
-  const front = await stack.openFront();
-  const ask = { model: small, settings: {}, cache: true, messages: toMessages('asked by two') };
-  const first = await front.generate(caller, ask);
-  const second = await front.generate(caller, ask);
-  first.result.catch(() => undefined);
-  // The first is gone; whoever made the second its heir died before its job was added.
-  const redis = stack.redis.client();
-  await redis.zrem('{aimm}:mistral:prioritized', first.requestId);
-  await redis.del(`{aimm}:mistral:${first.requestId}`);
-  const flight = `{aimm}:flight:${first.requestId}`;
-  expect(await redis.hexists(flight, `f:${second.requestId}`)).toBe(1);
-  await redis.hset(flight, { leader: second.requestId, [`after:${first.requestId}`]: second.requestId });
-  await front.cancelJob(caller, second.requestId);
-  await stack.startWorker();
-  await expect(second.result).rejects.toMatchObject({ code: 'cancelled' });
-  expect(stack.upstream.calls).toEqual([]);
-});
-
 test('a comparison that is cancelled keeps the answers that it has', async () => {
   const stack = await createFaultStack();
   stack.upstream.behave((call, tools) =>
@@ -204,42 +191,41 @@ test('a model that a comparison would not wait for is told apart from one that w
   await expect(blocking.result).rejects.toMatchObject({ code: 'cancelled' });
 });
 
-test.each([
-  { then: 'waits, as its model is set aside', fallbacks: [], next: ['reset', 'waiting'] },
-  { then: 'goes on at a fallback', fallbacks: [large], next: ['reset', 'started', 'text'] },
-])(
-  'text of a call that its worker died over is taken back where the request then $then',
-  async ({ fallbacks, next }) => {
-    const stack = await createFaultStack();
-    stack.upstream.behave((call, tools) => {
-      if (call.number > 1) return echo(call, tools);
-      tools.write('half an ans');
-      return tools.held;
-    });
-    const [worker, front] = await Promise.all([stack.startWorker(), stack.openFront()]);
-    const asked = await stack.generate(front, 'killed while streaming', { model: small, fallbacks }, { stream: true });
-    await expect.poll(() => asked.heard, { timeout: 10_000 }).toBe('half an ans');
-    await worker.end('SIGKILL');
-    const aside = {
-      since: Date.now(),
-      until: Date.now() + 600_000,
-      round: 0,
-      failures: 3,
-      calls: 3,
-      code: 'server_error',
-    };
-    await stack.redis.client().hset('{aimm}:cooldowns', small, JSON.stringify(aside));
-    await stack.startWorker();
-    // A worker that is slow may lose the job once more, and another takes the same text back again.
-    const kinds = () =>
-      asked.events
-        .map(({ type }) => type)
-        .filter((type, index, all) => type !== 'queued' && (type !== 'reset' || all[index - 1] !== 'reset'));
-    await expect.poll(() => kinds().slice(2, 2 + next.length), { timeout: 20_000 }).toEqual(next);
-    if (fallbacks.length === 0) await front.cancelJob(caller, asked.requestId);
-    else expect((await asked.result).text).toBe(`echo: ${asked.prompt}`);
-  },
-);
+test('text of a call that its worker died over is taken back, be it that the request waits then or goes on at a fallback', async () => {
+  const stack = await createFaultStack();
+  stack.upstream.behave((call, tools) => {
+    if (call.number > 2) return echo(call, tools);
+    tools.write('half an ans');
+    return tools.held;
+  });
+  const [worker, front] = await Promise.all([stack.startWorker(), stack.openFront()]);
+  const options = { stream: true };
+  const waits = await stack.generate(front, 'set aside', { model: small }, options);
+  const goesOn = await stack.generate(front, 'asked of another', { model: small, fallbacks: [large] }, options);
+  await expect.poll(() => [waits.heard, goesOn.heard], { timeout: 10_000 }).toEqual(['half an ans', 'half an ans']);
+  await worker.end('SIGKILL');
+  const aside = {
+    since: Date.now(),
+    until: Date.now() + 600_000,
+    round: 0,
+    failures: 3,
+    calls: 3,
+    code: 'server_error',
+  };
+  await stack.redis.client().hset('{aimm}:cooldowns', small, JSON.stringify(aside));
+  await stack.startWorker();
+  expect((await goesOn.result).text).toBe(`echo: ${goesOn.prompt}`);
+  // A worker that is slow may lose a job once more, and another takes the same text back again.
+  const kinds = ({ events }: typeof waits) =>
+    events
+      .map(({ type }) => type)
+      .filter((type, index, all) => type !== 'queued' && (type !== 'reset' || all[index - 1] !== 'reset'));
+  expect(kinds(goesOn)).toEqual(['started', 'text', 'reset', 'started', 'text']);
+  await expect
+    .poll(() => kinds(waits).slice(0, 4), { timeout: 20_000 })
+    .toEqual(['started', 'text', 'reset', 'waiting']);
+  await front.cancelJob(caller, waits.requestId);
+});
 
 /** A stack with one budget, and how that stands. */
 async function createBudgetStack(limitUsd = 1) {
@@ -272,7 +258,7 @@ test('what a request had cost before it was cancelled in its queue stays spent',
   expect(await read()).toEqual({ spent: 5_000, held: 0 });
 });
 
-test('what a request had cost before it was given to a fallback stays spent', async () => {
+test('what a request had cost stays spent when it goes to a fallback, and is paid for when it is run again', async () => {
   const { stack, front, read } = await createBudgetStack();
   const asked = await stack.generate(front, 'put back, then busy', {
     model: priced,
@@ -288,33 +274,28 @@ test('what a request had cost before it was given to a fallback stays spent', as
   const { costNanoUsd, calls } = await asked.result;
   expect(calls).toBe(2);
   expect(costNanoUsd).toBeGreaterThan(0);
-  expect(await read()).toEqual({ spent: 5_000 + (costNanoUsd ?? 0), held: 0 });
-});
+  const before = 5_000 + (costNanoUsd ?? 0);
+  expect(await read()).toEqual({ spent: before, held: 0 });
 
-test('a failed request that is run again from the dashboard is paid from its budget', async () => {
-  const { stack, front, read } = await createBudgetStack();
   stack.upstream.behave((_call, { fail }) => fail(400, { message: 'no' }));
-  await stack.startWorker();
-  const asked = await stack.generate(front, 'run again', { model: priced, settings });
-  await expect(asked.result).rejects.toMatchObject({ code: 'invalid_request' });
-  expect(await read()).toEqual({ spent: 0, held: 0 });
-
+  const failing = await stack.generate(front, 'run again', { model: priced, settings });
+  await expect(failing.result).rejects.toMatchObject({ code: 'invalid_request' });
+  expect(await read()).toEqual({ spent: before, held: 0 });
   stack.upstream.behave(echo);
-  const queue = new Queue('mistral', { connection: stack.redis.client(), prefix: '{aimm}' });
-  onTestFinished(() => queue.close());
-  const retry = async () => {
-    const job = await queue.getJob(asked.requestId);
-    await job?.retry('failed');
-  };
-  await expect.poll(() => queue.getFailedCount(), { timeout: 10_000 }).toBe(1);
-  await retry();
-  await expect.poll(() => queue.getCompletedCount(), { timeout: 10_000 }).toBe(1);
+  // As the dashboard does.
+  const logger = await createLogger({ name: 'test', level: 'silent', format: 'json' });
+  const producer = createProducer({ redis, logger });
+  onTestFinished(() => producer.close());
+  await expect.poll(() => producer.runAgain('mistral', failing.requestId), { timeout: 10_000 }).toBe(true);
+  await expect
+    .poll(() => redis.zscore('{aimm}:mistral:completed', failing.requestId), { timeout: 10_000 })
+    .not.toBeNull();
   const { ledger } = await stack.database();
-  const rows = await ledger.findByRequest(asked.requestId);
+  const rows = await ledger.findByRequest(failing.requestId);
   expect(rows.map(({ status }) => status)).toEqual(['failed', 'succeeded']);
-  const cost = rows.reduce((sum, { costNanoUsd }) => sum + (costNanoUsd ?? 0), 0);
+  const cost = rows.reduce((sum, row) => sum + (row.costNanoUsd ?? 0), 0);
   expect(cost).toBeGreaterThan(0);
-  expect(await read()).toEqual({ spent: cost, held: 0 });
+  expect(await read()).toEqual({ spent: before + cost, held: 0 });
 });
 
 test('of a comparison that a budget refused nothing is heard any more', async () => {
