@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { BatchGeneration } from '@aimm/contracts';
+import type { BatchGeneration, Checkpoint } from '@aimm/contracts';
 import type { Manager } from '@aimm/manager';
 import Sqlite from 'better-sqlite3';
 import { expect, inject, onTestFinished, test } from 'vitest';
@@ -265,4 +265,26 @@ test('a batch on PostgreSQL is answered as on SQLite, by two workers', async () 
     1,
   );
   expect(stack.upstream.calls).toHaveLength(200);
+});
+
+test('what a generation had cost before its batch was cancelled is part of what the batch cost', async () => {
+  const stack = await createFaultStack();
+  stack.upstream.behave((_call, { fail }) => fail(500, { message: 'broken' }, { 'retry-after': '600' }));
+  const [front] = await Promise.all([stack.openFront(), stack.startWorker()]);
+  const { batchId } = await startBatch(front, { items: toItems('dear', 1), models: [small] });
+  const redis = stack.redis.client();
+  await stack.upstream.arrived(1);
+  // It waits to be tried again; its first call cost something.
+  const waiting = async () => (await redis.zrangebyscore('{aimm}:mistral:delayed', 0, '+inf'))[0] ?? '';
+  const stateOf = async (id: string) => {
+    const json = id === '' ? null : await redis.hget(`{aimm}:mistral:${id}`, 'aimm:checkpoint');
+    return json === null ? undefined : (JSON.parse(json) as Checkpoint);
+  };
+  await expect.poll(async () => (await stateOf(await waiting()))?.calls.map(({ state }) => state)).toEqual(['failed']);
+  const requestId = await waiting();
+  const checkpoint = await stateOf(requestId);
+  const rows = checkpoint?.rows.map((row) => ({ ...row, costNanoUsd: 5_000 }));
+  await redis.hset(`{aimm}:mistral:${requestId}`, 'aimm:checkpoint', JSON.stringify({ ...checkpoint, rows }));
+  await front.cancelBatch(caller, batchId);
+  expect(await endOfBatch(front, batchId)).toMatchObject({ status: 'cancelled', costNanoUsd: 5_000 });
 });

@@ -95,6 +95,21 @@ describe('a provider that asks to wait', () => {
     expect(Date.now() - hurriedAt).toBeLessThan(20_000);
   });
 
+  test('is left in peace also where the one that was told so would not wait', async () => {
+    const stack = await createFaultStack();
+    stack.upstream.behave((call, { fail, finish }) =>
+      call.number === 1 ? fail(429, tooMany, { 'retry-after': '5' }) : finish({ text: 'open again' }),
+    );
+    await stack.startWorker();
+    const front = await stack.openFront();
+    const { result } = await stack.generate(front, 'would not wait', { maxWaitMs: 4_500 });
+    await expect(result).rejects.toMatchObject({ code: 'rate_limited' });
+    const next = await stack.generate(front, 'has time');
+    expect((await next.result).text).toBe('open again');
+    const [refusal, call] = stack.upstream.calls;
+    expect((call?.arrivedAt ?? 0) - (refusal?.arrivedAt ?? 0)).toBeGreaterThanOrEqual(4_950);
+  });
+
   test('for one of its models only is asked for the others meanwhile; and more slowly once its headers say that little is left', async () => {
     const stack = await createFaultStack();
     stack.upstream.behave((call, { fail, finish }) => {

@@ -7,6 +7,8 @@ import { createConfigWith } from '../support/configured.ts';
 import { startCrowd } from '../support/crowd.ts';
 import { createFaultStack } from '../support/fault-stack.ts';
 import { caller, operator, toMessages } from '../support/asker.ts';
+import { createLedgerRow } from '../support/ledger-rows.ts';
+import { runSql } from '../support/run-sql.ts';
 import { echo } from '../support/upstream.ts';
 
 const model = 'mistral/mistral-medium-3-5';
@@ -227,4 +229,22 @@ test('after Redis lost everything, a budget knows from the ledger what was spent
   stack.upstream.behave((_call, { held }) => held);
   await stack.front.generate(caller, ask(textOf(2)));
   await expect(stack.front.generate(caller, ask(textOf(3)))).rejects.toMatchObject({ code: 'budget_exceeded' });
+});
+
+test('a budget whose ledger did not answer when Redis had lost everything asks it again', async () => {
+  const stack = await createBudgetStack([budgetOf(2)]);
+  const { ledger } = await stack.database();
+  const spent = estimate(textOf(0));
+  await ledger.record([createLedgerRow({ provider: 'mistral', costNanoUsd: spent, startedAt: Date.now() })]);
+  const rename = (from: string, to: string) => runSql(stack.databaseUrl, `ALTER TABLE ${from} RENAME TO ${to}`);
+  await rename('usage_stats', 'usage_away');
+  await stack.front.generate(caller, ask(textOf(1)));
+  expect(await stack.read()).toEqual({ spent: 0, held: estimate(textOf(1)) });
+  await rename('usage_away', 'usage_stats');
+  // What time would do.
+  const redis = stack.redis.client();
+  const [counter = ''] = (await redis.keys('{aimm}:budget:all:*')).filter((key) => !key.endsWith(':holds'));
+  await redis.hset(counter, 'seeded', Date.now() - 1);
+  expect(await stack.read()).toEqual({ spent, held: estimate(textOf(1)) });
+  await expect(stack.front.generate(caller, ask(textOf(2)))).rejects.toMatchObject({ code: 'budget_exceeded' });
 });

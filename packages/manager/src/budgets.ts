@@ -9,6 +9,8 @@ import type { Resources } from './resources.ts';
 
 /** The ledger is asked for a budget's first number; one that is slower than this is not waited for. */
 const seedWithinMs = 800;
+/** Where it did not answer, it is asked again after so long. */
+const guessForMs = 10_000;
 
 type Asked = Pick<GeneratePayload, 'requestId' | 'client' | 'provider' | 'request' | 'fallbacks' | 'deadlineAt'>;
 
@@ -109,24 +111,30 @@ async function seed(
   const missing = new Set(indexes);
   return Promise.all(
     claims.map(async (claim, index) =>
-      missing.has(index) ? { ...claim, seedNanoUsd: await readSpent(resources, claim) } : claim,
+      missing.has(index) ? { ...claim, ...(await readSpent(resources, claim)) } : claim,
     ),
   );
 }
 
-/** What the ledger knows of a period's cost; nothing where it does not answer, since a request cannot wait for it. */
-async function readSpent(resources: Resources, claim: BudgetClaim): Promise<number> {
+/** What the ledger knows of a period's cost; nothing for a while where it does not answer, since a request cannot wait for it. */
+async function readSpent(
+  resources: Resources,
+  claim: BudgetClaim,
+): Promise<Pick<BudgetClaim, 'seedNanoUsd' | 'seedForMs'>> {
   const { database, logger } = resources;
   const budget = getBudgetOf(budgetsOf(resources), claim.key);
   const { startsAt, renewsAt } = toPeriodOf(budget, claim.keepUntil);
   const { provider, client } = budget;
   const period = { from: startsAt, to: renewsAt, provider, client };
   try {
-    return await askLedger(database, seedWithinMs, (ledger) => ledger.sumCosts(period));
+    return { seedNanoUsd: await askLedger(database, seedWithinMs, (ledger) => ledger.sumCosts(period)) };
   } catch (error) {
     const reason = (error as Error).message;
-    logger.warn({ budget: budget.name, reason }, 'A budget starts from nothing: the ledger could not be asked');
-    return 0;
+    logger.warn(
+      { budget: budget.name, reason },
+      'A budget goes by what Redis knows for a while: the ledger could not be asked',
+    );
+    return { seedNanoUsd: 0, seedForMs: guessForMs };
   }
 }
 

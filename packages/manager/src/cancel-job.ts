@@ -1,15 +1,26 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { ModelManagerError, type RequestRecord } from '@aimm/contracts';
 import { releaseBudget } from './budgets.ts';
 import type { Resources } from './resources.ts';
 
+const looks = 10;
+const lookEveryMs = 50;
+
 /** Ends a generation: a waiting job is removed and remembered as ended, a running one aborted by its worker. */
 export async function cancelGeneration(resources: Resources, requestId: string, reason = cancelled()): Promise<void> {
   const { queue } = resources;
-  const record = await queue.requests.find(requestId);
-  if (record === undefined || record.ended !== undefined || record.cached !== undefined) return;
-  if (await leaveFlight(resources, record)) return remember(resources, record, reason);
-  const done = await queue.producer.cancel(record.queue, record.jobId);
-  if (done === 'removed') await remember(resources, record, reason);
+  for (let look = 1; ; look += 1) {
+    const record = await queue.requests.find(requestId);
+    if (record === undefined || record.ended !== undefined || record.cached !== undefined) return;
+    if (await leaveFlight(resources, record)) return remember(resources, record, reason);
+    const done = await queue.producer.cancel(record.queue, record.jobId, { asWhole: true });
+    if (done === 'removed') return remember(resources, record, reason);
+    // A fallback is about to be added for it, or it is to make the call itself that it waited for. It calls nobody in any case;
+    // where its job comes soon, it is told so at once.
+    const comesLater = done === 'moved' || (done === 'missing' && record.follows === true);
+    if (!comesLater || look === looks) return;
+    await delay(lookEveryMs);
+  }
 }
 
 /** Ends a request that waits for another's call, and nothing else; where it does so no more, nothing happens. */
@@ -26,12 +37,12 @@ export async function leaveFlight(
   return follows === true && flight !== undefined && queue.flights.leave(flight.id, requestId);
 }
 
-/** Its generations first, so that none is left when the comparison is told. */
+/** The comparison, and whatever of it has not ended. */
 export async function cancelComparison(resources: Resources, requestId: string): Promise<void> {
   const { queue } = resources;
   const record = await queue.requests.find(requestId);
   if (record === undefined || record.ended !== undefined) return;
-  // Marks the comparison, and takes it away with its generations where none of them runs yet.
+  // What has answered, or runs, stays.
   const done = await queue.producer.cancel(record.queue, record.jobId);
   if (done === 'removed') await remember(resources, record, cancelled());
   const children = (record.children ?? []).map(({ requestId: childId }) => childId);
@@ -39,7 +50,7 @@ export async function cancelComparison(resources: Resources, requestId: string):
   const cancelChild = async (childId: string) => {
     const childRecord = await queue.requests.find(childId);
     if (childRecord === undefined) return;
-    const childDone = await queue.producer.cancel(childRecord.queue, childRecord.jobId);
+    const childDone = await queue.producer.cancel(childRecord.queue, childRecord.jobId, { asWhole: true });
     if (childDone === 'removed' || childDone === 'missing') await remember(resources, childRecord, cancelled());
   };
   await Promise.all((done === 'ended' ? children : [...children, toJudgeId(requestId)]).map(cancelChild));

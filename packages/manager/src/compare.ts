@@ -85,13 +85,19 @@ export async function compare(
   const whole = follow(resources, { requestId, provider: 'compare', model: '', deadlineAt: envelope.deadlineAt });
   let finished = 0;
   const parts = generations.map((generation) => followPart(generation));
-  // The judge's generation is added by a worker, but its id is the user's as any other.
-  if (payload.judge !== undefined) await queue.requests.update(toJudgeRecord(payload, payload.judge));
   // All of them or none, the judge's as well.
   const holders = [...generations, ...(payload.judge === undefined ? [] : [{ ...envelope, ...payload.judge }])];
-  await reserveBudgets(resources, toClaims(resources, holders));
-  await queue.producer.addComparison(payload, generations).catch((error: unknown) => {
-    for (const holder of holders) void releaseBudget(resources, holder);
+  const enqueue = async () => {
+    // The judge's generation is added by a worker, but its id is the user's as any other.
+    if (payload.judge !== undefined) await queue.requests.update(toJudgeRecord(payload, payload.judge));
+    await reserveBudgets(resources, toClaims(resources, holders));
+    await queue.producer.addComparison(payload, generations).catch((error: unknown) => {
+      for (const holder of holders) void releaseBudget(resources, holder);
+      throw error;
+    });
+  };
+  await enqueue().catch((error: unknown) => {
+    for (const each of [whole, ...parts]) each.stop();
     throw error;
   });
   for (const each of [whole, ...parts, ...chosen]) each.added();

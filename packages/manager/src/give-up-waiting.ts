@@ -1,5 +1,5 @@
 import { type GeneratePayload, ModelManagerError } from '@aimm/contracts';
-import { findCooldown, toNextHop } from '@aimm/queue';
+import { findCooldown, toNextHop, withBudgetCosts } from '@aimm/queue';
 import { cancelGeneration, leaveFlight } from './cancel-job.ts';
 import type { Resources } from './resources.ts';
 
@@ -13,18 +13,19 @@ export async function giveUpWaiting(resources: Resources, requestId: string, ask
   const waiting = (record && (await queue.handOver.find(record))) ?? asked;
   const error = tooBusy(record?.model ?? 'The model', waiting?.provider);
   if (waiting === undefined) return cancelGeneration(resources, requestId, error);
-  // One that was put back to be tried again has made calls, and numbers go on from there.
-  const calls = record === undefined ? 0 : await queue.requests.countCalls(record);
+  // One that was put back to be tried again has made calls: numbers go on from there, and what they cost stays spent.
+  const { calls, rows } = (record && (await queue.requests.readCheckpoint(record))) ?? { calls: [], rows: [] };
   const aside = await queue.cooldowns().catch(() => []);
   const isAside = (provider: string, name: string) => findCooldown(aside, provider, name) !== undefined;
-  const next = toNextHop({ ...waiting, flight: record?.flight }, error.toShape(), calls, now(), { isAside });
+  const asking = withBudgetCosts({ ...waiting, flight: record?.flight }, rows);
+  const next = toNextHop(asking, error.toShape(), calls.length, now(), { isAside });
   if (next === undefined) {
     await cancelGeneration(resources, requestId, error);
   } else if (record !== undefined && (await leaveFlight(resources, record))) {
     // It waited for another's call, and held nothing of a budget.
     const { flight: _flight, ...alone } = next;
     await queue.budgets.hold(requestId, alone.budget ?? [], alone.deadlineAt);
-    await queue.producer.addGeneration(alone);
+    await queue.producer.addGeneration(alone, { goesOn: true });
   } else {
     await queue.handOver.move(waiting, next, { error: error.toShape() });
   }

@@ -38,6 +38,7 @@ export async function afterFailure(
 
   switch (decision.action) {
     case 'stop':
+      await context.hold(decision);
       if (!run.settled()) {
         await context.settle({ status: 'failed', error: decision.error.toShape() }).catch((error: unknown) => {
           context.logger.warn({ err: error }, 'Could not settle a failed job');

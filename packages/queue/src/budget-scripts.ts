@@ -1,6 +1,7 @@
 /**
  * A budget's counter in one period is a hash: `spent` and `held` in nano-dollars, `h:<request>` what a request holds, `x:<request>`
- * a hold that ran out and may still be settled, `seeded` once `spent` holds what the ledger knew. The sorted set beside it
+ * a hold that ran out and may still be settled, `seeded` once `spent` holds what the ledger knew (until when that is believed, in epoch
+ * milliseconds, where the ledger did not answer; else 1). The sorted set beside it
  * (`<counter>:holds`) has the holds by the time they run out.
  */
 const common = `
@@ -27,24 +28,27 @@ local function unhold(counter, id)
 end`;
 
 /**
- * `reserve(budgets)`: each `{ key, limit, keepUntil, seed?, holds: [[request, nano, expires]…] }`. All of it or nothing. Gives
+ * `reserve(budgets)`: each `{ key, limit, keepUntil, seed?, seedForMs?, holds: [[request, nano, expires]…] }`. All of it or nothing. Gives
  * `{'unseeded', index…}` (counters that the ledger is to be asked for), `{'exceeded', index, spent, held}` or
  * `{'held', spent, held, spent, held, …}`. What a request holds already is not taken twice.
  */
 export const reserveLua = `${common}
 local function reserve(budgets)
   local unseeded = {}
+  local at = now()
   for index, budget in ipairs(budgets) do
-    if redis.call('HEXISTS', budget.key, 'seeded') == 0 then
+    local seen = redis.call('HMGET', budget.key, 'seeded', 'spent')
+    if not seen[1] or (seen[1] ~= '1' and tonumber(seen[1]) <= at) then
       if not budget.seed then unseeded[#unseeded + 1] = index
       else
-        redis.call('HSET', budget.key, 'seeded', 1, 'spent', whole(budget.seed))
+        -- What was settled since may be on its way to the ledger.
+        local spent = math.max(budget.seed, seen[1] and tonumber(seen[2] or 0) or 0)
+        redis.call('HSET', budget.key, 'seeded', budget.seedForMs and whole(at + budget.seedForMs) or '1', 'spent', whole(spent))
         redis.call('PEXPIREAT', budget.key, budget.keepUntil)
       end
     end
   end
   if #unseeded > 0 then return {'unseeded', unpack(unseeded)} end
-  local at = now()
   local answer = {'held'}
   for index, budget in ipairs(budgets) do
     for _, id in ipairs(redis.call('ZRANGEBYSCORE', budget.key .. ':holds', '-inf', at, 'LIMIT', 0, 500)) do
@@ -94,6 +98,22 @@ for index = 2, #KEYS do
   end
 end
 return settled`;
+
+/**
+ * A request that had ended is run again: it holds what it held, in place of what it was settled with. Does nothing where it is not settled,
+ * or its period is over. KEYS: the counters. ARGV: request, expires, then nano, keepUntil and cost of each.
+ */
+export const reopenScript = `${common}
+local id = ARGV[1]
+for index, counter in ipairs(KEYS) do
+  local seen = redis.call('HMGET', counter, 'seeded', 'h:' .. id, 'x:' .. id)
+  if seen[1] and not seen[2] and not seen[3] then
+    hold(counter, id, tonumber(ARGV[index * 3]), ARGV[2], ARGV[index * 3 + 1])
+    local cost = ARGV[index * 3 + 2]
+    if cost ~= '0' then redis.call('HINCRBY', counter, 'spent', '-' .. cost) end
+  end
+end
+return 1`;
 
 /** A hold that is not asked for: the request was let in when it did not need one. KEYS: the counters. ARGV: request, expires, then nano and keepUntil of each. */
 export const holdScript = `${common}

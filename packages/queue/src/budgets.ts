@@ -1,6 +1,6 @@
 import type { BudgetShare, GeneratePayload, LedgerRow } from '@aimm/contracts';
 import type { Redis } from 'ioredis';
-import { holdScript, reserveScript, settleScript } from './budget-scripts.ts';
+import { holdScript, reopenScript, reserveScript, settleScript } from './budget-scripts.ts';
 import { withRedis } from './connection.ts';
 import { keys } from './names.ts';
 
@@ -11,6 +11,8 @@ export interface BudgetClaim {
   keepUntil: number;
   /** What the ledger says was spent, for a counter that is not there yet. */
   seedNanoUsd?: number;
+  /** Where the ledger could not say it: how long that is believed. */
+  seedForMs?: number;
   /** None: the counter is only read. */
   holds: { requestId: string; nanoUsd: number; expiresAt: number }[];
 }
@@ -34,6 +36,13 @@ export interface Budgets {
   settle(requestId: string, costs: readonly { key: string; nanoUsd: number }[], fence?: Fence): Promise<void>;
   /** Holds without asking: for a request that was let in when it needed none. */
   hold(requestId: string, shares: readonly BudgetShare[], deadlineAt: number): Promise<void>;
+  /** Holds again for a request that was settled with `costs` and is run once more: its next settlement is of all its calls. Can be repeated. */
+  reopen(
+    requestId: string,
+    shares: readonly BudgetShare[],
+    costs: readonly { key: string; nanoUsd: number }[],
+    deadlineAt: number,
+  ): Promise<void>;
 }
 
 /** A hold outlives its request's deadline by this much: time for a crash to be found and settled. */
@@ -63,6 +72,7 @@ type Scripted = Redis & {
   aimmReserve(count: number, ...argv: string[]): Promise<ReservedReply>;
   aimmSettle(count: number, ...argv: (string | number)[]): Promise<number>;
   aimmHold(count: number, ...argv: (string | number)[]): Promise<number>;
+  aimmReopen(count: number, ...argv: (string | number)[]): Promise<number>;
 };
 
 export type ReservedReply = [state: string, ...values: (string | number)[]];
@@ -71,6 +81,7 @@ export function createBudgets(redis: Redis): Budgets {
   redis.defineCommand('aimmReserve', { lua: reserveScript });
   redis.defineCommand('aimmSettle', { lua: settleScript });
   redis.defineCommand('aimmHold', { lua: holdScript });
+  redis.defineCommand('aimmReopen', { lua: reopenScript });
   const scripted = redis as Scripted;
 
   return {
@@ -103,17 +114,29 @@ export function createBudgets(redis: Redis): Budgets {
         ...shares.flatMap(({ heldNanoUsd, keepUntil }) => [heldNanoUsd, keepUntil]),
       );
     },
+    async reopen(requestId, shares, costs, deadlineAt) {
+      if (shares.length === 0) return;
+      const costOf = new Map(costs.map(({ key, nanoUsd }) => [key, Math.round(nanoUsd)]));
+      await scripted.aimmReopen(
+        shares.length,
+        ...shares.map(({ key }) => keys.budget(key)),
+        requestId,
+        toHoldExpiry(deadlineAt),
+        ...shares.flatMap(({ key, heldNanoUsd, keepUntil }) => [heldNanoUsd, keepUntil, costOf.get(key) ?? 0]),
+      );
+    },
   };
 }
 
 /** The claims as the script `reserve` reads them. */
 export function toBudgetsArgument(claims: readonly BudgetClaim[]): string {
   return JSON.stringify(
-    claims.map(({ key, limitNanoUsd, keepUntil, seedNanoUsd, holds }) => ({
+    claims.map(({ key, limitNanoUsd, keepUntil, seedNanoUsd, seedForMs, holds }) => ({
       key: keys.budget(key),
       limit: limitNanoUsd,
       keepUntil,
       ...(seedNanoUsd !== undefined && { seed: seedNanoUsd }),
+      ...(seedForMs !== undefined && { seedForMs }),
       holds: holds.map(({ requestId, nanoUsd, expiresAt }) => [requestId, nanoUsd, expiresAt]),
     })),
   );

@@ -11,7 +11,7 @@ import {
 } from './admission.ts';
 import { admitLua, keysPerScope, settleLua } from './admission-scripts.ts';
 import { isOutOfMemory, redisFull } from './connection.ts';
-import { fields, keys, toMember } from './names.ts';
+import { fields, keys, requestIdOf, toMember } from './names.ts';
 
 /**
  * A job's memory across crashes, kept in fields of its own hash. Every write is fenced: it happens only while the
@@ -30,7 +30,7 @@ local function admitCall()
     if seen[1] or seen[2] then return {'aside'} end
   end
   if ARGV[10] == '0' then return nil end
-  local refused = admit(9, 10, ARGV[3], ARGV[4] == '1', tonumber(ARGV[5]), KEYS[3])
+  local refused = admit(10, 10, ARGV[3], ARGV[4] == '1', tonumber(ARGV[5]), KEYS[3])
   if refused then return {'refused', unpack(refused)} end
   if ARGV[6] == '1' then redis.call('HSET', KEYS[1], '${fields.reserved}', ARGV[5] .. ' ' .. integer(admittedAt)) end
 end`;
@@ -56,7 +56,8 @@ ${letSleepLua}
 ${admitLua}
 ${admitCallLua}
 local seen = redis.call('HMGET', KEYS[1], '${fields.cancel}', '${fields.outcome}', '${fields.checkpoint}')
-if seen[1] then return {'cancelled', seen[3] or ''} end
+-- A job that was added for its request after somebody cancelled that calls nobody either.
+if seen[1] or (not seen[2] and redis.call('EXISTS', KEYS[9]) == 1) then return {'cancelled', seen[3] or ''} end
 if seen[2] then return {'settled', seen[2], seen[3] or ''} end
 -- Our own first write, sent again by a connection that lost the answer to it, is no earlier run.
 if seen[3] then return seen[3] == ARGV[2] and {'fresh'} or {'resumed', seen[3]} end
@@ -72,7 +73,7 @@ ${admitLua}
 ${settleLua}
 ${admitCallLua}
 if redis.call('HGET', KEYS[1], '${fields.checkpoint}') == ARGV[2] then return {'fresh'} end
-if ARGV[10] ~= '0' then settle(KEYS[1], 9, 10, ARGV[3], ARGV[7], false) end
+if ARGV[10] ~= '0' then settle(KEYS[1], 10, 10, ARGV[3], ARGV[7], false) end
 local refused = admitCall()
 if refused then return refused end
 redis.call('HSET', KEYS[1], '${fields.checkpoint}', ARGV[2])
@@ -273,9 +274,9 @@ function throwFull(error: unknown): never {
 }
 
 /** Ahead of those of the scopes. */
-const fixedKeys = { start: 8, save: 4 };
+const fixedKeys = { start: 9, save: 4 };
 
-/** For `open` and `start`. KEYS: job, lock, limiter, unsettled jobs, the queue's two lines and its marker, cooldowns, scopes. ARGV: token, checkpoint, member, batch, tokens, reserve, spent, the two that may not be set aside, scopes. */
+/** For `open` and `start`. KEYS: job, lock, limiter, unsettled jobs, the queue's two lines and its marker, cooldowns, its request's cancel, scopes. ARGV: token, checkpoint, member, batch, tokens, reserve, spent, the two that may not be set aside, scopes. */
 function toStartArguments(
   { queue, jobId, token }: JobHandle,
   checkpoint: string,
@@ -294,6 +295,7 @@ function toStartArguments(
     keys.prioritized(queue),
     keys.marker(queue),
     keys.cooldowns,
+    keys.cancelled(requestIdOf(jobId)),
     ...toScopeKeys(scopes),
     token,
     checkpoint,

@@ -2,7 +2,8 @@ import { ModelManagerError } from '@aimm/contracts';
 
 /** What becomes of a job after a call failed. */
 export type Decision =
-  | { action: 'stop'; error: ModelManagerError }
+  /** `pauseMs`: this one would not wait so long, and the provider asked all of us to. */
+  | { action: 'stop'; error: ModelManagerError; pauseMs?: number }
   /** Try again after `delayMs`; costs one of the attempts. */
   | { action: 'retry'; delayMs: number; error: ModelManagerError }
   /** The provider asked all of us to wait; costs no attempt. */
@@ -48,7 +49,9 @@ export function decide(error: ModelManagerError, situation: Situation): Decision
   const latest = Math.min(deadlineAt, startBy ?? Number.POSITIVE_INFINITY);
 
   if (now + delayMs >= latest) {
-    return { action: 'stop', error: pauses ? outOfTime(error, delayMs) : error };
+    if (!pauses) return { action: 'stop', error };
+    const isImpatient = now + delayMs < deadlineAt;
+    return { action: 'stop', error: outOfTime(error, delayMs), ...(isImpatient && { pauseMs: delayMs }) };
   }
   if (pauses) return { action: 'pause', delayMs, error };
   return attempt < attempts ? { action: 'retry', delayMs, error } : { action: 'stop', error };

@@ -13,6 +13,8 @@ const final: ReadonlySet<ErrorCode> = new Set([
   'internal',
 ]);
 
+const beforeAnyDeadline = Number.NEGATIVE_INFINITY;
+
 export interface HopOptions {
   /** Whether a model is set aside: it is passed over while another is left. */
   isAside?: ((provider: string, model: string) => boolean) | undefined;
@@ -83,18 +85,17 @@ export function toPoolMove(payload: GeneratePayload, to: string): GeneratePayloa
 }
 
 /**
- * The job that a request goes on as, by what its last one left behind: the same one however often it is made. Undefined
- * where the request ended with it.
+ * The job that a request goes on as, by what its last one left behind: the same one however often and however late it is made;
+ * where the deadline has passed by then, that job says so and ends the request. Undefined where the request ended with this one.
  */
 export function toSuccessor(
   payload: GeneratePayload,
   { error, continues, next, moved }: Extract<Outcome, { status: 'failed' }>,
   { calls, rows }: { calls: readonly unknown[]; rows: readonly LedgerRow[] },
-  now: number,
 ): GeneratePayload | undefined {
   if (continues !== true) return undefined;
   if (moved === true) return toPoolMove(payload, next ?? '');
-  return toNextHop(withBudgetCosts(payload, rows), error, calls.length, now, { to: next });
+  return toNextHop(withBudgetCosts(payload, rows), error, calls.length, beforeAnyDeadline, { to: next });
 }
 
 /** Whether a fallback that is not set aside could have the request now. */

@@ -113,7 +113,7 @@ export function createFlights({ redis, budgets, producer }: FlightsOptions): Fli
     const payload = toPayload(flight, follower, request);
     // What it asked was looked at when another paid for it; a budget that is used up since then is passed by this one call.
     await budgets.hold(payload.requestId, payload.budget ?? [], payload.deadlineAt);
-    await producer.addGeneration(payload);
+    await producer.addGeneration(payload, { goesOn: true });
     return true;
   };
 

@@ -62,7 +62,7 @@ export function createHandOver(redis: Redis, producer: Pick<Producer, 'addGenera
         ),
       );
       if (done === 0) return false;
-      await producer.addGeneration(next);
+      await producer.addGeneration(next, { goesOn: true });
       await scripted.aimmDiscard(
         keys.job(queue, jobId),
         keys.jobLock(queue, jobId),

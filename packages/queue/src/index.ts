@@ -63,7 +63,7 @@ export { createReplyReader, type ReplyBody, type ReplyReader } from './replies.t
 export { createRequests, type JobState, type Requests } from './requests.ts';
 export { type BriefState } from './request-states.ts';
 export { createSameModelFirst, type SameModelFirst } from './same-model-first.ts';
-export { createSettlement, type Settlement } from './settlement.ts';
+export { createSettlement, type Settlement, toCharge } from './settlement.ts';
 export { createSharedClock, type SharedClock } from './shared-clock.ts';
 export { toCachedRow, toSharedResult } from './shared-answer.ts';
 export { announceTokenChange } from './token-changes.ts';

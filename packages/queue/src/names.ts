@@ -32,6 +32,11 @@ export function modelOf({ provider, request }: Pick<GeneratePayload, 'provider' 
   return `${provider}/${request.model}`;
 }
 
+/** The request of a job: a fallback hop has an id of its own. */
+export function requestIdOf(jobId: string): string {
+  return jobId.replace(/-hop\d+$/, '');
+}
+
 /** A job of any queue in one word: as scripts keep it in sets. A queue's name holds no colon. */
 export function toMember({ queue, jobId }: { queue: string; jobId: string }): string {
   return `${queue}:${jobId}`;
@@ -60,6 +65,8 @@ export const keys = {
     ['prioritized', 'delayed', 'waiting-children', 'failed'].map((place) => `${keyPrefix}:${queue}:${place}`),
   listedPlaces: (queue: string) => ['active', 'paused', 'wait'].map((place) => `${keyPrefix}:${queue}:${place}`),
   request: (requestId: string) => `${keyPrefix}:request:${requestId}`,
+  /** There once a request was cancelled, whatever job it may go on as. */
+  cancelled: (requestId: string) => `${keyPrefix}:cancelled:${requestId}`,
   requestsOf: (client: string) => `${keyPrefix}:requests:${client}`,
   requesters: `${keyPrefix}:requesters`,
   replies: (frontId: string) => `${keyPrefix}:replies:${frontId}`,
@@ -111,4 +118,6 @@ export const fields = {
   waits: 'aimm:waits',
   /** Its prompt and its answer were removed. */
   emptied: 'aimm:emptied',
+  /** All that is left under the id of a job that its request has gone on from. */
+  moved: 'aimm:moved',
 } as const;

@@ -60,7 +60,7 @@ if redis.call('EXISTS', KEYS[2]) == 1 then return 0 end
 local removed = redis.call('LREM', KEYS[3], -1, ARGV[1]) + redis.call('ZREM', KEYS[4], ARGV[1]) + redis.call('ZREM', KEYS[5], ARGV[1])
 if removed == 0 then return 0 end
 redis.call('DEL', KEYS[1])
-redis.call('HSET', KEYS[1], 'aimm:moved', '1')
+redis.call('HSET', KEYS[1], '${fields.moved}', '1')
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
 return 1`;
 

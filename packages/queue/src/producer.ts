@@ -1,21 +1,24 @@
-import type {
-  BatchRecord,
-  ComparePayload,
-  ConversationTurn,
-  GeneratePayload,
-  JobName,
-  JobPayload,
-  LedgerRow,
-  RequestRecord,
+import {
+  type BatchRecord,
+  Checkpoint,
+  type ComparePayload,
+  type ConversationTurn,
+  type GeneratePayload,
+  type JobName,
+  type JobPayload,
+  jobs,
+  type LedgerRow,
+  type RequestRecord,
 } from '@aimm/contracts';
 import type { Logger } from '@aimm/runtime';
 import { FlowProducer, type JobsOptions, Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
+import { createBudgets, toBudgetCosts } from './budgets.ts';
 import { withRedis } from './connection.ts';
 import { createErrorLog } from './error-log.ts';
 import { createFairOrder } from './fair-order.ts';
 import { generationOptions, retention, toRankedJob } from './generation-jobs.ts';
-import { keyPrefix, keys, queueOf } from './names.ts';
+import { fields, keyPrefix, keys, queueOf, requestIdOf } from './names.ts';
 import { toBatchRecordJobId, untilTaken, toUsageJobId } from './persist-jobs.ts';
 import { createRequestMemory } from './remember-requests.ts';
 import { comparisonRecord, generationRecord } from './request-records.ts';
@@ -26,7 +29,8 @@ const addedAtOnce = 100;
 
 /** Adds jobs. Every add can be repeated with the same id and makes one job; every method fails within 2 s. */
 export interface Producer {
-  addGeneration(payload: GeneratePayload): Promise<void>;
+  /** `goesOn`: its client knows that it is queued, as another job or behind another's call; should this fail, somebody adds it again. */
+  addGeneration(payload: GeneratePayload, options?: { goesOn?: boolean }): Promise<void>;
   /**
    * Many at once, of a batch. A repetition adds what is not there; not for conversations, flights or hops. Each is remembered, and
    * forgotten once its result is in the database.
@@ -42,10 +46,16 @@ export interface Producer {
   /** How a generation of a batch ended, which the database would not take now. */
   addBatchRecord(record: BatchRecord): Promise<void>;
   /**
-   * Ends a job that waits, and says so; a job that runs is marked, and its worker told to abort the call.
-   * `missing`: no such job. `ended`: it had ended before.
+   * Ends a job that waits, and says so; a job that runs is marked, and its worker told to abort the call. Jobs that are its children
+   * stay. `missing`: no such job. `ended`: it had ended before. `moved`: its request goes on as another job, or is about to. `asWhole`:
+   * that one, or the job itself where it is missing and comes later, calls nobody either. `onRemoved` is given the rows of the calls
+   * that a removed job had made.
    */
-  cancel(queue: string, jobId: string): Promise<'missing' | 'removed' | 'signalled' | 'ended'>;
+  cancel(
+    queue: string,
+    jobId: string,
+    options?: { asWhole?: boolean; onRemoved?: (rows: readonly LedgerRow[]) => void },
+  ): Promise<'missing' | 'removed' | 'signalled' | 'ended' | 'moved'>;
   /** Lets a failed job run once more, whatever its attempts. False where it is not among the failed ones. */
   runAgain(queue: string, jobId: string): Promise<boolean>;
   close(): Promise<void>;
@@ -67,6 +77,7 @@ export function createProducer({ redis, logger, recallsFailedAdds = false }: Pro
   const onError = createErrorLog(logger, 'A queue reported an error');
   const mark = createCancelMark(redis);
   const order = createFairOrder(redis);
+  const budgets = createBudgets(redis);
 
   // BullMQ asks Redis for its version when a queue is made, and one whose question failed never works again:
   // queues are made once Redis answers, and made anew after a failure.
@@ -110,13 +121,12 @@ export function createProducer({ redis, logger, recallsFailedAdds = false }: Pro
   };
 
   return {
-    async addGeneration(payload) {
+    async addGeneration(payload, { goesOn = false } = {}) {
       const record = generationRecord(payload);
       const added = run(async () => {
         // One burst, in this order: whoever sees the job finds its record, and its turn follows before anybody else's add.
         const { hop, parentId } = payload;
-        const remembered =
-          hop === undefined ? memory.remember(record, parentId) : memory.rememberHop(record, hop, parentId);
+        const remembered = memory.remember(record, parentId, hop);
         const queued = queue(record.queue).add('generate', payload, generationOptions(payload));
         const [, , rank] = await Promise.all([
           remembered,
@@ -126,7 +136,7 @@ export function createProducer({ redis, logger, recallsFailedAdds = false }: Pro
         if (rank === 'missing') await order.rank(toRankedJob(payload));
       });
       await added.catch((error: unknown) => {
-        recall([record]);
+        if (!goesOn) recall([record]);
         throw error;
       });
     },
@@ -194,19 +204,29 @@ export function createProducer({ redis, logger, recallsFailedAdds = false }: Pro
     addBatchRecord: (record) =>
       add('persist-batch', { record }, { jobId: toBatchRecordJobId(record.requestId), ...untilTaken }),
 
-    async cancel(queueName, jobId) {
-      const marked = await mark(queueName, jobId);
-      if (marked === 'missing' || marked === 'ended') return marked;
-      const removed =
-        marked === 'marked' &&
-        (await run(() =>
+    async cancel(queueName, jobId, options) {
+      const marked = await mark(queueName, jobId, options);
+      if (marked === 'missing' || marked === 'ended' || marked === 'moved') return marked;
+      if (marked === 'marked') {
+        // Nothing of it changes any more but by the worker that has it.
+        const { rows, budget } = await readCalls(redis, queueName, jobId);
+        const removed = await run(() =>
           queue(queueName)
-            .remove(jobId)
+            // What is known of the calls of its children is known by these alone.
+            .remove(jobId, { removeChildren: false })
             .then((count) => count === 1)
             // Locked: a worker has it.
             .catch(() => false),
-        ));
-      if (removed) return 'removed';
+        );
+        if (removed) {
+          const costs = toBudgetCosts(budget, rows);
+          await withRedis(redis, () => budgets.settle(requestIdOf(jobId), costs)).catch((error: unknown) => {
+            logger.warn({ err: error, jobId }, 'A reservation could not be given back; it ends by itself');
+          });
+          options?.onRemoved?.(rows);
+          return 'removed';
+        }
+      }
       await withRedis(redis, () => redis.publish(keys.cancelChannel, jobId));
       return 'signalled';
     },
@@ -222,6 +242,18 @@ export function createProducer({ redis, logger, recallsFailedAdds = false }: Pro
     close: closeAll,
   };
 }
+
+/** The calls that a job has made which was put back, and who pays for them. */
+async function readCalls(redis: Redis, queue: string, jobId: string) {
+  const [data, checkpoint] = await withRedis(redis, () =>
+    redis.hmget(keys.job(queue, jobId), 'data', fields.checkpoint),
+  );
+  const { budget = [] } = PaidFromBudget.safeParse(JSON.parse(data ?? 'null')).data ?? {};
+  const rows = checkpoint == null ? [] : Checkpoint.parse(JSON.parse(checkpoint)).rows;
+  return { rows, budget };
+}
+
+const PaidFromBudget = jobs.generate.payload.pick({ budget: true });
 
 /** BullMQ writes an add some microtasks after it is asked to: a tick comes when there are no more of those. */
 function atEndOfBurst<T>(work: () => Promise<T>): Promise<T> {

@@ -1,32 +1,36 @@
 import type { RequestRecord } from '@aimm/contracts';
 import type { Redis } from 'ioredis';
 import { keys } from './names.ts';
-import { rememberLua, rememberScript, toIndexMember } from './request-index.ts';
+import { rememberLua, toIndexMember } from './request-index.ts';
 import { requestTtlMs } from './requests.ts';
 
-/** A hop may be added again, by whoever meets the job that it followed: the record must not go back to it from a later one. */
-const rememberHopScript = `${rememberLua}
+/**
+ * A job may be added again, by whoever meets the one that it followed: the record must not go back to it from a later one, nor from its
+ * end. KEYS: record, index, requesters. ARGV: record, its life in ms, member, epoch ms, client, hop.
+ */
+const rememberScript = `${rememberLua}
 local known = redis.call('GET', KEYS[1])
-local hop = known and string.match(cjson.decode(known)['jobId'], '%-hop(%d+)$')
-if hop and tonumber(hop) > tonumber(ARGV[6]) then return 0 end
+if known then
+  local record = cjson.decode(known)
+  if record['ended'] then return 0 end
+  local hop = string.match(record['jobId'], '%-hop(%d+)$')
+  if hop and tonumber(hop) > tonumber(ARGV[6]) then return 0 end
+end
 remember(KEYS[1], KEYS[2], KEYS[3], ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5])
 return 1`;
 
 type Scripted = Redis & {
-  aimmRemember(record: string, index: string, requesters: string, ...argv: (string | number)[]): Promise<null>;
-  aimmRememberHop(record: string, index: string, requesters: string, ...argv: (string | number)[]): Promise<number>;
+  aimmRemember(record: string, index: string, requesters: string, ...argv: (string | number)[]): Promise<number>;
 };
 
 /** Writes what is remembered of a request, and that its client made it. */
 export interface RequestMemory {
-  remember: (record: RequestRecord, parentId?: string) => Promise<unknown>;
-  /** As `remember`; does nothing where the request has gone on to a later hop. */
-  rememberHop: (record: RequestRecord, hop: number, parentId?: string) => Promise<unknown>;
+  /** Does nothing where the request has ended, or gone on to a later hop. */
+  remember: (record: RequestRecord, parentId?: string, hop?: number) => Promise<unknown>;
 }
 
 export function createRequestMemory(redis: Redis): RequestMemory {
   redis.defineCommand('aimmRemember', { numberOfKeys: 3, lua: rememberScript });
-  redis.defineCommand('aimmRememberHop', { numberOfKeys: 3, lua: rememberHopScript });
   const toRemembered = (record: RequestRecord, parentId: string | undefined) =>
     [
       keys.request(record.requestId),
@@ -39,7 +43,6 @@ export function createRequestMemory(redis: Redis): RequestMemory {
       record.client,
     ] as const;
   return {
-    remember: (record, parentId) => (redis as Scripted).aimmRemember(...toRemembered(record, parentId)),
-    rememberHop: (record, hop, parentId) => (redis as Scripted).aimmRememberHop(...toRemembered(record, parentId), hop),
+    remember: (record, parentId, hop = 0) => (redis as Scripted).aimmRemember(...toRemembered(record, parentId), hop),
   };
 }

@@ -22,10 +22,6 @@ local function remember(record, index, requesters, json, ttlMs, member, at, clie
   redis.call('ZADD', requesters, at, client)
 end`;
 
-/** KEYS: record, index, requesters. ARGV: record, its life in ms, member, epoch ms, client. */
-export const rememberScript = `${rememberLua}
-remember(KEYS[1], KEYS[2], KEYS[3], ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5])`;
-
 /** A request in its client's index; '' for what is part of another, and found there. */
 export function toIndexMember({ requestId, parentId }: { requestId: string; parentId?: string | undefined }): string {
   if (parentId !== undefined) return '';

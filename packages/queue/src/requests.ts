@@ -1,7 +1,7 @@
 import { Checkpoint, GenerationResult, Outcome, RequestRecord, type RequestStatus } from '@aimm/contracts';
 import type { Redis } from 'ioredis';
 import { withRedis } from './connection.ts';
-import { fields, keys, toMember } from './names.ts';
+import { fields, keys, requestIdOf, toMember } from './names.ts';
 import { createListRequestIds, type IndexQuery } from './request-index.ts';
 import { type BriefState, createReadBriefStates } from './request-states.ts';
 import { askWaiting, toWaiting, type Waiting, waitingReads } from './waiting.ts';
@@ -33,8 +33,8 @@ export interface Requests {
   /** Nobody will ask for them any more. */
   forget(requestIds: readonly string[]): Promise<void>;
   readJob(queue: string, jobId: string): Promise<JobState>;
-  /** Calls that the request's job has made so far. */
-  countCalls(record: Pick<RequestRecord, 'queue' | 'jobId'>): Promise<number>;
+  /** What the request's job has done so far. */
+  readCheckpoint(record: Pick<RequestRecord, 'queue' | 'jobId'>): Promise<Checkpoint | undefined>;
   /** The job that answers a request: its own, another's whose call it shares, or the cache. */
   readState(record: RequestRecord): Promise<JobState>;
   /** The newest records first, of those that are still kept; `last` is the id to go on `before`, absent at the end. */
@@ -45,11 +45,17 @@ export interface Requests {
 
 /**
  * 0: not there. 2: marked; a worker that runs it must be told. 3: it had ended. 4: marked, and it must not be removed:
- * its hash is all that is known of a call that a crash cut off.
+ * its hash is all that is known of a call that a crash cut off. 5: the request goes on as another job, or is about to. KEYS: job,
+ * unsettled jobs, the request's mark, which keeps every job of it that begins later from calling anybody. ARGV: epoch ms, the job's member,
+ * the life of the request's mark in ms ('' for none).
  */
 const markScript = `
-if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
-if redis.call('HEXISTS', KEYS[1], 'finishedOn') == 1 or redis.call('HEXISTS', KEYS[1], '${fields.outcome}') == 1 then return 3 end
+local seen = redis.call('HMGET', KEYS[1], 'timestamp', 'finishedOn', '${fields.outcome}')
+local goesOn = seen[3] and string.sub(seen[3], 1, 18) == '{"status":"failed"' and cjson.decode(seen[3])['continues'] == true
+if not goesOn and (seen[2] or seen[3]) then return 3 end
+if ARGV[3] ~= '' then redis.call('SET', KEYS[3], ARGV[1], 'PX', ARGV[3]) end
+if goesOn or (not seen[1] and redis.call('HEXISTS', KEYS[1], '${fields.moved}') == 1) then return 5 end
+if not seen[1] then return 0 end
 redis.call('HSET', KEYS[1], '${fields.cancel}', ARGV[1])
 if redis.call('ZSCORE', KEYS[2], ARGV[2]) then return 4 end
 return 2`;
@@ -79,9 +85,9 @@ export function createRequests(redis: Redis): Requests {
       if (requestIds.length === 0) return;
       await withRedis(redis, () => redis.unlink(...requestIds.map((id) => keys.request(id))));
     },
-    async countCalls({ queue, jobId }) {
+    async readCheckpoint({ queue, jobId }) {
       const json = await withRedis(redis, () => redis.hget(keys.job(queue, jobId), fields.checkpoint));
-      return json === null ? 0 : Checkpoint.parse(JSON.parse(json)).calls.length;
+      return json === null ? undefined : Checkpoint.parse(JSON.parse(json));
     },
     readJob: (queue, jobId) => withRedis(redis, () => readJob(redis, queue, jobId)),
     readState: (record) => withRedis(redis, () => readState(redis, record)),
@@ -153,17 +159,30 @@ async function readJob(redis: Redis, queue: string, jobId: string): Promise<JobS
   return { status: 'queued', ...position, ...(waiting !== undefined && { waiting }), ...text };
 }
 
-type Scripted = Redis & { aimmMark(job: string, unsettled: string, now: number, member: string): Promise<number> };
+type Scripted = Redis & {
+  aimmMark(job: string, unsettled: string, cancelled: string, ...argv: (string | number)[]): Promise<number>;
+};
 
-/** Marks a job as cancelled, so that no worker starts it any more. */
+/** Marks a job as cancelled, so that no worker starts it any more; and, `asWhole`, whatever job its request may go on as. */
 export function createCancelMark(
   redis: Redis,
-): (queue: string, jobId: string) => Promise<'missing' | 'marked' | 'begun' | 'ended'> {
-  redis.defineCommand('aimmMark', { numberOfKeys: 2, lua: markScript });
-  return async (queue, jobId) => {
+): (
+  queue: string,
+  jobId: string,
+  options?: { asWhole?: boolean },
+) => Promise<'missing' | 'marked' | 'begun' | 'ended' | 'moved'> {
+  redis.defineCommand('aimmMark', { numberOfKeys: 3, lua: markScript });
+  return async (queue, jobId, { asWhole = false } = {}) => {
     const code = await withRedis(redis, () =>
-      (redis as Scripted).aimmMark(keys.job(queue, jobId), keys.unsettled, Date.now(), toMember({ queue, jobId })),
+      (redis as Scripted).aimmMark(
+        keys.job(queue, jobId),
+        keys.unsettled,
+        keys.cancelled(requestIdOf(jobId)),
+        Date.now(),
+        toMember({ queue, jobId }),
+        asWhole ? requestTtlMs : '',
+      ),
     );
-    return code === 0 ? 'missing' : code === 3 ? 'ended' : code === 4 ? 'begun' : 'marked';
+    return ({ 0: 'missing', 3: 'ended', 4: 'begun', 5: 'moved' } as const)[code] ?? 'marked';
   };
 }

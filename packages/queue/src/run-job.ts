@@ -15,8 +15,9 @@ import { type Checkpoints, type EndedCall, LockLostError } from './checkpoints.t
 import { parseJob } from './parse-job.ts';
 import { decide } from './decision.ts';
 import { CallFailedError, type Handler, type Handlers, type JobContext } from './job-context.ts';
-import { fields, keys, modelOf, queueOf } from './names.ts';
+import { fields, keys, modelOf, queueOf, requestIdOf } from './names.ts';
 import { generationOptions, toRankedJob } from './generation-jobs.ts';
+import { fromReason } from './reasons.ts';
 import { createReplyWriter, type ReplyBody } from './replies.ts';
 import type { SameModelFirst } from './same-model-first.ts';
 import { createRequests } from './requests.ts';
@@ -214,9 +215,11 @@ function createRun(job: Job, token: string, signal: AbortSignal | undefined, pay
       });
     },
     async hold(decision) {
-      if (held || decision.action !== 'pause') return;
+      const pauseMs =
+        decision.action === 'pause' ? decision.delayMs : decision.action === 'stop' ? decision.pauseMs : undefined;
+      if (held || pauseMs === undefined) return;
       held = true;
-      await options.admission.hold(toHeldScope(job, decision.error), queue.name, decision.delayMs);
+      await options.admission.hold(toHeldScope(job, decision.error), queue.name, pauseMs);
     },
     async waitForChild(generation) {
       const child = options.queueFor(queueOf('generate', generation.provider));
@@ -232,7 +235,12 @@ function createRun(job: Job, token: string, signal: AbortSignal | undefined, pay
       throw new DelayedError();
     },
     async readOutcome(queueName, otherJobId) {
-      return (await createRequests(redis).readJob(queueName, otherJobId)).outcome;
+      const requests = createRequests(redis);
+      const { outcome, status, failedReason } = await requests.readJob(queueName, otherJobId);
+      if (outcome !== undefined) return outcome;
+      if (failedReason !== undefined) return { status: 'failed', error: fromReason(failedReason) };
+      const ended = status === 'missing' ? (await requests.find(requestIdOf(otherJobId)))?.ended : undefined;
+      return ended && { status: 'failed', error: ended.error };
     },
     isCancelled: async () => (await redis.hexists(keys.job(queue.name, jobId), fields.cancel)) === 1,
   };

@@ -1,4 +1,4 @@
-import type { BudgetShare, Checkpoint, GeneratePayload, Outcome } from '@aimm/contracts';
+import type { BudgetShare, Checkpoint, GeneratePayload, LedgerRow, Outcome } from '@aimm/contracts';
 import type { Redis } from 'ioredis';
 import { type Budgets, createBudgets, type Fence, toBudgetCosts } from './budgets.ts';
 import { createFlights, type Flights } from './flights.ts';
@@ -34,17 +34,21 @@ export function createSettlement(redis: Redis, producer: Pick<Producer, 'addGene
   };
 }
 
+/** Where nothing is known of a request's calls, what was reserved is what it may have cost. */
+export function toCharge(
+  budget: readonly BudgetShare[],
+  rows: readonly LedgerRow[] | undefined,
+): { key: string; nanoUsd: number }[] {
+  if (rows !== undefined) return toBudgetCosts(budget, rows);
+  return budget.map(({ key, heldNanoUsd, spentNanoUsd = 0 }) => ({ key, nanoUsd: heldNanoUsd + spentNanoUsd }));
+}
+
 type End = Parameters<Settlement>[1];
 
 async function charge(budgets: Budgets, payload: Ending, { checkpoint, fence }: End): Promise<void> {
   const { requestId, budget, judge } = payload;
   if (requestId !== undefined && budget !== undefined) {
-    // Where nothing is known of its calls, what was reserved is what it may have cost.
-    const costs =
-      checkpoint === undefined
-        ? budget.map(({ key, heldNanoUsd, spentNanoUsd = 0 }) => ({ key, nanoUsd: heldNanoUsd + spentNanoUsd }))
-        : toBudgetCosts(budget, checkpoint.rows);
-    await budgets.settle(requestId, costs, fence);
+    await budgets.settle(requestId, toCharge(budget, checkpoint?.rows), fence);
   }
   // A judge that had nothing to judge has settled nothing itself; one that did has settled already.
   if (judge?.budget !== undefined) await budgets.settle(judge.requestId, toBudgetCosts(judge.budget, []), fence);

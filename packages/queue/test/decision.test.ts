@@ -83,6 +83,13 @@ describe('what becomes of a job after a failed call', () => {
     expect(decide(error, { ...situation, startBy: 4_000 }).action).toBe('stop');
   });
 
+  test('who would not wait so long still leaves the provider in peace for those who do', () => {
+    const error = new ModelManagerError('rate_limited', '', { retryAfterMs: 5_000 });
+    expect(decide(error, { ...situation, startBy: 4_000 })).toMatchObject({ action: 'stop', pauseMs: 5_125 });
+    expect(decide(error, { ...situation, deadlineAt: 4_000 })).not.toHaveProperty('pauseMs');
+    expect(decide(new ModelManagerError('network', ''), { ...situation, startBy: 1 })).not.toHaveProperty('pauseMs');
+  });
+
   test('a call that a leaving worker broke off is handed to another worker', () => {
     const error = new ModelManagerError('cancelled', '', { retryable: true });
     expect(decide(error, { ...situation, leaving: true }).action).toBe('hand_back');

@@ -6,6 +6,7 @@ import {
   settleAbandonedJob,
   type Settlement,
   toGivenUp,
+  toSuccessor,
   type UnsettledJobs,
 } from '@aimm/queue';
 import type { Logger } from '@aimm/runtime';
@@ -27,7 +28,7 @@ export type PoisonSettler = (job: PoisonedJob, options?: { isInNoList?: boolean 
 /**
  * Settles a job that BullMQ failed by itself, mostly because it kept stopping its workers: the client is told, its budgets
  * are settled, and its calls are in the ledger. Harmless where that was done before. One that had succeeded by then runs
- * once more, finds so, and is completed.
+ * once more, finds so, and is completed; one whose request went on elsewhere has that job added, should it be missing.
  */
 export function createPoisonSettler({
   redis,
@@ -45,7 +46,7 @@ export function createPoisonSettler({
   unsettled: Pick<UnsettledJobs, 'forget'>;
   ledger: Pick<LedgerWriter, 'record'>;
   batches: Pick<BatchRecorder, 'record'>;
-  producer: Pick<Producer, 'runAgain'>;
+  producer: Pick<Producer, 'addGeneration' | 'runAgain'>;
   settlement: Settlement;
   isDemo: () => boolean;
   /** How long a job stays that BullMQ will never remove; default: as long as any. */
@@ -80,6 +81,12 @@ export function createPoisonSettler({
     }
     await ledger.record(rows);
     if (generation !== undefined) await batches.record(generation, inForce, rows);
+    // Its request had gone on elsewhere: nobody else looks after this job any more.
+    const next =
+      generation === undefined || inForce.status === 'succeeded'
+        ? undefined
+        : toSuccessor(generation, inForce, left ?? { calls: [], rows: [] });
+    if (next !== undefined) await producer.addGeneration(next);
     const hadSucceeded = inForce.status === 'succeeded' && (await producer.runAgain(queue, jobId));
     await unsettled.forget({ queue, jobId, checkpoint });
     if (hadSucceeded) logger.warn({ queue, jobId }, 'A job that was given up had succeeded: it is completed');

@@ -98,9 +98,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     if (outcome?.status !== 'failed') return false;
     const record = await requests.find(generation.requestId);
     if (record?.jobId !== jobId || record.queue !== queue) return false;
-    // Its deadline may have passed since; then the hop says so itself, which ends the request.
-    const at = Math.min(clock(), generation.deadlineAt - 1);
-    const next = toSuccessor(generation, outcome, parse(checkpoint) ?? { calls: [], rows: [] }, at);
+    const next = toSuccessor(generation, outcome, parse(checkpoint) ?? { calls: [], rows: [] });
     if (next === undefined || generationJobId(next) === jobId) return false;
     await producer.addGeneration(next);
     return true;

@@ -57,14 +57,14 @@ export async function cancelBatch(resources: Resources, caller: Caller, batchId:
   const removed = await Promise.all(queued.map((one) => cancelOne(resources, columns, one)));
   await batches.record(
     queued.flatMap(({ queuedAt: _queuedAt, ...one }, index) =>
-      removed[index] === true
+      removed[index] !== undefined
         ? [
             {
               ...one,
               batchId,
               status: 'cancelled' as const,
               error: cancelled(),
-              costNanoUsd: 0,
+              costNanoUsd: removed[index],
               endedAt: resources.now(),
             },
           ]
@@ -76,21 +76,24 @@ export async function cancelBatch(resources: Resources, caller: Caller, batchId:
   return told(resources, caller, batchId);
 }
 
-/** Whether it was taken out of its queue; what is not there yet, or runs, is ended by workers. */
+/** What it had cost, where it was taken out of its queue; what is not there yet, or runs, is ended by workers. */
 async function cancelOne(
   resources: Resources,
   columns: readonly StoredColumn[],
   { column: number, requestId }: QueuedGeneration,
-): Promise<boolean> {
+): Promise<number | undefined> {
   const { queue } = resources;
   const provider = columns.find((column) => column.number === number)?.provider;
-  if (provider === undefined) return false;
+  if (provider === undefined) return undefined;
   const record = await queue.requests.find(requestId);
-  const done = await queue.producer.cancel(queueOf('generate', provider), requestId);
-  if (done !== 'removed') return false;
+  let cost = 0;
+  const done = await queue.producer.cancel(queueOf('generate', provider), requestId, {
+    onRemoved: (rows) => (cost = rows.reduce((sum, { costNanoUsd }) => sum + (costNanoUsd ?? 0), 0)),
+  });
+  if (done !== 'removed') return undefined;
   await releaseBudget(resources, { requestId, budget: record?.budget });
   await queue.requests.forget([requestId]);
-  return true;
+  return cost;
 }
 
 /** One that has ended goes with its prompts and answers; what it cost stays in the ledger. @throws invalid_request, unavailable */

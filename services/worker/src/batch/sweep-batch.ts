@@ -1,4 +1,4 @@
-import type { Outcome } from '@aimm/contracts';
+import type { LedgerRow, Outcome } from '@aimm/contracts';
 import { ModelManagerError } from '@aimm/contracts';
 import type { BatchRepository, QueuedGeneration, StoredBatch, StoredColumn } from '@aimm/database';
 import { type BatchJobs, type Producer, queueOf } from '@aimm/queue';
@@ -34,11 +34,12 @@ export function createBatchSweeper({ jobs, producer, recorder, budgets, now, log
     columns: readonly StoredColumn[],
     { item, column: number, requestId }: QueuedGeneration,
     outcome: Outcome,
+    rows?: readonly LedgerRow[],
   ) => {
     const column = columns.find((one) => one.number === number);
     const [stored] = await batches.items(batch.id, item, 1);
     if (column === undefined || stored === undefined) return;
-    await recorder.record({ requestId, batch: toBatchPlace(batch, column, item, stored.content) }, outcome);
+    await recorder.record({ requestId, batch: toBatchPlace(batch, column, item, stored.content) }, outcome, rows);
   };
 
   return {
@@ -96,11 +97,14 @@ export function createBatchSweeper({ jobs, producer, recorder, budgets, now, log
     async cancel(batches: BatchRepository, batch: StoredBatch, columns: readonly StoredColumn[]): Promise<void> {
       for await (const queued of pagesOf(batches, batch, columns, Number.MAX_SAFE_INTEGER)) {
         const ends = toJobs(columns, queued).map(async ({ provider, requestId }, index) => {
-          const done = await producer.cancel(queueOf('generate', provider), requestId);
+          let made: readonly LedgerRow[] = [];
+          const done = await producer.cancel(queueOf('generate', provider), requestId, {
+            onRemoved: (rows) => (made = rows),
+          });
           const one = queued[index];
           if (done !== 'removed' || one === undefined) return;
           await budgets.releaseLost(batch, requestId, one.queuedAt);
-          await end(batches, batch, columns, one, { status: 'failed', error: cancelled() });
+          await end(batches, batch, columns, one, { status: 'failed', error: cancelled() }, made);
         });
         await Promise.all(ends);
       }

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import {
   type ComparePayload,
   type ComparisonEntry,
@@ -26,9 +27,17 @@ export const compare: Handler<'compare'> = async (payload, context) => {
   return { value, receipt: { requestId: payload.requestId, succeeded, failed } };
 };
 
+const looks = 10;
+const lookEveryMs = 50;
+
 async function readEntry(child: ComparePayload['children'][number], context: JobContext): Promise<ComparisonEntry> {
   const { requestId, provider, model } = child;
-  const outcome = await context.readOutcome(queueOf('generate', provider), requestId);
+  let outcome = await context.readOutcome(queueOf('generate', provider), requestId);
+  // Whoever ends one in its queue takes it out first, and then says why.
+  for (let look = 1; outcome === undefined && look < looks; look += 1) {
+    await delay(lookEveryMs);
+    outcome = await context.readOutcome(queueOf('generate', provider), requestId);
+  }
   return { requestId, provider, model, ...toResultOrError(outcome) };
 }
 

@@ -1,5 +1,6 @@
 import type { Catalog, TokenEstimator } from '@aimm/catalog';
 import {
+  type Checkpoint,
   type GeneratePayload,
   GenerationResult,
   ModelManagerError,
@@ -10,6 +11,7 @@ import {
 import {
   type AdmissionNeed,
   type Aside,
+  type Budgets,
   CallFailedError,
   type Cooldowns,
   type Decision,
@@ -26,6 +28,7 @@ import {
   type Producer,
   type Refusal,
   toCachedRow,
+  toCharge,
   toCooldownError,
   toNextHop,
   toSuccessor,
@@ -39,7 +42,7 @@ import { findObstacle } from '../find-obstacle.ts';
 import { fitConversation } from '../fit-conversation.ts';
 import { cutOff, toBrokenOff, toCancelled } from '../generation-errors.ts';
 import { type ProviderKey, toKeyFault } from '../key-ring.ts';
-import { toLedgerRow } from '../ledger-rows.ts';
+import { toLedgerRow, toOwedRows } from '../ledger-rows.ts';
 import type { LedgerWriter } from '../ledger-writer.ts';
 import { makeCall } from '../make-call.ts';
 import { nameNearModels } from '../name-near-models.ts';
@@ -60,6 +63,7 @@ export interface GenerateDependencies {
   /** Where a batch's generations end. */
   batches: Pick<BatchRecorder, 'record'>;
   producer: Pick<Producer, 'addGeneration'>;
+  budgets: Pick<Budgets, 'reopen'>;
   cooldowns: Cooldowns;
   needs: AdmissionNeeds;
   pace: PaceKeeper;
@@ -104,7 +108,7 @@ export function createGenerate(dependencies: GenerateDependencies): Handler<'gen
         if (opened.outcome.continues === true || context.stalledCount > (opened.checkpoint?.stalledCount ?? 0)) {
           return run.end(opened.outcome, ModelManagerError.fromShape(opened.outcome.error));
         }
-        return run.callAgain();
+        return run.startAnew(opened.checkpoint);
       case 'resumed':
         return run.callAgain();
     }
@@ -115,7 +119,7 @@ type Answered = Handled<'generate'>;
 type WaitingReason = Extract<Reply, { type: 'waiting' }>['why'];
 
 function createGenerationRun(payload: GeneratePayload, context: JobContext, dependencies: GenerateDependencies) {
-  const { providers, catalog, ledger, turns, batches, producer, cooldowns, needs, pace, metrics, keyLeases } =
+  const { providers, catalog, ledger, turns, batches, producer, budgets, cooldowns, needs, pace, metrics, keyLeases } =
     dependencies;
   const model = modelOf(payload);
   /** What this model is asked of it. */
@@ -219,16 +223,16 @@ function createGenerationRun(payload: GeneratePayload, context: JobContext, depe
     const leftMs = latest - context.now();
     if ((error.retryAfterMs ?? 0) >= leftMs) return fail(error);
     const forMs = Math.max(1, Math.min(delayMs, leftMs));
-    log.endHidden();
+    if (log.endHidden()) takeBackCutOff();
     await context.save(log.checkpoint());
     return putBack({ action: 'delay', delayMs: forMs, error }, { untilMs: context.now() + forMs });
   }
 
   /** Ends the job for good, or hands the request to its next fallback. */
   async function fail(error: ModelManagerError): Promise<never> {
-    log.endHidden();
+    const wasHidden = log.endHidden();
     const next = toNextHop(payload, error, log.calls.length, context.now(), { isAside });
-    if (next !== undefined && sentText) {
+    if (next !== undefined && (sentText || wasHidden)) {
       context.reply(log.current().number, { type: 'reset', reason: error.toShape() });
     }
     const goesOn = next && { continues: true, next: modelOf(next) };
@@ -238,7 +242,9 @@ function createGenerationRun(payload: GeneratePayload, context: JobContext, depe
   /** Settled before the fallback is queued, which can be repeated: a crash between the two leads back here, to no other call. */
   async function end(outcome: Extract<Outcome, { status: 'failed' }>, error: ModelManagerError): Promise<never> {
     await context.settle(outcome, log.checkpoint());
-    const next = toSuccessor(payload, outcome, log, context.now());
+    const next = toSuccessor(payload, outcome, log);
+    // Whoever cancels it from here on finds that it goes on elsewhere.
+    if (next !== undefined && (await context.isCancelled())) return fail(toCancelled(undefined));
     if (next !== undefined) await producer.addGeneration(next);
     await Promise.all([ledger.record(log.rows), batches.record(payload, outcome, log.rows)]);
     throw new CallFailedError({ action: 'stop', error });
@@ -255,6 +261,7 @@ function createGenerationRun(payload: GeneratePayload, context: JobContext, depe
       return callAgain();
     }
     const decision = context.decide(error, log.calls.length);
+    if (decision.action === 'stop' || isShown) await context.hold(decision);
     if (decision.action === 'stop') return fail(isShown ? toBrokenOff(decision.error) : decision.error);
     if (isShown && decision.action !== 'hand_back') return fail(toBrokenOff(error));
     await Promise.all([context.hold(decision), context.save(log.checkpoint())]);
@@ -350,14 +357,26 @@ function createGenerationRun(payload: GeneratePayload, context: JobContext, depe
     if (wasHidden && payload.onUnknownOutcome === 'fail') return fail(cutOff(model, payload.provider));
     if (wasHidden) {
       metrics.repeated(payload.provider);
-      // Whoever waits may have text of the call that was cut off; its worker cannot take it back any more.
-      context.reply(log.current().number, { type: 'reset', reason: cutOff(model, payload.provider).toShape() });
+      takeBackCutOff();
     }
     log.start();
     const started = await context.start(log.checkpoint(), need());
     if (started.state === 'fresh') return call();
     await waitToStart(started);
     return callAgain();
+  }
+
+  /** What had failed is to be tried once more: it was settled with what it had cost, and holds what it may cost again. */
+  async function startAnew(earlier: Checkpoint | undefined): Promise<Answered> {
+    const { requestId, budget = [], deadlineAt } = payload;
+    const rows = earlier && toOwedRows(payload, earlier, demo);
+    await budgets.reopen(requestId, budget, toCharge(budget, rows), deadlineAt);
+    return callAgain();
+  }
+
+  /** Whoever waits may have text of the call that was cut off; its worker cannot take it back any more. */
+  function takeBackCutOff(): void {
+    context.reply(log.current().number, { type: 'reset', reason: cutOff(model, payload.provider).toShape() });
   }
 
   /** The call was made and answered before the crash: tell it again, account for it again (idempotently), call nobody. */
@@ -381,7 +400,7 @@ function createGenerationRun(payload: GeneratePayload, context: JobContext, depe
   }
 
   const toRow = (report: AccountedCall) => toLedgerRow(payload, { ...log.current(), demo }, report);
-  return { open, fail, call, callAgain, answerAgain, end, leave: () => pass?.leave() };
+  return { open, fail, call, callAgain, startAnew, answerAgain, end, leave: () => pass?.leave() };
 }
 
 function required(key: ProviderKey | undefined): ProviderKey {
