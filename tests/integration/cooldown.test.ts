@@ -125,10 +125,10 @@ test('rate limits, refused requests and impatient askers set nothing aside', asy
   };
   one.behave((_call, { fail }) => fail(400, { error: { message: 'no such thing' } }));
   expect(await error()).toBe('invalid_request');
-  one.behave((_call, { fail }) => fail(429, { error: { message: 'slow down' } }, { 'retry-after': '60' }));
-  expect(await error({ maxWaitMs: 1_000 })).toBe('rate_limited');
   one.behave(() => undefined);
   expect(await error({ timeoutMs: 200 })).toBe('timeout');
+  one.behave((_call, { fail }) => fail(429, { error: { message: 'slow down' } }, { 'retry-after': '60' }));
+  expect(await error({ maxWaitMs: 1_000 })).toBe('rate_limited');
   expect(await states()).toEqual([]);
 });
 
