@@ -6,7 +6,7 @@ import { toCliWords } from './cli-words.ts';
 import { stderrColours } from './colours.ts';
 import { Interrupted } from './interrupt.ts';
 import { printJson } from './output.ts';
-import { toTerminalText } from './terminal-text.ts';
+import { toShown } from './terminal-text.ts';
 
 /** Ends a command with this code after it has said itself what is wrong. */
 export class QuietFailure extends Error {
@@ -60,7 +60,7 @@ function toWords(error: unknown): string {
   if (error instanceof Interrupted || error instanceof ConfigError) return error.message;
   const label = stderrColours.red('Error');
   // What a vendor or a file said may be part of it.
-  const shown = process.stderr.isTTY ? toTerminalText : (text: string) => text;
+  const shown = (text: string) => toShown(text, process.stderr);
   if (error instanceof ModelManagerError) {
     const { message, hint, code } = toOwnShape(error);
     return [`${label}: ${shown(message)} (${code})`, ...(hint === undefined ? [] : [shown(hint)])].join('\n');

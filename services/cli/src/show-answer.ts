@@ -2,7 +2,7 @@ import type { GenerationAnswer, ProgressEvent } from '@aimm/manager';
 import { formatCost, formatCount, formatDuration } from '@aimm/runtime/format';
 import { toCliWords } from './cli-words.ts';
 import { stderrColours } from './colours.ts';
-import { toTerminalText } from './terminal-text.ts';
+import { toShown, toTerminalText } from './terminal-text.ts';
 
 export interface AnswerStreams {
   stdout: { write(text: string): unknown; isTTY?: boolean };
@@ -89,7 +89,7 @@ export function createAnswerDisplay({ stdout, stderr }: AnswerStreams = process)
         stdout.write(`${stdout.isTTY === true ? toTerminalText(line) : line}\n`);
       }
       const footer = formatFooter(answer);
-      stderr.write(`${stderrColours.dim(stderr.isTTY === true ? toTerminalText(footer) : footer)}\n`);
+      stderr.write(`${stderrColours.dim(toShown(footer, stderr))}\n`);
     },
     breakOff() {
       clearNote();

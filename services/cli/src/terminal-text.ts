@@ -6,3 +6,8 @@ const controls = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u
 export function toTerminalText(text: string): string {
   return text.replaceAll(controls, '');
 }
+
+/** What others wrote, as a stream may have it: it steers no terminal, and comes as it is through a pipe. */
+export function toShown(text: string, stream: { isTTY?: boolean } = process.stdout): string {
+  return stream.isTTY === true ? toTerminalText(text) : text;
+}

@@ -24,17 +24,20 @@ const toColumn = (number: number, lane: StoredColumn['lane']): StoredColumn => (
   nextItem: 0,
 });
 
-test('what a vendor’s batch API holds takes no place in the provider’s queue', async () => {
-  const asked: [column: number, limit: number][] = [];
-  const { catalog } = loadCatalog({ env: { OPENAI_CONCURRENCY: '8' } });
-  const feeder = createColumnFeeder({
-    catalog,
+async function createFeeder(env: Record<string, string>) {
+  return createColumnFeeder({
+    catalog: loadCatalog({ env }).catalog,
     producer: { addGenerations: () => Promise.resolve() },
     budgets: {} as never, // nothing is there to be reserved
     now: () => 0,
     createId: () => 'gen_1',
     logger: await createLogger({ name: 'feeder', level: 'silent', format: 'json' }),
   });
+}
+
+test('what a vendor’s batch API holds takes no place in the provider’s queue', async () => {
+  const asked: [column: number, limit: number][] = [];
+  const feeder = await createFeeder({ OPENAI_CONCURRENCY: '8' });
   const batches = {
     take: (_id: string, { number }: StoredColumn, { limit }: { limit: number }) => {
       asked.push([number, limit]);
@@ -51,15 +54,7 @@ test('what a vendor’s batch API holds takes no place in the provider’s queue
 test('a column that has asked everything pauses no batch that another one goes on with, whatever it would cost', async () => {
   const asked: number[] = [];
   const paused: string[] = [];
-  const { catalog } = loadCatalog({ env: {} });
-  const feeder = createColumnFeeder({
-    catalog,
-    producer: { addGenerations: () => Promise.resolve() },
-    budgets: {} as never, // nothing is there to be reserved
-    now: () => 0,
-    createId: () => 'gen_1',
-    logger: await createLogger({ name: 'feeder', level: 'silent', format: 'json' }),
-  });
+  const feeder = await createFeeder({});
   const counts = [{ column: 0, status: 'succeeded', count: 20 }];
   const batches = {
     take: (_id: string, { number }: StoredColumn) => {

@@ -6,7 +6,7 @@ import { formatTable, print, printJson, toOneLine } from '../output.ts';
 import { parseCount } from '../parse-options.ts';
 import { readWhole } from '../read-conversation.ts';
 import { withSession } from '../session.ts';
-import { toTerminalText } from '../terminal-text.ts';
+import { toShown } from '../terminal-text.ts';
 
 export function addConversationsCommand(program: Command): void {
   const conversations = program
@@ -105,11 +105,6 @@ async function deleteConversation(id: string, { json }: { json?: boolean }): Pro
   const deleted = await withSession(({ manager, caller }) => manager.deleteConversation(caller, id));
   if (json === true) return printJson({ id, deleted: true });
   print(`Deleted ${id} (${toOneLine(deleted.title)}).`);
-}
-
-/** What others wrote steers no terminal; through pipes it comes as it is. */
-function toShown(text: string): string {
-  return process.stdout.isTTY ? toTerminalText(text) : text;
 }
 
 function toTime(epochMs: number): string {

@@ -2,7 +2,7 @@ import type { ComparisonEntry, ComparisonResult } from '@aimm/contracts';
 import type { ProgressEvent } from '@aimm/manager';
 import { colours, stderrColours } from '../colours.ts';
 import { print } from '../output.ts';
-import { toTerminalText } from '../terminal-text.ts';
+import { toShown } from '../terminal-text.ts';
 import { formatSummary, nameOf, toFacts, toText } from './format-comparison.ts';
 
 /** Shows a comparison while it runs and when it has ended. */
@@ -15,11 +15,6 @@ export interface ComparisonDisplay {
   end(comparison: ComparisonResult): void;
   /** Draws nothing any more. */
   stop(): void;
-}
-
-/** On a terminal without what would steer it; our own colours come after that. */
-function toShown(text: string): string {
-  return process.stdout.isTTY ? toTerminalText(text) : text;
 }
 
 /** For pipes and files: each answer under its model, as it finishes; then the figures. */
