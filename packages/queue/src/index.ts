@@ -65,7 +65,7 @@ export { type BriefState } from './request-states.ts';
 export { createSameModelFirst, type SameModelFirst } from './same-model-first.ts';
 export { createSettlement, type Settlement, toCharge } from './settlement.ts';
 export { createSharedClock, type SharedClock } from './shared-clock.ts';
-export { toCachedRow, toSharedResult } from './shared-answer.ts';
+export { type Follower, toCachedRow, toSharedResult } from './shared-answer.ts';
 export { announceTokenChange } from './token-changes.ts';
 export { createUnsettledJobs, type UnsettledJob, type UnsettledJobs } from './unsettled.ts';
 export { createWaiters, type Waiter, type Waiters } from './waiters.ts';

@@ -32,7 +32,6 @@ export function tooLate(message: string, provider: string): ModelManagerError {
   });
 }
 
-/** `problem`: what is wrong with the keys that are there. */
 /** The configuration has it no more, and no worker serves it. */
 export function removedProvider(id: string): ModelManagerError {
   return new ModelManagerError('unknown_model', `The provider "${id}" was removed from config/providers.json.`, {
@@ -41,6 +40,7 @@ export function removedProvider(id: string): ModelManagerError {
   });
 }
 
+/** `problem`: what is wrong with the keys that are there. */
 export function notConfigured(id: string, catalog: Catalog, problem?: string): ModelManagerError {
   if (problem !== undefined) {
     return new ModelManagerError('authentication', `The provider "${id}" has no key that can be used.`, {
