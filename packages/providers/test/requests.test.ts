@@ -310,6 +310,27 @@ describe('a JSON schema is the vendor’s to keep to', () => {
     expect(warnings).toEqual([expect.objectContaining({ code: 'adjusted_setting', setting: 'responseFormat' })]);
   });
 
+  test.each<[string, Message[]]>([
+    ['nowhere', [{ role: 'user', content: [{ type: 'text', text: 'List three cities' }] }]],
+    [
+      'in the system prompt',
+      [
+        { role: 'system', content: [{ type: 'text', text: 'Answer in JSON.' }] },
+        { role: 'user', content: [{ type: 'text', text: 'List three cities' }] },
+      ],
+    ],
+  ])('openai: plain JSON is asked for where OpenAI looks for the word, which the prompt has %s', async (_at, messages) => {
+    const { body, warnings } = await send('openai', messages, { responseFormat: { type: 'json' } });
+    expect(JSON.stringify((body as { input: unknown }).input)).toMatch(/json/i);
+    expect(warnings).toEqual([expect.objectContaining({ code: 'adjusted_setting', setting: 'responseFormat' })]);
+  });
+
+  test('openai: a user who asks for JSON is not told so once more', async () => {
+    const { body, warnings } = await send('openai', 'Three cities as JSON', { responseFormat: { type: 'json' } });
+    expect(body).toMatchObject({ input: [{ role: 'user' }] });
+    expect(warnings).toEqual([]);
+  });
+
   test('google has a mode for plain JSON', async () => {
     const { body, warnings } = await send('google', 'hi', { responseFormat: { type: 'json' } });
     expect(body).toMatchObject({ generationConfig: { responseMimeType: 'application/json' } });
