@@ -319,11 +319,14 @@ describe('a JSON schema is the vendor’s to keep to', () => {
         { role: 'user', content: [{ type: 'text', text: 'List three cities' }] },
       ],
     ],
-  ])('openai: plain JSON is asked for where OpenAI looks for the word, which the prompt has %s', async (_at, messages) => {
-    const { body, warnings } = await send('openai', messages, { responseFormat: { type: 'json' } });
-    expect(JSON.stringify((body as { input: unknown }).input)).toMatch(/json/i);
-    expect(warnings).toEqual([expect.objectContaining({ code: 'adjusted_setting', setting: 'responseFormat' })]);
-  });
+  ])(
+    'openai: plain JSON is asked for where OpenAI looks for the word, which the prompt has %s',
+    async (_at, messages) => {
+      const { body, warnings } = await send('openai', messages, { responseFormat: { type: 'json' } });
+      expect(JSON.stringify((body as { input: unknown }).input)).toMatch(/json/i);
+      expect(warnings).toEqual([expect.objectContaining({ code: 'adjusted_setting', setting: 'responseFormat' })]);
+    },
+  );
 
   test('openai: a user who asks for JSON is not told so once more', async () => {
     const { body, warnings } = await send('openai', 'Three cities as JSON', { responseFormat: { type: 'json' } });
@@ -517,6 +520,17 @@ describe('quirks of the catalog', () => {
     expect(older.body).toMatchObject({ temperature: 0.5, top_k: 3 });
     expect(older.headers['anthropic-version']).toBe('2023-06-01');
     expect(older.warnings).toEqual([]);
+  });
+
+  test('openai: an answer is allowed the 16 tokens that the Responses API wants at least', async () => {
+    const short = await send('openai', 'yes or no?', { maxOutputTokens: 5 });
+    expect(short.body).toMatchObject({ max_output_tokens: 16 });
+    expect(short.warnings).toEqual([
+      { code: 'adjusted_setting', setting: 'maxOutputTokens', message: expect.stringContaining('openai/m-1') },
+    ]);
+    const enough = await send('openai', 'yes or no?', { maxOutputTokens: 16 });
+    expect(enough.body).toMatchObject({ max_output_tokens: 16 });
+    expect(enough.warnings).toEqual([]);
   });
 
   test('anthropic: the limit of tokens is the model’s own when none is asked for', async () => {
