@@ -224,6 +224,20 @@ describe('Gemini', () => {
     expect(parts.at(-1)).toMatchObject({ usage: { inputTokens: 4 } });
   });
 
+  test.each(['OTHER', 'BLOCKED_REASON_UNSPECIFIED'])(
+    'a blocked prompt is one for the reason %s, too',
+    (blockReason) => {
+      expect(reasonOf(mapAll([{ promptFeedback: { blockReason }, usageMetadata: { promptTokenCount: 4 } }]))).toEqual({
+        unified: 'content_filter',
+        raw: blockReason,
+      });
+    },
+  );
+
+  test('an answer that ended for another reason is no blocked prompt', () => {
+    expect(reasonOf(mapAll([{ candidates: [{ finishReason: 'OTHER' }] }]))).toEqual({ unified: 'other', raw: 'OTHER' });
+  });
+
   test('chunks after the reason still count, and the last counts win', () => {
     const parts = mapAll([
       { candidates: [{ finishReason: 'STOP' }], usageMetadata: { promptTokenCount: 4, candidatesTokenCount: 1 } },
