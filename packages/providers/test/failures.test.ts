@@ -331,6 +331,20 @@ describe('what only one vendor says', () => {
     expect((await fail('openai', sendJson(400, { error }))).message).toContain('"temperature"');
   });
 
+  test.each<[string, ErrorCode]>([
+    ['invalid_image_url', 'invalid_request'],
+    ['image_too_large', 'invalid_request'],
+    ['failed_to_download_image', 'invalid_request'],
+    ['image_content_policy_violation', 'content_filtered'],
+    ['data_residency_mismatch', 'permission'],
+    ['server_error', 'server_error'],
+  ])('openai: what a response failed of within the stream: %s', async (word, code) => {
+    const error = { code: word, message: 'what OpenAI says of it' };
+    const event = { type: 'response.failed', response: { status: 'failed', output: [], error } };
+    const reply = sendEvents('text/event-stream', [`data: ${JSON.stringify(event)}\n\n`]);
+    expect(await fail('openai', reply)).toMatchObject({ code, retryable: code === 'server_error' });
+  });
+
   test('openai: an error event without a name is a failure', async () => {
     const event = 'data: {"type":"error","code":"rate_limit_exceeded","message":"slow"}\n\n';
     expect(await fail('openai', sendEvents('text/event-stream', [event]))).toMatchObject({ code: 'rate_limited' });
