@@ -1,3 +1,4 @@
+import { isLargerThanRate } from '../adapter/context-overflow.ts';
 import type { ErrorRule } from '../adapter/provider-error.ts';
 
 /** OpenAI's words, which compatible servers borrow. */
@@ -13,6 +14,7 @@ export const openAiErrorRules: readonly ErrorRule[] = [
       'project_spend_limit_exceeded',
     ],
   },
+  { code: 'rate_limited', words: ['rate_limit_exceeded'], test: isLargerThanRate, retryable: false },
   { code: 'context_length_exceeded', words: ['context_length_exceeded', 'exceed_context_size_error'] },
   // vLLM, LM Studio and others say it in words only.
   {
