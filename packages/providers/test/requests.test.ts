@@ -463,6 +463,35 @@ describe('quirks of the catalog', () => {
     expect(without.warnings).toEqual([]);
   });
 
+  test('a setting that goes only without reasoning goes unasked to a model that reasons only when asked', async () => {
+    const quirks = withQuirks('anthropic', {
+      onlyWithoutReasoning: ['temperature', 'topP'],
+      reasoningByDefault: false,
+      reasoningStyle: 'budget',
+      apiVersion: '2023-06-01',
+    });
+    const unasked = await send('anthropic', 'hi', { temperature: 0.2 }, quirks);
+    expect(unasked.body).toMatchObject({ temperature: 0.2 });
+    expect(unasked.body).not.toHaveProperty('thinking');
+    expect(unasked.warnings).toEqual([]);
+    const reasoning = await send('anthropic', 'hi', { temperature: 0.2, reasoningEffort: 'low' }, quirks);
+    expect(reasoning.body).not.toHaveProperty('temperature');
+    expect(reasoning.warnings).toEqual([
+      expect.objectContaining({ code: 'unsupported_setting', setting: 'temperature' }),
+    ]);
+  });
+
+  test('anthropic: of temperature and top_p, which its models refuse together, the temperature goes out', async () => {
+    const quirks = withQuirks('anthropic', { apiVersion: '2023-06-01' });
+    const both = await send('anthropic', 'hi', { temperature: 0.2, topP: 0.9 }, quirks);
+    expect(both.body).toMatchObject({ temperature: 0.2 });
+    expect(both.body).not.toHaveProperty('top_p');
+    expect(both.warnings).toEqual([expect.objectContaining({ code: 'unsupported_setting', setting: 'topP' })]);
+    const alone = await send('anthropic', 'hi', { topP: 0.9 }, quirks);
+    expect(alone.body).toMatchObject({ top_p: 0.9 });
+    expect(alone.warnings).toEqual([]);
+  });
+
   test('an effort that the model does not know becomes the nearest', async () => {
     const quirks = withQuirks('openai', { reasoningEfforts: ['none', 'low', 'high'] });
     const { body, warnings } = await send('openai', 'hi', { reasoningEffort: 'minimal' }, quirks);

@@ -38,6 +38,11 @@ export function toMessagesBody(
     warnings.push({ code: 'adjusted_setting', setting: 'responseFormat', message });
   }
   let { temperature } = settings;
+  if (temperature !== undefined && settings.topP !== undefined) {
+    delete settings.topP;
+    const message = `topP was left out: ${provider} takes either it or temperature.`;
+    warnings.push({ code: 'unsupported_setting', setting: 'topP', message });
+  }
   if (temperature !== undefined && temperature > 1) {
     temperature = 1;
     warnings.push({
