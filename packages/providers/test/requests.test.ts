@@ -119,7 +119,10 @@ describe('a conversation with a tool goes out as the vendor wants it', () => {
             role: 'model',
             parts: [
               { text: 'Let me see.' },
-              { functionCall: { id: 'abcdefgh1', name: 'weather', args: { city: 'Rome' } } },
+              {
+                functionCall: { id: 'abcdefgh1', name: 'weather', args: { city: 'Rome' } },
+                thoughtSignature: 'skip_thought_signature_validator',
+              },
             ],
           },
           {
@@ -237,6 +240,79 @@ describe('what a provider kept with its tool call comes back to it, and to no ot
     const others = keepers.filter((keeper) => keeper.kind !== kind).map(({ vendor: data }) => data);
     const foreign = await send(kind, withVendor(Object.assign({}, ...others)));
     expect(foreign.body).toEqual(plain.body);
+  });
+});
+
+describe('a conversation with tools that another model began', () => {
+  const call = (id: string, vendor: object = {}) =>
+    ({ type: 'tool_call', id, name: 'weather', arguments: {}, ...vendor }) as const;
+  const results = (...ids: string[]): Message => ({
+    role: 'user',
+    content: ids.map((toolCallId) => ({ type: 'tool_result', toolCallId, content: 'sunny' })),
+  });
+  const asked: Message = { role: 'user', content: [{ type: 'text', text: 'Rome?' }] };
+  const thoughts = { vendor: { anthropic: { thinking: [{ type: 'thinking', thinking: 'hmm', signature: 's' }] } } };
+
+  test('google: only the first call of a turn is to have a signature, and one that is there stays', async () => {
+    const own = { vendor: { google: { thoughtSignature: 'c2ln' } } };
+    const { body } = await send('google', [
+      asked,
+      { role: 'assistant', content: [call('a', own), call('b')] },
+      results('a', 'b'),
+      { role: 'assistant', content: [{ type: 'text', text: 'Hm.' }, call('c'), call('d')] },
+      results('c', 'd'),
+    ]);
+    const { contents } = body as { contents: { role: string; parts: { thoughtSignature?: string }[] }[] };
+    expect(
+      contents.map(({ role, parts }) => [role, ...parts.map(({ thoughtSignature = '' }) => thoughtSignature)]),
+    ).toEqual([
+      ['user', ''],
+      ['model', 'c2ln', ''],
+      ['user', '', ''],
+      ['model', '', 'skip_thought_signature_validator', ''],
+      ['user', '', ''],
+    ]);
+  });
+
+  test('google: models before Gemini 3, which look at no signature, get none', async () => {
+    const describeModel = () => modelInfo('google', { quirks: { reasoningStyle: 'budget' } });
+    expect(JSON.stringify((await send('google', toolTrip, {}, { describeModel })).body)).not.toContain('Signature');
+  });
+
+  const older = { describeModel: () => modelInfo('anthropic', { quirks: { reasoningStyle: 'budget' } }) };
+  const foreign: Message[] = [asked, { role: 'assistant', content: [call('a')] }, results('a')];
+  const further: Message[] = [{ role: 'assistant', content: [call('b')] }, results('b')];
+
+  test.each<[string, Message[]]>([
+    ['began without thoughts', foreign],
+    ['began with text', toolTrip],
+    ['began without thoughts, and went on', [...foreign, ...further]],
+    ['was answered together with text', [...foreign, asked]],
+  ])('anthropic: a model of the older kind does not begin to think in a turn that %s', async (_how, messages) => {
+    const { body, warnings } = await send('anthropic', messages, { reasoningEffort: 'low' }, older);
+    expect(body).not.toHaveProperty('thinking');
+    expect(warnings).toEqual([
+      { code: 'unsupported_setting', setting: 'reasoningEffort', message: expect.stringContaining('tool') },
+    ]);
+  });
+
+  test.each<[string, Message[]]>([
+    ['it thought at the beginning of', [asked, { role: 'assistant', content: [call('a', thoughts)] }, results('a')]],
+    [
+      'it thought at the beginning of, and not again',
+      [asked, { role: 'assistant', content: [call('a', thoughts)] }, results('a'), ...further],
+    ],
+    ['is new', [...foreign, { role: 'assistant', content: [{ type: 'text', text: 'Sunny.' }] }, asked]],
+  ])('anthropic: it thinks in a turn that %s', async (_how, messages) => {
+    const { body, warnings } = await send('anthropic', messages, { reasoningEffort: 'low' }, older);
+    expect(body).toMatchObject({ thinking: { type: 'enabled' } });
+    expect(warnings).toEqual([]);
+  });
+
+  test('anthropic: a model that thinks as it sees fit may begin anywhere', async () => {
+    const { body, warnings } = await send('anthropic', foreign, { reasoningEffort: 'low' });
+    expect(body).toMatchObject({ thinking: { type: 'adaptive' } });
+    expect(warnings).toEqual([]);
   });
 });
 
