@@ -76,6 +76,22 @@ test('a chain of three providers: the first fails for good, the second is set as
   expect(arrivals('at once')).toEqual(['three/m']);
 });
 
+test('a request larger than the tokens of a minute goes to its fallback at once, and nobody waits for it', async () => {
+  const { one } = system.vendors;
+  const message = 'Request too large for m on tokens per min (TPM): Limit 30000, Requested 61337.';
+  one.behave((call, tools) => {
+    if (call.prompt === 'small') return echo(call, tools);
+    tools.fail(429, { error: { message, type: 'tokens', code: 'rate_limit_exceeded' } });
+  });
+  const answer = await (await generate('too large', { model: 'one/m', fallbacks: ['three/m'] })).result;
+  expect(answer).toMatchObject({ provider: 'three', fallbackFrom: 'one/m', calls: 2 });
+  expect(messages(answer).join()).toContain('61,337 tokens where 30,000 fit');
+  expect(arrivals('too large')).toEqual(['one/m', 'three/m']);
+  const { latency } = await (await generate('small', { model: 'one/m' })).result;
+  // The shortest hold is 5 s.
+  expect(latency.queueMs).toBeLessThan(4_000);
+});
+
 test('a request is cancelled while its fallback is asked: that call is broken off, and the next is never asked', async () => {
   const { one, two } = system.vendors;
   one.behave(refuse(401, 'invalid_api_key'));

@@ -15,6 +15,9 @@ import { routingFields } from './routing-schemas.ts';
 // Messages complete the sentence "expected …", as faults are told.
 const atLeastOne = 'a whole number of at least 1';
 const count = z.int(atLeastOne).min(1, atLeastOne);
+/** What Node's timers can count; with more they fire at once. */
+const longestMs = 2 ** 31 - 1;
+const milliseconds = count.max(longestMs, `at most ${longestMs} (24 days)`);
 const text = z.string().min(1, 'a text that is not empty');
 const date = z.iso.date('a date like 2026-11-22');
 const reference = z.string().regex(/^[^/\s]+\/\S+$/, 'a model as provider/model-id');
@@ -67,9 +70,9 @@ const ProviderEntry = z.strictObject({
   tokensPerMinute: count.optional(),
   models: z.record(text, LimitsEntry, 'limits by model id').optional(),
   attempts: count.default(3),
-  firstByteTimeoutMs: count.default(120_000),
-  idleTimeoutMs: count.default(60_000),
-  timeoutMs: count.default(600_000),
+  firstByteTimeoutMs: milliseconds.default(120_000),
+  idleTimeoutMs: milliseconds.default(60_000),
+  timeoutMs: milliseconds.default(600_000),
   defaultModel: text.optional(),
   cooldown: z.union([z.literal(false), Cooldown], cooldownWords).default(() => Cooldown.parse({})),
   /** Kind `ollama` only. */

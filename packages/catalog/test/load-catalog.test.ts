@@ -169,6 +169,18 @@ test('id and kind are enough for a provider', () => {
   expect(catalog.findProvider('nobody')).toBeUndefined();
 });
 
+test('a time-out beyond what a timer can count is a fault, and not one of a millisecond', () => {
+  const times = (ms: number) => ({ firstByteTimeoutMs: ms, idleTimeoutMs: ms, timeoutMs: ms });
+  const longest = 2 ** 31 - 1;
+  const faults = faultsOf({ providers: { providers: [provider('openai', times(longest + 1))] } });
+  const expected = 'at most 2147483647 (24 days)';
+  expect(faults).toEqual(
+    Object.keys(times(0)).map((field) => ({ source: 'providers.json', path: `providers[0].${field}`, expected })),
+  );
+  const catalog = loadFaultless({ providers: { providers: [provider('openai', times(longest))] } });
+  expect(catalog.findProvider('openai')).toMatchObject(times(longest));
+});
+
 test('a missing folder is three faults, not a crash', () => {
   const configDir = join(writeConfig({}), 'nowhere');
   expect(loadCatalog({ configDir, env: {} }).faults).toHaveLength(3);

@@ -42,6 +42,18 @@ describe('the config folder that ships', () => {
     expect(reasoning.filter(({ quirks }) => quirks?.reasoningStyle === undefined)).toEqual([]);
   });
 
+  // Anthropic's older models take them, and think only when they are told to.
+  test.each(['claude-haiku-4-5', 'claude-sonnet-4-5', 'claude-sonnet-4-6'])(
+    'says that %s is sampled as asked unless it is asked to reason',
+    (model) => {
+      expect(catalog.findModel('anthropic', model)?.quirks).toMatchObject({
+        apiVersion: '2023-06-01',
+        onlyWithoutReasoning: ['temperature', 'topP', 'topK'],
+        reasoningByDefault: false,
+      });
+    },
+  );
+
   test('is searched by words, capability and provider', () => {
     expect(catalog.listModels({ search: 'claude haiku' }).map(({ id }) => id)).toEqual([
       'claude-haiku-4-5',

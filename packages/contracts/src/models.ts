@@ -18,8 +18,10 @@ export type Capability = z.infer<typeof Capability>;
 export const ModelQuirks = z.strictObject({
   /** Settings (names of GenerationSettings) the model refuses: dropped with a warning. */
   unsupported: z.array(z.string()).optional(),
-  /** Settings it takes only when reasoning effort is `none`. */
+  /** Settings it takes only while it does not reason. */
   onlyWithoutReasoning: z.array(z.string()).optional(),
+  /** False: it reasons only where an effort is asked for. Default: it may unless that is `none`. */
+  reasoningByDefault: z.boolean().optional(),
   reasoningEfforts: z.array(ReasoningEffort).optional(),
   /** Reasoning is asked for as an effort level, a token budget, or an on/off switch. */
   reasoningStyle: z.enum(['effort', 'budget', 'switch']).optional(),

@@ -1,7 +1,7 @@
 import { GenerationRequest, type Message } from '@aimm/contracts';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type ModelProvider, type ProviderKind, providerKinds } from '../src/index.ts';
-import { ask, collect, createTestProvider, patient } from './support/providers.ts';
+import { ask, collect, createTestProvider, failureOf, patient } from './support/providers.ts';
 import { sendCompressed, sendEvents, sendJson, startVendorServer, type VendorServer } from './support/vendor-server.ts';
 import { wires } from './support/wires.ts';
 
@@ -171,4 +171,21 @@ describe.each(kinds)('%s', (kind) => {
     vendor.answer = sendJson(200, body);
     await expect(provider.listModels(patient())).rejects.toMatchObject({ code: 'server_error' });
   });
+});
+
+test('as many calls are with a server at once as are made: none waits unsent while its time runs', async () => {
+  const vendor = await startVendorServer();
+  const { promise: allArrived, resolve } = Promise.withResolvers<void>();
+  vendor.answer = () => {
+    if (vendor.received.length === 130) resolve();
+  };
+  const provider = createTestProvider('openai-compatible', vendor.url, { firstByteTimeoutMs: 3_000 });
+  const controller = new AbortController();
+  const options = { signal: controller.signal, timeoutMs: 10_000 };
+  const calls = Promise.all(Array.from({ length: 130 }, () => failureOf(provider.generate(ask('hi'), options))));
+  await Promise.race([allArrived, calls]);
+  expect(vendor.received).toHaveLength(130);
+  controller.abort();
+  await calls;
+  await vendor.close();
 });

@@ -331,6 +331,52 @@ describe('what only one vendor says', () => {
     expect((await fail('openai', sendJson(400, { error }))).message).toContain('"temperature"');
   });
 
+  test.each<[string, ErrorCode]>([
+    ['invalid_image_url', 'invalid_request'],
+    ['image_too_large', 'invalid_request'],
+    ['failed_to_download_image', 'invalid_request'],
+    ['image_content_policy_violation', 'content_filtered'],
+    ['data_residency_mismatch', 'permission'],
+    ['server_error', 'server_error'],
+  ])('openai: what a response failed of within the stream: %s', async (word, code) => {
+    const error = { code: word, message: 'what OpenAI says of it' };
+    const event = { type: 'response.failed', response: { status: 'failed', output: [], error } };
+    const reply = sendEvents('text/event-stream', [`data: ${JSON.stringify(event)}\n\n`]);
+    expect(await fail('openai', reply)).toMatchObject({ code, retryable: code === 'server_error' });
+  });
+
+  const tooLarge = (message: string) => ({ error: { message, type: 'tokens', code: 'rate_limit_exceeded' } });
+  const ofOpenAi = tooLarge(
+    'Request too large for m-1 in organization org-1 on tokens per min (TPM): Limit 30000, Requested 61337. The input or output tokens must be reduced in order to run successfully.',
+  );
+  const ofGroq = tooLarge(
+    'Request too large for model `m-1` in organization `org_1` service tier `on_demand` on tokens per minute (TPM): Limit 30000, Requested 61337, please reduce your message size and try again.',
+  );
+
+  test.each<[string, ProviderKind, Answer]>([
+    ['OpenAI', 'openai', sendJson(429, ofOpenAi, { 'retry-after': '7' })],
+    ['Groq', 'openai-compatible', sendJson(413, ofGroq)],
+    [
+      'OpenAI, within the stream',
+      'openai',
+      sendEvents('text/event-stream', [
+        `data: ${JSON.stringify({ type: 'response.failed', response: { status: 'failed', output: [], ...ofOpenAi } })}\n\n`,
+      ]),
+    ],
+  ])('a request larger than the tokens of a minute never fits: nobody waits for it (%s)', async (_who, kind, reply) => {
+    const error = await fail(kind, reply);
+    expect(error).toMatchObject({ code: 'rate_limited', retryable: false, retryAfterMs: undefined });
+    expect(error.message).toContain('61,337 tokens where 30,000 fit');
+    expect(error.hint).toContain('Shorten');
+  });
+
+  test('openai: a request that fits a minute, only not this one, is waited for', async () => {
+    const message = 'Rate limit reached for m-1 on tokens per min (TPM): Limit 30000, Used 29000, Requested 2000.';
+    const error = await fail('openai', sendJson(429, tooLarge(message), { 'retry-after': '7' }));
+    expect(error).toMatchObject({ code: 'rate_limited', retryable: true, retryAfterMs: 7_000, appliesTo: 'model' });
+    expect(error.message).not.toContain('30');
+  });
+
   test('openai: an error event without a name is a failure', async () => {
     const event = 'data: {"type":"error","code":"rate_limit_exceeded","message":"slow"}\n\n';
     expect(await fail('openai', sendEvents('text/event-stream', [event]))).toMatchObject({ code: 'rate_limited' });

@@ -184,6 +184,37 @@ describe('Chat Completions', () => {
   });
 });
 
+describe('Chat Completions of servers that count reasoning beside the answer', () => {
+  const usageOf = (usage: object) =>
+    run<ChatCompletionChunk>(createChatMapper(), [
+      { choices: [{ index: 0, delta: {}, finish_reason: 'stop' }] },
+      { choices: [], usage },
+    ]).at(-1);
+  const details = { completion_tokens_details: { reasoning_tokens: 386 } };
+
+  test('it is output all the same, as it is billed (xAI)', () => {
+    expect(usageOf({ prompt_tokens: 12, completion_tokens: 1, total_tokens: 399, ...details })).toMatchObject({
+      usage: { inputTokens: 12, outputTokens: 387, reasoningTokens: 386, totalTokens: 399 },
+    });
+  });
+
+  test.each([412, undefined])('it is counted once where the answer’s count has it (OpenAI): total %s', (total) => {
+    expect(
+      usageOf({ prompt_tokens: 12, completion_tokens: 400, ...(total && { total_tokens: total }), ...details }),
+    ).toMatchObject({ usage: { outputTokens: 400, reasoningTokens: 386, totalTokens: 412 } });
+  });
+
+  test('more reasoning than answer stands beside it, also where no total is told', () => {
+    expect(usageOf({ prompt_tokens: 12, completion_tokens: 1, ...details })).toMatchObject({
+      usage: { outputTokens: 387, totalTokens: 399 },
+    });
+    // What contradicts itself is read in the user's favour.
+    expect(usageOf({ prompt_tokens: 12, completion_tokens: 1, total_tokens: 13, ...details })).toMatchObject({
+      usage: { outputTokens: 1, totalTokens: 13 },
+    });
+  });
+});
+
 describe('Gemini', () => {
   const mapAll = (events: object[]) => run<GenerateContentResponse>(createContentMapper(), events);
 
@@ -191,6 +222,20 @@ describe('Gemini', () => {
     const parts = mapAll([{ promptFeedback: { blockReason: 'SAFETY' }, usageMetadata: { promptTokenCount: 4 } }]);
     expect(reasonOf(parts)).toEqual({ unified: 'content_filter', raw: 'SAFETY' });
     expect(parts.at(-1)).toMatchObject({ usage: { inputTokens: 4 } });
+  });
+
+  test.each(['OTHER', 'BLOCKED_REASON_UNSPECIFIED'])(
+    'a blocked prompt is one for the reason %s, too',
+    (blockReason) => {
+      expect(reasonOf(mapAll([{ promptFeedback: { blockReason }, usageMetadata: { promptTokenCount: 4 } }]))).toEqual({
+        unified: 'content_filter',
+        raw: blockReason,
+      });
+    },
+  );
+
+  test('an answer that ended for another reason is no blocked prompt', () => {
+    expect(reasonOf(mapAll([{ candidates: [{ finishReason: 'OTHER' }] }]))).toEqual({ unified: 'other', raw: 'OTHER' });
   });
 
   test('chunks after the reason still count, and the last counts win', () => {

@@ -119,7 +119,10 @@ describe('a conversation with a tool goes out as the vendor wants it', () => {
             role: 'model',
             parts: [
               { text: 'Let me see.' },
-              { functionCall: { id: 'abcdefgh1', name: 'weather', args: { city: 'Rome' } } },
+              {
+                functionCall: { id: 'abcdefgh1', name: 'weather', args: { city: 'Rome' } },
+                thoughtSignature: 'skip_thought_signature_validator',
+              },
             ],
           },
           {
@@ -240,6 +243,79 @@ describe('what a provider kept with its tool call comes back to it, and to no ot
   });
 });
 
+describe('a conversation with tools that another model began', () => {
+  const call = (id: string, vendor: object = {}) =>
+    ({ type: 'tool_call', id, name: 'weather', arguments: {}, ...vendor }) as const;
+  const results = (...ids: string[]): Message => ({
+    role: 'user',
+    content: ids.map((toolCallId) => ({ type: 'tool_result', toolCallId, content: 'sunny' })),
+  });
+  const asked: Message = { role: 'user', content: [{ type: 'text', text: 'Rome?' }] };
+  const thoughts = { vendor: { anthropic: { thinking: [{ type: 'thinking', thinking: 'hmm', signature: 's' }] } } };
+
+  test('google: only the first call of a turn is to have a signature, and one that is there stays', async () => {
+    const own = { vendor: { google: { thoughtSignature: 'c2ln' } } };
+    const { body } = await send('google', [
+      asked,
+      { role: 'assistant', content: [call('a', own), call('b')] },
+      results('a', 'b'),
+      { role: 'assistant', content: [{ type: 'text', text: 'Hm.' }, call('c'), call('d')] },
+      results('c', 'd'),
+    ]);
+    const { contents } = body as { contents: { role: string; parts: { thoughtSignature?: string }[] }[] };
+    expect(
+      contents.map(({ role, parts }) => [role, ...parts.map(({ thoughtSignature = '' }) => thoughtSignature)]),
+    ).toEqual([
+      ['user', ''],
+      ['model', 'c2ln', ''],
+      ['user', '', ''],
+      ['model', '', 'skip_thought_signature_validator', ''],
+      ['user', '', ''],
+    ]);
+  });
+
+  test('google: models before Gemini 3, which look at no signature, get none', async () => {
+    const describeModel = () => modelInfo('google', { quirks: { reasoningStyle: 'budget' } });
+    expect(JSON.stringify((await send('google', toolTrip, {}, { describeModel })).body)).not.toContain('Signature');
+  });
+
+  const older = { describeModel: () => modelInfo('anthropic', { quirks: { reasoningStyle: 'budget' } }) };
+  const foreign: Message[] = [asked, { role: 'assistant', content: [call('a')] }, results('a')];
+  const further: Message[] = [{ role: 'assistant', content: [call('b')] }, results('b')];
+
+  test.each<[string, Message[]]>([
+    ['began without thoughts', foreign],
+    ['began with text', toolTrip],
+    ['began without thoughts, and went on', [...foreign, ...further]],
+    ['was answered together with text', [...foreign, asked]],
+  ])('anthropic: a model of the older kind does not begin to think in a turn that %s', async (_how, messages) => {
+    const { body, warnings } = await send('anthropic', messages, { reasoningEffort: 'low' }, older);
+    expect(body).not.toHaveProperty('thinking');
+    expect(warnings).toEqual([
+      { code: 'unsupported_setting', setting: 'reasoningEffort', message: expect.stringContaining('tool') },
+    ]);
+  });
+
+  test.each<[string, Message[]]>([
+    ['it thought at the beginning of', [asked, { role: 'assistant', content: [call('a', thoughts)] }, results('a')]],
+    [
+      'it thought at the beginning of, and not again',
+      [asked, { role: 'assistant', content: [call('a', thoughts)] }, results('a'), ...further],
+    ],
+    ['is new', [...foreign, { role: 'assistant', content: [{ type: 'text', text: 'Sunny.' }] }, asked]],
+  ])('anthropic: it thinks in a turn that %s', async (_how, messages) => {
+    const { body, warnings } = await send('anthropic', messages, { reasoningEffort: 'low' }, older);
+    expect(body).toMatchObject({ thinking: { type: 'enabled' } });
+    expect(warnings).toEqual([]);
+  });
+
+  test('anthropic: a model that thinks as it sees fit may begin anywhere', async () => {
+    const { body, warnings } = await send('anthropic', foreign, { reasoningEffort: 'low' });
+    expect(body).toMatchObject({ thinking: { type: 'adaptive' } });
+    expect(warnings).toEqual([]);
+  });
+});
+
 describe('a JSON schema is the vendor’s to keep to', () => {
   const capable = (kind: ProviderKind) => ({
     describeModel: () => modelInfo(kind, { capabilities: ['text', 'json', 'json_schema'] }),
@@ -308,6 +384,30 @@ describe('a JSON schema is the vendor’s to keep to', () => {
     const { body, warnings } = await send(kind, 'hi', { responseFormat: { type: 'json' } });
     expect(JSON.stringify(body)).toContain('Answer with a JSON object');
     expect(warnings).toEqual([expect.objectContaining({ code: 'adjusted_setting', setting: 'responseFormat' })]);
+  });
+
+  test.each<[string, Message[]]>([
+    ['nowhere', [{ role: 'user', content: [{ type: 'text', text: 'List three cities' }] }]],
+    [
+      'in the system prompt',
+      [
+        { role: 'system', content: [{ type: 'text', text: 'Answer in JSON.' }] },
+        { role: 'user', content: [{ type: 'text', text: 'List three cities' }] },
+      ],
+    ],
+  ])(
+    'openai: plain JSON is asked for where OpenAI looks for the word, which the prompt has %s',
+    async (_at, messages) => {
+      const { body, warnings } = await send('openai', messages, { responseFormat: { type: 'json' } });
+      expect(JSON.stringify((body as { input: unknown }).input)).toMatch(/json/i);
+      expect(warnings).toEqual([expect.objectContaining({ code: 'adjusted_setting', setting: 'responseFormat' })]);
+    },
+  );
+
+  test('openai: a user who asks for JSON is not told so once more', async () => {
+    const { body, warnings } = await send('openai', 'Three cities as JSON', { responseFormat: { type: 'json' } });
+    expect(body).toMatchObject({ input: [{ role: 'user' }] });
+    expect(warnings).toEqual([]);
   });
 
   test('google has a mode for plain JSON', async () => {
@@ -439,6 +539,35 @@ describe('quirks of the catalog', () => {
     expect(without.warnings).toEqual([]);
   });
 
+  test('a setting that goes only without reasoning goes unasked to a model that reasons only when asked', async () => {
+    const quirks = withQuirks('anthropic', {
+      onlyWithoutReasoning: ['temperature', 'topP'],
+      reasoningByDefault: false,
+      reasoningStyle: 'budget',
+      apiVersion: '2023-06-01',
+    });
+    const unasked = await send('anthropic', 'hi', { temperature: 0.2 }, quirks);
+    expect(unasked.body).toMatchObject({ temperature: 0.2 });
+    expect(unasked.body).not.toHaveProperty('thinking');
+    expect(unasked.warnings).toEqual([]);
+    const reasoning = await send('anthropic', 'hi', { temperature: 0.2, reasoningEffort: 'low' }, quirks);
+    expect(reasoning.body).not.toHaveProperty('temperature');
+    expect(reasoning.warnings).toEqual([
+      expect.objectContaining({ code: 'unsupported_setting', setting: 'temperature' }),
+    ]);
+  });
+
+  test('anthropic: of temperature and top_p, which its models refuse together, the temperature goes out', async () => {
+    const quirks = withQuirks('anthropic', { apiVersion: '2023-06-01' });
+    const both = await send('anthropic', 'hi', { temperature: 0.2, topP: 0.9 }, quirks);
+    expect(both.body).toMatchObject({ temperature: 0.2 });
+    expect(both.body).not.toHaveProperty('top_p');
+    expect(both.warnings).toEqual([expect.objectContaining({ code: 'unsupported_setting', setting: 'topP' })]);
+    const alone = await send('anthropic', 'hi', { topP: 0.9 }, quirks);
+    expect(alone.body).toMatchObject({ top_p: 0.9 });
+    expect(alone.warnings).toEqual([]);
+  });
+
   test('an effort that the model does not know becomes the nearest', async () => {
     const quirks = withQuirks('openai', { reasoningEfforts: ['none', 'low', 'high'] });
     const { body, warnings } = await send('openai', 'hi', { reasoningEffort: 'minimal' }, quirks);
@@ -496,6 +625,17 @@ describe('quirks of the catalog', () => {
     expect(older.body).toMatchObject({ temperature: 0.5, top_k: 3 });
     expect(older.headers['anthropic-version']).toBe('2023-06-01');
     expect(older.warnings).toEqual([]);
+  });
+
+  test('openai: an answer is allowed the 16 tokens that the Responses API wants at least', async () => {
+    const short = await send('openai', 'yes or no?', { maxOutputTokens: 5 });
+    expect(short.body).toMatchObject({ max_output_tokens: 16 });
+    expect(short.warnings).toEqual([
+      { code: 'adjusted_setting', setting: 'maxOutputTokens', message: expect.stringContaining('openai/m-1') },
+    ]);
+    const enough = await send('openai', 'yes or no?', { maxOutputTokens: 16 });
+    expect(enough.body).toMatchObject({ max_output_tokens: 16 });
+    expect(enough.warnings).toEqual([]);
   });
 
   test('anthropic: the limit of tokens is the model’s own when none is asked for', async () => {

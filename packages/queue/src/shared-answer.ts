@@ -77,6 +77,6 @@ export function isOwnFailure(
   const { code, retryable } = outcome.error;
   if (isBrokenOff(outcome, { stream, allowRestart }, rows)) return true;
   // A provider that asks to wait ends those only who would not wait so long.
-  if (code === 'rate_limited' || code === 'overloaded') return startBy !== undefined;
+  if (code === 'rate_limited' || code === 'overloaded') return retryable && startBy !== undefined;
   return code === 'cancelled' || (code === 'timeout' && !retryable);
 }

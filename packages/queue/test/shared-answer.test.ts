@@ -54,6 +54,8 @@ describe('a failure of the request that makes the call', () => {
     expect(isOwnFailure(failed('timeout', true))).toBe(false);
     expect(isOwnFailure(failed('rate_limited', true))).toBe(false);
     expect(isOwnFailure(failed('server_error', true), { startBy: 1 })).toBe(false);
+    // A request that never fits the provider's limit, however long it waited.
+    expect(isOwnFailure(failed('rate_limited', false), { startBy: 1 })).toBe(false);
   });
 });
 

@@ -25,9 +25,6 @@ export function accountForCall(
 ): AccountedCall {
   const usage = report.error === undefined ? (report.usage ?? {}) : toBrokenUsage();
   const { error, answeredBy, serviceTier } = report;
-  if (error !== undefined && usage.inputTokens === undefined && usage.outputTokens === undefined) {
-    return { ...report, usage, costNanoUsd: mayBeBilled.has(error.code) ? null : 0 };
-  }
   const { costNanoUsd, priceVersion, warning } = catalog.priceCall({
     provider,
     model: request.model,
@@ -37,6 +34,11 @@ export function accountForCall(
     cachedForAnHour: request.settings.promptCache === '1h',
     serviceTier,
   });
+  const hasCounts = usage.inputTokens !== undefined || usage.outputTokens !== undefined;
+  // On the user's own machine it costs nothing, whatever became of it.
+  if (error !== undefined && !hasCounts && costNanoUsd !== 0) {
+    return { ...report, usage, costNanoUsd: mayBeBilled.has(error.code) ? null : 0 };
+  }
   const warnings = warning === undefined ? report.warnings : [...report.warnings, warning];
   return { ...report, warnings, usage, costNanoUsd, priceVersion };
 

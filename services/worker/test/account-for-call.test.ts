@@ -53,6 +53,13 @@ describe('a call that breaks', () => {
     expect(await account([{ type: 'served', answeredBy: 'claude-haiku-4-5' }], code)).toMatchObject({ usage: {} });
   });
 
+  test.each<ErrorCode>(['network', 'timeout', 'cancelled', 'server_error', 'rate_limited'])(
+    'costs nothing on the user’s own machine, whatever it broke of: %s',
+    async (code) => {
+      expect(await account([], code, 'ollama/llama3.2')).toMatchObject({ usage: {}, costNanoUsd: 0 });
+    },
+  );
+
   test('after text without counts: prompt and text are estimated, marked so, and priced by that', async () => {
     const { usage, costNanoUsd } = await account([text(300)], 'network');
     // By bytes, as no vocabulary is loaded here; Anthropic makes a third more of them.

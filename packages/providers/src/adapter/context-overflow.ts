@@ -42,7 +42,7 @@ const sentences: readonly RegExp[] = [
 /** Reads the numbers out of a refusal for its length; nothing else of the vendor's text gets through. */
 export function findContextOverflow({ message, counts }: ErrorBody): ContextOverflow {
   for (const sentence of sentences) {
-    const found = sentence.exec(message.replaceAll(/(\d)[,_](?=\d{3})/g, '$1'))?.groups;
+    const found = sentence.exec(withoutSeparators(message))?.groups;
     if (found === undefined) continue;
     const { limit, requested, room } = found;
     return {
@@ -52,4 +52,19 @@ export function findContextOverflow({ message, counts }: ErrorBody): ContextOver
     };
   }
   return counts ?? {};
+}
+
+/** OpenAI and Groq, of a request that alone has more tokens than the account may use in a minute: it will never fit. */
+export function isLargerThanRate({ message }: ErrorBody): boolean {
+  return /request too large for|must be reduced in order to run/i.test(message);
+}
+
+/** How many tokens such a request has, as the vendor counts them, and how many a minute has. */
+export function findRateOverflow({ message }: ErrorBody): ContextOverflow {
+  const found = /limit (?<limit>\d+), requested (?<requested>\d+)/i.exec(withoutSeparators(message))?.groups;
+  return found === undefined ? {} : { limit: Number(found['limit']), requested: Number(found['requested']) };
+}
+
+function withoutSeparators(message: string): string {
+  return message.replaceAll(/(\d)[,_](?=\d{3})/g, '$1');
 }

@@ -1,12 +1,14 @@
 import type { ErrorCode } from '@aimm/contracts';
 import type { ProviderSettings } from '../model-provider.ts';
 import { GuardStop } from '../stream-guard.ts';
-import { findContextOverflow } from './context-overflow.ts';
+import { type ContextOverflow, findContextOverflow, findRateOverflow } from './context-overflow.ts';
 import type { ErrorBody } from './error-body.ts';
 import type { Exchange } from './transport.ts';
 
 interface Wording {
   code: ErrorCode;
+  /** Asking again gives the same, although it may help with the code. */
+  isFinal: boolean;
   settings: ProviderSettings;
   model: string | undefined;
   /** What the catalog says of how much the model can read, in tokens. */
@@ -18,7 +20,7 @@ interface Wording {
 
 /** Our sentence for a failed call. Nothing the vendor wrote gets in, but the name of a refused field. */
 export function describeError(wording: Wording): string {
-  const { code, settings, model, facts, exchange, thrown } = wording;
+  const { code, isFinal, settings, model, facts, exchange, thrown } = wording;
   const { id } = settings;
   const about = model === undefined ? id : `${id}/${model}`;
   switch (code) {
@@ -35,6 +37,9 @@ export function describeError(wording: Wording): string {
     case 'unknown_model':
       return `${id} does not serve a model called "${model ?? ''}".`;
     case 'rate_limited':
+      if (isFinal) {
+        return `The request is larger than ${id} allows ${model ?? 'it'} in a minute${describeNumbers(findRateOverflow(facts))}.`;
+      }
       return `${id} is limiting the rate of calls to ${model ?? 'it'}.`;
     case 'quota_exceeded':
       return `The quota or credit at ${id} is used up.`;
@@ -56,7 +61,7 @@ export function describeError(wording: Wording): string {
 }
 
 /** What the reader can do about it. */
-export function hintFor({ code, settings, exchange }: Wording): string | undefined {
+export function hintFor({ code, isFinal, settings, exchange }: Wording): string | undefined {
   const variable = settings.apiKeyVariable;
   const base = baseUrlVariable(settings);
   switch (code) {
@@ -67,6 +72,7 @@ export function hintFor({ code, settings, exchange }: Wording): string | undefin
     case 'unknown_model':
       return `List the models of ${settings.id} to see what it serves.`;
     case 'rate_limited':
+      if (isFinal) return 'Shorten the request or its max_output_tokens, raise the limit there, or use another model.';
       return 'Wait and try again, or lower the rate in the settings of this provider.';
     case 'quota_exceeded':
       return 'Check credit and spending limits in the console of the provider, or use another provider.';
@@ -93,12 +99,15 @@ const thousands = (tokens: number) => tokens.toLocaleString('en-US');
 
 /** By how much, as far as the vendor says; else what the catalog knows. */
 function describeOverflow({ facts, contextWindow }: Wording): string {
-  const { limit, requested } = findContextOverflow(facts);
+  return describeNumbers(findContextOverflow(facts), contextWindow);
+}
+
+function describeNumbers({ limit, requested }: ContextOverflow, otherwise?: number): string {
   if (limit !== undefined && requested !== undefined && requested > limit) {
     const over = thousands(requested - limit);
     return `: ${thousands(requested)} tokens where ${thousands(limit)} fit, ${over} too many`;
   }
-  const most = limit ?? contextWindow;
+  const most = limit ?? otherwise;
   return most === undefined ? '' : `: ${thousands(most)} tokens fit`;
 }
 

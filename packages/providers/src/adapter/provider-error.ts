@@ -19,6 +19,8 @@ export interface ErrorRule {
   words?: readonly string[];
   message?: RegExp;
   test?: (facts: ErrorFacts) => boolean;
+  /** Set where asking again gives the same, although it may help with the code. */
+  retryable?: false;
 }
 
 /** A vendor's own way out of an error, where it has a better one; `unreachable` when nothing answered at all. */
@@ -52,6 +54,7 @@ export function toProviderError(thrown: unknown, context: ErrorContext): ModelMa
   const status = failed ?? body.status;
   const facts: ErrorFacts = { ...body, headers: exchange.headers, ...(status !== undefined && { status }) };
   const code = context.code ?? decideCode(thrown, facts, context);
+  const isFinal = context.rules.find((rule) => matches(rule, facts) && rule.code === code)?.retryable === false;
   const redact = (text: string) => redactKey(text, settings.apiKey);
   // Our own sentences hold no vendor's text; a short key (`demo`) may be a word of theirs.
   const redactOwn = (text: string) => ((settings.apiKey ?? '').length < 8 ? text : redact(text));
@@ -63,8 +66,9 @@ export function toProviderError(thrown: unknown, context: ErrorContext): ModelMa
     findRequestId(exchange) ?? '',
   ];
   const wanted =
-    code === 'rate_limited' || code === 'overloaded' || code === 'quota_exceeded' || code === 'server_error';
-  const wording = { code, settings, model, contextWindow: context.contextWindow, facts, exchange, thrown };
+    !isFinal &&
+    (code === 'rate_limited' || code === 'overloaded' || code === 'quota_exceeded' || code === 'server_error');
+  const wording = { code, isFinal, settings, model, contextWindow: context.contextWindow, facts, exchange, thrown };
   const topic = code === 'network' && exchange.status === undefined ? 'unreachable' : code;
   const hint = context.hints?.[topic]?.(model ?? '') ?? hintFor(wording);
   return new ModelManagerError(code, redactOwn(describeError(wording)), {
@@ -73,7 +77,8 @@ export function toProviderError(thrown: unknown, context: ErrorContext): ModelMa
     hint: hint === undefined ? undefined : redactOwn(hint),
     retryAfterMs: wanted ? findRetryAfterMs(exchange.headers, facts) : undefined,
     // Asking again where there is no such address, or only a redirect, gives the same.
-    retryable: code === 'server_error' && (status === 404 || exchange.oddity === 'redirect') ? false : undefined,
+    retryable:
+      isFinal || (code === 'server_error' && (status === 404 || exchange.oddity === 'redirect')) ? false : undefined,
     vendorMessage: redact(said.filter((part) => part !== '').join(' ')).slice(0, 300),
     cause: redactedCause(thrown, redact),
   });

@@ -50,9 +50,14 @@ export function planSettings(
   for (const setting of quirks.unsupported ?? []) {
     if (isSetting(setting, settings)) leaveOut(setting, `${name} does not take it`);
   }
+  const reasonsUnasked = quirks.reasoningByDefault !== false;
+  const reasons = settings.reasoningEffort === undefined ? reasonsUnasked : settings.reasoningEffort !== 'none';
   for (const setting of quirks.onlyWithoutReasoning ?? []) {
-    if (settings.reasoningEffort === 'none' || !isSetting(setting, settings)) continue;
-    leaveOut(setting, `${name} takes it only with reasoning effort none`);
+    if (!reasons || !isSetting(setting, settings)) continue;
+    leaveOut(
+      setting,
+      `${name} takes it only ${reasonsUnasked ? 'with reasoning effort none' : 'while it does not reason'}`,
+    );
   }
 
   const effort = settings.reasoningEffort;

@@ -84,6 +84,9 @@ export function createTransport(): Transport {
   return { fetch: send, load, run: (call, work) => calls.run(call, work) };
 }
 
+/** How long a connection waits for the next call, whatever longer time the server offers. */
+const idleConnectionMs = 30_000;
+
 type Requester = (
   url: string,
   options: Omit<Dispatcher.RequestOptions, 'origin' | 'path'>,
@@ -92,10 +95,16 @@ type Requester = (
 /**
  * undici's `request` rather than `fetch`, which takes twice the time for the same bytes and adds headers of browsers.
  * No limit on the wait for headers or between bytes: models that reason or load take minutes. The guard has the timers.
+ * None on connections either: the queue says how many calls there are, and one that waited here would look sent.
  */
 async function createRequester(): Promise<Requester> {
   const { Agent, request } = await import('undici');
-  const dispatcher = new Agent({ headersTimeout: 0, bodyTimeout: 0, connections: 128, keepAliveTimeout: 30_000 });
+  const dispatcher = new Agent({
+    headersTimeout: 0,
+    bodyTimeout: 0,
+    keepAliveTimeout: idleConnectionMs,
+    keepAliveMaxTimeout: idleConnectionMs,
+  });
   return (url, options) => request(url, { ...options, dispatcher });
 }
 

@@ -28,16 +28,23 @@ export function toMessagesBody(
   });
   const { warnings } = plan;
   const maxTokens = plan.settings.maxOutputTokens ?? info?.maxOutputTokens ?? defaultMaxTokens;
-  const { thinking, effort, settings } = planThinking(plan, maxTokens, quirks);
-  const { responseFormat: format, tools, toolChoice } = settings;
-
+  const { responseFormat: format, tools } = plan.settings;
   let messages = request.messages;
   if (format?.type === 'json') {
     messages = askForJson(messages, provider, []);
     const message = `${provider} has no JSON mode: the prompt asks for JSON in its place.`;
     warnings.push({ code: 'adjusted_setting', setting: 'responseFormat', message });
   }
+  const { system, turns } = splitSystem(messages);
+  const sent = toMessageParams(turns, warnings);
+  const { thinking, effort, settings } = planThinking(plan, maxTokens, quirks, sent);
+  const { toolChoice } = settings;
   let { temperature } = settings;
+  if (temperature !== undefined && settings.topP !== undefined) {
+    delete settings.topP;
+    const message = `topP was left out: ${provider} takes either it or temperature.`;
+    warnings.push({ code: 'unsupported_setting', setting: 'topP', message });
+  }
   if (temperature !== undefined && temperature > 1) {
     temperature = 1;
     warnings.push({
@@ -46,12 +53,11 @@ export function toMessagesBody(
       message: `temperature is 1, the most that ${provider} takes.`,
     });
   }
-  const { system, turns } = splitSystem(messages);
   const body: Body = {
     model: request.model,
     stream: true,
     max_tokens: maxTokens,
-    messages: toMessageParams(turns, warnings),
+    messages: sent,
     ...(system !== undefined && system.trim() !== '' && { system }),
     ...(temperature !== undefined && { temperature }),
     ...(settings.topP !== undefined && { top_p: settings.topP }),

@@ -1,5 +1,5 @@
 import type { GenerationSettings, ModelQuirks, ReasoningEffort } from '@aimm/contracts';
-import type { OutputConfig, ThinkingConfigParam } from '@anthropic-ai/sdk/resources/messages/messages';
+import type { MessageParam, OutputConfig, ThinkingConfigParam } from '@anthropic-ai/sdk/resources/messages/messages';
 import type { SettingsPlan } from '../adapter/settings-plan.ts';
 
 /** Tokens to think with, for models that want a number; within the limit of the answer. */
@@ -19,11 +19,22 @@ interface Thinking {
   settings: GenerationSettings;
 }
 
+/** Models that have a budget think from a turn's beginning on or not at all; results of tools belong to the turn. */
+function mayThink(messages: readonly MessageParam[]): boolean {
+  const blocksOf = ({ content }: MessageParam) => (typeof content === 'string' ? [] : content);
+  const isAsking = (message: MessageParam) =>
+    message.role === 'user' && !blocksOf(message).some(({ type }) => type === 'tool_result');
+  const first = messages[messages.findLastIndex(isAsking) + 1];
+  const types = first === undefined ? [] : blocksOf(first).map(({ type }) => type);
+  return !types.includes('tool_use') || types[0] === 'thinking' || types[0] === 'redacted_thinking';
+}
+
 /** How the model is told to think, and the settings that may go with it. Says in the plan's warnings what gave way. */
 export function planThinking(
   { settings: planned, warnings }: SettingsPlan,
   maxTokens: number,
   { reasoningStyle: style = 'effort', reasoningOff = 'disabled' }: ModelQuirks,
+  messages: readonly MessageParam[],
 ): Thinking {
   const settings = { ...planned };
   const asked = settings.reasoningEffort;
@@ -33,12 +44,14 @@ export function planThinking(
   if (style === 'switch') return { thinking, settings };
   if (style === 'effort') return { thinking, effort: asked === 'minimal' ? 'low' : asked, settings };
 
-  const budget = Math.min(budgets[asked], maxTokens - 1);
-  if (budget < smallestBudget) {
-    const message = `reasoningEffort was left out: an answer of ${maxTokens} tokens has no room for reasoning.`;
+  const leaveOut = (why: string): Thinking => {
+    const message = `reasoningEffort was left out: ${why}.`;
     warnings.push({ code: 'unsupported_setting', setting: 'reasoningEffort', message });
     return { settings };
-  }
+  };
+  const budget = Math.min(budgets[asked], maxTokens - 1);
+  if (budget < smallestBudget) return leaveOut(`an answer of ${maxTokens} tokens has no room for reasoning`);
+  if (!mayThink(messages)) return leaveOut('the model did not begin to reason before the tool calls of this turn');
   for (const setting of ['temperature', 'topK'] as const) {
     if (settings[setting] === undefined) continue;
     delete settings[setting];

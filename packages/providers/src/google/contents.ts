@@ -3,17 +3,25 @@ import type { Content, Part } from '@google/genai';
 import { leaveOut, mergeTurns, type Turn, vendorData } from '../adapter/conversation.ts';
 import { readMedia } from '../adapter/media.ts';
 
-/** Turns as Gemini wants them: alternating, the result of a tool under the name of its call. */
-export function toContents(turns: readonly Turn[], warnings: Warning[]): Content[] {
+/** Google's word for a call that was not made by its own models and so has no signature to be checked. */
+const noSignature = 'skip_thought_signature_validator';
+
+/**
+ * Turns as Gemini wants them: alternating, the result of a tool under the name of its call. `signed`: the model refuses a
+ * turn whose first call has no signature.
+ */
+export function toContents(turns: readonly Turn[], signed: boolean, warnings: Warning[]): Content[] {
   const names = new Map(
     turns.flatMap(({ content }) =>
       content.flatMap((part) => (part.type === 'tool_call' ? [[part.id, part.name]] : [])),
     ),
   );
-  return mergeTurns(turns).map(({ role, content }) => ({
-    role: role === 'assistant' ? 'model' : 'user',
-    parts: content.flatMap((part) => toPart(part, names, warnings)),
-  }));
+  return mergeTurns(turns).map(({ role, content }) => {
+    const parts = content.flatMap((part) => toPart(part, names, warnings));
+    const first = parts.find(({ functionCall }) => functionCall !== undefined);
+    if (signed && first !== undefined) first.thoughtSignature ??= noSignature;
+    return { role: role === 'assistant' ? 'model' : 'user', parts };
+  });
 }
 
 function toPart(

@@ -79,7 +79,9 @@ export function toGenerateParams(
     // planSettings left only the wire's own words through.
     ...(serviceTier !== undefined && { serviceTier: serviceTier as ServiceTier }),
   };
-  return { params: { model: request.model, contents: toContents(turns, warnings), config }, warnings };
+  // Those whose reasoning is an effort: Gemini 3 and later.
+  const contents = toContents(turns, style === 'effort', warnings);
+  return { params: { model: request.model, contents, config }, warnings };
 }
 
 function toFormat(format: GenerationSettings['responseFormat']): GenerateContentConfig {

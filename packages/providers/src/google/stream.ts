@@ -7,6 +7,8 @@ import type { CallFacts, ContentPart, EventMapper } from '../adapter/vendor.ts';
 /** Chunks of Gemini. The reason to finish may be followed by more chunks; the last counts win. */
 export function createContentMapper(): EventMapper<GenerateContentResponse> {
   let reason: string | undefined;
+  /** Why the prompt was not answered at all: some of its words mean something else where an answer ends. */
+  let blocked: string | undefined;
   let called = false;
   let known: CallFacts = {};
 
@@ -50,11 +52,15 @@ export function createContentMapper(): EventMapper<GenerateContentResponse> {
       const candidate = chunk.candidates?.[0];
       // Read part by part: the SDK's own `text` writes to the console.
       const parts = (candidate?.content?.parts ?? []).flatMap(mapPart);
-      reason = candidate?.finishReason ?? chunk.promptFeedback?.blockReason ?? reason;
+      reason = candidate?.finishReason ?? reason;
+      blocked = chunk.promptFeedback?.blockReason ?? blocked;
       return parts;
     },
     facts: () => known,
-    finish: () => (reason === undefined ? undefined : toFinishReason(reason, called)),
+    finish() {
+      if (reason !== undefined) return toFinishReason(reason, called);
+      return blocked === undefined ? undefined : { unified: 'content_filter', raw: blocked };
+    },
   };
 }
 

@@ -3,7 +3,7 @@ import type { FinishReason, Usage } from '@aimm/contracts';
 import type { ChatCompletionChunk } from 'openai/resources/chat/completions';
 import { parseArguments, warnBrokenCall } from '../adapter/conversation.ts';
 import { StreamFault } from '../adapter/stream-fault.ts';
-import { toUsage } from '../adapter/usage.ts';
+import { sumOf, toUsage } from '../adapter/usage.ts';
 import type { CallFacts, ContentPart, EventMapper } from '../adapter/vendor.ts';
 
 type Delta = ChatCompletionChunk.Choice.Delta;
@@ -86,12 +86,25 @@ function toFinishReason(raw: string, called: boolean, refused: boolean): FinishR
   return { unified: raw === 'stop' ? 'stop' : 'other', raw };
 }
 
-function toChatUsage(usage: NonNullable<ChatCompletionChunk['usage']>): Usage {
+type ChatUsage = NonNullable<ChatCompletionChunk['usage']>;
+
+function toChatUsage(usage: ChatUsage): Usage {
   return toUsage({
     input: usage.prompt_tokens,
-    output: usage.completion_tokens,
+    output: isReasoningBeside(usage) ? sumOf(usage.completion_tokens, reasoningOf(usage)) : usage.completion_tokens,
     cacheRead: usage.prompt_tokens_details?.cached_tokens,
     cacheWrite: usage.prompt_tokens_details?.cache_write_tokens,
-    reasoning: usage.completion_tokens_details?.reasoning_tokens,
+    reasoning: reasoningOf(usage),
   });
+}
+
+function reasoningOf({ completion_tokens_details: details }: ChatUsage): number | undefined {
+  return details?.reasoning_tokens ?? undefined;
+}
+
+/** OpenAI's completion tokens hold those of the reasoning; xAI's do not, which its total shows. */
+function isReasoningBeside(usage: ChatUsage): boolean {
+  const { prompt_tokens: input, completion_tokens: output, total_tokens: total } = usage;
+  const reasoning = reasoningOf(usage) ?? 0;
+  return reasoning > 0 && (total === undefined ? reasoning > output : total === input + output + reasoning);
 }

@@ -1,3 +1,4 @@
+import { isLargerThanRate } from '../adapter/context-overflow.ts';
 import type { ErrorRule } from '../adapter/provider-error.ts';
 
 /** OpenAI's words, which compatible servers borrow. */
@@ -13,6 +14,7 @@ export const openAiErrorRules: readonly ErrorRule[] = [
       'project_spend_limit_exceeded',
     ],
   },
+  { code: 'rate_limited', words: ['rate_limit_exceeded'], test: isLargerThanRate, retryable: false },
   { code: 'context_length_exceeded', words: ['context_length_exceeded', 'exceed_context_size_error'] },
   // vLLM, LM Studio and others say it in words only.
   {
@@ -32,6 +34,26 @@ export const openAiErrorRules: readonly ErrorRule[] = [
       'misalignment_policy_violation',
     ],
   },
+  // Inside a stream they come without a status.
+  {
+    code: 'invalid_request',
+    words: [
+      'empty_image_file',
+      'failed_to_download_image',
+      'image_file_not_found',
+      'image_file_too_large',
+      'image_parse_error',
+      'image_too_large',
+      'image_too_small',
+      'invalid_base64_image',
+      'invalid_image',
+      'invalid_image_format',
+      'invalid_image_mode',
+      'invalid_image_url',
+      'unsupported_image_media_type',
+    ],
+  },
+  { code: 'permission', words: ['data_residency_mismatch'] },
   { code: 'authentication', words: ['invalid_api_key'] },
   { code: 'unknown_model', words: ['model_not_found'] },
   { code: 'overloaded', words: ['server_is_overloaded', 'service_unavailable_error'] },

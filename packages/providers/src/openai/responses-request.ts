@@ -10,6 +10,9 @@ import { readMedia, toDataUrl } from '../adapter/media.ts';
 import { toPromptCacheKey } from '../adapter/prompt-cache-key.ts';
 import { planSettings } from '../adapter/settings-plan.ts';
 
+/** The Responses API refuses a lower limit of tokens. */
+const leastOutputTokens = 16;
+
 /** The body of a Responses call, stateless: nothing is stored at OpenAI. */
 export function toResponsesBody(
   provider: string,
@@ -21,18 +24,27 @@ export function toResponsesBody(
     promptCache: ['auto'],
   });
   const { responseFormat: format, tools, toolChoice, reasoningEffort, serviceTier } = settings;
-  const messages = format?.type === 'json' ? askForJson(request.messages, provider, warnings) : [...request.messages];
+  let { maxOutputTokens } = settings;
+  if (maxOutputTokens !== undefined && maxOutputTokens < leastOutputTokens) {
+    maxOutputTokens = leastOutputTokens;
+    const message = `maxOutputTokens is ${leastOutputTokens}, the least that ${provider}/${request.model} takes.`;
+    warnings.push({ code: 'adjusted_setting', setting: 'maxOutputTokens', message });
+  }
+  const { messages } = request;
   const firstTurn = messages.findIndex(({ role }) => role !== 'system');
   const leading = messages.slice(0, firstTurn === -1 ? messages.length : firstTurn);
+  const turns = messages.slice(leading.length);
+  // OpenAI looks for the word in `input` only, whatever the instructions say.
+  const input = format?.type === 'json' ? askForJson(turns, provider, warnings) : turns;
   // Reasoning models lose their thread between tool calls unless they get their own reasoning back.
   const keepsReasoning = tools !== undefined && info?.capabilities?.includes('reasoning') === true;
   const body: ResponseCreateParamsStreaming = {
     model: request.model,
     stream: true,
     store: false,
-    input: messages.slice(leading.length).flatMap((message) => toItems(message, warnings)),
+    input: input.flatMap((message) => toItems(message, warnings)),
     ...(leading.length > 0 && { instructions: leading.map(textOf).join('\n\n') }),
-    ...(settings.maxOutputTokens !== undefined && { max_output_tokens: settings.maxOutputTokens }),
+    ...(maxOutputTokens !== undefined && { max_output_tokens: maxOutputTokens }),
     ...(settings.temperature !== undefined && { temperature: settings.temperature }),
     ...(settings.topP !== undefined && { top_p: settings.topP }),
     ...toReasoning(reasoningEffort, info?.quirks?.reasoningSummary),
