@@ -141,7 +141,7 @@ describe.each(setups)('batches at the vendor: %s, kept in %s', (kind, databaseKi
     throw new Error('the batch did not end');
   }
   const statusOf = async () => (await database.batches.find(batchId()))?.status;
-  const toVendorsEnd = (state: 'ended' | 'expired' = 'ended') => server.end(state);
+  const toVendorsEnd = (state: 'ended' | 'expired' | 'failed' = 'ended') => server.end(state);
   async function generations() {
     const batch = await database.batches.find(batchId());
     if (batch === undefined) throw new Error('no batch');
@@ -339,6 +339,19 @@ describe.each(setups)('batches at the vendor: %s, kept in %s', (kind, databaseKi
         [2, 'succeeded', undefined],
       ].map(String),
     );
+  });
+
+  test('a batch that fails as a whole leaves nothing of what was asked at the vendor', async () => {
+    // Anthropic's never do.
+    if (kind === 'anthropic') return;
+    await storeBatch(2);
+    const keeper = startKeeper();
+    await drive(keeper, async () => {
+      toVendorsEnd('failed');
+      return (await statusOf()) !== 'running';
+    });
+    expect((await generations()).map(({ status }) => status)).toEqual(['failed', 'failed']);
+    expect(server.files.size).toBe(0);
   });
 
   test('cancelling reaches the vendor; what was done is kept, and paid for', async () => {

@@ -31,10 +31,15 @@ export async function follow(held: Held, context: StepContext): Promise<Submissi
   });
   const seen: JsonObject = { state: progress.state, counts: { ...progress.counts } };
   const isOver = progress.state === 'ended' || progress.state === 'expired' || progress.state === 'cancelled';
+  const tidyUp = () =>
+    endpoint.remove(handle, signal).catch((error: unknown) => {
+      logger.warn({ submission: submission.id, err: error }, 'What a vendor keeps of a batch was not deleted');
+    });
 
   if (progress.state === 'failed') {
     const error = progress.error ?? toModelManagerError(new Error('the vendor said nothing of why its batch failed'));
     await concludeRequests(held, context, { outcome: 'failed', error });
+    await tidyUp();
     return { status: 'ended', endedAt: now(), progress: seen, problem: error.toShape() };
   }
   if (!isOver) {
@@ -54,9 +59,7 @@ export async function follow(held: Held, context: StepContext): Promise<Submissi
     logger.warn({ submission: submission.id }, 'The batch that was found is somebody else’s; submitting anew');
     return { status: 'prepared', handle: null, attemptedAt: null, tries: 0, nextAt: now() };
   }
-  await endpoint.remove(handle, signal).catch((error: unknown) => {
-    logger.warn({ submission: submission.id, err: error }, 'What a vendor keeps of a batch was not deleted');
-  });
+  await tidyUp();
   return { status: 'ended', endedAt: now(), progress: seen, problem: null };
 }
 
