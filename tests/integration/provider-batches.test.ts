@@ -267,7 +267,7 @@ describe.each(setups)('batches at the vendor: %s, kept in %s', (kind, databaseKi
     await steps;
     const done = await generations();
     expect(done.slice(0, 4).every(({ status }) => status === 'succeeded')).toBe(true);
-    expect(done[5]).toMatchObject({ status: 'failed', error: { code: 'outcome_unknown' } });
+    expect(done[5]).toMatchObject({ status: 'failed', costNanoUsd: null, error: { code: 'outcome_unknown' } });
     const rows = await ledgerRows();
     const lost = rows.filter(({ requestId }) => requestId === done[5]?.requestId);
     expect(lost.map(({ callNumber, status, costNanoUsd }) => [callNumber, status, costNanoUsd])).toEqual([
@@ -454,6 +454,34 @@ describe.each(setups)('batches at the vendor: %s, kept in %s', (kind, databaseKi
 
   // What follows has nothing to do with the vendor.
   if (kind !== 'openai') return;
+
+  test('a generation costs what all its rounds did, whether the last one answers, does not, or never comes', async () => {
+    const schema = { type: 'object', properties: { city: { type: 'string' } }, required: ['city'] };
+    const settings = { responseFormat: { type: 'json_schema' as const, schema } };
+    await storeBatch([0, 1, 2].map((number) => ({ ...toItem(number), settings })));
+    let round = 0;
+    // The first fits in the second round, the second never does, the third is not done any more.
+    server.fateOf = (_id, body) => {
+      const asked = /prompt \d/.exec(JSON.stringify(body))?.[0];
+      if (asked === 'prompt 2' && round > 1) return 'expired';
+      return { answer: whole.text(asked === 'prompt 0' && round > 1 ? '{"city":"Rome"}' : 'Rome', counts) };
+    };
+    const keeper = startKeeper();
+    await drive(keeper, async () => {
+      round = server.batches.length;
+      toVendorsEnd();
+      return (await statusOf()) !== 'running';
+    });
+    const done = await generations();
+    expect(done.map(({ status }) => status)).toEqual(['succeeded', 'failed', 'failed']);
+    const rows = await ledgerRows();
+    const sum = (some: LedgerRow[]) => some.reduce((total, { costNanoUsd }) => total + (costNanoUsd ?? 0), 0);
+    const calls = done.map(({ requestId }) => rows.filter((row) => row.requestId === requestId));
+    expect(calls.map(({ length }) => length)).toEqual([2, 3, 1]);
+    expect(done.map(({ costNanoUsd }) => costNanoUsd)).toEqual(calls.map(sum));
+    expect(await cost()).toBe(sum(rows));
+    expect(sum(rows)).toBeGreaterThan(0);
+  });
 
   test('two workers share the work, and nothing is asked twice', async () => {
     await storeBatch(40);

@@ -1,5 +1,7 @@
 import { type BatchRecord, ModelManagerError } from '@aimm/contracts';
 import type { BatchState } from '@aimm/providers';
+import { sumCosts } from '../batch/to-batch-record.ts';
+import { findCalls } from './find-calls.ts';
 import type { Held, StepContext } from './keeper-options.ts';
 import { toVendorId } from './load-generations.ts';
 import { mayGoOn, nextTryAt } from './next-try.ts';
@@ -78,12 +80,13 @@ async function endAs(
 ): Promise<void> {
   const { submission, batch, column } = held;
   const { database, now, onRecorded } = context;
-  await settleUndone(
-    held,
-    context,
-    undone.map(({ id }) => id),
-  );
   const byId = new Map(submission.requests.map((request) => [toVendorId(request.item), request]));
+  const ids = undone.map(({ id }) => id);
+  const callsOf = await findCalls(
+    context,
+    ids.flatMap((id) => byId.get(id)?.requestId ?? []),
+  );
+  await settleUndone(held, context, ids, callsOf);
   const records = undone.flatMap(({ id, error }): BatchRecord[] => {
     const request = byId.get(id);
     if (request === undefined) return [];
@@ -93,8 +96,8 @@ async function endAs(
         column: column.number,
         ...request,
         status,
-        // There was no call.
-        costNanoUsd: 0,
+        // Of the rounds before; where there was no call it is nothing.
+        costNanoUsd: sumCosts(callsOf(request.requestId)),
         error: error.toShape(),
         endedAt: Math.round(now()),
       },
