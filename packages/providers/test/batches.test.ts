@@ -404,4 +404,30 @@ describe.each(['openai', 'google', 'mistral'] as const)('batches of %s, which ar
     expect(await failureOf(submitted ?? Promise.resolve())).toMatchObject({ code: 'rate_limited' });
     expect(server.files.size).toBe(0);
   });
+
+  test.each([
+    [
+      { status: 422, body: { detail: 'no' } },
+      { code: 'invalid_request', retryable: false },
+    ],
+    [
+      { status: 429, body: { detail: 'no' }, headers: { 'retry-after': '7' } },
+      { code: 'rate_limited', retryAfterMs: 7_000 },
+    ],
+  ])('says why it was refused, whatever becomes of the upload: %j', async (refusal, expected) => {
+    const { batches } = createTestProvider(kind, server.url);
+    for (const removal of [
+      undefined,
+      { status: 404, body: {} },
+      { status: 500, body: { error: { message: 'oops' } } },
+    ]) {
+      server.refuse = (method, path) => {
+        if (method === 'DELETE') return removal;
+        return /batches$|jobs$|batchGenerateContent$/.test(path) ? refusal : undefined;
+      };
+      const error = await failureOf(batches?.submit({ name: 'refused', requests, signal }) ?? Promise.resolve());
+      expect(error).toMatchObject(expected);
+      expect(error.vendorMessage).toContain(`HTTP ${refusal.status}`);
+    }
+  });
 });
