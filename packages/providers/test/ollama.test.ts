@@ -103,12 +103,11 @@ describe('the context window', () => {
   });
 
   test('that a server refused to tell is not why the answer broke off', async () => {
-    const { text, contentType } = wires.ollama;
-    const begun = text(['ok'], { input: 1, output: 1, cacheRead: 0, reasoning: 0 }).slice(0, 1);
+    const begun = wires.ollama.text(['ok'], { input: 1, output: 1, cacheRead: 0, reasoning: 0 }).slice(0, 1);
     vendor.answer = (response, request) =>
       (request.path === '/api/show'
         ? sendJson(404, { error: "model 'm-1' not found" })
-        : sendEvents(contentType, begun, 'cut'))(response, request);
+        : sendEvents(wires.ollama.contentType, begun, 'cut'))(response, request);
     const error = await failureOf(open().generate(ask(long), patient()));
     expect(error).toMatchObject({ code: 'network', retryable: true });
   });
