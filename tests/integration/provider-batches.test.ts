@@ -204,16 +204,18 @@ describe.each(setups)('batches at the vendor: %s, kept in %s', (kind, databaseKi
     toVendorsEnd();
     await drive(second);
     expect(server.batches.length).toBeLessThanOrEqual(1);
-    expect(server.received.filter(({ method, path }) => method === 'POST' && isCreate(path))).toHaveLength(
-      seenCreates + 1,
-    );
+    expect(createsSince()).toBe(1);
     expect((await generations()).every(({ status }) => status === 'succeeded')).toBe(true);
     expect(await ledgerRows()).toHaveLength(5);
   });
   let seenCreates = 0;
   const isCreate = (path: string) => /batches$|batch\/jobs$|batchGenerateContent$/.test(path);
+  /** How often a batch was to be made in this test. */
+  const createsSince = () =>
+    server.received.filter(({ method, path }) => method === 'POST' && isCreate(path)).length - seenCreates;
   beforeEach(() => {
-    seenCreates = server.received.filter(({ method, path }) => method === 'POST' && isCreate(path)).length;
+    seenCreates = 0;
+    seenCreates = createsSince();
   });
 
   test('a batch of somebody else that looks like a lost one is left alone, and the lost one sent again', async () => {
@@ -528,6 +530,31 @@ describe.each(setups)('batches at the vendor: %s, kept in %s', (kind, databaseKi
       return (await statusOf()) !== 'running';
     });
     expect((await generations()).map(({ status }) => status)).toEqual(['succeeded', 'succeeded']);
+  });
+
+  test('a vendor that refuses without a word of why is believed', async () => {
+    await storeBatch(2);
+    server.refuse = (method, path) =>
+      method === 'POST' && isCreate(path) ? { status: 422, body: { detail: 'no' } } : undefined;
+    await drive(startKeeper());
+    expect((await generations()).map(({ error }) => error?.code)).toEqual(['invalid_request', 'invalid_request']);
+    expect(createsSince()).toBe(1);
+    expect(server.files.size).toBe(0);
+  });
+
+  test.each([500, 503])('a vendor that answers every submission with %i is left alone in the end', async (status) => {
+    await storeBatch(2);
+    server.refuse = (method, path) =>
+      method === 'POST' && isCreate(path) ? { status, body: { error: { message: 'oops' } } } : undefined;
+    const from = clock;
+    await drive(startKeeper({ longestPollMs: 6 * 3_600_000 }));
+    expect(await statusOf()).toBe('completed');
+    const code = status === 503 ? 'overloaded' : 'server_error';
+    expect((await generations()).map(({ error }) => error?.code)).toEqual([code, code]);
+    // As often as twice the 24 hours of a batch hold six.
+    expect(createsSince()).toBe(8);
+    expect(clock - from).toBeGreaterThanOrEqual(8 * 3_600_000);
+    expect(await ledgerRows()).toEqual([]);
   });
 
   test('never more is submitted than the batch may cost; then it pauses, and says why', async () => {
