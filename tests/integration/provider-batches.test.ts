@@ -2,7 +2,14 @@ import { createAssertionChecks } from '@aimm/batch';
 import { createTokenEstimator, loadCatalog, toCounter } from '@aimm/catalog';
 import type { BatchItem, BatchSpec, LedgerRow } from '@aimm/contracts';
 import { createDatabase, type Database } from '@aimm/database';
-import { type BatchKind, type BatchServer, type Fate, startBatchServer, wholeWires } from '@aimm/providers/testing';
+import {
+  type BatchKind,
+  type BatchServer,
+  type Fate,
+  noRoom,
+  startBatchServer,
+  wholeWires,
+} from '@aimm/providers/testing';
 import { createLogger } from '@aimm/runtime';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import {
@@ -92,11 +99,12 @@ describe.each(setups)('batches at the vendor: %s, kept in %s', (kind, databaseKi
   function startKeeper(
     pace: Partial<ProviderBatchPace> = {},
     budgets?: ReturnType<typeof createBatchBudgets>,
+    kept = database,
   ): ProviderBatchKeeper {
     const keeper = createProviderBatchKeeper({
       ...worker,
       ...(budgets !== undefined && { budgets }),
-      database: () => Promise.resolve(database),
+      database: () => Promise.resolve(kept),
       ledger: { record: async (rows: readonly LedgerRow[]) => void (await database.ledger.record(rows)) },
       createRequestId: () => `gen_${(requests += 1)}`,
       createSubmissionId: () => `sub${(submissions += 1)}`,
@@ -530,6 +538,72 @@ describe.each(setups)('batches at the vendor: %s, kept in %s', (kind, databaseKi
       return (await statusOf()) !== 'running';
     });
     expect((await generations()).map(({ status }) => status)).toEqual(['succeeded', 'succeeded']);
+  });
+
+  /** OpenAI looks at new batches, the oldest first: it takes what it has room for, in requests, and is done with what it took before. */
+  function lookAtNew(room: number): void {
+    for (const batch of server.batches) if (batch.state === 'running') batch.state = 'ended';
+    let left = room;
+    for (const batch of server.batches.toReversed().filter(({ state }) => state === 'validating')) {
+      const fits = batch.requests.length <= left;
+      Object.assign(batch, fits ? { state: 'running' } : { state: 'failed', failure: noRoom });
+      if (fits) left -= batch.requests.length;
+    }
+  }
+
+  test('what a vendor has no room for is asked when others are done, in halves where it is too large; no round counts', async () => {
+    await storeBatch(10);
+    const keeper = startKeeper({ maxRequests: 5 });
+    await drive(keeper, async () => {
+      lookAtNew(3);
+      return (await statusOf()) !== 'running';
+    });
+    const done = await generations();
+    expect(done.map(({ status, text }) => [status, text])).toEqual(
+      done.map((_, item) => ['succeeded', `answer to prompt ${item}`]),
+    );
+    const rows = await ledgerRows();
+    expect(rows.map(({ callNumber, status }) => `${callNumber} ${status}`)).toEqual(Array(10).fill('1 succeeded'));
+    expect(await cost()).toBe(rows.reduce((sum, { costNanoUsd }) => sum + (costNanoUsd ?? 0), 0));
+    const answered = server.batches.filter(({ state }) => state === 'ended').flatMap((batch) => batch.requests);
+    expect(answered).toHaveLength(10);
+    expect(server.files.size).toBe(0);
+  });
+
+  test('a worker that dies while it halves a batch leaves nothing that is asked twice', async () => {
+    await storeBatch(4);
+    const { batchSubmissions } = database;
+    const dying = startKeeper({}, undefined, {
+      ...database,
+      batchSubmissions: {
+        ...batchSubmissions,
+        change: (id, owner, change) =>
+          change.status === 'ended' ? Promise.reject(new Error('killed')) : batchSubmissions.change(id, owner, change),
+      },
+    });
+    await dying.tick();
+    lookAtNew(3);
+    clock += 3_600_000;
+    await expect(dying.tick()).rejects.toThrow('killed');
+    const keeper = startKeeper();
+    await drive(keeper, async () => {
+      lookAtNew(100);
+      return (await statusOf()) !== 'running';
+    });
+    expect((await generations()).map(({ status }) => status)).toEqual(Array(4).fill('succeeded'));
+    // Whole once, then each half.
+    expect(server.batches.map(({ requests: asked }) => asked.length).toSorted()).toEqual([2, 2, 4]);
+    expect(await ledgerRows()).toHaveLength(4);
+  });
+
+  test('a prompt that a vendor has no room for by itself fails in the end', async () => {
+    await storeBatch(3);
+    await drive(startKeeper(), async () => {
+      lookAtNew(0);
+      return (await statusOf()) !== 'running';
+    });
+    expect((await generations()).map(({ error }) => error?.code)).toEqual(Array(3).fill('rate_limited'));
+    expect(await ledgerRows()).toEqual([]);
   });
 
   test('a vendor that refuses without a word of why is believed', async () => {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { BatchEndpoint, BatchResult } from '../src/index.ts';
-import { type BatchServer, startBatchServer } from './support/batch-server.ts';
+import { type BatchServer, noRoom, startBatchServer } from './support/batch-server.ts';
 import { type BatchKind, wholeWires } from './support/batch-wires.ts';
 import { ask, createTestProvider, failureOf, modelInfo, patient, plantedKey } from './support/providers.ts';
 import { sendEvents, startVendorServer, type VendorServer } from './support/vendor-server.ts';
@@ -391,6 +391,20 @@ describe.each(['openai', 'google', 'mistral'] as const)('batches of %s, which ar
     const progress = await batches?.poll(handle, signal);
     expect(progress).toMatchObject({ state: 'failed', resultsReady: false });
     expect(progress?.error?.vendorMessage).toContain('line 3');
+  });
+
+  test('knows a lack of room, told at once or later, from a prompt that is too long', async () => {
+    if (kind !== 'openai') return;
+    const { batches } = createTestProvider(kind, server.url);
+    const { handle = {} } = (await batches?.submit({ name: 'waiting', requests, signal })) ?? {};
+    for (const batch of server.batches) Object.assign(batch, { state: 'failed', failure: noRoom });
+    const { error } = (await batches?.poll(handle, signal)) ?? {};
+    expect(error).toMatchObject({ code: 'rate_limited', retryable: true });
+    server.refuse = (method, path) =>
+      method === 'POST' && path.endsWith('/batches') ? { status: 400, body: { error: noRoom } } : undefined;
+    const refused = failureOf(batches?.submit({ name: 'refused', requests, signal }) ?? Promise.resolve());
+    expect(await refused).toMatchObject({ code: 'rate_limited', retryable: true });
+    server.refuse = undefined;
   });
 
   test('takes its upload back when the batch is refused', async () => {

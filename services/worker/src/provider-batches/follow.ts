@@ -5,6 +5,7 @@ import { collectResults } from './collect.ts';
 import { concludeRequests } from './conclude.ts';
 import { findEndpointOf, type KeyedEndpoint, listEndpoints, toKeyGone } from './find-endpoint.ts';
 import type { Held, StepContext } from './keeper-options.ts';
+import { makeRoom } from './make-room.ts';
 import { nextTryAt } from './next-try.ts';
 
 /** Times the vendor's own time for a batch: after that a batch that cannot be asked after is lost. */
@@ -38,9 +39,10 @@ export async function follow(held: Held, context: StepContext): Promise<Submissi
 
   if (progress.state === 'failed') {
     const error = progress.error ?? toModelManagerError(new Error('the vendor said nothing of why its batch failed'));
-    await concludeRequests(held, context, { outcome: 'failed', error });
+    const room = await makeRoom(held, context, progress, error);
+    if (room === undefined) await concludeRequests(held, context, { outcome: 'failed', error });
     await tidyUp();
-    return { status: 'ended', endedAt: now(), progress: seen, problem: error.toShape() };
+    return { progress: seen, problem: error.toShape(), ...(room ?? { status: 'ended', endedAt: now() }) };
   }
   if (!isOver) {
     const cancels = batch.status === 'cancelled' && submission.cancelledAt === undefined;
