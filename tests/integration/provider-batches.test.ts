@@ -2,7 +2,14 @@ import { createAssertionChecks } from '@aimm/batch';
 import { createTokenEstimator, loadCatalog, toCounter } from '@aimm/catalog';
 import type { BatchItem, BatchSpec, LedgerRow } from '@aimm/contracts';
 import { createDatabase, type Database } from '@aimm/database';
-import { type BatchKind, type BatchServer, type Fate, startBatchServer, wholeWires } from '@aimm/providers/testing';
+import {
+  type BatchKind,
+  type BatchServer,
+  type Fate,
+  noRoom,
+  startBatchServer,
+  wholeWires,
+} from '@aimm/providers/testing';
 import { createLogger } from '@aimm/runtime';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import {
@@ -92,11 +99,12 @@ describe.each(setups)('batches at the vendor: %s, kept in %s', (kind, databaseKi
   function startKeeper(
     pace: Partial<ProviderBatchPace> = {},
     budgets?: ReturnType<typeof createBatchBudgets>,
+    kept = database,
   ): ProviderBatchKeeper {
     const keeper = createProviderBatchKeeper({
       ...worker,
       ...(budgets !== undefined && { budgets }),
-      database: () => Promise.resolve(database),
+      database: () => Promise.resolve(kept),
       ledger: { record: async (rows: readonly LedgerRow[]) => void (await database.ledger.record(rows)) },
       createRequestId: () => `gen_${(requests += 1)}`,
       createSubmissionId: () => `sub${(submissions += 1)}`,
@@ -141,7 +149,7 @@ describe.each(setups)('batches at the vendor: %s, kept in %s', (kind, databaseKi
     throw new Error('the batch did not end');
   }
   const statusOf = async () => (await database.batches.find(batchId()))?.status;
-  const toVendorsEnd = (state: 'ended' | 'expired' = 'ended') => server.end(state);
+  const toVendorsEnd = (state: 'ended' | 'expired' | 'failed' = 'ended') => server.end(state);
   async function generations() {
     const batch = await database.batches.find(batchId());
     if (batch === undefined) throw new Error('no batch');
@@ -204,16 +212,18 @@ describe.each(setups)('batches at the vendor: %s, kept in %s', (kind, databaseKi
     toVendorsEnd();
     await drive(second);
     expect(server.batches.length).toBeLessThanOrEqual(1);
-    expect(server.received.filter(({ method, path }) => method === 'POST' && isCreate(path))).toHaveLength(
-      seenCreates + 1,
-    );
+    expect(createsSince()).toBe(1);
     expect((await generations()).every(({ status }) => status === 'succeeded')).toBe(true);
     expect(await ledgerRows()).toHaveLength(5);
   });
   let seenCreates = 0;
   const isCreate = (path: string) => /batches$|batch\/jobs$|batchGenerateContent$/.test(path);
+  /** How often a batch was to be made in this test. */
+  const createsSince = () =>
+    server.received.filter(({ method, path }) => method === 'POST' && isCreate(path)).length - seenCreates;
   beforeEach(() => {
-    seenCreates = server.received.filter(({ method, path }) => method === 'POST' && isCreate(path)).length;
+    seenCreates = 0;
+    seenCreates = createsSince();
   });
 
   test('a batch of somebody else that looks like a lost one is left alone, and the lost one sent again', async () => {
@@ -267,7 +277,7 @@ describe.each(setups)('batches at the vendor: %s, kept in %s', (kind, databaseKi
     await steps;
     const done = await generations();
     expect(done.slice(0, 4).every(({ status }) => status === 'succeeded')).toBe(true);
-    expect(done[5]).toMatchObject({ status: 'failed', error: { code: 'outcome_unknown' } });
+    expect(done[5]).toMatchObject({ status: 'failed', costNanoUsd: null, error: { code: 'outcome_unknown' } });
     const rows = await ledgerRows();
     const lost = rows.filter(({ requestId }) => requestId === done[5]?.requestId);
     expect(lost.map(({ callNumber, status, costNanoUsd }) => [callNumber, status, costNanoUsd])).toEqual([
@@ -339,6 +349,19 @@ describe.each(setups)('batches at the vendor: %s, kept in %s', (kind, databaseKi
         [2, 'succeeded', undefined],
       ].map(String),
     );
+  });
+
+  test('a batch that fails as a whole leaves nothing of what was asked at the vendor', async () => {
+    // Anthropic's never do.
+    if (kind === 'anthropic') return;
+    await storeBatch(2);
+    const keeper = startKeeper();
+    await drive(keeper, async () => {
+      toVendorsEnd('failed');
+      return (await statusOf()) !== 'running';
+    });
+    expect((await generations()).map(({ status }) => status)).toEqual(['failed', 'failed']);
+    expect(server.files.size).toBe(0);
   });
 
   test('cancelling reaches the vendor; what was done is kept, and paid for', async () => {
@@ -442,6 +465,34 @@ describe.each(setups)('batches at the vendor: %s, kept in %s', (kind, databaseKi
   // What follows has nothing to do with the vendor.
   if (kind !== 'openai') return;
 
+  test('a generation costs what all its rounds did, whether the last one answers, does not, or never comes', async () => {
+    const schema = { type: 'object', properties: { city: { type: 'string' } }, required: ['city'] };
+    const settings = { responseFormat: { type: 'json_schema' as const, schema } };
+    await storeBatch([0, 1, 2].map((number) => ({ ...toItem(number), settings })));
+    let round = 0;
+    // The first fits in the second round, the second never does, the third is not done any more.
+    server.fateOf = (_id, body) => {
+      const asked = /prompt \d/.exec(JSON.stringify(body))?.[0];
+      if (asked === 'prompt 2' && round > 1) return 'expired';
+      return { answer: whole.text(asked === 'prompt 0' && round > 1 ? '{"city":"Rome"}' : 'Rome', counts) };
+    };
+    const keeper = startKeeper();
+    await drive(keeper, async () => {
+      round = server.batches.length;
+      toVendorsEnd();
+      return (await statusOf()) !== 'running';
+    });
+    const done = await generations();
+    expect(done.map(({ status }) => status)).toEqual(['succeeded', 'failed', 'failed']);
+    const rows = await ledgerRows();
+    const sum = (some: LedgerRow[]) => some.reduce((total, { costNanoUsd }) => total + (costNanoUsd ?? 0), 0);
+    const calls = done.map(({ requestId }) => rows.filter((row) => row.requestId === requestId));
+    expect(calls.map(({ length }) => length)).toEqual([2, 3, 1]);
+    expect(done.map(({ costNanoUsd }) => costNanoUsd)).toEqual(calls.map(sum));
+    expect(await cost()).toBe(sum(rows));
+    expect(sum(rows)).toBeGreaterThan(0);
+  });
+
   test('two workers share the work, and nothing is asked twice', async () => {
     await storeBatch(40);
     const [one, two] = [startKeeper({ maxRequests: 7 }), startKeeper({ maxRequests: 7 })];
@@ -487,6 +538,97 @@ describe.each(setups)('batches at the vendor: %s, kept in %s', (kind, databaseKi
       return (await statusOf()) !== 'running';
     });
     expect((await generations()).map(({ status }) => status)).toEqual(['succeeded', 'succeeded']);
+  });
+
+  /** OpenAI looks at new batches, the oldest first: it takes what it has room for, in requests, and is done with what it took before. */
+  function lookAtNew(room: number): void {
+    for (const batch of server.batches) if (batch.state === 'running') batch.state = 'ended';
+    let left = room;
+    for (const batch of server.batches.toReversed().filter(({ state }) => state === 'validating')) {
+      const fits = batch.requests.length <= left;
+      Object.assign(batch, fits ? { state: 'running' } : { state: 'failed', failure: noRoom });
+      if (fits) left -= batch.requests.length;
+    }
+  }
+
+  test('what a vendor has no room for is asked when others are done, in halves where it is too large; no round counts', async () => {
+    await storeBatch(10);
+    const keeper = startKeeper({ maxRequests: 5 });
+    await drive(keeper, async () => {
+      lookAtNew(3);
+      return (await statusOf()) !== 'running';
+    });
+    const done = await generations();
+    expect(done.map(({ status, text }) => [status, text])).toEqual(
+      done.map((_, item) => ['succeeded', `answer to prompt ${item}`]),
+    );
+    const rows = await ledgerRows();
+    expect(rows.map(({ callNumber, status }) => `${callNumber} ${status}`)).toEqual(Array(10).fill('1 succeeded'));
+    expect(await cost()).toBe(rows.reduce((sum, { costNanoUsd }) => sum + (costNanoUsd ?? 0), 0));
+    const answered = server.batches.filter(({ state }) => state === 'ended').flatMap((batch) => batch.requests);
+    expect(answered).toHaveLength(10);
+    expect(server.files.size).toBe(0);
+  });
+
+  test('a worker that dies while it halves a batch leaves nothing that is asked twice', async () => {
+    await storeBatch(4);
+    const { batchSubmissions } = database;
+    const dying = startKeeper({}, undefined, {
+      ...database,
+      batchSubmissions: {
+        ...batchSubmissions,
+        change: (id, owner, change) =>
+          change.status === 'ended' ? Promise.reject(new Error('killed')) : batchSubmissions.change(id, owner, change),
+      },
+    });
+    await dying.tick();
+    lookAtNew(3);
+    clock += 3_600_000;
+    await expect(dying.tick()).rejects.toThrow('killed');
+    const keeper = startKeeper();
+    await drive(keeper, async () => {
+      lookAtNew(100);
+      return (await statusOf()) !== 'running';
+    });
+    expect((await generations()).map(({ status }) => status)).toEqual(Array(4).fill('succeeded'));
+    // Whole once, then each half.
+    expect(server.batches.map(({ requests: asked }) => asked.length).toSorted()).toEqual([2, 2, 4]);
+    expect(await ledgerRows()).toHaveLength(4);
+  });
+
+  test('a prompt that a vendor has no room for by itself fails in the end', async () => {
+    await storeBatch(3);
+    await drive(startKeeper(), async () => {
+      lookAtNew(0);
+      return (await statusOf()) !== 'running';
+    });
+    expect((await generations()).map(({ error }) => error?.code)).toEqual(Array(3).fill('rate_limited'));
+    expect(await ledgerRows()).toEqual([]);
+  });
+
+  test('a vendor that refuses without a word of why is believed', async () => {
+    await storeBatch(2);
+    server.refuse = (method, path) =>
+      method === 'POST' && isCreate(path) ? { status: 422, body: { detail: 'no' } } : undefined;
+    await drive(startKeeper());
+    expect((await generations()).map(({ error }) => error?.code)).toEqual(['invalid_request', 'invalid_request']);
+    expect(createsSince()).toBe(1);
+    expect(server.files.size).toBe(0);
+  });
+
+  test.each([500, 503])('a vendor that answers every submission with %i is left alone in the end', async (status) => {
+    await storeBatch(2);
+    server.refuse = (method, path) =>
+      method === 'POST' && isCreate(path) ? { status, body: { error: { message: 'oops' } } } : undefined;
+    const from = clock;
+    await drive(startKeeper({ longestPollMs: 6 * 3_600_000 }));
+    expect(await statusOf()).toBe('completed');
+    const code = status === 503 ? 'overloaded' : 'server_error';
+    expect((await generations()).map(({ error }) => error?.code)).toEqual([code, code]);
+    // As often as twice the 24 hours of a batch hold six.
+    expect(createsSince()).toBe(8);
+    expect(clock - from).toBeGreaterThanOrEqual(8 * 3_600_000);
+    expect(await ledgerRows()).toEqual([]);
   });
 
   test('never more is submitted than the batch may cost; then it pauses, and says why', async () => {

@@ -52,6 +52,7 @@ export async function createDatabase({ url, logger, now = Date.now }: DatabaseOp
     ledger: {
       record: (rows) => guard(() => ledger.record(rows)),
       findByRequest: (requestId) => guard(() => ledger.findByRequest(requestId)),
+      findByRequests: (requestIds) => guard(() => ledger.findByRequests(requestIds)),
       sumCosts: (query) => guard(() => ledger.sumCosts(query)),
       summarize: (query) => guard(() => ledger.summarize(query)),
       measureSpeed: (from) => guard(() => ledger.measureSpeed(from)),

@@ -21,6 +21,8 @@ export interface LedgerRepository {
    */
   record(rows: readonly LedgerRow[]): Promise<number>;
   findByRequest(requestId: string): Promise<LedgerRow[]>;
+  /** The same of some hundreds of requests at once, in no order. */
+  findByRequests(requestIds: readonly string[]): Promise<LedgerRow[]>;
   /** What real calls that started in the span cost, in nano-dollars; of unknown prices nothing. */
   sumCosts(query: {
     from: number;

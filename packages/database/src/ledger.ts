@@ -28,6 +28,10 @@ export function createLedger(client: Client, dialect: LedgerDialect, now: () => 
       const stored = await client.usageStat.findMany({ where: { requestId }, orderBy: { callNumber: 'asc' } });
       return stored.map(toLedgerRow);
     },
+    findByRequests: async (requestIds) => {
+      const stored = await client.usageStat.findMany({ where: { requestId: { in: [...requestIds] } } });
+      return stored.map(toLedgerRow);
+    },
     sumCosts: (query) => sumCosts(client, dialect, query),
     summarize: (query) => summarizeUsage(client, dialect, query),
     measureSpeed: (from) => measureSpeed(client, from),

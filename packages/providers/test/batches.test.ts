@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { BatchEndpoint, BatchResult } from '../src/index.ts';
-import { type BatchServer, startBatchServer } from './support/batch-server.ts';
+import { type BatchServer, noRoom, startBatchServer } from './support/batch-server.ts';
 import { type BatchKind, wholeWires } from './support/batch-wires.ts';
 import { ask, createTestProvider, failureOf, modelInfo, patient, plantedKey } from './support/providers.ts';
 import { sendEvents, startVendorServer, type VendorServer } from './support/vendor-server.ts';
@@ -393,6 +393,20 @@ describe.each(['openai', 'google', 'mistral'] as const)('batches of %s, which ar
     expect(progress?.error?.vendorMessage).toContain('line 3');
   });
 
+  test('knows a lack of room, told at once or later, from a prompt that is too long', async () => {
+    if (kind !== 'openai') return;
+    const { batches } = createTestProvider(kind, server.url);
+    const { handle = {} } = (await batches?.submit({ name: 'waiting', requests, signal })) ?? {};
+    for (const batch of server.batches) Object.assign(batch, { state: 'failed', failure: noRoom });
+    const { error } = (await batches?.poll(handle, signal)) ?? {};
+    expect(error).toMatchObject({ code: 'rate_limited', retryable: true });
+    server.refuse = (method, path) =>
+      method === 'POST' && path.endsWith('/batches') ? { status: 400, body: { error: noRoom } } : undefined;
+    const refused = failureOf(batches?.submit({ name: 'refused', requests, signal }) ?? Promise.resolve());
+    expect(await refused).toMatchObject({ code: 'rate_limited', retryable: true });
+    server.refuse = undefined;
+  });
+
   test('takes its upload back when the batch is refused', async () => {
     server.files.clear();
     server.refuse = (method, path) =>
@@ -403,5 +417,31 @@ describe.each(['openai', 'google', 'mistral'] as const)('batches of %s, which ar
     const submitted = batches?.submit({ name: 'refused', requests, signal });
     expect(await failureOf(submitted ?? Promise.resolve())).toMatchObject({ code: 'rate_limited' });
     expect(server.files.size).toBe(0);
+  });
+
+  test.each([
+    [
+      { status: 422, body: { detail: 'no' } },
+      { code: 'invalid_request', retryable: false },
+    ],
+    [
+      { status: 429, body: { detail: 'no' }, headers: { 'retry-after': '7' } },
+      { code: 'rate_limited', retryAfterMs: 7_000 },
+    ],
+  ])('says why it was refused, whatever becomes of the upload: %j', async (refusal, expected) => {
+    const { batches } = createTestProvider(kind, server.url);
+    for (const removal of [
+      undefined,
+      { status: 404, body: {} },
+      { status: 500, body: { error: { message: 'oops' } } },
+    ]) {
+      server.refuse = (method, path) => {
+        if (method === 'DELETE') return removal;
+        return /batches$|jobs$|batchGenerateContent$/.test(path) ? refusal : undefined;
+      };
+      const error = await failureOf(batches?.submit({ name: 'refused', requests, signal }) ?? Promise.resolve());
+      expect(error).toMatchObject(expected);
+      expect(error.vendorMessage).toContain(`HTTP ${refusal.status}`);
+    }
   });
 });

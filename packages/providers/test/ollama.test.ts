@@ -1,7 +1,7 @@
 import type { GenerationSettings, ModelInfo } from '@aimm/contracts';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { ModelProvider, ProviderSettings } from '../src/index.ts';
-import { ask, createTestProvider, modelInfo, patient } from './support/providers.ts';
+import { ask, createTestProvider, failureOf, modelInfo, patient } from './support/providers.ts';
 import { sendEvents, sendJson, startVendorServer, type VendorServer } from './support/vendor-server.ts';
 import { wires } from './support/wires.ts';
 
@@ -100,5 +100,15 @@ describe('the context window', () => {
     vendor.answer = (response, request) =>
       (request.path === '/api/show' ? sendJson(500, { error: 'no' }) : answer)(response, request);
     expect(await windowOf(open(), long)).toBeUndefined();
+  });
+
+  test('that a server refused to tell is not why the answer broke off', async () => {
+    const begun = wires.ollama.text(['ok'], { input: 1, output: 1, cacheRead: 0, reasoning: 0 }).slice(0, 1);
+    vendor.answer = (response, request) =>
+      (request.path === '/api/show'
+        ? sendJson(404, { error: "model 'm-1' not found" })
+        : sendEvents(wires.ollama.contentType, begun, 'cut'))(response, request);
+    const error = await failureOf(open().generate(ask(long), patient()));
+    expect(error).toMatchObject({ code: 'network', retryable: true });
   });
 });

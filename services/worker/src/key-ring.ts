@@ -85,7 +85,9 @@ export function createKeyRing({ keys, unreadable, onChange, now = Date.now }: Ke
     return keys.toSorted((a, b) => (a.aside?.until ?? 0) - (b.aside?.until ?? 0)).slice(0, 1);
   };
   const setAside = (key: ProviderKey, code: KeyFault, at: number) => {
-    const times = key.aside?.code === code ? key.aside.times + 1 : 1;
+    const { aside } = key;
+    // Calls that were under way, and tries while all are set aside, begin the time anew; only a try after its end makes it longer.
+    const times = aside?.code === code ? aside.times + (at < aside.until ? 0 : 1) : 1;
     // A wrong key does not get better by waiting longer; a quota may take days.
     const forMs = code === 'authentication' ? asideMs : Math.min(asideMs * 2 ** (times - 1), longestAsideMs);
     key.aside = { code, since: at, until: at + forMs, times };
@@ -125,8 +127,8 @@ export function createKeyRing({ keys, unreadable, onChange, now = Date.now }: Ke
       if (key === undefined || key.toldFailedAt === failure?.at) return;
       key.toldFailedAt = failure?.at;
       if (failure === undefined) delete key.aside;
-      // Our own finding, come back from the database.
-      else if (key.aside?.since !== failure.at && isFault(failure.code)) setAside(key, failure.code, failure.at);
+      // Our own finding, come back from the database, or an older one.
+      else if (failure.at > (key.aside?.since ?? 0) && isFault(failure.code)) setAside(key, failure.code, failure.at);
     },
     noteResponse(headers) {
       lastLimits = parseRateLimits(headers, now()) ?? lastLimits;

@@ -69,12 +69,38 @@ describe('the keys of a provider', () => {
   });
 
   it('leave one out longer each time that its quota is used up, up to four hours', () => {
-    const { ring, keys, changes } = createRing(['a']);
-    for (let times = 0; times < 7; times += 1) ring.report(at(keys, 0), refusal('quota_exceeded'));
+    const { ring, keys, changes, pass } = createRing(['a']);
+    for (let times = 0; times < 7; times += 1) {
+      ring.report(at(keys, 0), refusal('quota_exceeded'));
+      pass(240 * minute);
+    }
     ring.report(at(keys, 0), undefined);
     ring.report(at(keys, 0), refusal('quota_exceeded'));
     const minutes = changes.map((change) => Number(/\d+$/.exec(change)?.[0] ?? 0) / minute);
     expect(minutes).toEqual([10, 20, 40, 80, 160, 240, 240, 0, 10]);
+  });
+
+  it('leave one out no longer for many calls that its quota’s end met at once, here or in other workers', () => {
+    const { ring, keys, changes, pass } = createRing(['a', 'b']);
+    for (let calls = 0; calls < 6; calls += 1) ring.report(at(keys, 0), refusal('quota_exceeded'));
+    // What the workers noted comes back from the database in any order.
+    for (const ms of [3, -2, 1]) ring.adopt('a', { at: 1_000_000 + ms, code: 'quota_exceeded' });
+    expect(at(keys, 0).aside).toMatchObject({ since: 1_000_003, until: 1_000_003 + 10 * minute, times: 1 });
+    pass(11 * minute);
+    ring.report(at(keys, 0), refusal('quota_exceeded'));
+    expect(changes.at(-1)).toBe(`a quota_exceeded ${20 * minute}`);
+  });
+
+  it('that are all refused take turns, and a try in vain makes no wait longer than it was', () => {
+    const { ring, keys, changes, pass } = createRing(['a', 'b']);
+    const tried = Array.from({ length: 6 }, () => {
+      const key = ring.next();
+      ring.report(key ?? at(keys, 0), refusal('quota_exceeded'));
+      pass(minute);
+      return key?.name?.label;
+    });
+    expect(tried.join('')).toBe('ababab');
+    expect(new Set(changes)).toEqual(new Set([`a quota_exceeded ${10 * minute}`, `b quota_exceeded ${10 * minute}`]));
   });
 
   it('are not to blame for other failures', () => {

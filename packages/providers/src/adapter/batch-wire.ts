@@ -1,4 +1,4 @@
-import type { Fetch } from './transport.ts';
+import { type Fetch, findResponseFault } from './transport.ts';
 
 export interface WireRequest {
   method: 'get' | 'post' | 'delete';
@@ -60,16 +60,8 @@ export async function forget(answer: Promise<Response>): Promise<void> {
   try {
     await drain(await answer);
   } catch (error) {
-    if (refusalOf(error) !== 404) throw error;
+    if (findResponseFault(error)?.status !== 404) throw error;
   }
-}
-
-/** The status with which the vendor refused, which settles that nothing was made; undefined where that is not known. */
-function refusalOf(error: unknown): number | undefined {
-  for (let one = error, depth = 0; one instanceof Error && depth < 4; one = one.cause, depth += 1) {
-    if (one.name === 'ResponseFault' && 'status' in one && typeof one.status === 'number') return one.status;
-  }
-  return undefined;
 }
 
 /** Cancels; a refusal with one of `overStatuses` says that it is over already. */
@@ -77,7 +69,7 @@ export async function cancelUnlessOver(answer: Promise<Response>, overStatuses: 
   try {
     await readJson(answer);
   } catch (error) {
-    const status = refusalOf(error);
+    const status = findResponseFault(error)?.status;
     if (status === undefined || !overStatuses.includes(status)) throw error;
   }
 }
@@ -87,7 +79,7 @@ export async function makeOfFile<T>(make: () => Promise<T>, removeFile: () => Pr
   try {
     return await make();
   } catch (error) {
-    if (refusalOf(error) !== undefined) await removeFile().catch(() => undefined);
+    if (findResponseFault(error) !== undefined) await removeFile().catch(() => undefined);
     throw error;
   }
 }

@@ -4,7 +4,7 @@ import { GuardStop } from '../stream-guard.ts';
 import { describeError, hintFor } from './error-wording.ts';
 import { type ErrorBody, parseErrorBody, readThrown } from './error-body.ts';
 import { findRetryAfterMs } from './retry-after.ts';
-import { type Exchange, findRequestId } from './transport.ts';
+import { type Exchange, findRequestId, findResponseFault } from './transport.ts';
 
 /** What a rule looks at. `status` is the response's, or the one inside the body of a stream's error event. */
 export interface ErrorFacts extends ErrorBody {
@@ -46,8 +46,9 @@ export interface ErrorContext {
  * Whatever a call threw, as our error. Decided in this order: what we stopped ourselves, what is odd about the
  * response, the vendor's rules over the body, the HTTP status, the words of an error event, the class of the error.
  */
-export function toProviderError(thrown: unknown, context: ErrorContext): ModelManagerError {
+export function toProviderError(thrown: unknown, given: ErrorContext): ModelManagerError {
   if (thrown instanceof ModelManagerError) return thrown;
+  const context = { ...given, exchange: findResponseFault(thrown)?.exchange ?? given.exchange };
   const { settings, exchange, model } = context;
   const body = exchange.errorBody === undefined ? readThrown(thrown) : parseErrorBody(exchange.errorBody);
   const failed = exchange.errorBody === undefined ? undefined : exchange.status;

@@ -5,7 +5,7 @@ import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
 import type { Dispatcher } from 'undici';
 import { lazily } from './vendor.ts';
 
-/** What happened on the wire during one call. The first thing to look at when the SDK throws. */
+/** What happened on the wire in the last request of one call. The first thing to look at when the SDK throws. */
 export interface Exchange {
   /** Whether a request went out at all. */
   sent: boolean;
@@ -35,15 +35,25 @@ export interface Transport {
   run<T>(call: TransportCall, work: () => Promise<T>): Promise<T>;
 }
 
-/** Thrown through the SDK for a response that is no success; the exchange holds what it said. */
+/** Thrown through the SDK for a response that is no success. Holds what it said: the call may make more requests after it. */
 class ResponseFault extends Error {
   override readonly name = 'ResponseFault';
   readonly status: number;
+  readonly exchange: Readonly<Exchange>;
 
-  constructor(status: number) {
+  constructor(status: number, exchange: Exchange) {
     super(`HTTP ${status}`);
     this.status = status;
+    this.exchange = { ...exchange };
   }
+}
+
+/** The response that an error is about, where it came of one that is no success; SDKs wrap what is thrown through them. */
+export function findResponseFault(thrown: unknown): Pick<ResponseFault, 'status' | 'exchange'> | undefined {
+  for (let error = thrown, depth = 0; error instanceof Error && depth < 6; error = error.cause, depth += 1) {
+    if (error instanceof ResponseFault) return error;
+  }
+  return undefined;
 }
 
 export function createExchange(): Exchange {
@@ -69,7 +79,7 @@ export function createTransport(): Transport {
     const given = input instanceof Request ? input : undefined;
     const requester = await load();
     const { body, headers } = await toBody(init.body ?? given?.body);
-    call.exchange.sent = true;
+    begin(call.exchange);
     const response = await requester(input instanceof Request ? input.url : input.toString(), {
       // SDKs write their methods in capitals.
       method: (init.method ?? given?.method ?? 'GET') as Dispatcher.HttpMethod,
@@ -82,6 +92,15 @@ export function createTransport(): Transport {
   };
 
   return { fetch: send, load, run: (call, work) => calls.run(call, work) };
+}
+
+/** What an earlier request of the call was answered says nothing of this one. */
+function begin(exchange: Exchange): void {
+  exchange.sent = true;
+  exchange.headers = {};
+  delete exchange.status;
+  delete exchange.errorBody;
+  delete exchange.oddity;
 }
 
 /** How long a connection waits for the next call, whatever longer time the server offers. */
@@ -147,7 +166,7 @@ async function settle(
     return new Response(stream, { status, headers });
   }
   body.on('error', () => undefined).destroy();
-  throw new ResponseFault(status);
+  throw new ResponseFault(status, exchange);
 }
 
 function toHeaders(given: Dispatcher.ResponseData['headers']): Record<string, string> {

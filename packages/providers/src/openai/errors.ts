@@ -57,4 +57,6 @@ export const openAiErrorRules: readonly ErrorRule[] = [
   { code: 'authentication', words: ['invalid_api_key'] },
   { code: 'unknown_model', words: ['model_not_found'] },
   { code: 'overloaded', words: ['server_is_overloaded', 'service_unavailable_error'] },
+  // Of a batch; compatible servers say the word of prompts that are too long.
+  { code: 'rate_limited', words: ['token_limit_exceeded'], message: /enqueued token/i },
 ];

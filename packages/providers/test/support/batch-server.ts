@@ -15,7 +15,19 @@ export interface KeptBatch {
   state: 'validating' | 'running' | 'ending' | 'ended' | 'failed' | 'expired' | 'cancelled';
   requests: { id: string; body: Record<string, unknown> }[];
   inputFile: string | undefined;
+  /** What OpenAI says of one that failed. */
+  failure?: object;
 }
+
+/** OpenAI's words where too many tokens of a model wait already: the batch is taken, and fails when it is looked at. */
+export const noRoom = {
+  code: 'token_limit_exceeded',
+  message:
+    'Enqueued token limit reached for m-1 in organization org-x. Limit: 90,000 enqueued tokens. ' +
+    'Please try again once some in_progress batches have been completed.',
+  line: null,
+  param: null,
+};
 
 export interface BatchServer {
   url: string;

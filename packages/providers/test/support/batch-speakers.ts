@@ -98,7 +98,9 @@ const openai: Speaker = async (exchange) => {
         batch.state === 'failed'
           ? {
               object: 'list',
-              data: [{ code: 'invalid_json_line', message: 'line 3 is no JSON', line: 3, param: null }],
+              data: [
+                batch.failure ?? { code: 'invalid_json_line', message: 'line 3 is no JSON', line: 3, param: null },
+              ],
             }
           : null,
       request_counts: isOver(batch)

@@ -1,2 +1,2 @@
-export { type BatchServer, type Fate, startBatchServer } from './batch-server.ts';
+export { type BatchServer, type Fate, noRoom, startBatchServer } from './batch-server.ts';
 export { type BatchKind, wholeWires } from './batch-wires.ts';

@@ -76,7 +76,7 @@ function noVerdict(): ErrorShape {
 }
 
 /** What is known of it, as the ledger sums it up; null where one of the calls has an unknown price and no other cost anything. */
-function sumCosts(rows: readonly LedgerRow[]): number | null {
+export function sumCosts(rows: readonly LedgerRow[]): number | null {
   const known = rows.reduce((sum, { costNanoUsd }) => sum + (costNanoUsd ?? 0), 0);
   return known === 0 && rows.some(({ costNanoUsd }) => costNanoUsd === null) ? null : known;
 }

@@ -2,6 +2,7 @@ import type { LedgerRow, ModelManagerError } from '@aimm/contracts';
 import type { BatchEndpoint, BatchProgress, BatchResult } from '@aimm/providers';
 import { toUnknownRow } from '../ledger-rows.ts';
 import { concludeRequests } from './conclude.ts';
+import { findCalls } from './find-calls.ts';
 import type { Held, StepContext } from './keeper-options.ts';
 import { type AskedGeneration, loadGenerations } from './load-generations.ts';
 import { settleBudgets } from './settle-budgets.ts';
@@ -28,24 +29,31 @@ export async function collectResults(
 
   const flush = async () => {
     const settled = [];
-    for (const { result, generation } of pending) settled.push(await settle(result, generation));
+    // What the rounds before cost is part of what a generation costs.
+    const again = submission.round === 1 ? [] : pending.map(({ generation }) => generation.payload.requestId);
+    const callsOf = await findCalls(context, again);
+    for (const { result, generation } of pending) {
+      const calls = callsOf(generation.payload.requestId);
+      const earlier = calls.filter(({ callNumber }) => callNumber < submission.round);
+      settled.push(await settle(result, generation, earlier));
+    }
     pending = [];
     await ledger.record(settled.map(({ row }) => row));
     await Promise.all(
-      settled.map(async ({ row, record, payload }) => {
-        if (record !== undefined) await settleBudgets(held, context, payload, [row]);
+      settled.map(async ({ row, earlier, record, payload }) => {
+        if (record !== undefined) await settleBudgets(held, context, payload, [...earlier, row]);
       }),
     );
     await database.batches.record(settled.flatMap(({ record }) => record ?? []));
     for (const { row } of settled) context.onCall?.(row);
     context.onRecorded?.(batch.id);
   };
-  const settle = async (result: BatchResult, generation: AskedGeneration) => {
+  const settle = async (result: BatchResult, generation: AskedGeneration, earlier: readonly LedgerRow[]) => {
     const { warnings } = await endpoint.prepare(generation.payload.request);
-    const { row, record, error } = await toLedgerAndRecord(held, context, generation, result, warnings);
+    const { row, record, error } = await toLedgerAndRecord(held, context, generation, { result, earlier, warnings });
     const goesOn = error?.retryable === true && mayGoOn(held, context);
     if (goesOn) again.push({ id: result.id, error });
-    return { row, record: goesOn ? undefined : record, payload: generation.payload };
+    return { row, earlier, record: goesOn ? undefined : record, payload: generation.payload };
   };
 
   if (resultsReady) {

@@ -1,5 +1,8 @@
+import { createHash } from 'node:crypto';
 import { type BatchRecord, ModelManagerError } from '@aimm/contracts';
 import type { BatchState } from '@aimm/providers';
+import { sumCosts } from '../batch/to-batch-record.ts';
+import { findCalls } from './find-calls.ts';
 import type { Held, StepContext } from './keeper-options.ts';
 import { toVendorId } from './load-generations.ts';
 import { mayGoOn, nextTryAt } from './next-try.ts';
@@ -12,6 +15,8 @@ export type Conclusion =
   | { outcome: 'unanswered'; state: BatchState; again: Undone[]; missing: string[] }
   /** None of it was tried, or nobody can tell. */
   | { outcome: 'failed'; error: ModelManagerError }
+  /** None of it was tried: it is too large for its vendor. */
+  | { outcome: 'too_large' }
   /** Some of it the vendor cannot be asked. */
   | { outcome: 'refused'; refused: Undone[]; again: string[] };
 
@@ -49,6 +54,11 @@ export async function concludeRequests(held: Held, context: StepContext, conclus
         all.map((id) => ({ id, error })),
       );
     }
+    case 'too_large': {
+      const half = Math.ceil(all.length / 2);
+      await submitAgain(held, context, all.slice(0, half), false);
+      return submitAgain(held, context, all.slice(half), false, undefined, toHalfId(submission.id));
+    }
     case 'refused':
       await endAs(held, context, 'failed', conclusion.refused);
       return submitAgain(held, context, conclusion.again, false);
@@ -78,12 +88,13 @@ async function endAs(
 ): Promise<void> {
   const { submission, batch, column } = held;
   const { database, now, onRecorded } = context;
-  await settleUndone(
-    held,
-    context,
-    undone.map(({ id }) => id),
-  );
   const byId = new Map(submission.requests.map((request) => [toVendorId(request.item), request]));
+  const ids = undone.map(({ id }) => id);
+  const callsOf = await findCalls(
+    context,
+    ids.flatMap((id) => byId.get(id)?.requestId ?? []),
+  );
+  await settleUndone(held, context, ids, callsOf);
   const records = undone.flatMap(({ id, error }): BatchRecord[] => {
     const request = byId.get(id);
     if (request === undefined) return [];
@@ -93,8 +104,8 @@ async function endAs(
         column: column.number,
         ...request,
         status,
-        // There was no call.
-        costNanoUsd: 0,
+        // Of the rounds before; where there was no call it is nothing.
+        costNanoUsd: sumCosts(callsOf(request.requestId)),
         error: error.toShape(),
         endedAt: Math.round(now()),
       },
@@ -111,12 +122,13 @@ async function submitAgain(
   ids: readonly string[],
   wasTried: boolean,
   error?: ModelManagerError,
+  id = toNextId(submission.id),
 ): Promise<void> {
   if (ids.length === 0) return;
-  const { id, batchId, column, provider, model, round, requests, createdAt } = submission;
+  const { batchId, column, provider, model, round, requests, createdAt } = submission;
   const wanted = new Set(ids);
   await context.database.batchSubmissions.create({
-    id: toNextId(id),
+    id,
     batchId,
     column,
     provider,
@@ -129,9 +141,14 @@ async function submitAgain(
 }
 
 /** `x` is followed by `x-r2`, that by `x-r3`. */
-function toNextId(id: string): string {
+export function toNextId(id: string): string {
   const [, base = id, number = '1'] = /^(.*?)(?:-r(\d+))?$/.exec(id) ?? [];
   return `${base}-r${Number(number) + 1}`;
+}
+
+/** The second half's: as long as any, however often it is halved. */
+function toHalfId(id: string): string {
+  return createHash('sha256').update(`second half of ${id}`).digest('hex').slice(0, 32);
 }
 
 function toUnanswered(provider: string, state: BatchState): ModelManagerError {

@@ -5,6 +5,7 @@ import { collectResults } from './collect.ts';
 import { concludeRequests } from './conclude.ts';
 import { findEndpointOf, type KeyedEndpoint, listEndpoints, toKeyGone } from './find-endpoint.ts';
 import type { Held, StepContext } from './keeper-options.ts';
+import { makeRoom } from './make-room.ts';
 import { nextTryAt } from './next-try.ts';
 
 /** Times the vendor's own time for a batch: after that a batch that cannot be asked after is lost. */
@@ -31,11 +32,17 @@ export async function follow(held: Held, context: StepContext): Promise<Submissi
   });
   const seen: JsonObject = { state: progress.state, counts: { ...progress.counts } };
   const isOver = progress.state === 'ended' || progress.state === 'expired' || progress.state === 'cancelled';
+  const tidyUp = () =>
+    endpoint.remove(handle, signal).catch((error: unknown) => {
+      logger.warn({ submission: submission.id, err: error }, 'What a vendor keeps of a batch was not deleted');
+    });
 
   if (progress.state === 'failed') {
     const error = progress.error ?? toModelManagerError(new Error('the vendor said nothing of why its batch failed'));
-    await concludeRequests(held, context, { outcome: 'failed', error });
-    return { status: 'ended', endedAt: now(), progress: seen, problem: error.toShape() };
+    const room = await makeRoom(held, context, progress, error);
+    if (room === undefined) await concludeRequests(held, context, { outcome: 'failed', error });
+    await tidyUp();
+    return { progress: seen, problem: error.toShape(), ...(room ?? { status: 'ended', endedAt: now() }) };
   }
   if (!isOver) {
     const cancels = batch.status === 'cancelled' && submission.cancelledAt === undefined;
@@ -54,9 +61,7 @@ export async function follow(held: Held, context: StepContext): Promise<Submissi
     logger.warn({ submission: submission.id }, 'The batch that was found is somebody else’s; submitting anew');
     return { status: 'prepared', handle: null, attemptedAt: null, tries: 0, nextAt: now() };
   }
-  await endpoint.remove(handle, signal).catch((error: unknown) => {
-    logger.warn({ submission: submission.id, err: error }, 'What a vendor keeps of a batch was not deleted');
-  });
+  await tidyUp();
   return { status: 'ended', endedAt: now(), progress: seen, problem: null };
 }
 

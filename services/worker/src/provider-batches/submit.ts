@@ -40,11 +40,35 @@ export async function submit(held: Held, context: StepContext): Promise<Submissi
   if (batch.status === 'paused') return { attemptedAt: null, nextAt: now() + pace.firstPollMs };
   const keyed = findEndpoint(providers, submission.provider);
   if (keyed === undefined) return { nextAt: nextTryAt(submission, context) };
+  if (isInVain(submission, keyed, pace)) return giveUp(held, context);
   return send(held, keyed, context);
 }
 
 /** Times the vendor's own time for a batch: after that nothing can have come of one that was not found. */
 const givenUpAfter = 2;
+/** What a vendor that is away says; one that names a limit has to be waited for. */
+const away: ReadonlySet<ModelManagerError['code']> = new Set(['server_error', 'overloaded']);
+
+/** As many tries as fit into that time at the slowest pace. */
+function isInVain(
+  { problem, tries }: Held['submission'],
+  { endpoint }: KeyedEndpoint,
+  { longestPollMs }: StepContext['pace'],
+): boolean {
+  const isAway = problem !== undefined && away.has(problem.code);
+  return isAway && tries * longestPollMs >= givenUpAfter * endpoint.limits.expiresAfterMs;
+}
+
+/** Whatever was tried last is settled by now: the vendor has nothing of it. */
+async function giveUp(held: Held, context: StepContext): Promise<SubmissionChange> {
+  const { submission } = held;
+  if (submission.problem === undefined) throw new TypeError('nothing was tried in vain');
+  context.logger.error({ submission: submission.id, tries: submission.tries }, 'A vendor takes no batch; giving it up');
+  // Another round would be no other.
+  const error = ModelManagerError.fromShape({ ...submission.problem, retryable: false });
+  await concludeRequests(held, context, { outcome: 'failed', error });
+  return { attemptedAt: null, status: 'ended', endedAt: context.now() };
+}
 
 /** Where the vendor does not say whether it has what was sent, that is not asked for ever: the outcome is unknown then. */
 async function adoptOrGiveUp(
@@ -172,9 +196,11 @@ async function send(held: Held, { endpoint, key }: KeyedEndpoint, context: StepC
     if (toKeyFault(error) !== undefined && ring?.hasNext(new Set([key])) === true) {
       return { attemptedAt: null, problem, tries, nextAt: now() };
     }
-    if (mayHaveArrived.has(error.code)) return { problem, tries, nextAt: attemptedAt + pace.settleMs };
-    if (error.retryable)
-      return { attemptedAt: null, problem, tries, nextAt: nextTryAt({ ...submission, tries }, context, error) };
+    const nextAt = nextTryAt({ tries }, context, error);
+    if (mayHaveArrived.has(error.code)) {
+      return { problem, tries, nextAt: Math.max(attemptedAt + pace.settleMs, nextAt) };
+    }
+    if (error.retryable) return { attemptedAt: null, problem, tries, nextAt };
     await concludeRequests(held, context, { outcome: 'failed', error });
     return { attemptedAt: null, status: 'ended', endedAt: now(), problem };
   }

@@ -2,6 +2,7 @@ import { evaluateAssertions } from '@aimm/batch';
 import type { BatchRecord, GenerationResult, LedgerRow, ModelManagerError, Warning } from '@aimm/contracts';
 import type { BatchResult } from '@aimm/providers';
 import { accountForCall } from '../account-for-call.ts';
+import { sumCosts } from '../batch/to-batch-record.ts';
 import { toLedgerRow } from '../ledger-rows.ts';
 import type { CallReport } from '../make-call.ts';
 import { checkAnswer, stillUnfit } from '../structured-output.ts';
@@ -16,13 +17,15 @@ export interface Settled {
   error?: ModelManagerError;
 }
 
-/** What one result is in the ledger and in the batch: counted, priced and checked as a call of the workers' own. */
+/**
+ * What one result is in the ledger and in the batch: counted, priced and checked as a call of the workers' own. `earlier`: the
+ * ledger's rows of the rounds before, which the generation cost, too.
+ */
 export async function toLedgerAndRecord(
   { submission, batch, column }: Held,
   context: StepContext,
   { item, payload }: AskedGeneration,
-  result: BatchResult,
-  warnings: readonly Warning[],
+  { result, earlier, warnings }: { result: BatchResult; earlier: readonly LedgerRow[]; warnings: readonly Warning[] },
 ): Promise<Settled> {
   const startedAt = submission.submittedAt ?? submission.createdAt;
   const finishedAt = Math.round(context.now());
@@ -48,7 +51,7 @@ export async function toLedgerAndRecord(
     ...(structured !== undefined && { structured }),
     ...(call.finishReason !== undefined && { finishReason: call.finishReason }),
     usage: call.usage,
-    costNanoUsd: call.costNanoUsd,
+    costNanoUsd: sumCosts([...earlier, { ...row, finishedAt }]),
     ...(call.error === undefined && {
       warnings: [...payload.warnings, ...call.warnings, ...(demo ? [demoWarning] : [])],
     }),
