@@ -32,10 +32,9 @@ const Input = z
     route: z.string().max(64).optional().describe('How auto chooses: cheapest, fastest, balanced, or a rule of yours.'),
     fallbacks: z
       .array(ModelNameInput)
-      .min(1)
       .max(10)
       .optional()
-      .describe('Models to ask in turn when the one before fails or max_wait_seconds runs out.'),
+      .describe('Models to ask in turn when the one before fails or max_wait_seconds runs out; [] for none.'),
     cache: z.boolean().optional().describe('Allow the stored answer to an identical request, and store this one.'),
     ...backgroundField,
     ...limitFields,
