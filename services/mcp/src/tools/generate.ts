@@ -45,6 +45,12 @@ const Input = z
     requireOneQuestion(input, ctx);
     if (input.history !== undefined && input.conversation_id === undefined)
       ctx.addIssue({ code: 'custom', path: ['history'], message: 'needs conversation_id' });
+    // Somebody may mean it: a turn that is to be private must not be kept without a word.
+    if (input.save_conversation === false && input.conversation_id !== undefined) {
+      const message =
+        'with conversation_id the turn is always saved. Leave save_conversation out, or ask without conversation_id';
+      ctx.addIssue({ code: 'custom', path: ['save_conversation'], message });
+    }
   });
 
 export const generate = defineTool({
