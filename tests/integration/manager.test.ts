@@ -292,7 +292,10 @@ describe('a comparison', () => {
       judge: 'mistral/mistral-medium-3-5',
       criteria: 'clarity',
     });
-    expect((await result).judgement).toMatchObject({
+    const { judgement, summary } = await result;
+    expect(judgement?.costNanoUsd).toBeGreaterThan(0);
+    expect(summary).toMatchObject({ totalInputTokens: 30, totalOutputTokens: 15 });
+    expect(judgement).toMatchObject({
       judge: 'mistral/mistral-medium-3-5',
       winner: large,
       ranking: [
