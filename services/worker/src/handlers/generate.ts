@@ -305,7 +305,7 @@ function createGenerationRun(payload: GeneratePayload, context: JobContext, depe
     const { unfit } = log;
     const request = unfit === undefined ? fitted.request : toRepairRequest(fitted.request, unfit);
     const { number: attempt, startedAt } = log.current();
-    if (payload.quiet !== true || isShared) context.reply(attempt, { type: 'started' });
+    if (payload.quiet !== true || isShared) context.reply(attempt, { type: 'started', model });
     const taken = ring && (await takeKey(ring, payload, refused, keyLeases));
     const key = required(taken?.key);
     const made = await makeCall(key.provider, request, {
