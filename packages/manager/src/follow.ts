@@ -20,7 +20,7 @@ export interface FollowOptions {
   model: string;
   deadlineAt: number;
   onProgress?: ((event: ProgressEvent) => void) | undefined;
-  /** Called once, at `startBy`, while the job still waits in its queue. */
+  /** Called at `startBy`, while the job still waits in its queue; again a second later where it rejects. */
   startBy?: number | undefined;
   onOverdue?: (() => Promise<void>) | undefined;
   /** The answer may begin again after text of it was told. */
@@ -105,10 +105,12 @@ export function follow({ queue, catalog, now, logger }: Resources, options: Foll
       report({ type: 'started', ...asked });
     }
     if (started || state?.status !== 'queued') return;
-    if (options.startBy !== undefined && now() >= options.startBy) {
-      if (isOverdue) return;
+    if (options.startBy !== undefined && now() >= options.startBy && !isOverdue) {
       isOverdue = true;
-      await options.onOverdue?.();
+      await options.onOverdue?.().catch((error: unknown) => {
+        isOverdue = false;
+        throw error;
+      });
     } else if (record !== undefined && state.position !== undefined) {
       const { position } = state;
       const wait = toWaitView(state, catalog.findProvider(record.queue)?.requestsPerMinute, now());
@@ -118,7 +120,8 @@ export function follow({ queue, catalog, now, logger }: Resources, options: Foll
   const needsPosition = onProgress !== undefined || options.startBy !== undefined;
   let timer: NodeJS.Timeout | undefined;
   const look = () => {
-    const untilStart = options.startBy === undefined ? positionEveryMs : Math.max(1, options.startBy - now());
+    const { startBy = 0 } = options;
+    const untilStart = startBy > now() ? startBy - now() : positionEveryMs;
     timer = setTimeout(
       () => {
         reportPosition()
