@@ -201,6 +201,8 @@ describe.each(databaseKinds)('preferences with %s', (kind) => {
     expect(lastBody('one')).toMatchObject({ temperature: 0.1 });
     await generate({ route: 'strict' }, other);
     expect(lastBody('one')).toMatchObject({ temperature: 0.7 });
+    await generate({ model: 'one/m', route: 'strict' }, other);
+    expect(lastBody('one')).toMatchObject({ model: 'm', temperature: 0.7 });
     await set({ models: ['smart'] });
     expect(await generate({}, other)).toMatchObject({ alias: 'smart', model: 'two/large' });
     await set({ settings: { maxOutputTokens: 9 } });
