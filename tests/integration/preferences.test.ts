@@ -39,7 +39,7 @@ describe.each(databaseKinds)('preferences with %s', (kind) => {
         ],
         routing: {
           tiers: { small: ['away/m', 'one/small', 'two/small'], large: ['away/n', 'two/large', 'one/large'] },
-          pools: { equal: ['one/m', 'two/m'] },
+          pools: { equal: ['one/m', 'two/m'], sized: ['away/m', 'one/large'] },
           rules: { strict: { tier: 'large', prefer: 'cheapest', settings: { temperature: 0.7 } } },
         },
       },
@@ -78,6 +78,8 @@ describe.each(databaseKinds)('preferences with %s', (kind) => {
     expect(await describeModel('some')).toBe('two/small');
     expect(await describeModel('smart')).toBe('two/large');
     expect(await describeModel('two/small')).toBe('two/small');
+    expect(await describeModel('sized')).toBe('one/large');
+    expect(await describeModel('auto')).toMatch(/\/small$/);
     // Somebody else's is no name at all.
     await expect(describeModel('mine', other)).rejects.toMatchObject({ code: 'unknown_model' });
     for (const name of ['mine', 'some']) await system.manager.setPreference(me, { name });
