@@ -207,7 +207,11 @@ describe.each(databaseKinds)('preferences with %s', (kind) => {
     expect(lastBody('one')).toMatchObject({ model: 'm', temperature: 0.7 });
     await set({ models: ['smart'] });
     expect(await generate({}, other)).toMatchObject({ alias: 'smart', model: 'two/large' });
-    await set({ settings: { maxOutputTokens: 9 } });
+    // Set anew it is what it is set to: that this takes its model away is told.
+    expect((await set({ settings: { maxOutputTokens: 9 } })).warnings).toEqual([
+      'default stood for smart until now, and stands for no model any more. Give the model, too, to keep it.',
+    ]);
+    expect((await set({ settings: { maxOutputTokens: 9 } })).warnings).toEqual([]);
     await generate({ model: 'one/m' }, other);
     expect(lastBody('one')).toMatchObject({ max_tokens: 9 });
     expect((await set({})).change).toBe('removed');
