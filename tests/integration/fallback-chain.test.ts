@@ -1,5 +1,5 @@
 import type { Outcome } from '@aimm/contracts';
-import { createManager } from '@aimm/manager';
+import { createManager, type ProgressEvent } from '@aimm/manager';
 import { createLogger } from '@aimm/runtime';
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { startWorkerProcess } from '../support/processes.ts';
@@ -120,6 +120,27 @@ test('the request’s own fallbacks stand in place of the configured ones', asyn
   expect([arrivals('own'), arrivals('none')]).toEqual([['one/m', 'three/n'], ['one/m']]);
 });
 
+test('progress names the model that is asked, and in whose queue the request waits', async () => {
+  const { one, two } = system.vendors;
+  one.behave(refuse(401, 'invalid_api_key'));
+  // The fallback is put aside before it begins: its place is in the queue of another provider.
+  let refusals = 0;
+  two.behave((call, tools) => {
+    if (call.prompt !== 'told' || refusals++ > 0) return echo(call, tools);
+    tools.fail(429, { error: { message: 'slow down' } }, { 'retry-after': '2' });
+  });
+  const told: ProgressEvent[] = [];
+  const asked = { ...ask('told'), model: 'one/x', fallbacks: ['two/y'] };
+  const { result } = await system.manager.generate(me, asked, { onProgress: (event) => told.push(event) });
+  expect(await result).toMatchObject({ provider: 'two', model: 'y' });
+  const names = told.flatMap((event) =>
+    event.type === 'started' || event.type === 'queued' ? [`${event.type} ${event.provider}/${event.model}`] : [],
+  );
+  const first = names.indexOf('started one/x');
+  expect(first).not.toBe(-1);
+  expect(new Set(names.slice(first + 1))).toEqual(new Set(['started two/y', 'queued two/y']));
+});
+
 test('a prompt that is too long goes to a model with more room, past one without', async () => {
   system.vendors.one.behave(refuse(400, 'context_length_exceeded'));
   const answer = await (await generate('too long', { model: 'one/small' })).result;
@@ -168,8 +189,12 @@ describe('a request that waited as long as it may', () => {
 
   test('is answered by the next model, and the first is never called', async () => {
     await fillOne();
-    const { result } = await generate('impatient', { model: 'one/m', fallbacks: ['three/m'], maxWaitMs: 300 });
+    const told: ProgressEvent[] = [];
+    const asked = { ...ask('impatient'), model: 'one/m', fallbacks: ['three/m'], maxWaitMs: 300 };
+    const { result } = await system.manager.generate(me, asked, { onProgress: (event) => told.push(event) });
     expect(await result).toMatchObject({ provider: 'three', fallbackFrom: 'one/m', calls: 1 });
+    // Whoever waits is told of the model that is asked, not of the one that was too busy.
+    expect(told.filter(({ type }) => type === 'started')).toEqual([{ type: 'started', provider: 'three', model: 'm' }]);
     expect(arrivals('impatient')).toEqual(['three/m']);
   });
 

@@ -280,6 +280,43 @@ describe('a comparison', () => {
     });
   });
 
+  test('that is read while it runs tells each model as it ends, and names them all', async () => {
+    system.upstream.behave(async (call, tools) => {
+      if (call.model !== 'mistral-small-latest') await tools.held;
+      return echo(call, tools);
+    });
+    const asked = { ...ask('read us'), models: [small, 'openai/gpt-5-mini', large] };
+    const { requestId } = await system.manager.compare(me, asked);
+    const told: ProgressEvent[] = [];
+    const view = await system.manager.getJob(me, requestId, {
+      waitMs: 20_000,
+      onProgress(event) {
+        told.push(event);
+        if (told.length === 2) system.upstream.release();
+      },
+    });
+    expect(view).toMatchObject({ status: 'succeeded', comparison: { summary: { succeeded: 2, failed: 1 } } });
+    const ended = told.map((event) =>
+      event.type === 'model_finished'
+        ? [`${event.provider}/${event.model}`, event.error?.code, event.finished, event.total]
+        : event.type,
+    );
+    const first = ended.slice(0, 2).map((one) => one.slice(0, 2));
+    expect(first).toEqual(
+      expect.arrayContaining([
+        [small, undefined],
+        ['openai/gpt-5-mini', 'authentication'],
+      ]),
+    );
+    expect(ended.map((one) => one.slice(2))).toEqual(
+      [
+        [1, 3],
+        [2, 3],
+        [3, 3],
+      ].slice(0, ended.length),
+    );
+  });
+
   test('is judged by a model when asked to, as one more durable call', async () => {
     system.upstream.behave((call, tools) => {
       if (!call.prompt.includes('<answer id=')) return echo(call, tools);
@@ -292,7 +329,10 @@ describe('a comparison', () => {
       judge: 'mistral/mistral-medium-3-5',
       criteria: 'clarity',
     });
-    expect((await result).judgement).toMatchObject({
+    const { judgement, summary } = await result;
+    expect(judgement?.costNanoUsd).toBeGreaterThan(0);
+    expect(summary).toMatchObject({ totalInputTokens: 30, totalOutputTokens: 15 });
+    expect(judgement).toMatchObject({
       judge: 'mistral/mistral-medium-3-5',
       winner: large,
       ranking: [

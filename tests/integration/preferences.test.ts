@@ -39,7 +39,7 @@ describe.each(databaseKinds)('preferences with %s', (kind) => {
         ],
         routing: {
           tiers: { small: ['away/m', 'one/small', 'two/small'], large: ['away/n', 'two/large', 'one/large'] },
-          pools: { equal: ['one/m', 'two/m'] },
+          pools: { equal: ['one/m', 'two/m'], sized: ['away/m', 'one/large'] },
           rules: { strict: { tier: 'large', prefer: 'cheapest', settings: { temperature: 0.7 } } },
         },
       },
@@ -78,6 +78,8 @@ describe.each(databaseKinds)('preferences with %s', (kind) => {
     expect(await describeModel('some')).toBe('two/small');
     expect(await describeModel('smart')).toBe('two/large');
     expect(await describeModel('two/small')).toBe('two/small');
+    expect(await describeModel('sized')).toBe('one/large');
+    expect(await describeModel('auto')).toMatch(/\/small$/);
     // Somebody else's is no name at all.
     await expect(describeModel('mine', other)).rejects.toMatchObject({ code: 'unknown_model' });
     for (const name of ['mine', 'some']) await system.manager.setPreference(me, { name });
@@ -201,9 +203,15 @@ describe.each(databaseKinds)('preferences with %s', (kind) => {
     expect(lastBody('one')).toMatchObject({ temperature: 0.1 });
     await generate({ route: 'strict' }, other);
     expect(lastBody('one')).toMatchObject({ temperature: 0.7 });
+    await generate({ model: 'one/m', route: 'strict' }, other);
+    expect(lastBody('one')).toMatchObject({ model: 'm', temperature: 0.7 });
     await set({ models: ['smart'] });
     expect(await generate({}, other)).toMatchObject({ alias: 'smart', model: 'two/large' });
-    await set({ settings: { maxOutputTokens: 9 } });
+    // Set anew it is what it is set to: that this takes its model away is told.
+    expect((await set({ settings: { maxOutputTokens: 9 } })).warnings).toEqual([
+      'default stood for smart until now, and stands for no model any more. Give the model, too, to keep it.',
+    ]);
+    expect((await set({ settings: { maxOutputTokens: 9 } })).warnings).toEqual([]);
     await generate({ model: 'one/m' }, other);
     expect(lastBody('one')).toMatchObject({ max_tokens: 9 });
     expect((await set({})).change).toBe('removed');

@@ -89,6 +89,21 @@ test('a rule chooses by its name, with settings that the request may override', 
   });
 });
 
+test('a rule beside a model that is named brings its settings, and says that it chose nothing', async () => {
+  const ruled = { model: 'one/small', route: 'review', settings: { maxOutputTokens: 50 } };
+  const [model] = await route('Hello', ruled);
+  expect(model).toBe('one/small');
+  expect(JSON.parse(system.vendors.one.bodies.at(-1) ?? '{}')).toMatchObject({ temperature: 0.5, max_tokens: 50 });
+  const { result } = await system.manager.generate(me, { ...ask('Hello'), ...ruled });
+  expect((await result).warnings.map(({ message }) => message)).toContain(
+    'The route review chose nothing: a model was named.',
+  );
+  await expect(route('Hello', { model: 'one/small', route: 'chaep' })).rejects.toMatchObject({
+    code: 'invalid_request',
+    hint: expect.stringContaining('cheapest, fastest, balanced, review, cheap'),
+  });
+});
+
 describe('the fastest', () => {
   test('is the one that was measured so: its first token and its pace, for an answer of this length', async () => {
     const database = await createDatabase({ url: system.env['DATABASE_URL'] ?? '' });

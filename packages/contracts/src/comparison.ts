@@ -12,7 +12,7 @@ export const ComparisonEntry = z.object({
 });
 export type ComparisonEntry = z.infer<typeof ComparisonEntry>;
 
-/** `provider/model` of the entry that stands out, absent where none qualifies. Totals in integer units. */
+/** `provider/model` of the entry that stands out, absent where none qualifies. Totals in integer units, with the judge's, but for the time. */
 export const ComparisonSummary = z.object({
   succeeded: z.number().int(),
   failed: z.number().int(),
@@ -35,6 +35,10 @@ export const Judgement = z.object({
   /** One entry per judged answer, best first. */
   ranking: z.array(z.object({ model: z.string(), score: z.number().optional(), reason: z.string().optional() })),
   error: ErrorShape.optional(),
+  /** What judging took; null: its price is unknown. */
+  costNanoUsd: z.number().int().nullable().optional(),
+  inputTokens: z.number().int().optional(),
+  outputTokens: z.number().int().optional(),
 });
 export type Judgement = z.infer<typeof Judgement>;
 

@@ -15,8 +15,8 @@ const Part = z.object({
 });
 
 export const Reply = z.discriminatedUnion('type', [
-  /** A call began. */
-  Part.extend({ type: z.literal('started') }),
+  /** A call began; `model`: of whom, as `provider/model`. */
+  Part.extend({ type: z.literal('started'), model: z.string().optional() }),
   Part.extend({ type: z.literal('text'), text: z.string() }),
   Part.extend({ type: z.literal('reasoning'), text: z.string() }),
   /** The text sent so far is void: the call broke and another begins. */

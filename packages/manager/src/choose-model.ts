@@ -42,9 +42,12 @@ async function choose(resources: Resources, ask: PreparedAsk): Promise<Choice> {
   if (named !== undefined) {
     const told: Warning[] =
       alias === undefined ? [] : [{ code: 'other', message: `${capitalise(nameAlias(alias))} is ${named}.` }];
+    if (ask.route !== undefined)
+      told.push({ code: 'other', message: `The route ${ask.route} chose nothing: a model was named.` });
+    const settings = withRuleSettings(resources, ask);
     const pool = openPool(resources, named);
-    if (pool !== undefined) return pickMember(resources, pool, ask.settings, told);
-    return toChoice(resolve(named), ask.settings, told);
+    if (pool !== undefined) return pickMember(resources, pool, settings, told);
+    return toChoice(resolve(named), settings, told);
   }
   if (model === undefined && ask.route === undefined && alias === undefined) {
     const defaults = catalog.providers.flatMap(({ id, defaultModel }) =>
@@ -110,7 +113,7 @@ export function toPlan(resources: Resources, ask: PreparedAsk): Plan {
   const { routing, providers } = resources.catalog;
   const { alias } = ask;
   const rule = ask.route === undefined ? undefined : findRule(resources, ask.route);
-  const settings = { ...rule?.settings, ...withoutUnset(ask.settings) };
+  const settings = withRuleSettings(resources, ask);
   const complexity = estimateComplexity(ask.messages, settings);
   // What `auto` chooses from gives way to what a rule says; what somebody calls by its name does not.
   const own = alias?.name === autoName ? undefined : alias;
@@ -201,6 +204,12 @@ function findRule({ catalog }: Resources, wanted: string): RoutingRule | undefin
   throw new ModelManagerError('invalid_request', `There is no route "${wanted.slice(0, 64)}".`, {
     hint: `There are ${[...preferences, ...Object.keys(rules)].join(', ')}; config/routing.json may name further rules.`,
   });
+}
+
+/** What a request says itself, on top of the settings of the rule that it names. @throws invalid_request */
+function withRuleSettings(resources: Resources, { route: wanted, settings }: PreparedAsk): GenerationSettings {
+  const rule = wanted === undefined ? undefined : findRule(resources, wanted);
+  return { ...rule?.settings, ...withoutUnset(settings) };
 }
 
 function toPreference(wanted: string): Preference {

@@ -73,6 +73,7 @@ export async function setPreference(
       hint: 'Remove one first: set_preference with its name and nothing else.',
     });
   }
+  const lost = models.length > 0 ? [] : (toAliasSet(stored, resources.catalog).fallback?.models ?? []);
   await preferences.put({ client: owner, name, models, settings: kept });
   await known.changed(owner);
   const after = await inForce(resources, owner, name);
@@ -80,7 +81,7 @@ export async function setPreference(
     change: 'set',
     name,
     ...(after !== undefined && { inForce: toView(after) }),
-    warnings: await findWarnings(resources, models),
+    warnings: [...toLossWarning(lost), ...(await findWarnings(resources, models))],
   };
 }
 
@@ -145,6 +146,14 @@ async function toStorableModel(resources: Resources, owner: string, name: string
 function requireDistinct(models: readonly string[]): void {
   const twice = models.find((model, index) => models.indexOf(model) !== index);
   if (twice !== undefined) throw new ModelManagerError('invalid_request', `${twice} is in the list twice.`);
+}
+
+/** `models`: those that `default` stood for before it was set to settings alone. */
+function toLossWarning(models: readonly string[]): string[] {
+  if (models.length === 0) return [];
+  return [
+    `default stood for ${models.join(', ')} until now, and stands for no model any more. Give the model, too, to keep it.`,
+  ];
 }
 
 /** What will keep a preference from working as it is now. */

@@ -1,5 +1,5 @@
 import { type ErrorShape, ModelManagerError, type Outcome, type Reply } from '@aimm/contracts';
-import type { ProgressEvent } from './progress.ts';
+import { type ProgressEvent, splitModel } from './progress.ts';
 import type { Resources } from './resources.ts';
 import { toWaitView } from './wait.ts';
 
@@ -20,7 +20,7 @@ export interface FollowOptions {
   model: string;
   deadlineAt: number;
   onProgress?: ((event: ProgressEvent) => void) | undefined;
-  /** Called once, at `startBy`, while the job still waits in its queue. */
+  /** Called at `startBy`, while the job still waits in its queue; again a second later where it rejects. */
   startBy?: number | undefined;
   onOverdue?: (() => Promise<void>) | undefined;
   /** The answer may begin again after text of it was told. */
@@ -32,13 +32,15 @@ export interface FollowOptions {
 /** Listens to one generation: collects its text, reports its progress, and its place in the queue while it waits. */
 export function follow({ queue, catalog, now, logger }: Resources, options: FollowOptions): Followed {
   const { requestId, provider, model, onProgress } = options;
+  /** Who is asked now: after a fallback, or a move to an equal model, another than at first. */
+  let asked = { provider, model };
   let text = '';
   let started = false;
   const report = (event: ProgressEvent) => onProgress?.(event);
 
   let broken = false;
   const begin = () => {
-    if (!started) report({ type: 'started', provider, model });
+    if (!started) report({ type: 'started', ...asked });
     started = true;
   };
   const say = (said: string) => {
@@ -65,7 +67,8 @@ export function follow({ queue, catalog, now, logger }: Resources, options: Foll
     switch (reply.type) {
       case 'started':
         started = true;
-        report({ type: 'started', provider, model });
+        if (reply.model !== undefined) asked = splitModel(reply.model);
+        report({ type: 'started', ...asked });
         break;
       case 'text':
         say(reply.text);
@@ -96,25 +99,29 @@ export function follow({ queue, catalog, now, logger }: Resources, options: Foll
     if (started) return;
     const record = await queue.requests.find(requestId);
     const state = record && (await queue.requests.readState(record));
+    if (!started && record?.model !== undefined) asked = splitModel(record.model);
     if (!started && record?.follows === true && state?.status === 'running') {
       started = true;
-      report({ type: 'started', provider, model });
+      report({ type: 'started', ...asked });
     }
     if (started || state?.status !== 'queued') return;
-    if (options.startBy !== undefined && now() >= options.startBy) {
-      if (isOverdue) return;
+    if (options.startBy !== undefined && now() >= options.startBy && !isOverdue) {
       isOverdue = true;
-      await options.onOverdue?.();
+      await options.onOverdue?.().catch((error: unknown) => {
+        isOverdue = false;
+        throw error;
+      });
     } else if (record !== undefined && state.position !== undefined) {
       const { position } = state;
       const wait = toWaitView(state, catalog.findProvider(record.queue)?.requestsPerMinute, now());
-      report({ ...wait, type: 'queued', provider, model, position, ahead: position - 1 });
+      report({ ...wait, type: 'queued', ...asked, position, ahead: position - 1 });
     }
   };
   const needsPosition = onProgress !== undefined || options.startBy !== undefined;
   let timer: NodeJS.Timeout | undefined;
   const look = () => {
-    const untilStart = options.startBy === undefined ? positionEveryMs : Math.max(1, options.startBy - now());
+    const { startBy = 0 } = options;
+    const untilStart = startBy > now() ? startBy - now() : positionEveryMs;
     timer = setTimeout(
       () => {
         reportPosition()

@@ -34,7 +34,7 @@ export interface JobView {
   generations?: BatchGeneration[] | undefined;
   nextCursor?: string | undefined;
   /** A comparison's models while it runs. */
-  children?: { requestId: string; model: string; status: RequestStatus }[] | undefined;
+  children?: { requestId: string; model: string; status: RequestStatus; error?: ErrorShape | undefined }[] | undefined;
   error?: ErrorShape | undefined;
 }
 

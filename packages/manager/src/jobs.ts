@@ -8,6 +8,7 @@ import { giveUpWaiting } from './give-up-waiting.ts';
 import type { AskOptions } from './asks.ts';
 import type { Caller } from './caller.ts';
 import type { JobOptions, JobView } from './job-views.ts';
+import { splitModel } from './progress.ts';
 import { recallEnd } from './recall-end.ts';
 import type { Resources } from './resources.ts';
 import { toWaitView } from './wait.ts';
@@ -33,10 +34,11 @@ export async function getJob(
 ): Promise<JobView> {
   if (requestId.startsWith('bat_')) return getBatchJob(resources, caller, requestId, options);
   const until = resources.now() + (options.waitMs ?? 0);
+  const told = new Set<string>();
   for (;;) {
     const view = await readView(resources, await requireRecord(resources, caller, requestId));
     if (hasEnded(view) || resources.now() >= until || options.signal?.aborted === true) return view;
-    report(view, options);
+    report(view, options, told);
     await delay(Math.min(lookEveryMs, Math.max(1, until - resources.now())));
   }
 }
@@ -110,7 +112,7 @@ function readChildren(resources: Resources, { children = [] }: RequestRecord): P
     children.map(async ({ requestId, model }) => {
       const child = await resources.queue.requests.find(requestId);
       const view = child === undefined ? undefined : await readView(resources, child);
-      return { requestId, model, status: view?.status ?? ('cancelled' as const) };
+      return { requestId, model, status: view?.status ?? ('cancelled' as const), error: view?.error };
     }),
   );
 }
@@ -149,12 +151,22 @@ function hasEnded({ status, children = [] }: Pick<View, 'status' | 'children'>):
   return status !== 'queued' && status !== 'running' && children.every((child) => hasEnded(child));
 }
 
-function report(view: View, { onProgress }: AskOptions): void {
-  const [provider = '', ...rest] = (view.model ?? '').split('/');
-  const model = rest.join('/');
+/** `told`: models of a comparison whose end was reported. */
+function report(view: View, { onProgress }: AskOptions, told: Set<string>): void {
+  for (const child of view.children ?? []) {
+    if (told.has(child.requestId) || !hasEnded(child)) continue;
+    told.add(child.requestId);
+    const error = child.status === 'succeeded' ? undefined : (child.error ?? takenOut);
+    const count = { finished: told.size, total: view.children?.length ?? 0 };
+    onProgress?.({ type: 'model_finished', ...splitModel(child.model), ...count, ...(error && { error }) });
+  }
+  if (view.model === undefined) return;
+  const asked = splitModel(view.model);
   if (view.status === 'queued' && view.position !== undefined) {
-    onProgress?.({ ...view.wait, type: 'queued', provider, model, position: view.position, ahead: view.position - 1 });
+    onProgress?.({ ...view.wait, type: 'queued', ...asked, position: view.position, ahead: view.position - 1 });
   } else if (view.status === 'running') {
-    onProgress?.({ type: 'started', provider, model });
+    onProgress?.({ type: 'started', ...asked });
   }
 }
+
+const takenOut = new ModelManagerError('cancelled', 'It was cancelled.').toShape();

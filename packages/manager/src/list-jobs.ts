@@ -28,13 +28,19 @@ export async function listJobs(resources: Resources, caller: Caller, query: JobQ
       (): JobList => ({ jobs: [], withoutBatches: true }),
     ),
   ]);
-  // What is older than where the requests end comes with their next page.
-  const { nextCursor } = requests;
-  const beside = batches.jobs.filter(({ requestId }) => nextCursor === undefined || isNewer(requestId, nextCursor));
-  const all = [...requests.jobs, ...beside].toSorted((a, b) => (isNewer(a.requestId, b.requestId) ? -1 : 1));
+  return joinPages(requests, batches, limit);
+}
+
+/** One page of both, newest first: of each as much as both are known to, older ones come with the next page. */
+export function joinPages(requests: JobList, batches: JobList, limit: number): JobList {
+  const [end] = [requests.nextCursor, batches.nextCursor]
+    .filter((cursor) => cursor !== undefined)
+    .toSorted((a, b) => (isNewer(a, b) ? -1 : 1));
+  const all = [...requests.jobs, ...batches.jobs]
+    .filter(({ requestId }) => end === undefined || !isNewer(end, requestId))
+    .toSorted((a, b) => (isNewer(a.requestId, b.requestId) ? -1 : 1));
   const jobs = all.slice(0, limit);
-  const last = jobs.at(-1)?.requestId;
-  const next = all.length > limit ? last : (nextCursor ?? (batches.nextCursor === undefined ? undefined : last));
+  const next = all.length > limit ? jobs.at(-1)?.requestId : end;
   return {
     jobs,
     ...(next !== undefined && { nextCursor: next }),

@@ -1,9 +1,11 @@
 import { type Capability, type ModelInfo, ModelManagerError } from '@aimm/contracts';
 import type { ResolvedModel } from '@aimm/catalog';
+import { autoName } from './aliases.ts';
 import { applyPreferences } from './apply-preferences.ts';
 import { chooseModel } from './choose-model.ts';
 import type { Caller } from './caller.ts';
 import type { Manager } from './manager.ts';
+import { openPool } from './pick-member.ts';
 import type { ModelList } from './provider-views.ts';
 import type { Resources } from './resources.ts';
 
@@ -95,14 +97,17 @@ export async function getModelInfo(
   };
 }
 
-/** The model of that name, or the one that an alias stands for at this moment. */
+/** The model of that name, or the one that `auto`, a pool or an alias stands for at this moment. */
 async function resolveName(resources: Resources, caller: Caller, name: string): Promise<ResolvedModel> {
   const { catalog, listing } = resources;
   const ask = await applyPreferences(resources, caller, { model: name, messages: [], settings: {} });
   // A default stands in for a name that nobody knows of only where none was given.
-  if (ask.alias === undefined || ask.model !== name || ask.findAlias(name) === undefined)
+  const isAlias = ask.alias !== undefined && ask.model === name && ask.findAlias(name) !== undefined;
+  if (!isAlias && name !== autoName && openPool(resources, name) === undefined)
     return catalog.resolveModel(name, listing.known());
-  const { resolved } = await chooseModel(resources, ask);
+  const { resolved, added } = await chooseModel(resources, ask);
+  // No job comes: the choice is no work for the member of a pool.
+  added();
   return resolved;
 }
 

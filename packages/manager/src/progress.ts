@@ -42,3 +42,9 @@ export type ProgressEvent =
       error?: ErrorShape;
       result?: GenerationResult;
     };
+
+/** `provider/model` in its two parts; a model's own name may hold further slashes. */
+export function splitModel(name: string): { provider: string; model: string } {
+  const slash = name.indexOf('/');
+  return { provider: name.slice(0, Math.max(0, slash)), model: name.slice(slash + 1) };
+}

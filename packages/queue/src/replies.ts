@@ -9,7 +9,7 @@ import { tellScript } from './tell-script.ts';
 
 /** What a reply carries besides its place in the order. */
 export type ReplyBody =
-  | { type: 'started' }
+  | { type: 'started'; model?: string }
   | { type: 'text'; text: string }
   | { type: 'reasoning'; text: string }
   | Pick<Extract<Reply, { type: 'reset' }>, 'type' | 'reason' | 'again'>

@@ -36,6 +36,11 @@ export function parseList(value: string): string[] {
   return items;
 }
 
+/** As `parseList`; an empty text is an empty list. */
+export function parseListOrNone(value: string): string[] {
+  return value.trim() === '' ? [] : parseList(value);
+}
+
 const dayMs = 86_400_000;
 
 /** How far a report goes back: so many milliseconds, from the beginning of the day or month, or everything. */

@@ -1,5 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { parseCount, parseList, parseNumber, parsePeriod, parseTimeZone, toPeriodStart } from '../src/parse-options.ts';
+import {
+  parseCount,
+  parseList,
+  parseListOrNone,
+  parseNumber,
+  parsePeriod,
+  parseTimeZone,
+  toPeriodStart,
+} from '../src/parse-options.ts';
 
 describe('command line values', () => {
   const now = Date.UTC(2026, 10, 22, 15, 30);
@@ -39,5 +47,12 @@ describe('command line values', () => {
   it('splits lists and drops what is empty', () => {
     expect(parseList('a, b,,c ')).toEqual(['a', 'b', 'c']);
     expect(() => parseList(' , ')).toThrow('separated by commas');
+    expect(() => parseList('')).toThrow('separated by commas');
+  });
+
+  it('takes an empty text for an empty list where that has a meaning', () => {
+    expect(parseListOrNone('')).toEqual([]);
+    expect(parseListOrNone('a,b')).toEqual(['a', 'b']);
+    expect(() => parseListOrNone(' , ')).toThrow('separated by commas');
   });
 });

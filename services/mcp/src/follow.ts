@@ -41,7 +41,8 @@ export function createFollower(progress: ProgressReporter | undefined, kind: Fol
       }
       const message = describeEvent(event, kind);
       if (event.type === 'batch') tell(message, event.done, event.total);
-      else tell(message, event.type === 'model_finished' ? event.finished : undefined);
+      else if (event.type === 'model_finished') tell(message, event.finished, event.total);
+      else tell(message);
     },
   };
 }

@@ -50,7 +50,9 @@ export function createProgressReporter(options: ProgressOptions): ProgressReport
 
   const send = (message: string, progress = nextProgress()) => {
     heartbeat.refresh();
-    const params = { progressToken: options.token, progress, ...(total !== undefined && { total }), message };
+    // Past the last step there is something more to do, and nobody knows how much.
+    const known = total !== undefined && progress <= total ? { total } : {};
+    const params = { progressToken: options.token, progress, ...known, message };
     sending = sending
       .then(() => options.notify({ method: 'notifications/progress', params }))
       .catch((error: unknown) => options.logger.debug({ err: error }, 'Progress could not be sent'));
@@ -84,7 +86,7 @@ export function createProgressReporter(options: ProgressOptions): ProgressReport
     status(message, finished, newTotal) {
       if (closed) return;
       flushText();
-      total = newTotal ?? total;
+      if (options.steps === 'later') total = newTotal ?? total;
       if (finished === undefined || options.steps === undefined || finished <= base) return send(message);
       base = finished;
       sentSinceBase = 0;

@@ -26,6 +26,11 @@ const cases: [tool: string, args: Record<string, unknown>, told: string[]][] = [
   ['generate', { ...ask, tool_choice: 'auto' }, ['tool_choice', 'needs tools']],
   ['generate', { ...ask, tools: [{ name: 'x', parameters: 'none' }] }, ['tools[0].parameters', 'object']],
   ['generate', { ...ask, conversation_id: '7' }, ['conversation_id', 'conv_']],
+  [
+    'generate',
+    { ...ask, conversation_id: 'conv_0198c0de-0000-7000-8000-000000000003', save_conversation: false },
+    ['save_conversation', 'conversation_id', 'always saved'],
+  ],
   ['generate', { ...ask, max_wait_seconds: -1 }, ['max_wait_seconds', 'more than 0']],
   ['generate', { messages: [] }, ['messages', 'at least 1 entry']],
   ['generate', { messages: [{ role: 'system', content: 'Be kind' }] }, ['messages', 'at least one user turn']],

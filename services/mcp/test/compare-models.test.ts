@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { createFakeManager, createReadyManager } from './support/fake-manager.ts';
-import { answer, comparisonId, generationId } from './support/fixtures.ts';
+import { answer, comparison, comparisonId, generationId } from './support/fixtures.ts';
 import { callTool, connect, eras } from './support/connect.ts';
 
 const args = { prompt: 'Capital of France?', models: ['openai/gpt-5-mini', 'mistral/mistral-large'] };
@@ -44,6 +44,21 @@ it.each(eras)('every answer stands under its model, the failed one with its way 
     summary: { succeeded: 1, failed: 1, fastest: 'openai/gpt-5-mini', total_cost_usd: 0.000009, total_ms: 900 },
     judgement: { judge: 'anthropic/claude-haiku-4-5', winner: 'openai/gpt-5-mini', ranking: [{ score: 9 }] },
   });
+});
+
+it('tells what the judge took, and that the totals are with it', async () => {
+  const { summary, judgement } = comparison;
+  const judged = {
+    ...comparison,
+    summary: { ...summary, totalCostNanoUsd: 2_009_000 },
+    ...(judgement && { judgement: { ...judgement, costNanoUsd: 2_000_000, inputTokens: 400, outputTokens: 30 } }),
+  };
+  const manager = createReadyManager({
+    compare: async () => ({ requestId: comparisonId, models: args.models, result: Promise.resolve(judged) }),
+  });
+  const { text, structured } = await callTool(await connect(manager), 'compare_models', args);
+  expect(structured).toMatchObject({ summary: { total_cost_usd: 0.002009 }, judgement: { cost_usd: 0.002 } });
+  expect(text.join('\n')).toMatch(/\$0\.0020\d* with the judge/);
 });
 
 it('asks the models in the order given, with judge and criteria', async () => {

@@ -88,6 +88,11 @@ describe('what generate asks', () => {
     });
   });
 
+  it('asks for no fallbacks, not even those of the configuration, with an empty list', async () => {
+    expect((await askOf({ prompt: 'Hi', fallbacks: [] })).fallbacks).toEqual([]);
+    expect((await askOf({ prompt: 'Hi' })).fallbacks).toBeUndefined();
+  });
+
   it('turns results of tools into one user turn, and takes calls back as the answer gave them', async () => {
     const call = { type: 'tool_call', id: 'c1', name: 'look', arguments: { at: 'sky' }, vendor: { signature: 's' } };
     const { messages } = await askOf({

@@ -2,7 +2,7 @@ import type { ErrorShape } from '@aimm/contracts';
 import type { Progress } from '@modelcontextprotocol/client';
 import { describe, expect, it } from 'vitest';
 import { createFakeManager, createReadyManager } from './support/fake-manager.ts';
-import { answer, batch, batchId, comparison, generationId } from './support/fixtures.ts';
+import { answer, batch, batchId, comparison, comparisonId, generationId } from './support/fixtures.ts';
 import { callTool, connect, eras } from './support/connect.ts';
 
 const overloaded: ErrorShape = {
@@ -209,6 +209,55 @@ describe('progress', () => {
     expect(progress.all.map(({ total }) => total)).toEqual([2, 2, 2, 2, 2]);
     expect(progress.all[2]?.progress).toBe(1);
     expect(progress.all[4]?.progress).toBe(2);
+  });
+
+  it('of a comparison with a judge has a step for it, and never passes its total', async () => {
+    const manager = createFakeManager();
+    const client = await connect(manager, { timing: { heartbeatMs: 10 } });
+    const progress = collect();
+    const args = { prompt: 'Hi', models: ['openai/gpt-5-mini', 'mistral/mistral-large'], judge: 'a/judge' };
+    const call = callTool(client, 'compare_models', args, { onprogress: progress.onprogress });
+    const { emit, succeed } = await manager.nextComparison();
+    emit({ type: 'model_finished', ...gpt, finished: 1, total: 2, result: answer });
+    emit({
+      type: 'model_finished',
+      provider: 'mistral',
+      model: 'mistral-large',
+      finished: 2,
+      total: 2,
+      result: answer,
+    });
+    await progress.seen('Still working');
+    succeed(comparison);
+    await call;
+    expect(progress.all.map(({ total }) => total)).toEqual(progress.all.map(() => 3));
+    for (const one of progress.all) expect(one.progress).toBeLessThan(3);
+    expectRising(progress.all);
+  });
+
+  it('of get_job for a comparison counts its models, and gives no total once it is past it', async () => {
+    const manager = createReadyManager({
+      getJob: async (_caller, requestId, options) => {
+        options?.onProgress?.({ type: 'model_finished', ...gpt, finished: 1, total: 2 });
+        options?.onProgress?.({ type: 'model_finished', provider: 'mistral', model: 'm', finished: 2, total: 2 });
+        await progress.seen('Still working');
+        return { requestId, kind: 'comparison', status: 'succeeded', createdAt: 1, comparison };
+      },
+    });
+    const progress = collect();
+    const client = await connect(manager, { timing: { heartbeatMs: 10 } });
+    const args = { job_id: comparisonId, wait_seconds: 60 };
+    await callTool(client, 'get_job', args, { onprogress: progress.onprogress });
+    expect(progress.messages().slice(0, 2)).toEqual([
+      'openai/gpt-5-mini finished (1 of 2)',
+      'mistral/m finished (2 of 2)',
+    ]);
+    expect(progress.all.slice(0, 3).map(({ progress: at, total }) => [at > 2 ? 'more' : at, total])).toEqual([
+      [1, 2],
+      [2, 2],
+      ['more', undefined],
+    ]);
+    expectRising(progress.all);
   });
 
   it('of get_job is told while it waits', async () => {

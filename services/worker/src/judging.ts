@@ -70,10 +70,18 @@ export function toJudgeMessages({
 }
 
 export function toJudgement(order: JudgeOrder, answered: readonly ComparisonEntry[], outcome: Outcome): Judgement {
-  const judgement = { judge: `${order.provider}/${order.model}`, requestId: order.requestId };
-  if (outcome.status === 'failed') return { ...judgement, ranking: [], error: outcome.error };
+  const asked = { judge: `${order.provider}/${order.model}`, requestId: order.requestId };
+  if (outcome.status === 'failed') return { ...asked, ranking: [], error: outcome.error };
 
-  const verdict = parseVerdict(GenerationResult.parse(outcome.value).text);
+  const { text, usage, costNanoUsd } = GenerationResult.parse(outcome.value);
+  const { inputTokens, outputTokens } = usage;
+  const judgement = {
+    ...asked,
+    costNanoUsd,
+    ...(inputTokens !== undefined && { inputTokens }),
+    ...(outputTokens !== undefined && { outputTokens }),
+  };
+  const verdict = parseVerdict(text);
   if (verdict === undefined) {
     return {
       ...judgement,

@@ -58,6 +58,22 @@ describe('the summary of a comparison', () => {
     expect(summary).toMatchObject({ cheapest: 'p/paid', totalCostNanoUsd: null });
   });
 
+  test('the judge is paid for, too: its tokens and its cost are in the totals, and no answer’s', () => {
+    const entries = [entry('a', { costNanoUsd: 5 }), entry('b', { costNanoUsd: 9 })];
+    const judged = { judge: 'p/j', requestId: 'gen_j', ranking: [], inputTokens: 400, outputTokens: 30 };
+    expect(summarizeComparison(entries, { ...judged, costNanoUsd: 100 })).toMatchObject({
+      cheapest: 'p/a',
+      totalCostNanoUsd: 114,
+      totalInputTokens: 420,
+      totalOutputTokens: 40,
+    });
+    expect(summarizeComparison(entries, { ...judged, costNanoUsd: null }).totalCostNanoUsd).toBeNull();
+    expect(summarizeComparison(entries, { judge: 'p/j', requestId: 'gen_j', ranking: [] })).toMatchObject({
+      totalCostNanoUsd: 14,
+      totalInputTokens: 20,
+    });
+  });
+
   test('nothing stands out where everything failed', () => {
     expect(summarizeComparison([failedEntry])).toEqual({
       succeeded: 0,
@@ -104,6 +120,9 @@ describe('judging', () => {
     expect(judgement).toEqual({
       judge: 'judge/j',
       requestId: 'gen_j',
+      costNanoUsd: 1_000,
+      inputTokens: 10,
+      outputTokens: 5,
       winner: 'p/b',
       ranking: [
         { model: 'p/b', score: 9, reason: 'clear' },
@@ -119,7 +138,11 @@ describe('judging', () => {
   test.each(['I like both.', '{"ranking":[]}', '{"ranking":'])(
     'what is no verdict is an error, not a guess: %s',
     (text) => {
-      expect(verdict(text)).toMatchObject({ ranking: [], error: { code: 'server_error' } });
+      expect(verdict(text)).toMatchObject({
+        ranking: [],
+        error: { code: 'server_error' },
+        costNanoUsd: 1_000,
+      });
     },
   );
 

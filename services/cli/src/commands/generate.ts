@@ -2,7 +2,7 @@ import { type Command, Option } from 'commander';
 import { addAskOptions, type AskOptions, toAsk } from '../ask-options.ts';
 import { withInterrupt } from '../interrupt.ts';
 import { printJson } from '../output.ts';
-import { parseList } from '../parse-options.ts';
+import { parseListOrNone } from '../parse-options.ts';
 import { withSession } from '../session.ts';
 import { createAnswerDisplay } from '../show-answer.ts';
 
@@ -21,7 +21,11 @@ export function addGenerateCommand(program: Command): void {
   addAskOptions(program.command('generate').description('Ask a model; the answer streams to the terminal'))
     .option('-m, --model <model>', 'provider/model-id, a bare id, an alias such as fast, or auto')
     .option('--route <route>', 'how auto chooses: cheapest, fastest, balanced, or a rule of config/routing.json')
-    .option('--fallbacks <models>', 'models to ask in turn when it fails, separated by commas', parseList)
+    .option(
+      '--fallbacks <models>',
+      'models to ask in turn when it fails, separated by commas; "" for none',
+      parseListOrNone,
+    )
     .option('--cache', 'reuse the stored answer to the same request, or store this one')
     .option('--save', 'start a saved conversation; its id is printed at the end')
     .option('-c, --conversation <id>', 'continue a saved conversation')

@@ -35,7 +35,8 @@ function formatJudgement(judgement: ComparisonResult['judgement']): string[] {
     ({ model, score, reason = '' }, index) =>
       `${index + 1}. ${model}${score === undefined ? '' : ` (${score})`} ${toOneLine(reason)}`,
   );
-  return [`Judged by ${judgement.judge}:`, ...places];
+  const cost = judgement.costNanoUsd === undefined ? '' : ` for ${formatCost(judgement.costNanoUsd)}`;
+  return [`Judged by ${judgement.judge}${cost}:`, ...places];
 }
 
 /** The answer with the functions that it asks for, or why there is none. */

@@ -19,7 +19,7 @@ export const comparisonFields = {
       fastest: z.string().optional(),
       cheapest: z.string().optional(),
       longest: z.string().optional(),
-      total_cost_usd: z.number().nullable(),
+      total_cost_usd: z.number().nullable().describe('With the judge, as are the tokens.'),
       total_input_tokens: z.int(),
       total_output_tokens: z.int(),
       total_ms: z.number(),
@@ -32,6 +32,7 @@ export const comparisonFields = {
       winner: z.string().optional(),
       ranking: z.array(z.object({ model: z.string(), score: z.number().optional(), reason: z.string().optional() })),
       error: ErrorSchema.optional(),
+      cost_usd: z.number().nullable().optional(),
     })
     .optional(),
   progress: z.object({ finished: z.int(), total: z.int() }).optional().describe('While status is running.'),
@@ -53,6 +54,7 @@ export function toComparisonOutput(comparison: ComparisonResult): ComparisonOutp
       winner: judgement.winner,
       ranking: judgement.ranking,
       error: judgement.error && toErrorOutput(judgement.error),
+      ...(judgement.costNanoUsd !== undefined && { cost_usd: toUsd(judgement.costNanoUsd) }),
     },
   };
 }
@@ -97,14 +99,20 @@ function formatEntry(entry: ComparisonEntry, index: number): string {
   return `${heading}\n\n${formatError(entry.error, entry.requestId)}`;
 }
 
-function formatSummary({ summary, requestId }: ComparisonResult): string {
+function formatSummary({ summary, judgement, requestId }: ComparisonResult): string {
   const best = [
     summary.fastest === undefined ? '' : `fastest ${summary.fastest}`,
     summary.cheapest === undefined ? '' : `cheapest ${summary.cheapest}`,
     summary.longest === undefined ? '' : `longest answer ${summary.longest}`,
   ].filter((fact) => fact !== '');
   const tokens = `${formatCount(summary.totalInputTokens)} in, ${formatCount(summary.totalOutputTokens)} out tokens`;
-  const totals = [tokens, formatUsd(toUsd(summary.totalCostNanoUsd)), formatSeconds(summary.totalMs), requestId];
+  const judged = judgement?.costNanoUsd === undefined ? '' : ' with the judge';
+  const totals = [
+    tokens,
+    `${formatUsd(toUsd(summary.totalCostNanoUsd))}${judged}`,
+    formatSeconds(summary.totalMs),
+    requestId,
+  ];
   return [
     `## Summary\n\n${summary.succeeded} of ${summary.succeeded + summary.failed} answered.`,
     best.length === 0 ? '' : `${best.join(', ')}.`,

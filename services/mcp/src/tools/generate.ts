@@ -32,10 +32,9 @@ const Input = z
     route: z.string().max(64).optional().describe('How auto chooses: cheapest, fastest, balanced, or a rule of yours.'),
     fallbacks: z
       .array(ModelNameInput)
-      .min(1)
       .max(10)
       .optional()
-      .describe('Models to ask in turn when the one before fails or max_wait_seconds runs out.'),
+      .describe('Models to ask in turn when the one before fails or max_wait_seconds runs out; [] for none.'),
     cache: z.boolean().optional().describe('Allow the stored answer to an identical request, and store this one.'),
     ...backgroundField,
     ...limitFields,
@@ -46,6 +45,12 @@ const Input = z
     requireOneQuestion(input, ctx);
     if (input.history !== undefined && input.conversation_id === undefined)
       ctx.addIssue({ code: 'custom', path: ['history'], message: 'needs conversation_id' });
+    // Somebody may mean it: a turn that is to be private must not be kept without a word.
+    if (input.save_conversation === false && input.conversation_id !== undefined) {
+      const message =
+        'with conversation_id the turn is always saved. Leave save_conversation out, or ask without conversation_id';
+      ctx.addIssue({ code: 'custom', path: ['save_conversation'], message });
+    }
   });
 
 export const generate = defineTool({

@@ -29,7 +29,7 @@ export const getJob = defineTool({
   // Who may ask must be able to read what took longer than the call.
   scopes: ['read', 'generate'],
   meta: { 'anthropic/maxResultSizeChars': 500_000 },
-  steps: ({ job_id: jobId }) => (jobId.startsWith('bat_') ? 'later' : undefined),
+  steps: ({ job_id: jobId }) => (jobId.startsWith('gen_') ? undefined : 'later'),
   async run(input, context) {
     const view = await readJob(input, toMs(input.wait_seconds) ?? 0, context);
     if (view.batch !== undefined) return toBatchAnswer(view, view.batch);

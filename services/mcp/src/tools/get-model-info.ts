@@ -8,7 +8,7 @@ export const getModelInfo = defineTool({
   description:
     'Describes one model: context window, longest answer, modalities, capabilities, prices, settings it does not take, and whether it is available now.',
   input: z.strictObject({
-    model: z.string().min(1).max(300).describe('provider/model-id, a bare model id or an alias.'),
+    model: z.string().min(1).max(300).describe('Written as in generate.'),
   }),
   output: ModelSchema.extend({ warnings: z.array(z.string()) }),
   annotations: { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: false },

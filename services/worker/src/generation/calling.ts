@@ -41,7 +41,7 @@ export async function call(run: GenerationRun): Promise<Answered> {
   const { number: attempt, startedAt } = log.current();
   /** Others may listen, whether or not the request itself does. */
   const isShared = payload.flight !== undefined;
-  if (payload.quiet !== true || isShared) context.reply(attempt, { type: 'started' });
+  if (payload.quiet !== true || isShared) context.reply(attempt, { type: 'started', model: modelOf(payload) });
   const taken = ring && (await takeKey(ring, payload, refused, keyLeases));
   const key = required(taken?.key);
   const made = await makeCall(key.provider, request, {

@@ -20,7 +20,7 @@ export const compare: Handler<'compare'> = async (payload, context) => {
   const value: ComparisonResult = {
     requestId: payload.requestId,
     entries,
-    summary: summarizeComparison(entries),
+    summary: summarizeComparison(entries, judgement),
     ...(judgement !== undefined && { judgement }),
   };
   const { succeeded, failed } = value.summary;
