@@ -606,6 +606,21 @@ describe.each(setups)('batches at the vendor: %s, kept in %s', (kind, databaseKi
     expect(await ledgerRows()).toEqual([]);
   });
 
+  test('a cancelled batch that waits for its vendor’s room ends at once', async () => {
+    await storeBatch(2);
+    server.refuse = (method, path) =>
+      method === 'POST' && isCreate(path)
+        ? { status: 429, body: { error: { message: 'slow' } }, headers: { 'retry-after': '3000' } }
+        : undefined;
+    const keeper = startKeeper();
+    await keeper.tick();
+    expect(createsSince()).toBe(1);
+    await database.batches.setStatus(batchId(), ['running'], 'cancelled');
+    await keeper.tick();
+    expect((await generations()).map(({ status }) => status)).toEqual(['cancelled', 'cancelled']);
+    expect(createsSince()).toBe(1);
+  });
+
   test('a vendor that refuses without a word of why is believed', async () => {
     await storeBatch(2);
     server.refuse = (method, path) =>

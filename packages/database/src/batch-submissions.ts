@@ -90,8 +90,9 @@ export function createBatchSubmissions(client: Client, now: () => number): Submi
 
     async claim(owner, providers, leaseUntil) {
       if (providers.length === 0) return undefined;
-      // A cancel is not left waiting for the next look; one that failed is.
-      const isCancelled = sql`status = 'submitted' AND cancelled_at IS NULL AND problem IS NULL
+      // A cancel is not left waiting for the next look; one that failed is. Of what was not tried the vendor has nothing.
+      const isCancelled = sql`((status = 'submitted' AND cancelled_at IS NULL AND problem IS NULL)
+        OR (status = 'prepared' AND attempted_at IS NULL))
         AND batch_id IN (SELECT id FROM batches WHERE status = 'cancelled')`;
       const free = sql`status <> 'ended' AND (next_at <= ${at()} OR (${isCancelled})) AND lease_until <= ${at()}`;
       const [row] = await client.$queryRaw<Row[]>(sql`
