@@ -1,6 +1,7 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createDatabase } from '@aimm/database';
 import { findStack, joinStack, type StackConnection, toStackPaths } from '@aimm/local-stack';
 import { createLogger } from '@aimm/runtime';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -9,6 +10,8 @@ import { openRedisProbe } from '../src/stack/redis-commands.ts';
 import { isAlive, listProcesses } from './support/processes.ts';
 
 const logger = await createLogger({ name: 'test', level: 'silent', format: 'json' });
+const spec = { settings: {}, variants: [{ settings: {} }], assertions: [], tags: [] };
+const farAway = { column: 0, provider: 'openai', model: 'm', round: 1, requests: [], createdAt: 1, nextAt: 9e12 };
 const plantedKey = 'sk-planted-0123456789abcdef';
 
 /** The real thing: supervisor, Redis, worker and dashboard as processes. */
@@ -77,10 +80,18 @@ describe('the local stack', { timeout: 60_000 }, () => {
     expect(await openRedisProbe(paths.redisSocket)).toBe('absent');
   });
 
-  it('leaves by itself once nobody needs it', async () => {
-    const { pid } = await stack.ensure();
+  it('stays for a batch that a vendor has, and leaves by itself once nobody needs it', async () => {
+    const { pid, databaseUrl } = await stack.ensure();
+    const database = await createDatabase({ url: databaseUrl, logger });
+    await database.batches.create({ id: 'bat_far', client: 'tests', spec }, []);
+    // Nobody looks at it before the end of time: it is there until it is removed.
+    await database.batchSubmissions.create({ ...farAway, id: 'sub_far', batchId: 'bat_far' });
     await Promise.all(connections.map((connection) => connection.close()));
-    await vi.waitFor(() => expect(isAlive(pid)).toBe(false), { timeout: 30_000, interval: 100 });
+    const leaves = (timeout: number) => vi.waitFor(() => expect(isAlive(pid)).toBe(false), { timeout, interval: 100 });
+    await expect(leaves(5_000)).rejects.toThrow();
+    await database.batches.remove('bat_far');
+    await database.close();
+    await leaves(30_000);
     expect(await findStack(dataDir)).toBeUndefined();
     expect(await openRedisProbe(paths.redisSocket)).toBe('absent');
   });

@@ -145,14 +145,19 @@ export async function runStack(options: RunStackOptions): Promise<RunningStack> 
           idleMs: env.AIMM_IDLE_SECONDS * 1000,
           isBusy: async () => {
             // Loaded when first needed: a stack in use never asks.
-            const { countOpenJobs } = await import('./open-jobs.ts');
+            const [{ countOpenJobs }, { findOpenBatches }] = await Promise.all([
+              import('./open-jobs.ts'),
+              import('@aimm/database'),
+            ]);
+            // What a vendor holds, or waits for its budget to renew, is in no queue.
+            if ((await findOpenBatches(databaseUrl)).length > 0) return true;
             // As the configuration is now: one that was added since may have jobs.
             const now = loadCatalog({ configDir: env.configDir, env: raw }).catalog;
             const ids = [...new Set([...catalog.providers, ...now.providers].map(({ id }) => id))];
             return (await countOpenJobs(redisUrl, ids, logger)) > 0;
           },
           onIdle: () => {
-            logger.info('No client and no job: leaving');
+            logger.info('No client, no job and no batch: leaving');
             stop();
           },
           logger,
