@@ -80,7 +80,10 @@ export async function runStack(options: RunStackOptions): Promise<RunningStack> 
     );
     openingDesk.catch(() => undefined); // Told below, once Redis has started or failed.
     shutdown.add('demo', async () => (await openingDesk).close());
-    const redis = env.REDIS_URL === undefined ? await startPrivateRedis(paths, raw['PATH'] ?? '', logger) : undefined;
+    const redis =
+      env.REDIS_URL === undefined
+        ? await startPrivateRedis(paths, raw['PATH'] ?? '', logger, { signal: shutdown.signal })
+        : undefined;
     if (redis !== undefined) shutdown.add('redis', () => redis.stop());
     const opened = await openingDesk;
     desk = opened;
