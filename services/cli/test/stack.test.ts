@@ -59,6 +59,15 @@ describe('the local stack', { timeout: 60_000 }, () => {
     expect(filesUnder(dataDir).length).toBeGreaterThan(3);
   });
 
+  it('reads its configuration anew on SIGHUP, and goes on', async () => {
+    const { pid } = stack.info;
+    const told = () => readFileSync(paths.stackLog, 'utf8').split('The configuration was read anew').length - 1;
+    const before = told();
+    process.kill(pid, 'SIGHUP');
+    await vi.waitFor(() => expect(told()).toBe(before + 1), 10_000);
+    expect([isAlive(pid), stack.info.pid]).toEqual([true, pid]);
+  });
+
   it('is replaced when it is killed: its processes leave, its Redis and what that holds stay', async () => {
     const { pid } = stack.info;
     await vi.waitFor(() => expect(pidsOf(pid)).toContain('dashboard'), 20_000);

@@ -19,6 +19,7 @@ import { openProviderDesk, type ProviderDesk } from './provider-desk.ts';
 import { startPrivateRedis } from './redis-server.ts';
 import type { StackLock } from './stack-lock.ts';
 import { startStackProcesses } from './stack-processes.ts';
+import { hasTerminal } from './stop-signals.ts';
 
 /** Well inside of what a joining client waits for. */
 const staffedWithinMs = 12_000;
@@ -57,6 +58,8 @@ export async function runStack(options: RunStackOptions): Promise<RunningStack> 
   let desk: ProviderDesk | undefined;
   let onEnvironment: () => void = () => undefined;
   let onChange: () => void = () => undefined;
+  let reload: () => void = () => undefined;
+  if (!hasTerminal()) process.on('SIGHUP', () => reload());
   const early: RawEnvironment[] = [];
 
   const control = await openControlServer({
@@ -119,6 +122,7 @@ export async function runStack(options: RunStackOptions): Promise<RunningStack> 
       onChange: () => onChange(),
     });
     shutdown.add('processes', () => processes.stop());
+    reload = () => processes.reload();
 
     const info = (): StackInfo => {
       const { demo, configured } = opened.state();
