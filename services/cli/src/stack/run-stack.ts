@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { loadCatalog } from '@aimm/catalog';
-import { type StackInfo, type StackPaths, version } from '@aimm/local-stack';
+import { readBuild, type StackInfo, type StackPaths, version } from '@aimm/local-stack';
 import {
   type Logger,
   type RawEnvironment,
@@ -54,6 +54,7 @@ export interface RunningStack {
 export async function runStack(options: RunStackOptions): Promise<RunningStack> {
   const { env, raw, paths, lock, secrets, logger, shutdown, foreground, http } = options;
   shutdown.add('lock', () => lock.release());
+  const build = readBuild();
   const stop = () => void process.kill(process.pid, 'SIGTERM');
   let desk: ProviderDesk | undefined;
   let onEnvironment: () => void = () => undefined;
@@ -131,6 +132,7 @@ export async function runStack(options: RunStackOptions): Promise<RunningStack> 
       return {
         pid: process.pid,
         version,
+        build,
         dataDir: paths.dataDir,
         redisUrl,
         databaseUrl,
