@@ -179,7 +179,7 @@ export async function runStack(options: RunStackOptions): Promise<RunningStack> 
     };
     onEnvironment = () => processes.sendEnvironment(opened.state().environment);
     if (!foreground) {
-      const log = boundLog(paths.stackLog);
+      const log = boundLog(paths.stackLog, logger);
       shutdown.add('log', () => log.close());
     }
     if (idle !== undefined) shutdown.add('idle', () => idle.close());
