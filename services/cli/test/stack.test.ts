@@ -100,7 +100,7 @@ describe('the local stack', { timeout: 60_000 }, () => {
     await database.batchSubmissions.create({ ...farAway, id: 'sub_far', batchId: 'bat_far' });
     await Promise.all(connections.map((connection) => connection.close()));
     const leaves = (timeout: number) => vi.waitFor(() => expect(isAlive(pid)).toBe(false), { timeout, interval: 100 });
-    await expect(leaves(5_000)).rejects.toThrow();
+    await expect(leaves(5_000)).rejects.toThrow('expected true to be false');
     await database.batches.remove('bat_far');
     await database.close();
     await leaves(30_000);
