@@ -45,6 +45,7 @@ function checkNode() {
 function ensurePackages() {
   const lock = hashOf([join(root, 'package-lock.json')], `${process.platform}-${process.arch}`);
   if (!installedAlready(lock)) {
+    leaveRunningStack();
     step('Installing packages', () => {
       const [command, ...args] = npmCommand();
       run(command, [...args, 'ci', '--no-audit', '--no-fund', '--loglevel=error'], {
@@ -60,6 +61,37 @@ function ensurePackages() {
       `the packages brought no Node for ${process.platform}-${process.arch}, and Node ${process.versions.node} cannot run TypeScript.`,
       'install Node 24, or run `npm ci` again if a download failed.',
     );
+  }
+}
+
+/**
+ * A stack in the background would go on with packages that are no longer there. One without clients is ended: the next client
+ * starts it anew, and its queue is on the disk. Of one that somebody uses it is said how to end it.
+ */
+function leaveRunningStack() {
+  const bin = join(root, 'services', 'cli', 'bin', 'aimm.mjs');
+  if (!existsSync(modules) || !existsSync(bin)) return;
+  const stack = readStatus(bin);
+  if (stack.running !== true) return;
+  if (stack.clients === 0 && stack.foreground === false) {
+    step('Ending the idle stack in the background', () =>
+      run(process.execPath, [bin, 'down'], { mend: 'run `npx aimm down`, then the same command again.' }),
+    );
+    return;
+  }
+  process.stderr.write(
+    `A stack runs (process ${stack.pid}, ${stack.foreground ? 'in a terminal' : `${stack.clients} clients`}) on packages that are replaced now.\n` +
+      'End it with `npx aimm down`; the next client starts it anew.\n',
+  );
+}
+
+/** Packages of another version than the sources may not even start: then nothing is known, and nothing is done. */
+function readStatus(bin) {
+  const { stdout } = spawnSync(process.execPath, [bin, 'status', '--json'], { encoding: 'utf8', timeout: 20_000 });
+  try {
+    return JSON.parse(stdout);
+  } catch {
+    return {};
   }
 }
 

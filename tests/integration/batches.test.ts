@@ -198,6 +198,25 @@ test('a model that is added is asked every item, the others are not asked again'
   expect([asked.length, new Set(asked)]).toEqual([20, new Set(['mistral-medium-3-5'])]);
 });
 
+test.each(['before its items are read', 'while somebody is asked'])(
+  'no model is added once it was cancelled %s',
+  async (when) => {
+    const { batchId } = await start({ items: toItems(`left ${when}`, 2), models: [large], maxCostNanoUsd: 1e7 });
+    await end(batchId);
+    const leaving = new AbortController();
+    if (when.startsWith('before')) leaving.abort();
+    const confirm = async () => {
+      leaving.abort();
+      return true;
+    };
+    // An unknown price is asked about as a high one is.
+    const models = ['mistral/nobody-knows-its-price'];
+    const adding = system.manager.addBatchModels(caller, batchId, { models }, { confirm, signal: leaving.signal });
+    await expect(adding).rejects.toMatchObject({ code: 'cancelled' });
+    expect(await system.manager.getBatch(caller, batchId)).toMatchObject({ status: 'completed', total: 2 });
+  },
+);
+
 test('one that is expected to cost more than it may is refused with both figures, and leaves nothing behind', async () => {
   const countBatches = async () => (await system.manager.listBatches(caller, { limit: 100 })).batches.length;
   const before = await countBatches();

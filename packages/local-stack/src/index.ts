@@ -1,3 +1,4 @@
+export { readBuild } from './build.ts';
 export {
   ChildMessage,
   leaveWithParent,

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger, RawEnvironment } from '@aimm/runtime';
+import { readBuild } from './build.ts';
 import {
   type ControlConnection,
   type LostReason,
@@ -50,6 +51,8 @@ const steadyAfterMs = 10_000;
  * @throws Error when it is not ready in time: its message has the end of the stack's log and what to do
  */
 export async function joinStack(options: JoinOptions): Promise<StackConnection> {
+  // As this process was started: what an update brings meanwhile it does not run.
+  const build = readBuild();
   let quickLosses = 0;
   const listeners = new Set<(reason: LostReason) => void>();
   let closing = false;
@@ -62,10 +65,10 @@ export async function joinStack(options: JoinOptions): Promise<StackConnection> 
     const joined = await connectOrLaunch(options, () => closing);
     connection = joined;
     info = joined.info();
-    if (info.version !== version) {
+    if (info.version !== version || info.build !== build) {
       options.logger.warn(
-        { stack: info.version, client: version },
-        'The running stack is of another version: `aimm down` ends it',
+        { stack: toName(info), client: toName({ version, build }) },
+        'The running stack is of another version than this client: `aimm down` ends it, and the next client starts it anew',
       );
     }
     if (announced !== undefined) joined.send({ type: 'announce', httpUrl: announced });
@@ -113,6 +116,10 @@ export async function joinStack(options: JoinOptions): Promise<StackConnection> 
       await connection?.close();
     },
   };
+}
+
+function toName({ version: of, build }: Pick<StackInfo, 'version' | 'build'>): string {
+  return build === undefined ? of : `${of} (${build})`;
 }
 
 async function connectOrLaunch(options: JoinOptions, isClosing: () => boolean): Promise<ControlConnection> {

@@ -4,6 +4,8 @@ import * as z from 'zod';
 export const StackInfo = z.object({
   pid: z.number().int(),
   version: z.string(),
+  /** What it runs, as `readBuild` gives it; absent: of a version that had no such mark. */
+  build: z.string().optional(),
   dataDir: z.string(),
   /** `unix:/…` of the private server, or the REDIS_URL that the stack was given. */
   redisUrl: z.string(),

@@ -43,6 +43,20 @@ describe('joinStack', { timeout: 20_000 }, () => {
     expect(second.info.pid).toBe(first.info.pid);
   });
 
+  it.each([
+    [
+      'warns of a stack of another build, which `aimm down` ends',
+      'old',
+      [[expect.anything(), expect.stringContaining('`aimm down` ends it')]],
+    ],
+    ['says nothing of one of its own', 'welcome', []],
+  ])('%s', async (_name, behaviour, warned) => {
+    const warn = vi.spyOn(logger, 'warn');
+    await join_({ BEHAVIOUR: behaviour });
+    expect(warn.mock.calls).toEqual(warned);
+    warn.mockRestore();
+  });
+
   it('hands over provider keys and endpoints, and nothing else of the environment', async () => {
     await join_({
       OPENAI_API_KEY: 'sk-1',

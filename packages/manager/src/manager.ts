@@ -64,7 +64,7 @@ export interface Manager {
     caller: Caller,
     batchId: string,
     ask: { models: readonly (string | BatchModelAsk)[] },
-    options?: Pick<BatchOptions, 'confirm'>,
+    options?: Pick<BatchOptions, 'confirm' | 'signal'>,
   ): Promise<BatchView>;
   /** Idempotent: a request that ended stays as it ended. */
   cancelJob(caller: Caller, requestId: string): Promise<JobView>;

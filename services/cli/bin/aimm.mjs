@@ -35,8 +35,8 @@ function runUnderOwnNode() {
   }
   const child = spawn(node, [...process.execArgv, here, ...process.argv.slice(2)], { stdio: 'inherit' });
   const passOn = (signal) => {
-    // A terminal sends Ctrl-C to the whole foreground group: the child has it already.
-    if (signal === 'SIGINT' && process.stdin.isTTY) return;
+    // A terminal sends Ctrl-C to the whole foreground group: the child has it already, also where a pipe feeds it.
+    if (signal === 'SIGINT' && (process.stdin.isTTY || process.stdout.isTTY || process.stderr.isTTY)) return;
     child.kill(signal);
   };
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'];

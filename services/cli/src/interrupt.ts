@@ -11,6 +11,34 @@ export class Interrupted extends Error {
 
 export const exitCodes = { SIGINT: 130, SIGTERM: 143 } as const;
 
+/** One key press comes twice where the terminal signals us and so does whoever started us (npm over bash, a Node below ours). */
+const samePressMs = 500;
+
+/**
+ * Tells of Ctrl-C and SIGTERM: `onFirst` at the first, `onAgain` at each that is another key press. Gives back how to stop
+ * listening; what still belongs to the first press ends nobody meanwhile.
+ */
+export function listenForInterrupt(
+  onFirst: (signal: 'SIGINT' | 'SIGTERM') => void,
+  onAgain: (signal: 'SIGINT' | 'SIGTERM') => void = () => undefined,
+): () => void {
+  let pressedAt: number | undefined;
+  const onSignal = (signal: NodeJS.Signals) => {
+    const known = signal === 'SIGTERM' ? signal : 'SIGINT';
+    if (pressedAt === undefined) {
+      pressedAt = performance.now();
+      onFirst(known);
+    } else if (performance.now() - pressedAt > samePressMs) onAgain(known);
+  };
+  const stop = () => void process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
+  process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
+  return () => {
+    const restMs = pressedAt === undefined ? 0 : pressedAt + samePressMs - performance.now();
+    if (restMs > 0) setTimeout(stop, restMs).unref();
+    else stop();
+  };
+}
+
 /**
  * Runs what can be cancelled: the first Ctrl-C (or SIGTERM) aborts its signal and says so on stderr, the second leaves at once.
  * @throws Interrupted where it was aborted, in place of what `work` then threw
@@ -18,20 +46,20 @@ export const exitCodes = { SIGINT: 130, SIGTERM: 143 } as const;
 export async function withInterrupt<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const controller = new AbortController();
   let received: 'SIGINT' | 'SIGTERM' | undefined;
-  const onSignal = (signal: NodeJS.Signals) => {
-    const known = signal === 'SIGTERM' ? signal : 'SIGINT';
-    if (received !== undefined) process.exit(exitCodes[known]);
-    received = known;
-    process.stderr.write('\nCancelling the request. Ctrl-C again leaves at once.\n');
-    controller.abort();
-  };
-  process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
+  const stop = listenForInterrupt(
+    (signal) => {
+      received = signal;
+      process.stderr.write('\nCancelling the request. Ctrl-C again leaves at once.\n');
+      controller.abort();
+    },
+    (signal) => process.exit(exitCodes[signal]),
+  );
   try {
     return await work(controller.signal);
   } catch (error) {
     if (received === undefined) throw error;
     throw new Interrupted(received, 'Cancelled.');
   } finally {
-    process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
+    stop();
   }
 }

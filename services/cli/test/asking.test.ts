@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import type { GenerationAnswer } from '@aimm/manager';
 import { describe, expect, it } from 'vitest';
@@ -134,21 +135,39 @@ describe('colours', () => {
   });
 });
 
-describe('Ctrl-C', () => {
-  it('leaves at once when it comes a second time', { timeout: 20_000 }, async () => {
+describe('Ctrl-C', { timeout: 20_000 }, () => {
+  const start = async (work: string) => {
     const module = fileURLToPath(new URL('../src/interrupt.ts', import.meta.url));
     const code = `import { withInterrupt } from ${JSON.stringify(module)};
       setInterval(() => undefined, 1000);
-      await withInterrupt(() => {
+      await withInterrupt(async (signal) => {
         process.stdout.write('ready');
-        return new Promise(() => undefined);
-      });`;
-    const child = spawn(process.execPath, ['--input-type=module', '-e', code], { stdio: ['ignore', 'pipe', 'pipe'] });
+        await new Promise((resolve) => signal.addEventListener('abort', resolve));
+        ${work}
+      }).catch((error) => setTimeout(() => process.exit(error.exitCode), 50));`;
+    const child = spawn(process.execPath, ['--input-type=module', '-e', code], { stdio: ['pipe', 'pipe', 'pipe'] });
     await once(child.stdout, 'data');
     child.kill('SIGINT');
     const [said] = await once(child.stderr, 'data');
     expect(String(said)).toContain('Ctrl-C again leaves at once');
+    return child;
+  };
+
+  it('that comes twice with one key press lets the request be cancelled', async () => {
+    const child = await start(`process.stdout.write('cancelling');
+      await new Promise((resolve) => process.stdin.once('data', resolve));
+      process.stdout.write('cancelled');
+      throw new Error('it was cancelled');`);
     child.kill('SIGINT');
+    child.stdin.end('go on');
+    const [said] = await Promise.all([text(child.stdout), once(child, 'exit')]);
+    expect([said.endsWith('cancelled'), child.exitCode, child.signalCode]).toEqual([true, 130, null]);
+  });
+
+  it('leaves at once when it comes a second time', async () => {
+    const child = await start('await new Promise(() => undefined);');
+    const again = setInterval(() => child.kill('SIGINT'), 50);
     expect(await once(child, 'exit')).toEqual([130, null]);
+    clearInterval(again);
   });
 });

@@ -75,6 +75,20 @@ describe('bin/aimm.mjs', { timeout: 20_000 }, () => {
     expect(await once(child, 'exit')).toEqual([9, null]);
   });
 
+  it('leaves Ctrl-C to the terminal, which signals both, also where a pipe feeds it', async () => {
+    bringNode();
+    const onTerminal = join(root, 'terminal.cjs');
+    writeFileSync(onTerminal, `require(${JSON.stringify(pretendOld)}); process.stderr.isTTY = true;`);
+    const child = spawn(process.execPath, [bin, 'wait'], {
+      env: { NODE_OPTIONS: `--require ${onTerminal}` },
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
+    await once(child.stdout, 'data');
+    child.kill('SIGINT');
+    child.kill('SIGTERM');
+    expect(await once(child, 'exit')).toEqual([9, null]);
+  });
+
   it('says which Node it needs where there is none', async () => {
     const child = spawn(process.execPath, [bin, 'status'], {
       env: { NODE_OPTIONS: `--require ${pretendOld}` },

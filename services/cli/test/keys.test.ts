@@ -6,10 +6,13 @@ import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { createDatabase } from '@aimm/database';
-import { findMasterKeys } from '@aimm/runtime';
+import { ensureStackDirectories, toStackPaths } from '@aimm/local-stack';
+import { connectFront, createPresence } from '@aimm/queue';
+import { createLogger, findMasterKeys } from '@aimm/runtime';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { readSecret } from '../src/read-secret.ts';
 import { binPath } from '../src/stack/bin-path.ts';
+import { startPrivateRedis } from '../src/stack/redis-server.ts';
 
 const key = 'sk-planted-0123456789-abcdefgh-WXYZ';
 
@@ -84,6 +87,50 @@ describe('aimm keys', { timeout: 30_000 }, () => {
     const short = await run(['add', 'openai'], key, { AIMM_MASTER_KEY: 'short' });
     expect(short).toMatchObject({ code: 2, err: expect.stringContaining('at least 16 characters') });
     expect(short.all + other.all).not.toMatch(/planted|second master/);
+  });
+
+  it('makes no key file where the workers are elsewhere: they could not open what is encrypted under it', async () => {
+    const elsewhere = { REDIS_URL: 'redis://127.0.0.1:1', DATABASE_URL: 'postgresql://nobody@127.0.0.1:1/none' };
+    const refused = await run(['add', 'openai'], key, elsewhere);
+    expect(refused).toMatchObject({ code: 2, err: expect.stringContaining('Set AIMM_MASTER_KEY') });
+    expect(existsSync(join(dataDir, 'master.key'))).toBe(false);
+  });
+
+  it('says so where a worker cannot open what was stored, and does not promise that it is used', async () => {
+    const logger = await createLogger({ name: 'test', level: 'silent', format: 'json' });
+    const paths = toStackPaths(dataDir);
+    ensureStackDirectories(paths);
+    const server = await startPrivateRedis(paths, process.env['PATH'] ?? '', logger);
+    const redis = connectFront(server.url, logger);
+    await once(redis, 'ready');
+    let opens = false;
+    const presence = createPresence(redis, () => ({
+      id: 'w1',
+      host: 'far',
+      pid: 7,
+      startedAt: 1,
+      providers: [
+        {
+          id: 'openai',
+          configured: opens,
+          demo: false,
+          ...(!opens && { problem: 'It lies under another master key.' }),
+        },
+      ],
+    }));
+    await presence.announce();
+    const added = await run(['add', 'openai'], key, { REDIS_URL: server.url });
+    expect(added).toMatchObject({ code: 0, out: expect.stringContaining('Stored the key "key-1"') });
+    expect(added.out).not.toContain('Workers use it');
+    expect(added.err).toContain(
+      'The worker on far (process 7) cannot use a stored key of openai: It lies under another',
+    );
+    opens = true;
+    await presence.announce();
+    expect((await run(['add', 'openai'], `${key}2`, { REDIS_URL: server.url })).out).toContain('Workers use it within');
+    await presence.close();
+    redis.disconnect();
+    await server.stop();
   });
 
   it.each([

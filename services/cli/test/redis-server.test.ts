@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -91,6 +91,29 @@ describe('startPrivateRedis', { timeout: 30_000 }, () => {
     for (const socket of held) socket.destroy();
     await starting;
     expect(await pidOf()).toBeGreaterThan(0);
+  });
+
+  it('waits for one that loads its data longer than a start may take, and says so', async () => {
+    const bin = join(paths.dataDir, 'bin');
+    const starts = join(paths.dataDir, 'starts');
+    mkdirSync(bin);
+    // As Redis does: it listens at once, and refuses what it is asked until its data is there.
+    const server = `#!${process.execPath}
+      if (process.argv.includes('--version')) return console.log('Redis server v=8.0.0');
+      require('node:fs').appendFileSync(${JSON.stringify(starts)}, 'x');
+      let answer = '-LOADING Redis is loading the dataset in memory';
+      setTimeout(() => (answer = '+PONG'), 2_500);
+      require('node:net').createServer((socket) => socket.on('data', (asked) => {
+        if (String(asked).startsWith('SHUTDOWN')) process.exit(0);
+        socket.write(answer + '\\r\\n');
+      })).listen(process.argv[process.argv.indexOf('--unixsocket') + 1]);`;
+    writeFileSync(join(bin, 'redis-server'), server, { mode: 0o755 });
+    const warn = vi.spyOn(logger, 'warn');
+    redis = await startPrivateRedis(paths, bin, logger, { startLimitMs: 2_000 });
+    expect(redis.problem()).toBeUndefined();
+    expect(warn.mock.calls).toEqual([[expect.stringContaining('loads its data')]]);
+    expect(readFileSync(starts, 'utf8')).toBe('x');
+    warn.mockRestore();
   });
 
   it('says what to install when there is no server', async () => {

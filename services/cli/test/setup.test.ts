@@ -78,6 +78,41 @@ describe('scripts/setup.mjs', { timeout: 20_000 }, () => {
     expect(setUp().called).toEqual([]);
   });
 
+  it.each([
+    ['ends a stack that nobody uses', { running: true, pid: 7, clients: 0, foreground: false }, true, ''],
+    [
+      'says how to end one that clients use',
+      { running: true, pid: 7, clients: 2, foreground: false },
+      false,
+      'process 7, 2 clients',
+    ],
+    [
+      'says how to end one in a terminal',
+      { running: true, pid: 7, clients: 0, foreground: true },
+      false,
+      'process 7, in a terminal',
+    ],
+    ['says nothing where none runs', { running: false }, false, ''],
+    ['says nothing where that cannot be told', undefined, false, ''],
+  ])('%s before it replaces its packages', (_what, status, ends, says) => {
+    setUp();
+    const bin = join(root, 'services/cli/bin/aimm.mjs');
+    mkdirSync(join(bin, '..'), { recursive: true });
+    writeFileSync(
+      bin,
+      `import { appendFileSync } from 'node:fs';
+       const [command] = process.argv.slice(2);
+       appendFileSync(${JSON.stringify(calls)}, 'aimm ' + command + '\\n');
+       if (command === 'status') console.log(${JSON.stringify(JSON.stringify(status) ?? 'Error: Cannot find package')});`,
+    );
+    expect(setUp().called).toEqual([]);
+    writeFileSync(join(root, 'package-lock.json'), '{ "lockfileVersion": 3 }');
+    const again = setUp();
+    expect(again.called).toEqual(['aimm status', ...(ends ? ['aimm down'] : []), npmCi]);
+    expect(again.stderr).toContain(says);
+    expect(again.stderr.includes('npx aimm down')).toBe(says !== '');
+  });
+
   it('leaves packages alone that were installed by hand', () => {
     mkdirSync(join(root, 'node_modules'));
     writeFileSync(join(root, 'node_modules/.package-lock.json'), '{}');

@@ -1,6 +1,7 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createDatabase } from '@aimm/database';
 import { findStack, joinStack, type StackConnection, toStackPaths } from '@aimm/local-stack';
 import { createLogger } from '@aimm/runtime';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -9,6 +10,8 @@ import { openRedisProbe } from '../src/stack/redis-commands.ts';
 import { isAlive, listProcesses } from './support/processes.ts';
 
 const logger = await createLogger({ name: 'test', level: 'silent', format: 'json' });
+const spec = { settings: {}, variants: [{ settings: {} }], assertions: [], tags: [] };
+const farAway = { column: 0, provider: 'openai', model: 'm', round: 1, requests: [], createdAt: 1, nextAt: 9e12 };
 const plantedKey = 'sk-planted-0123456789abcdef';
 
 /** The real thing: supervisor, Redis, worker and dashboard as processes. */
@@ -56,6 +59,18 @@ describe('the local stack', { timeout: 60_000 }, () => {
     expect(filesUnder(dataDir).length).toBeGreaterThan(3);
   });
 
+  it('reads its configuration anew on SIGHUP, and goes on', async () => {
+    const { pid } = stack.info;
+    const told = () => readFileSync(paths.stackLog, 'utf8').split('The configuration was read anew').length - 1;
+    const before = told();
+    // One that had begun to leave would have no worker left to obey the second.
+    for (const times of [1, 2]) {
+      process.kill(pid, 'SIGHUP');
+      await vi.waitFor(() => expect(told()).toBe(before + times), 10_000);
+    }
+    expect([isAlive(pid), stack.info.pid]).toEqual([true, pid]);
+  });
+
   it('is replaced when it is killed: its processes leave, its Redis and what that holds stay', async () => {
     const { pid } = stack.info;
     await vi.waitFor(() => expect(pidsOf(pid)).toContain('dashboard'), 20_000);
@@ -77,10 +92,18 @@ describe('the local stack', { timeout: 60_000 }, () => {
     expect(await openRedisProbe(paths.redisSocket)).toBe('absent');
   });
 
-  it('leaves by itself once nobody needs it', async () => {
-    const { pid } = await stack.ensure();
+  it('stays for a batch that a vendor has, and leaves by itself once nobody needs it', async () => {
+    const { pid, databaseUrl } = await stack.ensure();
+    const database = await createDatabase({ url: databaseUrl, logger });
+    await database.batches.create({ id: 'bat_far', client: 'tests', spec }, []);
+    // Nobody looks at it before the end of time: it is there until it is removed.
+    await database.batchSubmissions.create({ ...farAway, id: 'sub_far', batchId: 'bat_far' });
     await Promise.all(connections.map((connection) => connection.close()));
-    await vi.waitFor(() => expect(isAlive(pid)).toBe(false), { timeout: 30_000, interval: 100 });
+    const leaves = (timeout: number) => vi.waitFor(() => expect(isAlive(pid)).toBe(false), { timeout, interval: 100 });
+    await expect(leaves(5_000)).rejects.toThrow('expected true to be false');
+    await database.batches.remove('bat_far');
+    await database.close();
+    await leaves(30_000);
     expect(await findStack(dataDir)).toBeUndefined();
     expect(await openRedisProbe(paths.redisSocket)).toBe('absent');
   });

@@ -19,7 +19,10 @@ describe('superviseProcess', { timeout: 15_000 }, () => {
   });
 
   /** Runs `script`, which has the child's pid and what it was sent written to files. Gives the urls it reported. */
-  const supervise = (script: string, more: { environment?: () => Record<string, string>; graceMs?: number } = {}) => {
+  const supervise = (
+    script: string,
+    more: { environment?: () => Record<string, string>; graceMs?: number; onStoredKeys?: () => void } = {},
+  ) => {
     const file = join(directory, 'child.mjs');
     writeFileSync(file, script);
     const reported: (string | undefined)[] = [];
@@ -29,6 +32,7 @@ describe('superviseProcess', { timeout: 15_000 }, () => {
       environment: more.environment ?? (() => ({})),
       logger,
       graceMs: more.graceMs ?? 5_000,
+      ...(more.onStoredKeys !== undefined && { onStoredKeys: more.onStoredKeys }),
       onReady: ({ url }) => reported.push(url),
     });
     return { child, reported };
@@ -46,6 +50,28 @@ describe('superviseProcess', { timeout: 15_000 }, () => {
   it('says how a child ended until it works again', async () => {
     const { child: supervised } = supervise(`process.exit(7)`);
     await vi.waitFor(() => expect(supervised.problem()).toBe('child ended with code 7; it is started again'), 5_000);
+  });
+
+  it('has a child read its configuration anew once it works, and ends none that only starts', async () => {
+    const target = join(directory, 'reloads');
+    const { child: supervised, reported } = supervise(
+      `import { appendFileSync } from 'node:fs';
+       process.on('message', () => {
+         process.on('SIGHUP', () => appendFileSync(${JSON.stringify(target)}, 'x'));
+         process.send({ type: 'ready' });
+       });
+       process.send({ type: 'stored-keys', providers: [] });`,
+      {
+        onStoredKeys: () => {
+          supervised.reload();
+          supervised.send({ type: 'environment', environment: {} });
+        },
+      },
+    );
+    await vi.waitFor(() => expect(reported).toHaveLength(1), 5_000);
+    supervised.reload();
+    await vi.waitFor(() => expect(readFileSync(target, 'utf8')).toBe('x'), 5_000);
+    expect(supervised.problem()).toBeUndefined();
   });
 
   it('hands messages to the child', async () => {

@@ -1,6 +1,7 @@
 import { type BatchView, ModelManagerError } from '@aimm/contracts';
 import type { BatchRepository, QueuedGeneration, StoredColumn } from '@aimm/database';
 import { queueOf } from '@aimm/queue';
+import { requireNotAborted } from '../abort.ts';
 import { releaseBudget } from '../budgets.ts';
 import type { Caller } from '../caller.ts';
 import { asCaller } from '../own-budgets.ts';
@@ -129,13 +130,13 @@ export async function retryBatch(resources: Resources, caller: Caller, batchId: 
   return told(resources, caller, batchId);
 }
 
-/** Further models, and the judge's columns that belong to them: only those are asked. @throws as `startBatch` does */
+/** Further models, and the judge's columns that belong to them: only those are asked. Aborted, it adds none. @throws as `startBatch` does */
 export async function addBatchModels(
   shared: Resources,
   caller: Caller,
   batchId: string,
   { models }: { models: readonly (string | BatchModelAsk)[] },
-  { confirm }: Pick<BatchOptions, 'confirm'> = {},
+  { confirm, signal }: Pick<BatchOptions, 'confirm' | 'signal'> = {},
 ): Promise<BatchView> {
   const resources = asCaller(shared, caller);
   const { batch, batches } = await requireBatch(resources, caller, batchId);
@@ -152,13 +153,14 @@ export async function addBatchModels(
   const judging = judge === undefined ? [] : toJudgeColumns(resources, judge, existing, fresh, timeoutMs);
   const added = [...fresh, ...judging];
   const costs = createBatchCosts(resources.catalog, added, [...existing, ...added]);
-  await readItems(batches, batchId, (item) => costs.add(item));
+  await readItems(batches, batchId, signal, (item) => costs.add(item));
   const { byColumn, totalNanoUsd } = costs.price(resources.now());
   const before = batch.estimatedNanoUsd;
   const estimatedNanoUsd = totalNanoUsd === null || before === null ? null : before + totalNanoUsd;
   const generations = batch.items * (existing.length + added.length);
   const { items, maxCostNanoUsd } = batch;
   await requireAffordable({ items, generations, estimatedNanoUsd, maxCostNanoUsd }, confirm);
+  requireNotAborted(signal);
   await batches.addColumns(
     batchId,
     added.map((column) => ({
@@ -173,9 +175,11 @@ export async function addBatchModels(
 async function readItems(
   batches: BatchRepository,
   batchId: string,
+  signal: AbortSignal | undefined,
   onItem: (item: Parameters<ReturnType<typeof createBatchCosts>['add']>[0]) => void,
 ): Promise<void> {
   for (let from = 0; ;) {
+    requireNotAborted(signal);
     const page = await batches.items(batchId, from, 500);
     for (const { content } of page) onItem(content);
     const last = page.at(-1);

@@ -1,9 +1,11 @@
 import { loadCatalog } from '@aimm/catalog';
 import { ModelManagerError } from '@aimm/contracts';
 import type { ApiKey } from '@aimm/database';
-import { ensureMasterKeys, requireNoFaults } from '@aimm/runtime';
+import { ensureMasterKeys, findMasterKeys, requireNoFaults, type RuntimeEnvironment } from '@aimm/runtime';
 import { type Command, InvalidArgumentError } from 'commander';
-import { formatTable, print, printJson } from '../output.ts';
+import { stderrColours } from '../colours.ts';
+import { createKeyCheck } from '../find-key-problem.ts';
+import { formatTable, print, printJson, toOneLine } from '../output.ts';
 import { readSecret } from '../read-secret.ts';
 import { blotOut } from '../report-failure.ts';
 import { openCommandEnvironment } from '../session.ts';
@@ -69,20 +71,50 @@ async function addKey(provider: string, { label, json }: { label?: string; json?
       hint: `Say for which one the key is: ${catalog.providers.map(({ id }) => id).join(', ')}. The key itself comes from stdin.`,
     });
   }
+  requireSharedMasterKey(env);
   const { stdin: input, stderr: output } = process;
   const key = requireKey(await readSecret(`Key of ${provider} (not shown): `, { input, output }));
   if (label?.includes(key) === true) throw new ModelManagerError('invalid_request', 'The label holds the key itself.');
-  const stored = await withDatabase(async ({ apiKeys }, { env: place }) => {
-    // The file must not be replaced between its reading and the writing of what is encrypted under it.
-    const lock = place.AIMM_MASTER_KEY === undefined ? await waitForKeysLock(place.dataDir) : undefined;
+  const { stored, problem } = await withDatabase(async ({ apiKeys }, { env: place, redisUrl, logger }) => {
+    const check = redisUrl === undefined ? undefined : await createKeyCheck(redisUrl, provider, logger);
     try {
-      return await apiKeys.add({ provider, key, label }, ensureMasterKeys(place));
+      const isFirst = (await apiKeys.list()).length === 0;
+      const added = await underKeysLock(place, () => apiKeys.add({ provider, key, label }, ensureMasterKeys(place)));
+      return { stored: added, problem: await check?.findProblem({ isFirst }) };
     } finally {
-      lock?.release();
+      check?.close();
     }
   });
-  if (json === true) return printJson(stored);
-  print(`Stored the key "${stored.label}" (${stored.fingerprint}) of ${provider}. Workers use it within seconds.`);
+  if (problem !== undefined) process.stderr.write(`${stderrColours.yellow(toOneLine(problem))}\n`);
+  if (json === true) return printJson({ ...stored, ...(problem !== undefined && { problem }) });
+  const outlook = problem === undefined ? 'Workers use it within seconds.' : 'It is not in use, see above.';
+  print(`Stored the key "${stored.label}" (${stored.fingerprint}) of ${provider}. ${outlook}`);
+}
+
+/** The key file must not be replaced between its reading and the writing of what is encrypted under it. */
+async function underKeysLock<T>(env: RuntimeEnvironment, work: () => Promise<T>): Promise<T> {
+  const lock = env.AIMM_MASTER_KEY === undefined ? await waitForKeysLock(env.dataDir) : undefined;
+  try {
+    return await work();
+  } finally {
+    lock?.release();
+  }
+}
+
+/**
+ * Workers of another machine, or container, have another data directory: a key file made here would lock the key out.
+ * @throws invalid_request
+ */
+function requireSharedMasterKey(env: RuntimeEnvironment): void {
+  const isElsewhere = env.REDIS_URL !== undefined && env.DATABASE_URL?.startsWith('postgres') === true;
+  if (!isElsewhere || findMasterKeys(env).length > 0) return;
+  throw new ModelManagerError(
+    'invalid_request',
+    'There is no master key, and workers elsewhere could not open what one made here encrypts.',
+    {
+      hint: 'Nothing was stored. Set AIMM_MASTER_KEY (`openssl rand -hex 24`) to the same here and for every worker, and start those anew.',
+    },
+  );
 }
 
 async function listKeys({ json }: { json?: boolean }): Promise<void> {

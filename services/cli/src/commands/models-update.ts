@@ -71,6 +71,6 @@ function formatUpdate({ added, changed, doubtful, unlisted }: MergedModels, path
     ...section('Not published any more, or as deprecated; left as they are:', doubtful),
     ...section('Not compared, as the list has nothing of them:', unlisted),
     ...(added.length + changed.length === 0 ? ['What could be compared is as published.'] : []),
-    isDry ? `${path} was not touched.` : `${path} is up to date. Running processes read it when they start anew.`,
+    isDry ? `${path} was not touched.` : `${path} is up to date. Running processes that use it read it at once.`,
   ].join('\n');
 }

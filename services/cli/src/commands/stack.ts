@@ -11,6 +11,7 @@ import type { Command } from 'commander';
 import { findStartFaults } from '../find-start-faults.ts';
 import { enterStack } from '../stack/enter-stack.ts';
 import { runStack } from '../stack/run-stack.ts';
+import { stopSignals } from '../stack/stop-signals.ts';
 
 /** The background stack, as clients start it. Leaves by itself when nobody needs it. */
 export function addStackCommand(program: Command): void {
@@ -36,7 +37,7 @@ async function runBackgroundStack(): Promise<void> {
   const { lock, running } = await enterStack(paths);
   if (lock === undefined) return running.close(); // Somebody was faster: whoever started us joins that one.
   // Longer than the longest of its children may take.
-  const shutdown = createShutdown({ logger, graceMs: 60_000, signals: ['SIGTERM', 'SIGINT', 'SIGHUP'] });
+  const shutdown = createShutdown({ logger, graceMs: 60_000, signals: stopSignals() });
   try {
     await runStack({ env, raw, secrets, paths, lock, logger, shutdown, foreground: false, http: false });
   } catch (error) {

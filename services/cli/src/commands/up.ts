@@ -21,6 +21,7 @@ import { withoutPasswords } from './status.ts';
 import { enterStack } from '../stack/enter-stack.ts';
 import { chooseFacePorts } from '../stack/face-ports.ts';
 import { runStack } from '../stack/run-stack.ts';
+import { hasTerminal, stopSignals } from '../stack/stop-signals.ts';
 import { superviseProcess } from '../stack/supervised-process.ts';
 
 /** How long the banner waits for every process to say that it works. */
@@ -66,7 +67,7 @@ async function up({ http, json }: UpOptions): Promise<void> {
     await running.close();
     return joinRunning({ env, raw, logger }, running.info, { http, json });
   }
-  const shutdown = createShutdown({ logger, graceMs: 60_000, signals: ['SIGTERM', 'SIGINT', 'SIGHUP'] });
+  const shutdown = createShutdown({ logger, graceMs: 60_000, signals: stopSignals() });
   try {
     const stack = await runStack({ env, raw, secrets, paths, lock, logger, shutdown, foreground: true, http });
     await stack.settled(bannerPatienceMs);
@@ -90,7 +91,7 @@ async function joinRunning(
       `A stack with another Redis (${found.redisUrl}) runs in ${env.dataDir}. End it with \`aimm down\`, or choose another AIMM_DATA_DIR.`,
     );
   }
-  const shutdown = createShutdown({ logger, graceMs: 15_000, signals: ['SIGTERM', 'SIGINT', 'SIGHUP'] });
+  const shutdown = createShutdown({ logger, graceMs: 15_000, signals: stopSignals() });
   const stack = await joinStack({ dataDir: env.dataDir, raw, logger, launch: stackLaunch });
   shutdown.add('stack', () => stack.close());
   stack.onLost((reason) => {
@@ -129,6 +130,7 @@ async function startFront({ env, raw, logger }: CommandEnvironment, shutdown: Sh
     graceMs: 10_000,
   });
   shutdown.add('front', () => front.stop());
+  if (!hasTerminal()) process.on('SIGHUP', () => front.reload());
   const timer = setTimeout(() => ready.resolve(undefined), bannerPatienceMs);
   const url = await ready.promise;
   clearTimeout(timer);

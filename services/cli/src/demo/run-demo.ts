@@ -1,45 +1,65 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { findStack } from '@aimm/local-stack';
-import { loadEnvironment, type RawEnvironment } from '@aimm/runtime';
+import { findStack, joinStack } from '@aimm/local-stack';
+import type { RawEnvironment } from '@aimm/runtime';
 import { formatDuration } from '@aimm/runtime/format';
 import { colours } from '../colours.ts';
+import { Interrupted, listenForInterrupt } from '../interrupt.ts';
 import { formatTable, print, toOneLine } from '../output.ts';
+import { openCommandEnvironment, stackLaunch } from '../session.ts';
 import { type Answer, connectDemoClient, type DemoClient } from './demo-client.ts';
 
 const question = 'Why do octopuses have three hearts?';
 
+/** As long as a stack may take to start or fail. */
+const stopWithinMs = 25_000;
+
 /**
  * Starts a stack of its own in a temporary folder, in demo mode, and asks it through a real MCP client.
- * Leaves nothing behind, however it ends. @throws Error when anything does not work
+ * Leaves nothing behind, however it ends. @throws Error when anything does not work, Interrupted on Ctrl-C
  */
 export async function runDemo(): Promise<void> {
+  const { raw: given, logger } = await openCommandEnvironment();
   const dataDir = await mkdtemp(join(tmpdir(), 'aimm-demo-'));
+  const raw = toDemoEnvironment(given, dataDir);
   const interrupted = Promise.withResolvers<never>();
-  const onSignal = () => interrupted.reject(new Error('interrupted'));
-  process.once('SIGINT', onSignal).once('SIGTERM', onSignal);
-  let client: DemoClient | undefined;
+  const stopListening = listenForInterrupt((signal) => {
+    process.stderr.write('\nStopping the stack of the demo.\n');
+    interrupted.reject(new Interrupted(signal));
+  });
+  // Nobody else starts it: while it starts we know that there is something to stop.
+  const joining = joinStack({ dataDir, raw, logger, launch: stackLaunch });
+  let connecting: Promise<DemoClient> | undefined;
   const show = async () => {
-    client = await connectDemoClient(toDemoEnvironment(loadEnvironment().raw, dataDir));
-    await tellStory(client);
+    await joining;
+    connecting = connectDemoClient(raw);
+    await tellStory(await connecting);
   };
+  const ignored = () => undefined; // Of what `show` waited for it has told the failure.
   try {
     await Promise.race([show(), interrupted.promise]);
   } finally {
-    await client?.close();
-    const stack = await findStack(dataDir);
+    await joining.catch(ignored);
+    await connecting?.then((client) => client.close(), ignored);
+    const stack = await findStack(dataDir, stopWithinMs).catch(ignored);
+    await joining.then((joined) => joined.close(), ignored);
     await stack?.stop();
     await rm(dataDir, { recursive: true, force: true });
+    stopListening();
   }
   print(colours.green('\nThe demo is done; its stack and its files are gone.'));
   print('`npm start` starts the real thing; set a provider’s key first for real answers.');
 }
 
-/** This machine's environment without anything that leads out of the demo. */
-function toDemoEnvironment(raw: RawEnvironment, dataDir: string): Record<string, string> {
+/** What would lead out of the demo, or refuse and delay what it asks. */
+const isLeftOut =
+  /_(API_KEY|BASE_URL|CONCURRENCY|RPM|TPM)$|(^|_)BUDGET_USD_PER_(DAY|MONTH)$|^(REDIS|DATABASE)_URL$|^WORKER_|^AIMM_CONFIG_DIR$/;
+
+/** This machine's environment for a demo in `dataDir`. */
+export function toDemoEnvironment(raw: RawEnvironment, dataDir: string): Record<string, string> {
   const kept = Object.entries(raw).flatMap(([name, value]) =>
-    value === undefined || /_(API_KEY|BASE_URL)$|^(REDIS|DATABASE)_URL$|^WORKER_/.test(name) ? [] : [[name, value]],
+    value === undefined || isLeftOut.test(name) ? [] : [[name, value]],
   );
   return {
     ...Object.fromEntries(kept),
@@ -49,6 +69,22 @@ function toDemoEnvironment(raw: RawEnvironment, dataDir: string): Record<string,
     DASHBOARD_PORT: '0',
     LOG_LEVEL: raw['LOG_LEVEL'] ?? 'warn',
   };
+}
+
+const mostCompared = 10;
+
+/**
+ * The default model of each provider, as many as may be compared; of whoever has left fewer than two in `config/`, further models.
+ * @throws Error where there are no two
+ */
+export function chooseDemoModels({ models, providers }: Awaited<ReturnType<DemoClient['listModels']>>): string[] {
+  const byDefault = providers.flatMap(({ provider, default_model: model }) =>
+    model === undefined ? [] : [`${provider}/${model}`],
+  );
+  const all = [...new Set([...byDefault, ...models.map(({ model }) => model)])];
+  const chosen = all.slice(0, Math.min(mostCompared, Math.max(2, byDefault.length)));
+  if (chosen.length < 2) throw new Error('list_models named fewer than two models: `config/models.json` has the list.');
+  return chosen;
 }
 
 async function tellStory(client: DemoClient): Promise<void> {
@@ -63,12 +99,8 @@ async function tellStory(client: DemoClient): Promise<void> {
   ]);
   print(formatTable(['Provider', 'Models', 'Default'], rows));
 
-  const asked = providers.flatMap(({ provider, default_model: model }) =>
-    model === undefined ? [] : [`${provider}/${model}`],
-  );
-  const [first] = asked;
-  if (first === undefined || asked.length < 5)
-    throw new Error('list_models did not name five providers with a default model.');
+  const asked = chooseDemoModels({ models, providers });
+  const [first = ''] = asked;
 
   heading('generate', `one model, streamed: “${question}”`);
   const streamed: string[] = [];
@@ -80,7 +112,7 @@ async function tellStory(client: DemoClient): Promise<void> {
   if (streamed.length < 2) throw new Error('The answer did not arrive piece by piece.');
   print(`\n${colours.dim(`${formatFacts(answer)}, in ${streamed.length} pieces`)}`);
 
-  heading('compare_models', `${asked.length} providers at once: “${question}”`);
+  heading('compare_models', `${asked.length} models at once: “${question}”`);
   const { results, summary } = await client.compare(asked, question, (message) => print(colours.dim(`(${message})`)));
   for (const result of results) {
     if ('error' in result) throw new Error(`${result.model} failed in the comparison: ${result.error.message}`);

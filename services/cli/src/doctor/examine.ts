@@ -1,5 +1,5 @@
 import { type Catalog, loadCatalog } from '@aimm/catalog';
-import { findStack, type StackInfo, toStackPaths, version } from '@aimm/local-stack';
+import { findStack, readBuild, type StackInfo, toStackPaths, version } from '@aimm/local-stack';
 import { createLogger, loadEnvironment, type RawEnvironment, type RuntimeEnvironment, secretsOf } from '@aimm/runtime';
 import { existsSync } from 'node:fs';
 import { withoutPassword } from '../commands/status.ts';
@@ -90,12 +90,14 @@ async function lookForStack(env: RuntimeEnvironment): Promise<{ info?: StackInfo
     info,
     findings: [
       ok(check, `Process ${info.pid} in ${info.dataDir}, version ${info.version}.`),
-      ...(info.version === version
+      ...(info.version === version && info.build === readBuild()
         ? []
         : [
             warning(
               'Stack version',
-              `The stack is of version ${info.version}; this command is ${version}.`,
+              info.version === version
+                ? 'The stack was started before the checkout was updated.'
+                : `The stack is of version ${info.version}; this command is ${version}.`,
               '`aimm down` ends it; the next client starts it anew.',
             ),
           ]),

@@ -11,9 +11,12 @@ export interface RedisProbe {
 
 /**
  * Connects and sees whether the server answers, in Redis's inline commands.
- * `absent`: nobody listens. `busy`: somebody does and does not answer, or loads its data still.
+ * `absent`: nobody listens. `loading`: it reads its data. `busy`: somebody listens and does not answer.
  */
-export async function openRedisProbe(socketPath: string, timeoutMs = 1_000): Promise<RedisProbe | 'absent' | 'busy'> {
+export async function openRedisProbe(
+  socketPath: string,
+  timeoutMs = 1_000,
+): Promise<RedisProbe | 'absent' | 'loading' | 'busy'> {
   const socket = connect({ path: socketPath }).setEncoding('utf8');
   const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
   let connected = false;
@@ -26,6 +29,7 @@ export async function openRedisProbe(socketPath: string, timeoutMs = 1_000): Pro
   clearTimeout(timer);
   if (answer?.startsWith('+PONG') !== true) {
     socket.destroy();
+    if (answer?.startsWith('-LOADING') === true) return 'loading';
     return connected ? 'busy' : 'absent';
   }
   return {

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { loadCatalog } from '@aimm/catalog';
-import { type StackInfo, type StackPaths, version } from '@aimm/local-stack';
+import { readBuild, type StackInfo, type StackPaths, version } from '@aimm/local-stack';
 import {
   type Logger,
   type RawEnvironment,
@@ -19,6 +19,7 @@ import { openProviderDesk, type ProviderDesk } from './provider-desk.ts';
 import { startPrivateRedis } from './redis-server.ts';
 import type { StackLock } from './stack-lock.ts';
 import { startStackProcesses } from './stack-processes.ts';
+import { hasTerminal } from './stop-signals.ts';
 
 /** Well inside of what a joining client waits for. */
 const staffedWithinMs = 12_000;
@@ -53,10 +54,13 @@ export interface RunningStack {
 export async function runStack(options: RunStackOptions): Promise<RunningStack> {
   const { env, raw, paths, lock, secrets, logger, shutdown, foreground, http } = options;
   shutdown.add('lock', () => lock.release());
+  const build = readBuild();
   const stop = () => void process.kill(process.pid, 'SIGTERM');
   let desk: ProviderDesk | undefined;
   let onEnvironment: () => void = () => undefined;
   let onChange: () => void = () => undefined;
+  let reload: () => void = () => undefined;
+  if (!hasTerminal()) process.on('SIGHUP', () => reload());
   const early: RawEnvironment[] = [];
 
   const control = await openControlServer({
@@ -80,7 +84,10 @@ export async function runStack(options: RunStackOptions): Promise<RunningStack> 
     );
     openingDesk.catch(() => undefined); // Told below, once Redis has started or failed.
     shutdown.add('demo', async () => (await openingDesk).close());
-    const redis = env.REDIS_URL === undefined ? await startPrivateRedis(paths, raw['PATH'] ?? '', logger) : undefined;
+    const redis =
+      env.REDIS_URL === undefined
+        ? await startPrivateRedis(paths, raw['PATH'] ?? '', logger, { signal: shutdown.signal })
+        : undefined;
     if (redis !== undefined) shutdown.add('redis', () => redis.stop());
     const opened = await openingDesk;
     desk = opened;
@@ -116,6 +123,7 @@ export async function runStack(options: RunStackOptions): Promise<RunningStack> 
       onChange: () => onChange(),
     });
     shutdown.add('processes', () => processes.stop());
+    reload = () => processes.reload();
 
     const info = (): StackInfo => {
       const { demo, configured } = opened.state();
@@ -124,6 +132,7 @@ export async function runStack(options: RunStackOptions): Promise<RunningStack> 
       return {
         pid: process.pid,
         version,
+        build,
         dataDir: paths.dataDir,
         redisUrl,
         databaseUrl,
@@ -145,14 +154,19 @@ export async function runStack(options: RunStackOptions): Promise<RunningStack> 
           idleMs: env.AIMM_IDLE_SECONDS * 1000,
           isBusy: async () => {
             // Loaded when first needed: a stack in use never asks.
-            const { countOpenJobs } = await import('./open-jobs.ts');
+            const [{ countOpenJobs }, { findOpenBatches }] = await Promise.all([
+              import('./open-jobs.ts'),
+              import('@aimm/database'),
+            ]);
+            // What a vendor holds, or waits for its budget to renew, is in no queue.
+            if ((await findOpenBatches(databaseUrl)).length > 0) return true;
             // As the configuration is now: one that was added since may have jobs.
             const now = loadCatalog({ configDir: env.configDir, env: raw }).catalog;
             const ids = [...new Set([...catalog.providers, ...now.providers].map(({ id }) => id))];
             return (await countOpenJobs(redisUrl, ids, logger)) > 0;
           },
           onIdle: () => {
-            logger.info('No client and no job: leaving');
+            logger.info('No client, no job and no batch: leaving');
             stop();
           },
           logger,
@@ -165,7 +179,7 @@ export async function runStack(options: RunStackOptions): Promise<RunningStack> 
     };
     onEnvironment = () => processes.sendEnvironment(opened.state().environment);
     if (!foreground) {
-      const log = boundLog(paths.stackLog);
+      const log = boundLog(paths.stackLog, logger);
       shutdown.add('log', () => log.close());
     }
     if (idle !== undefined) shutdown.add('idle', () => idle.close());

@@ -13,6 +13,8 @@ export interface StackProcesses {
   problems(): string[];
   /** Gives the workers new credentials without a restart. */
   sendEnvironment(environment: Record<string, string>): void;
+  /** Has workers and the HTTP front read the configuration anew; the dashboard shows what they say. */
+  reload(): void;
   /**
    * Settles when a worker has reported that it works, or after `timeoutMs`: until then no model can be chosen.
    * The faces start then: side by side they would only slow the workers' start.
@@ -84,6 +86,9 @@ export function startStackProcesses(options: {
     problems: () => [...workers, ...faces].flatMap((child) => child.problem() ?? []),
     sendEnvironment: (environment) => {
       for (const worker of workers) worker.send({ type: 'environment', environment });
+    },
+    reload: () => {
+      for (const child of [...workers, ...faces]) if (child.name !== 'dashboard') child.reload();
     },
     staffed: async (timeoutMs) => {
       if (workers.length > 0) await within(timeoutMs, workerReady.promise, () => undefined);

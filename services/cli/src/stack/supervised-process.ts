@@ -26,6 +26,8 @@ export interface SupervisedProcess {
   /** What is wrong with it at the moment. */
   problem(): string | undefined;
   send(message: ParentMessage): void;
+  /** Has it read the configuration anew. Not while it starts: it reads that then, and knows no such signal yet. */
+  reload(): void;
   /** SIGTERM, then SIGKILL after the grace period; settles when it is gone. */
   stop(): Promise<void>;
 }
@@ -40,6 +42,7 @@ export function superviseProcess(options: SupervisedOptions): SupervisedProcess 
   let failures = 0;
   let problem: string | undefined;
   let child: ChildProcess | undefined;
+  let isReady = false;
   let timer: NodeJS.Timeout | undefined;
 
   const start = () => {
@@ -52,6 +55,7 @@ export function superviseProcess(options: SupervisedOptions): SupervisedProcess 
       stdio: ['ignore', 2, 2, 'ipc'],
     });
     child = started;
+    isReady = false;
     const ended = (why: string) => {
       if (child !== started) return;
       child = undefined;
@@ -70,6 +74,7 @@ export function superviseProcess(options: SupervisedOptions): SupervisedProcess 
       switch (message?.type) {
         case 'ready':
           problem = undefined;
+          isReady = true;
           onReady?.(message);
           break;
         case 'stored-keys':
@@ -85,6 +90,7 @@ export function superviseProcess(options: SupervisedOptions): SupervisedProcess 
     name,
     problem: () => problem,
     send: (message) => child && sendTo(child, message),
+    reload: () => void (isReady && child?.kill('SIGHUP')),
     stop: async () => {
       stopping = true;
       clearTimeout(timer);

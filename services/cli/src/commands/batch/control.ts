@@ -57,12 +57,13 @@ export function retry(id: string, options: Options): Promise<void> {
 
 export function addModels(id: string, models: string[], options: Options & { yes?: boolean }): Promise<void> {
   return tell(options, (manager, caller) =>
-    withInterrupt(() =>
+    withInterrupt((signal) =>
       manager.addBatchModels(
         caller,
         id,
         { models },
         {
+          signal,
           confirm: ({ estimatedNanoUsd, maxCostNanoUsd }) => {
             if (options.yes === true) return Promise.resolve(true);
             if (!canAsk()) return Promise.resolve(false);

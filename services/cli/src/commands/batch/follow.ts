@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type BatchProviderPace, type BatchView, ModelManagerError } from '@aimm/contracts';
-import { exitCodes } from '../../interrupt.ts';
+import { exitCodes, listenForInterrupt } from '../../interrupt.ts';
 import { print, printJson } from '../../output.ts';
 import { QuietFailure } from '../../report-failure.ts';
 import type { Session } from '../../session.ts';
@@ -26,18 +26,17 @@ export async function followBatch(session: Session, started: BatchView, options:
   const { batchId } = started;
   const left = new AbortController();
   let code: number | undefined;
-  const leave = (signal: NodeJS.Signals) => {
-    code = exitCodes[signal === 'SIGTERM' ? signal : 'SIGINT'];
+  const stop = listenForInterrupt((signal) => {
+    code = exitCodes[signal];
     left.abort();
-  };
-  process.on('SIGINT', leave).on('SIGTERM', leave);
+  });
   const display = createBatchDisplay({ plain: options.plain === true || options.json === true });
   let view = started;
   try {
     view = await untilItRests(session, started, display, left.signal);
   } finally {
     display.end();
-    process.off('SIGINT', leave).off('SIGTERM', leave);
+    stop();
   }
   reportBatch(view, options);
   if (code !== undefined) {
