@@ -3,7 +3,7 @@ import { findStack, type StackInfo, toStackPaths, version } from '@aimm/local-st
 import { createLogger, loadEnvironment, type RawEnvironment, type RuntimeEnvironment, secretsOf } from '@aimm/runtime';
 import { existsSync } from 'node:fs';
 import { withoutPassword } from '../commands/status.ts';
-import { toStackDatabaseUrl } from '../stack/database-url.ts';
+import { toPlace } from '../stack/find-place.ts';
 import { checkCatalogAge } from './check-catalog-age.ts';
 import { checkDatabase } from './check-database.ts';
 import { checkDataDirectory, checkNode, checkPorts, checkRedisServer } from './check-machine.ts';
@@ -36,7 +36,7 @@ export async function examine(): Promise<Finding[]> {
   const isSound = configuration.length === 0;
   const [connected, database, [redisServer, ports]] = await Promise.all([
     checkConnected({ env, raw, catalog: isSound ? catalog : undefined, info: stack.info, deadlineAt }),
-    checkDatabaseInTime(stack.info?.databaseUrl ?? toStackDatabaseUrl(env)),
+    checkDatabaseInTime(toPlace(env, stack.info).databaseUrl),
     machine,
   ]);
   return [
@@ -118,7 +118,7 @@ async function checkConnected(options: {
   deadlineAt: number;
 }): Promise<Connected> {
   const { env, raw, catalog, info, deadlineAt } = options;
-  const redisUrl = info?.redisUrl ?? env.REDIS_URL;
+  const redisUrl = env.REDIS_URL ?? info?.redisUrl;
   const keys = async () =>
     catalog === undefined ? [] : byDeadline(deadlineAt, checkProviderKeys(catalog.providers, raw), []);
   if (redisUrl === undefined) return { queue: [], providers: await keys() };
@@ -136,7 +136,7 @@ async function checkConnected(options: {
   if (catalog === undefined || workers.length === 0) return { queue: findings, providers: await keys() };
 
   const { createManager } = await import('@aimm/manager');
-  const databaseUrl = info?.databaseUrl ?? toStackDatabaseUrl(env);
+  const { databaseUrl } = toPlace(env, info);
   const manager = await createManager({ raw, logger, redisUrl, databaseUrl, configDir: env.configDir });
   try {
     return { queue: findings, providers: await checkProviders(manager, catalog.providers, deadlineAt) };
