@@ -115,6 +115,8 @@ export async function runStack(options: RunStackOptions): Promise<RunningStack> 
       },
       onChange: () => onChange(),
     });
+    // From the start: a worker that is still loading reads what came meanwhile, and nobody sends it again.
+    onEnvironment = () => processes.sendEnvironment(opened.state().environment);
     shutdown.add('processes', () => processes.stop());
 
     const info = (): StackInfo => {
@@ -163,7 +165,6 @@ export async function runStack(options: RunStackOptions): Promise<RunningStack> 
       control.publish(info());
       idle?.update(control.clientCount());
     };
-    onEnvironment = () => processes.sendEnvironment(opened.state().environment);
     if (!foreground) {
       const log = boundLog(paths.stackLog);
       shutdown.add('log', () => log.close());
