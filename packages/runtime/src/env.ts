@@ -17,6 +17,7 @@ const Environment = z.object({
   REDIS_URL: z
     .string()
     .regex(/^(rediss?:\/\/|unix:\/).+/, 'redis://host:6379, rediss://… or unix:/path/to/socket')
+    .refine(canBeDecoded, 'an address in which a % of the password is written %25')
     .optional(),
   DATABASE_URL: z
     .string()
@@ -67,6 +68,15 @@ const Environment = z.object({
   LOG_FORMAT: z.enum(['json', 'pretty'], 'json or pretty').default(process.stderr.isTTY ? 'pretty' : 'json'),
 });
 type Environment = z.infer<typeof Environment>;
+
+/** Redis' client decodes the address, and throws where that fails. */
+function canBeDecoded(url: string): boolean {
+  try {
+    return url.startsWith('unix:') || decodeURIComponent(url) !== '';
+  } catch {
+    return false;
+  }
+}
 
 /** The process's own settings, validated. Paths are absolute. */
 export interface RuntimeEnvironment extends Environment {

@@ -19,7 +19,18 @@ export function secretsOf(raw: RawEnvironment): string[] {
     if (value === '') return [];
     if (/_(API_KEY|KEY|TOKEN)$/.test(name)) return [value];
     if (!name.endsWith('_URL') || !URL.canParse(value)) return [];
-    const { password } = new URL(value);
-    return password === '' ? [] : [password, decodeURIComponent(password)];
+    const { password, searchParams } = new URL(value);
+    // PostgreSQL's clients take it as a parameter, too.
+    const found = [password, decode(password), searchParams.get('password') ?? ''];
+    return [...new Set(found)].filter((secret) => secret !== '');
   });
+}
+
+/** The text itself where its percent signs encode nothing, as lenient clients take it. */
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }

@@ -53,6 +53,12 @@ describe('the environment', () => {
     },
   );
 
+  test('refuses an address of Redis whose password Redis’ client could not read, before that throws', () => {
+    const [fault] = loadEnvironment({ REDIS_URL: 'redis://:50%off@host' }).faults;
+    expect(fault).toMatchObject({ path: 'REDIS_URL', expected: expect.stringContaining('%25') });
+    expect(loadEnvironment({ REDIS_URL: 'redis://:50%25off@host' }).faults).toEqual([]);
+  });
+
   test('splits the providers of a worker', () => {
     expect(loadEnvironment({ WORKER_PROVIDERS: 'openai, mistral,' }).env.WORKER_PROVIDERS).toEqual([
       'openai',

@@ -31,3 +31,8 @@ test('keys, tokens and the passwords of URLs are never to be printed', () => {
     'planted-token',
   ]);
 });
+
+test('a password is found as it is written where its percent signs mean nothing, and where it is a parameter', () => {
+  expect(secretsOf({ ARTIFACTORY_URL: 'https://me:50%off@host' })).toEqual(['50%off']);
+  expect(secretsOf({ DATABASE_URL: 'postgresql://host/db?user=app&password=hush%21hush' })).toEqual(['hush!hush']);
+});

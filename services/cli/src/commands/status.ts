@@ -57,5 +57,5 @@ export function withoutPasswords(info: StackInfo): StackInfo {
 
 /** An address without the password it may hold. */
 export function withoutPassword(url: string): string {
-  return url.replace(/(:\/\/[^:/@]*):[^@]*@/, '$1:…@');
+  return url.replace(/(:\/\/[^:/@]*):.*@/, '$1:…@').replace(/([?&]password=)[^&]*/, '$1…');
 }
