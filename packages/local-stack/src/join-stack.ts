@@ -19,7 +19,7 @@ export interface JoinOptions {
   raw: RawEnvironment;
   logger: Logger;
   launch: StackLaunch;
-  /** Variables that hold provider keys; default: every `*_API_KEY`. */
+  /** Variables that hold provider keys besides every `*_API_KEY`. */
   keyVariables?: readonly string[];
   /** How long a stack may take to be ready. Default 20 s. */
   timeoutMs?: number;

@@ -14,7 +14,10 @@ describe('joinStack', { timeout: 20_000 }, () => {
   let dataDir: string;
   let connections: StackConnection[];
 
-  const join_ = async (raw: Record<string, string> = {}, more: { timeoutMs?: number } = {}) => {
+  const join_ = async (
+    raw: Record<string, string> = {},
+    more: { timeoutMs?: number; keyVariables?: string[] } = {},
+  ) => {
     const connection = await joinStack({
       dataDir,
       raw: { PATH: process.env['PATH'], ...raw },
@@ -44,15 +47,20 @@ describe('joinStack', { timeout: 20_000 }, () => {
   });
 
   it('hands over provider keys and endpoints, and nothing else of the environment', async () => {
-    await join_({
-      OPENAI_API_KEY: 'sk-1',
-      OPENAI_BASE_URL: 'http://x',
-      AIMM_MASTER_KEY: 'mine-and-nobody-else’s',
-      HOME: '/root',
-      EMPTY_API_KEY: '',
-    });
+    await join_(
+      {
+        OPENAI_API_KEY: 'sk-1',
+        OPENAI_BASE_URL: 'http://x',
+        HF_TOKEN: 'hf-1',
+        GITHUB_TOKEN: 'of-no-provider',
+        AIMM_MASTER_KEY: 'mine-and-nobody-else’s',
+        HOME: '/root',
+        EMPTY_API_KEY: '',
+      },
+      { keyVariables: ['HF_TOKEN'] },
+    );
     const handed = JSON.parse(readFileSync(join(dataDir, 'hello.json'), 'utf8'));
-    expect(handed).toEqual({ OPENAI_API_KEY: 'sk-1', OPENAI_BASE_URL: 'http://x' });
+    expect(handed).toEqual({ OPENAI_API_KEY: 'sk-1', OPENAI_BASE_URL: 'http://x', HF_TOKEN: 'hf-1' });
   });
 
   it('tells when the stack is lost, and starts it again: somebody may be waiting for an answer', async () => {

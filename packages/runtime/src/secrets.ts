@@ -3,14 +3,19 @@ import type { RawEnvironment } from './env.ts';
 /** What opens the keys in the database, so it belongs where they do. */
 export const masterKeyVariables = ['AIMM_MASTER_KEY', 'AIMM_NEW_MASTER_KEY'] as const;
 
-/** The environment without the providers' keys, and what opens the stored ones, for processes that have no use for them. */
-export function withoutProviderKeys(raw: RawEnvironment): RawEnvironment {
+/**
+ * The environment without the providers' keys, and what opens the stored ones, for processes that have no use for them.
+ * `keyVariables`: those that the configuration names; every `*_API_KEY` counts as one besides.
+ */
+export function withoutProviderKeys(raw: RawEnvironment, keyVariables: readonly string[] = []): RawEnvironment {
   const kept: readonly string[] = masterKeyVariables;
-  return Object.fromEntries(Object.entries(raw).filter(([name]) => !isProviderKey(name) && !kept.includes(name)));
+  return Object.fromEntries(
+    Object.entries(raw).filter(([name]) => !isProviderKey(name, keyVariables) && !kept.includes(name)),
+  );
 }
 
-export function isProviderKey(name: string): boolean {
-  return name.endsWith('_API_KEY');
+export function isProviderKey(name: string, keyVariables: readonly string[] = []): boolean {
+  return name.endsWith('_API_KEY') || keyVariables.includes(name);
 }
 
 /** The values of an environment that must never be printed: keys, tokens and the passwords inside URLs. */

@@ -21,6 +21,12 @@ test('a process without use for the providers’ keys gets neither them nor what
   ]);
 });
 
+test('nor a key whose variable the configuration names otherwise', () => {
+  expect(withoutProviderKeys({ HF_TOKEN: 'planted', GITHUB_TOKEN: 'git’s own' }, ['HF_TOKEN'])).toEqual({
+    GITHUB_TOKEN: 'git’s own',
+  });
+});
+
 test('keys, tokens and the passwords of URLs are never to be printed', () => {
   expect(secretsOf(environment).toSorted()).toEqual([
     'planted%2Bpassword',

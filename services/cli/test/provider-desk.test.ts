@@ -1,9 +1,11 @@
-import { loadCatalog } from '@aimm/catalog';
+import { loadCatalog, type ProviderConfig } from '@aimm/catalog';
 import { afterEach, describe, expect, it } from 'vitest';
 import { openProviderDesk, type ProviderDesk } from '../src/stack/provider-desk.ts';
 import { findConfigured } from '../src/stack/provider-environment.ts';
 
 const { catalog } = loadCatalog({ env: {} });
+const findByKey: typeof findConfigured = (providers, environment) =>
+  findConfigured(providers, environment, async () => false);
 
 describe('openProviderDesk', { timeout: 15_000 }, () => {
   let desk: ProviderDesk | undefined;
@@ -78,6 +80,20 @@ describe('openProviderDesk', { timeout: 15_000 }, () => {
     expect(desk.state()).toMatchObject({ demo: false });
     expect(desk.state().configured).toContain('openai');
     expect(desk.state().configured).not.toContain('gone');
+  });
+
+  it('gives the workers the key of a provider that config/ has gained since, from wherever it came', async () => {
+    const openrouter = { ...catalog.providers[0], id: 'openrouter', apiKeyVariables: ['OPENROUTER_API_KEY'] };
+    const later = { ...catalog.providers[0], id: 'later', apiKeyVariables: ['LATER_TOKEN'] };
+    const live = { providers: catalog.providers, listModels: catalog.listModels };
+    const raw = { OPENAI_API_KEY: 'k', OPENROUTER_API_KEY: 'own' };
+    desk = await openProviderDesk({ env: { AIMM_DEMO: 'auto' }, raw, catalog: live, findConfigured: findByKey });
+    expect(await desk.take({ LATER_TOKEN: 'brought' })).toBe(false);
+    expect(await desk.refresh()).toBe(false);
+    live.providers = [...catalog.providers, openrouter as ProviderConfig, later as ProviderConfig];
+    expect(await desk.refresh()).toBe(true);
+    expect(desk.state().environment).toMatchObject({ OPENROUTER_API_KEY: 'own', LATER_TOKEN: 'brought' });
+    expect(desk.state().configured).toEqual(['openai', 'openrouter', 'later']);
   });
 
   it('serves no demo with AIMM_DEMO=off', async () => {
