@@ -1,8 +1,10 @@
 export {
   ChildMessage,
+  KeyVerdict,
   leaveWithParent,
   onProviderEnvironment,
   ParentMessage,
+  reportKey,
   reportReady,
   reportStoredKeys,
 } from './child-process.ts';

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { RawEnvironment } from './env.ts';
 
 /** What opens the keys in the database, so it belongs where they do. */
@@ -16,6 +17,11 @@ export function withoutProviderKeys(raw: RawEnvironment, keyVariables: readonly 
 
 export function isProviderKey(name: string, keyVariables: readonly string[] = []): boolean {
   return name.endsWith('_API_KEY') || keyVariables.includes(name);
+}
+
+/** The same for the same key in every process, wherever that came from; eight bytes of a hash give no key away. */
+export function toKeyMark(provider: string, secret: string): string {
+  return createHash('sha256').update(`aimm key lease\0${provider}\0${secret}`).digest('hex').slice(0, 16);
 }
 
 /** The values of an environment that must never be printed: keys, tokens and the passwords inside URLs. */

@@ -1,4 +1,5 @@
 import { loadCatalog, type ProviderConfig } from '@aimm/catalog';
+import { toKeyMark } from '@aimm/runtime';
 import { afterEach, describe, expect, it } from 'vitest';
 import { openProviderDesk, type ProviderDesk } from '../src/stack/provider-desk.ts';
 import { findConfigured } from '../src/stack/provider-environment.ts';
@@ -80,6 +81,31 @@ describe('openProviderDesk', { timeout: 15_000 }, () => {
     expect(desk.state()).toMatchObject({ demo: false });
     expect(desk.state().configured).toContain('openai');
     expect(desk.state().configured).not.toContain('gone');
+  });
+
+  it('lets another key take the place of one that the provider refused, and of no other', async () => {
+    const opened = await open({ OPENAI_API_KEY: 'mistyped', MISTRAL_API_KEY: 'm' });
+    const key = () => opened.state().environment['OPENAI_API_KEY'];
+    const verdict = (secret: string, refused: boolean) =>
+      opened.noteKey({ provider: 'openai', mark: toKeyMark('openai', secret), refused });
+    expect(await verdict('mistyped', true)).toBe(false);
+    expect(await opened.take({ OPENAI_API_KEY: 'mistyped' })).toBe(false);
+    expect(await opened.take({ OPENAI_API_KEY: 'right', MISTRAL_API_KEY: 'other' })).toBe(true);
+    expect(key()).toBe('right');
+    expect(opened.state().environment['MISTRAL_API_KEY']).toBe('m');
+    // What the one that was wrong is told of later, or a refusal that passes, changes nothing.
+    expect(await verdict('mistyped', true)).toBe(false);
+    expect(await verdict('right', true)).toBe(false);
+    expect(await verdict('right', false)).toBe(false);
+    expect(key()).toBe('right');
+  });
+
+  it('takes the key that another client brought before the first was refused', async () => {
+    const opened = await open({ OPENAI_API_KEY: 'revoked' });
+    expect(await opened.take({ OPENAI_API_KEY: 'fresh' })).toBe(false);
+    const mark = toKeyMark('openai', 'revoked');
+    expect(await opened.noteKey({ provider: 'openai', mark, refused: true })).toBe(true);
+    expect(opened.state().environment['OPENAI_API_KEY']).toBe('fresh');
   });
 
   it('gives the workers the key of a provider that config/ has gained since, from wherever it came', async () => {

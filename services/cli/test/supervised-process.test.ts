@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createLogger } from '@aimm/runtime';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { superviseProcess, type SupervisedProcess } from '../src/stack/supervised-process.ts';
+import { type SupervisedOptions, superviseProcess, type SupervisedProcess } from '../src/stack/supervised-process.ts';
 
 const logger = await createLogger({ name: 'test', level: 'silent', format: 'json' });
 
@@ -19,7 +19,10 @@ describe('superviseProcess', { timeout: 15_000 }, () => {
   });
 
   /** Runs `script`, which has the child's pid and what it was sent written to files. Gives the urls it reported. */
-  const supervise = (script: string, more: { environment?: () => Record<string, string>; graceMs?: number } = {}) => {
+  const supervise = (
+    script: string,
+    more: Partial<Pick<SupervisedOptions, 'environment' | 'graceMs' | 'onKey'>> = {},
+  ) => {
     const file = join(directory, 'child.mjs');
     writeFileSync(file, script);
     const reported: (string | undefined)[] = [];
@@ -30,6 +33,7 @@ describe('superviseProcess', { timeout: 15_000 }, () => {
       logger,
       graceMs: more.graceMs ?? 5_000,
       onReady: ({ url }) => reported.push(url),
+      ...(more.onKey !== undefined && { onKey: more.onKey }),
     });
     return { child, reported };
   };
@@ -46,6 +50,15 @@ describe('superviseProcess', { timeout: 15_000 }, () => {
   it('says how a child ended until it works again', async () => {
     const { child: supervised } = supervise(`process.exit(7)`);
     await vi.waitFor(() => expect(supervised.problem()).toBe('child ended with code 7; it is started again'), 5_000);
+  });
+
+  it('passes on what a child tells of keys', async () => {
+    const told: unknown[] = [];
+    const key = { provider: 'openai', mark: '0123456789abcdef', refused: true };
+    supervise(`process.send({ type: 'key', ...${JSON.stringify(key)} }); setInterval(() => {}, 1000)`, {
+      onKey: (verdict) => told.push(verdict),
+    });
+    await vi.waitFor(() => expect(told).toEqual([{ type: 'key', ...key }]), 5_000);
   });
 
   it('hands messages to the child', async () => {

@@ -1,5 +1,6 @@
 import type { Catalog } from '@aimm/catalog';
-import type { RawEnvironment, RuntimeEnvironment } from '@aimm/runtime';
+import type { KeyVerdict } from '@aimm/local-stack';
+import { type RawEnvironment, type RuntimeEnvironment, toKeyMark } from '@aimm/runtime';
 import type { DemoUpstream } from '../demo-upstream/start-demo-upstream.ts';
 import { findConfigured, mergeProviderEnvironments, variablesOf } from './provider-environment.ts';
 
@@ -22,6 +23,8 @@ export interface ProviderDesk {
   take(environment: RawEnvironment): Promise<boolean>;
   /** Takes note of the providers that have keys in the database; tells the same. */
   setStored(providers: readonly string[]): Promise<boolean>;
+  /** Takes note of what a provider says of a key: for one that is refused another takes its place; tells the same. */
+  noteKey(verdict: KeyVerdict): Promise<boolean>;
   /** To be called when the catalog has changed; tells the same. */
   refresh(): Promise<boolean>;
   close(): Promise<void>;
@@ -70,7 +73,10 @@ export async function openProviderDesk(options: {
     return { environment, demo, configured: demo ? [] : configured };
   };
 
-  const merge = () => mergeProviderEnvironments(catalog.providers, sources, stored);
+  /** By their marks. */
+  const refused = new Set<string>();
+  const isRefused = (provider: string, key: string) => refused.has(toKeyMark(provider, key));
+  const merge = () => mergeProviderEnvironments(catalog.providers, sources, stored, isRefused);
   let merged = merge();
   let state = await decide(merged);
   const take = async (environment: RawEnvironment): Promise<boolean> => {
@@ -102,6 +108,12 @@ export async function openProviderDesk(options: {
     setStored: (ids) =>
       inTurn(() => {
         stored = ids;
+        return change(merge());
+      }),
+    noteKey: (verdict) =>
+      inTurn(() => {
+        if (verdict.refused) refused.add(verdict.mark);
+        else refused.delete(verdict.mark);
         return change(merge());
       }),
     refresh: () => inTurn(() => change(merge())),

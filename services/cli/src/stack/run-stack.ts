@@ -118,6 +118,7 @@ export async function runStack(options: RunStackOptions): Promise<RunningStack> 
       // Workers alone open the keys in the database.
       workerEnvironment: () => ({ ...shared, ...masterKeys, ...opened.state().environment }),
       onStoredKeys: (providers) => passOn(opened.setStored(providers)),
+      onKey: (verdict) => passOn(opened.noteKey(verdict)),
       onChange: () => onChange(),
     });
     // From the start: a worker that is still loading reads what came meanwhile, and nobody sends it again.
