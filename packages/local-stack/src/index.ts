@@ -15,5 +15,6 @@ export type { StackLaunch } from './launch-stack.ts';
 export { createMessageSocket, type MessageSocket } from './message-socket.ts';
 export { ClientMessage, StackInfo, StackMessage } from './protocol.ts';
 export { ensureStackDirectories, type StackPaths, toStackPaths } from './stack-paths.ts';
+export { toStackSettings } from './stack-settings.ts';
 export { version } from './version.ts';
 export { withStackContent } from './with-stack-content.ts';

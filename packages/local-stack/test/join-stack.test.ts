@@ -1,10 +1,10 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { createLogger } from '@aimm/runtime';
+import { createLogger, type Logger } from '@aimm/runtime';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { findStack, joinStack, type LostReason, type StackConnection } from '../src/index.ts';
+import { findStack, type JoinOptions, joinStack, type LostReason, type StackConnection } from '../src/index.ts';
 
 const script = fileURLToPath(new URL('fixtures/little-stack.ts', import.meta.url));
 const launch = { command: process.execPath, args: [script] };
@@ -16,7 +16,7 @@ describe('joinStack', { timeout: 20_000 }, () => {
 
   const join_ = async (
     raw: Record<string, string> = {},
-    more: { timeoutMs?: number; keyVariables?: string[] } = {},
+    more: Partial<Pick<JoinOptions, 'timeoutMs' | 'keyVariables' | 'logger'>> = {},
   ) => {
     const connection = await joinStack({
       dataDir,
@@ -61,6 +61,36 @@ describe('joinStack', { timeout: 20_000 }, () => {
     );
     const handed = JSON.parse(readFileSync(join(dataDir, 'hello.json'), 'utf8'));
     expect(handed).toEqual({ OPENAI_API_KEY: 'sk-1', OPENAI_BASE_URL: 'http://x', HF_TOKEN: 'hf-1' });
+  });
+
+  it('tells what of its environment has no effect on a stack that runs, and nothing that has', async () => {
+    const told: unknown[] = [];
+    const told_ = { ...logger, warn: (details: object) => told.push(details) } as unknown as Logger;
+    const set = { WORKER_COUNT: '2', OPENAI_RPM: '10', AIMM_DEMO: 'on', HTTP_PORT: '0' };
+    await join_(set, { logger: told_ });
+    await join_(
+      { WORKER_COUNT: '02', AIMM_IDLE_SECONDS: '300', AIMM_AUTH_TOKEN: 'planted-token-1' },
+      { logger: told_ },
+    );
+    expect(told).toEqual([]);
+    await join_({ WORKER_COUNT: '4', OPENAI_RPM: '20', MISTRAL_TPM: '5', HTTP_PORT: '1' }, { logger: told_ });
+    const ineffective = [
+      'WORKER_COUNT=4 (the stack has 2)',
+      'OPENAI_RPM=20 (the stack has 10)',
+      'MISTRAL_TPM=5 (the stack has none)',
+    ];
+    expect(told).toEqual([{ ineffective }]);
+  });
+
+  it('does not join a stack on another database than the environment names', async () => {
+    const { info } = await join_();
+    const joined = await join_({
+      DATABASE_URL: `file:${relative(process.cwd(), info.databaseUrl.slice('file:'.length))}`,
+    });
+    expect(joined.info.pid).toBe(info.pid);
+    const refused = join_({ DATABASE_URL: 'postgresql://me:hush@db/aimm' });
+    await expect(refused).rejects.toThrow(/another database[\s\S]*aimm down/);
+    await expect(refused).rejects.not.toThrow('hush');
   });
 
   it('tells when the stack is lost, and starts it again: somebody may be waiting for an answer', async () => {

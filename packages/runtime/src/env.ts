@@ -84,6 +84,11 @@ export interface RuntimeEnvironment extends Environment {
   configDir: string | undefined;
 }
 
+/** A file means the same in every folder. */
+function toAbsoluteUrl(url: string): string {
+  return url.startsWith('file:') ? `file:${resolve(url.slice('file:'.length))}` : url;
+}
+
 /** Reads the process's environment. An empty value counts as unset. All faults come back at once. */
 export function loadEnvironment(raw: RawEnvironment = process.env): {
   env: RuntimeEnvironment;
@@ -107,6 +112,7 @@ export function loadEnvironment(raw: RawEnvironment = process.env): {
     faults,
     env: {
       ...env,
+      ...(env.DATABASE_URL !== undefined && { DATABASE_URL: toAbsoluteUrl(env.DATABASE_URL) }),
       dataDir:
         env.AIMM_DATA_DIR === undefined
           ? envPaths('ai-model-manager', { suffix: '' }).data

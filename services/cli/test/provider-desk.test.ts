@@ -111,7 +111,8 @@ describe('openProviderDesk', { timeout: 15_000 }, () => {
   it('gives the workers the key of a provider that config/ has gained since, from wherever it came', async () => {
     const openrouter = { ...catalog.providers[0], id: 'openrouter', apiKeyVariables: ['OPENROUTER_API_KEY'] };
     const later = { ...catalog.providers[0], id: 'later', apiKeyVariables: ['LATER_TOKEN'] };
-    const live = { providers: catalog.providers, listModels: catalog.listModels };
+    const listModels: typeof catalog.listModels = (...args) => catalog.listModels(...args);
+    const live = { providers: catalog.providers, listModels };
     const raw = { OPENAI_API_KEY: 'k', OPENROUTER_API_KEY: 'own' };
     desk = await openProviderDesk({ env: { AIMM_DEMO: 'auto' }, raw, catalog: live, findConfigured: findByKey });
     expect(await desk.take({ LATER_TOKEN: 'brought' })).toBe(false);

@@ -31,5 +31,12 @@ export async function findEndpoints(
   }
   const { info } = stack;
   await stack.close();
+  if (databaseUrl !== undefined && databaseUrl !== info.databaseUrl) {
+    const expected = `unset, or the database of the local stack that runs in ${dataDir} (\`aimm status\` shows it)`;
+    return {
+      endpoints: { redisUrl: '', databaseUrl: '' },
+      faults: [{ source: 'environment', path: 'DATABASE_URL', expected }],
+    };
+  }
   return { endpoints: { redisUrl: info.redisUrl, databaseUrl: info.databaseUrl }, faults: [] };
 }

@@ -18,7 +18,7 @@ import { formatBanner } from '../banner.ts';
 import { print, printJson } from '../output.ts';
 import { type CommandEnvironment, joinOurStack, toLogFormat } from '../session.ts';
 import { binPath } from '../stack/bin-path.ts';
-import { withoutPasswords } from './status.ts';
+import { withoutPassword, withoutPasswords } from './status.ts';
 import { enterStack } from '../stack/enter-stack.ts';
 import { chooseFacePorts } from '../stack/face-ports.ts';
 import { runStack } from '../stack/run-stack.ts';
@@ -88,7 +88,7 @@ async function joinRunning(
 ): Promise<void> {
   if (env.REDIS_URL !== undefined && env.REDIS_URL !== found.redisUrl) {
     throw new Error(
-      `A stack with another Redis (${found.redisUrl}) runs in ${env.dataDir}. End it with \`aimm down\`, or choose another AIMM_DATA_DIR.`,
+      `A stack with another Redis (${withoutPassword(found.redisUrl)}) runs in ${env.dataDir}. End it with \`aimm down\`, or choose another AIMM_DATA_DIR.`,
     );
   }
   const shutdown = createShutdown({ logger, graceMs: 15_000, signals: ['SIGTERM', 'SIGINT', 'SIGHUP'] });

@@ -99,6 +99,15 @@ async function lookForStack(env: RuntimeEnvironment): Promise<{ info?: StackInfo
               '`aimm down` ends it; the next client starts it anew.',
             ),
           ]),
+      ...(toPlace(env, info).databaseUrl === info.databaseUrl || env.REDIS_URL !== undefined
+        ? []
+        : [
+            failed(
+              'Stack database',
+              `The stack is on ${withoutPassword(info.databaseUrl)}, DATABASE_URL names another.`,
+              '`aimm down` ends it; the next client starts it anew.',
+            ),
+          ]),
       ...info.problems.map((says) => failed(check, says, log)),
     ],
   };

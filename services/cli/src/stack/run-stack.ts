@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { createLiveCatalog, followConfig, loadCatalog } from '@aimm/catalog';
-import { type StackInfo, type StackPaths, version } from '@aimm/local-stack';
+import { type StackInfo, type StackPaths, toStackSettings, version } from '@aimm/local-stack';
 import {
   type Logger,
   type RawEnvironment,
@@ -88,6 +88,7 @@ export async function runStack(options: RunStackOptions): Promise<RunningStack> 
     for (const environment of early) await opened.take(environment);
 
     const startedAt = Date.now();
+    const settings = toStackSettings(raw);
     const redisUrl = redis?.url ?? env.REDIS_URL ?? '';
     const shared: RawEnvironment = {
       ...withoutProviderKeys(
@@ -157,6 +158,7 @@ export async function runStack(options: RunStackOptions): Promise<RunningStack> 
         workers: env.WORKER_COUNT,
         clients: control.clientCount(),
         problems: [...(redisProblem === undefined ? [] : [redisProblem]), ...processes.problems()],
+        settings,
       };
     };
     const idle = foreground
