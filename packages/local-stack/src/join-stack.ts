@@ -142,7 +142,7 @@ async function connectOrLaunch(options: JoinOptions, isClosing: () => boolean): 
   let launched: LaunchedStack | undefined;
   while (Date.now() < deadlineAt && !isClosing()) {
     const joined = await openControlConnection(paths.controlSocket, hello, deadlineAt - Date.now());
-    if (joined !== undefined) return joined;
+    if (joined !== undefined && joined !== 'starting') return joined;
     const exit = launched?.exit();
     if (exit !== undefined && exit.code !== 0) break;
     if (launched === undefined || exit !== undefined) {

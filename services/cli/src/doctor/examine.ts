@@ -1,5 +1,5 @@
 import { type Catalog, loadCatalog } from '@aimm/catalog';
-import { findStack, type StackInfo, toStackPaths, version } from '@aimm/local-stack';
+import { lookForStack, type StackInfo, toStackPaths, version } from '@aimm/local-stack';
 import { createLogger, loadEnvironment, type RawEnvironment, type RuntimeEnvironment, secretsOf } from '@aimm/runtime';
 import { existsSync } from 'node:fs';
 import { withoutPassword } from '../commands/status.ts';
@@ -24,7 +24,7 @@ export async function examine(): Promise<Finding[]> {
   const configuration = [...faults, ...fileFaults].map(({ source, path, expected }) =>
     failed('Configuration', `${source}: ${path} is not what it should be.`, `It takes ${expected}.`),
   );
-  const stack = await lookForStack(env);
+  const stack = await checkStack(env);
   const machine = byDeadline(
     deadlineAt,
     Promise.all([
@@ -62,11 +62,15 @@ async function checkDatabaseInTime(url: string): Promise<Finding[]> {
   return byDeadline(Date.now() + databaseWithinMs, checkDatabase(url), [late]);
 }
 
-async function lookForStack(env: RuntimeEnvironment): Promise<{ info?: StackInfo; findings: Finding[] }> {
+async function checkStack(env: RuntimeEnvironment): Promise<{ info?: StackInfo; findings: Finding[] }> {
   const check = 'Stack';
   const log = 'Its log is `logs/stack.log` in the data directory.';
-  const found = await findStack(env.dataDir, stackWithinMs).catch((error: Error) => error);
+  const found = await lookForStack(env.dataDir, stackWithinMs).catch((error: Error) => error);
   if (found instanceof Error) return { findings: [failed(check, found.message, log)] };
+  if (found === 'starting') {
+    const says = `One is starting in ${env.dataDir}, or hangs.`;
+    return { findings: [warning(check, says, `Look again in a moment; \`aimm down\` ends it. ${log}`)] };
+  }
   if (found === undefined) {
     const says = `None runs in ${env.dataDir}.`;
     if (env.REDIS_URL !== undefined) return { findings: [ok(check, `${says} None is needed: REDIS_URL is set.`)] };
@@ -76,7 +80,7 @@ async function lookForStack(env: RuntimeEnvironment): Promise<{ info?: StackInfo
           warning(
             check,
             `${says} One that was there does not answer.`,
-            `It starts, or was killed: \`aimm down\` tidies up. ${log}`,
+            `It was killed: \`aimm down\` tidies up. ${log}`,
           ),
         ],
       };
