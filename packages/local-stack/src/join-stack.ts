@@ -9,7 +9,7 @@ import {
 import { pickHandover } from './handover.ts';
 import { type LaunchedStack, launchStack, type StackLaunch } from './launch-stack.ts';
 import type { ClientMessage, StackInfo } from './protocol.ts';
-import { toStackPaths } from './stack-paths.ts';
+import { requireOwnSockets, toStackPaths } from './stack-paths.ts';
 import { findIneffective, toStackSettings } from './stack-settings.ts';
 import { version } from './version.ts';
 
@@ -141,6 +141,8 @@ async function connectOrLaunch(options: JoinOptions, isClosing: () => boolean): 
   const deadlineAt = Date.now() + timeoutMs;
   let launched: LaunchedStack | undefined;
   while (Date.now() < deadlineAt && !isClosing()) {
+    // Before the keys go there.
+    requireOwnSockets(paths);
     const joined = await openControlConnection(paths.controlSocket, hello, deadlineAt - Date.now());
     if (joined !== undefined && joined !== 'starting') return joined;
     const exit = launched?.exit();

@@ -1,10 +1,17 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { chownSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createLogger, type Logger } from '@aimm/runtime';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { findStack, type JoinOptions, joinStack, type LostReason, type StackConnection } from '../src/index.ts';
+import {
+  findStack,
+  type JoinOptions,
+  joinStack,
+  type LostReason,
+  type StackConnection,
+  toStackPaths,
+} from '../src/index.ts';
 
 const script = fileURLToPath(new URL('fixtures/little-stack.ts', import.meta.url));
 const launch = { command: process.execPath, args: [script] };
@@ -91,6 +98,17 @@ describe('joinStack', { timeout: 20_000 }, () => {
     const refused = join_({ DATABASE_URL: 'postgresql://me:hush@db/aimm' });
     await expect(refused).rejects.toThrow(/another database[\s\S]*aimm down/);
     await expect(refused).rejects.not.toThrow('hush');
+  });
+
+  it.skipIf(process.getuid?.() !== 0)('hands no key to a socket in a directory of somebody else', async () => {
+    const { pid } = (await join_()).info;
+    const { runDir } = toStackPaths(dataDir);
+    chownSync(runDir, 12_345, 12_345);
+    rmSync(join(dataDir, 'hello.json'));
+    await expect(join_({ OPENAI_API_KEY: 'sk-1' })).rejects.toThrow('belongs to somebody else');
+    expect(existsSync(join(dataDir, 'hello.json'))).toBe(false);
+    chownSync(runDir, 0, 0);
+    expect((await join_()).info.pid).toBe(pid);
   });
 
   it('tells when the stack is lost, and starts it again: somebody may be waiting for an answer', async () => {
