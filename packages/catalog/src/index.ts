@@ -22,6 +22,7 @@ export type {
 } from './catalog.ts';
 export { type Countable, estimateTokens } from './estimate-tokens.ts';
 export { findTurns, fitHistory, type FittedHistory, toPromptBudget } from './fit-history.ts';
+export { findKeyVariables } from './find-key-variables.ts';
 export { findUnknownProviders } from './check-references.ts';
 export { type ConfigFollower, followConfig, type FollowConfigOptions } from './follow-config.ts';
 export { createLiveCatalog, type LiveCatalog } from './live-catalog.ts';

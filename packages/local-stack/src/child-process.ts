@@ -8,12 +8,18 @@ export const ParentMessage = z.discriminatedUnion('type', [
 ]);
 export type ParentMessage = z.infer<typeof ParentMessage>;
 
+/** What the provider says of a key of the environment. `mark`: which one it is (`toKeyMark`). */
+export const KeyVerdict = z.object({ provider: z.string(), mark: z.string(), refused: z.boolean() });
+export type KeyVerdict = z.infer<typeof KeyVerdict>;
+
 /** What a child tells its supervisor. */
 export const ChildMessage = z.discriminatedUnion('type', [
   /** It does its work now. `url`: where it listens. */
   z.object({ type: z.literal('ready'), url: z.string().optional() }),
   /** A worker read the database: these providers have keys there. */
   z.object({ type: z.literal('stored-keys'), providers: z.array(z.string()) }),
+  /** A provider refused a key of the environment, or accepts it again. */
+  KeyVerdict.extend({ type: z.literal('key') }),
 ]);
 export type ChildMessage = z.infer<typeof ChildMessage>;
 
@@ -37,6 +43,11 @@ export function reportReady(url?: string): void {
 /** Tells the supervisor, where there is one, which providers have keys in the database. */
 export function reportStoredKeys(providers: string[]): void {
   tellParent({ type: 'stored-keys', providers });
+}
+
+/** Tells the supervisor, where there is one, what a provider says of a key of the environment. */
+export function reportKey(verdict: KeyVerdict): void {
+  tellParent({ type: 'key', ...verdict });
 }
 
 function tellParent(message: ChildMessage): void {

@@ -29,16 +29,17 @@ export class StackStartError extends Error {
 
 /**
  * Connects, says hello, and waits until the stack is ready.
- * Gives undefined when nobody listens there, or whoever does goes away before it is ready.
+ * Gives undefined when nobody listens there, or whoever does goes away before it is ready; `starting` when it stays and is not ready
+ * in time.
  * @throws StackStartError when the stack says it cannot start
  */
 export async function openControlConnection(
   path: string,
   hello: Extract<ClientMessage, { type: 'hello' }>,
   timeoutMs: number,
-): Promise<ControlConnection | undefined> {
+): Promise<ControlConnection | 'starting' | undefined> {
   const socket = connect({ path });
-  const ready = Promise.withResolvers<StackInfo | undefined>();
+  const ready = Promise.withResolvers<StackInfo | 'starting' | undefined>();
   let latest: StackInfo | undefined;
   let reason: LostReason = 'lost';
   const channel = createMessageSocket<StackMessage, ClientMessage>(socket, StackMessage, (message) => {
@@ -58,11 +59,16 @@ export async function openControlConnection(
     }
   });
   void channel.closed.then(() => ready.resolve(undefined));
-  const timer = setTimeout(() => socket.destroy(), timeoutMs);
+  let connected = false;
+  socket.once('connect', () => (connected = true));
+  const timer = setTimeout(() => {
+    if (connected) ready.resolve('starting');
+    socket.destroy();
+  }, timeoutMs);
   channel.send(hello);
   try {
     const first = await ready.promise;
-    if (first === undefined) return undefined;
+    if (first === undefined || first === 'starting') return first;
     return {
       info: () => latest ?? first,
       send: (message) => channel.send(message),

@@ -12,10 +12,16 @@ export interface FoundStack {
 }
 
 /** The stack of a data directory, where one runs; never starts one. */
-export async function findStack(dataDir: string, timeoutMs = 5_000): Promise<FoundStack | undefined> {
+export async function findStack(dataDir: string, timeoutMs?: number): Promise<FoundStack | undefined> {
+  const found = await lookForStack(dataDir, timeoutMs);
+  return found === 'starting' ? undefined : found;
+}
+
+/** The same; `starting` where one is there that is not ready within `timeoutMs`, or hangs. */
+export async function lookForStack(dataDir: string, timeoutMs = 5_000): Promise<FoundStack | 'starting' | undefined> {
   const hello = { type: 'hello', pid: process.pid, version, role: 'observer', environment: {} } as const;
   const connection = await openControlConnection(toStackPaths(dataDir).controlSocket, hello, timeoutMs);
-  if (connection === undefined) return undefined;
+  if (connection === undefined || connection === 'starting') return connection;
   return {
     get info() {
       return connection.info();

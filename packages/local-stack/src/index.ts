@@ -1,18 +1,21 @@
 export { readBuild } from './build.ts';
 export {
   ChildMessage,
+  KeyVerdict,
   leaveWithParent,
   onProviderEnvironment,
   ParentMessage,
+  reportKey,
   reportReady,
   reportStoredKeys,
 } from './child-process.ts';
 export { type LostReason, StackStartError } from './control-connection.ts';
-export { findStack, type FoundStack } from './find-stack.ts';
+export { findStack, type FoundStack, lookForStack } from './find-stack.ts';
 export { joinStack, type JoinOptions, type StackConnection } from './join-stack.ts';
 export type { StackLaunch } from './launch-stack.ts';
 export { createMessageSocket, type MessageSocket } from './message-socket.ts';
 export { ClientMessage, StackInfo, StackMessage } from './protocol.ts';
 export { ensureStackDirectories, type StackPaths, toStackPaths } from './stack-paths.ts';
+export { toStackSettings } from './stack-settings.ts';
 export { version } from './version.ts';
 export { withStackContent } from './with-stack-content.ts';

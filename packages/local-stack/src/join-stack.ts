@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Logger, RawEnvironment } from '@aimm/runtime';
+import { loadEnvironment, type Logger, type RawEnvironment } from '@aimm/runtime';
 import { readBuild } from './build.ts';
 import {
   type ControlConnection,
@@ -10,7 +10,8 @@ import {
 import { pickHandover } from './handover.ts';
 import { type LaunchedStack, launchStack, type StackLaunch } from './launch-stack.ts';
 import type { ClientMessage, StackInfo } from './protocol.ts';
-import { toStackPaths } from './stack-paths.ts';
+import { requireOwnSockets, toStackPaths } from './stack-paths.ts';
+import { findIneffective, toStackSettings } from './stack-settings.ts';
 import { version } from './version.ts';
 
 export interface JoinOptions {
@@ -20,7 +21,7 @@ export interface JoinOptions {
   raw: RawEnvironment;
   logger: Logger;
   launch: StackLaunch;
-  /** Variables that hold provider keys; default: every `*_API_KEY`. */
+  /** Variables that hold provider keys besides every `*_API_KEY`. */
   keyVariables?: readonly string[];
   /** How long a stack may take to be ready. Default 20 s. */
   timeoutMs?: number;
@@ -48,7 +49,8 @@ const steadyAfterMs = 10_000;
 
 /**
  * Joins the stack of a data directory, and starts it in the background where none runs.
- * @throws Error when it is not ready in time: its message has the end of the stack's log and what to do
+ * @throws Error when it is not ready in time: its message has the end of the stack's log and what to do; when it is on another
+ * database than DATABASE_URL
  */
 export async function joinStack(options: JoinOptions): Promise<StackConnection> {
   // As this process was started: what an update brings meanwhile it does not run.
@@ -60,11 +62,22 @@ export async function joinStack(options: JoinOptions): Promise<StackConnection> 
   let joining: Promise<StackInfo> | undefined;
   let announced: string | undefined;
   let info: StackInfo;
+  const named = loadEnvironment(options.raw).env.DATABASE_URL;
 
   const join = async () => {
     const joined = await connectOrLaunch(options, () => closing);
+    if (named !== undefined && named !== joined.info().databaseUrl) {
+      await joined.close();
+      throw new Error(
+        `The stack that runs in ${options.dataDir} is on another database than DATABASE_URL names; \`aimm status\` shows it. End it with \`aimm down\`, or choose another AIMM_DATA_DIR.`,
+      );
+    }
     connection = joined;
     info = joined.info();
+    const ineffective = findIneffective(options.raw, info.settings ?? toStackSettings(options.raw));
+    if (ineffective.length > 0) {
+      options.logger.warn({ ineffective }, 'The running stack has other settings, which hold: `aimm down` ends it');
+    }
     if (info.version !== version || info.build !== build) {
       options.logger.warn(
         { stack: toName(info), client: toName({ version, build }) },
@@ -135,8 +148,10 @@ async function connectOrLaunch(options: JoinOptions, isClosing: () => boolean): 
   const deadlineAt = Date.now() + timeoutMs;
   let launched: LaunchedStack | undefined;
   while (Date.now() < deadlineAt && !isClosing()) {
+    // Before the keys go there.
+    requireOwnSockets(paths);
     const joined = await openControlConnection(paths.controlSocket, hello, deadlineAt - Date.now());
-    if (joined !== undefined) return joined;
+    if (joined !== undefined && joined !== 'starting') return joined;
     const exit = launched?.exit();
     if (exit !== undefined && exit.code !== 0) break;
     if (launched === undefined || exit !== undefined) {

@@ -26,6 +26,8 @@ export const StackInfo = z.object({
   clients: z.number().int(),
   /** What does not work at the moment, as sentences. */
   problems: z.array(z.string()),
+  /** What it was started with, of what clients cannot change (`toStackSettings`); absent: an older one. */
+  settings: z.record(z.string(), z.string()).optional(),
 });
 export type StackInfo = z.infer<typeof StackInfo>;
 

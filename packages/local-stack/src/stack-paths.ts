@@ -48,10 +48,19 @@ export function ensureStackDirectories(paths: StackPaths): void {
   for (const directory of [paths.dataDir, paths.redisDir, paths.logDir])
     mkdirSync(directory, { recursive: true, mode: 0o700 });
   mkdirSync(paths.runDir, { recursive: true, mode: 0o700 });
-  const found = lstatSync(paths.runDir);
+  requireOwnSockets(paths);
+  chmodSync(paths.runDir, 0o700);
+}
+
+/**
+ * A long data directory has its sockets in a place that others may write to, under a name that can be guessed.
+ * @throws Error when somebody else has made the directory of the sockets
+ */
+export function requireOwnSockets({ runDir }: StackPaths): void {
+  const found = lstatSync(runDir, { throwIfNoEntry: false });
+  if (found === undefined) return;
   const mine = process.getuid === undefined || found.uid === process.getuid();
   if (!found.isDirectory() || !mine) {
-    throw new Error(`${paths.runDir} belongs to somebody else. Remove it, or choose another place with AIMM_DATA_DIR.`);
+    throw new Error(`${runDir} belongs to somebody else. Remove it, or choose another place with AIMM_DATA_DIR.`);
   }
-  chmodSync(paths.runDir, 0o700);
 }

@@ -1,10 +1,17 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { chownSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { createLogger } from '@aimm/runtime';
+import { createLogger, type Logger } from '@aimm/runtime';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { findStack, joinStack, type LostReason, type StackConnection } from '../src/index.ts';
+import {
+  findStack,
+  type JoinOptions,
+  joinStack,
+  type LostReason,
+  type StackConnection,
+  toStackPaths,
+} from '../src/index.ts';
 
 const script = fileURLToPath(new URL('fixtures/little-stack.ts', import.meta.url));
 const launch = { command: process.execPath, args: [script] };
@@ -14,7 +21,10 @@ describe('joinStack', { timeout: 20_000 }, () => {
   let dataDir: string;
   let connections: StackConnection[];
 
-  const join_ = async (raw: Record<string, string> = {}, more: { timeoutMs?: number } = {}) => {
+  const join_ = async (
+    raw: Record<string, string> = {},
+    more: Partial<Pick<JoinOptions, 'timeoutMs' | 'keyVariables' | 'logger'>> = {},
+  ) => {
     const connection = await joinStack({
       dataDir,
       raw: { PATH: process.env['PATH'], ...raw },
@@ -58,15 +68,61 @@ describe('joinStack', { timeout: 20_000 }, () => {
   });
 
   it('hands over provider keys and endpoints, and nothing else of the environment', async () => {
-    await join_({
-      OPENAI_API_KEY: 'sk-1',
-      OPENAI_BASE_URL: 'http://x',
-      AIMM_MASTER_KEY: 'mine-and-nobody-else’s',
-      HOME: '/root',
-      EMPTY_API_KEY: '',
-    });
+    await join_(
+      {
+        OPENAI_API_KEY: 'sk-1',
+        OPENAI_BASE_URL: 'http://x',
+        HF_TOKEN: 'hf-1',
+        GITHUB_TOKEN: 'of-no-provider',
+        AIMM_MASTER_KEY: 'mine-and-nobody-else’s',
+        HOME: '/root',
+        EMPTY_API_KEY: '',
+      },
+      { keyVariables: ['HF_TOKEN'] },
+    );
     const handed = JSON.parse(readFileSync(join(dataDir, 'hello.json'), 'utf8'));
-    expect(handed).toEqual({ OPENAI_API_KEY: 'sk-1', OPENAI_BASE_URL: 'http://x' });
+    expect(handed).toEqual({ OPENAI_API_KEY: 'sk-1', OPENAI_BASE_URL: 'http://x', HF_TOKEN: 'hf-1' });
+  });
+
+  it('tells what of its environment has no effect on a stack that runs, and nothing that has', async () => {
+    const told: unknown[] = [];
+    const told_ = { ...logger, warn: (details: object) => told.push(details) } as unknown as Logger;
+    const set = { WORKER_COUNT: '2', OPENAI_RPM: '10', AIMM_DEMO: 'on', HTTP_PORT: '0' };
+    await join_(set, { logger: told_ });
+    await join_(
+      { WORKER_COUNT: '02', AIMM_IDLE_SECONDS: '300', AIMM_AUTH_TOKEN: 'planted-token-1' },
+      { logger: told_ },
+    );
+    expect(told).toEqual([]);
+    await join_({ WORKER_COUNT: '4', OPENAI_RPM: '20', MISTRAL_TPM: '5', HTTP_PORT: '1' }, { logger: told_ });
+    const ineffective = [
+      'WORKER_COUNT=4 (the stack has 2)',
+      'OPENAI_RPM=20 (the stack has 10)',
+      'MISTRAL_TPM=5 (the stack has none)',
+    ];
+    expect(told).toEqual([{ ineffective }]);
+  });
+
+  it('does not join a stack on another database than the environment names', async () => {
+    const { info } = await join_();
+    const joined = await join_({
+      DATABASE_URL: `file:${relative(process.cwd(), info.databaseUrl.slice('file:'.length))}`,
+    });
+    expect(joined.info.pid).toBe(info.pid);
+    const refused = join_({ DATABASE_URL: 'postgresql://me:hush@db/aimm' });
+    await expect(refused).rejects.toThrow(/another database[\s\S]*aimm down/);
+    await expect(refused).rejects.not.toThrow('hush');
+  });
+
+  it.skipIf(process.getuid?.() !== 0)('hands no key to a socket in a directory of somebody else', async () => {
+    const { pid } = (await join_()).info;
+    const { runDir } = toStackPaths(dataDir);
+    chownSync(runDir, 12_345, 12_345);
+    rmSync(join(dataDir, 'hello.json'));
+    await expect(join_({ OPENAI_API_KEY: 'sk-1' })).rejects.toThrow('belongs to somebody else');
+    expect(existsSync(join(dataDir, 'hello.json'))).toBe(false);
+    chownSync(runDir, 0, 0);
+    expect((await join_()).info.pid).toBe(pid);
   });
 
   it('tells when the stack is lost, and starts it again: somebody may be waiting for an answer', async () => {

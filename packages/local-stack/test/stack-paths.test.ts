@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { loadEnvironment } from '@aimm/runtime';
 import { afterEach, describe, expect, it } from 'vitest';
 import { ensureStackDirectories, toStackPaths } from '../src/index.ts';
 
@@ -25,6 +26,12 @@ describe('toStackPaths', () => {
     expect(Buffer.byteLength(controlSocket)).toBeLessThanOrEqual(100);
     expect(Buffer.byteLength(redisSocket)).toBeLessThanOrEqual(100);
     expect(toStackPaths(`${long}x`).controlSocket).not.toBe(controlSocket);
+  });
+
+  it('has one socket for a long data directory however that is spelled', () => {
+    const long = `/data/${'long/'.repeat(30)}`;
+    const socketOf = (path: string) => toStackPaths(loadEnvironment({ AIMM_DATA_DIR: path }).env.dataDir).controlSocket;
+    expect(socketOf(long)).toBe(socketOf(long.slice(0, -1)));
   });
 
   it('keeps everything from other users', () => {

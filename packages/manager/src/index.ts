@@ -11,7 +11,7 @@ export type {
   BatchQuery,
   BatchSummary,
 } from './batch/batch-types.ts';
-export { findConfigFaults } from './find-config-faults.ts';
+export { findConfigFaults, findKeyVariables } from './find-config-faults.ts';
 export type { Accepted, AskOptions, CompareAsk, GenerateAsk, GenerationAnswer } from './asks.ts';
 export type { Caller } from './caller.ts';
 export type { ConversationList, ConversationPage } from './conversation-views.ts';

@@ -1,4 +1,4 @@
-import { isAbsolute, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import envPaths from 'env-paths';
 import * as z from 'zod';
 import type { ConfigFault } from './config-fault.ts';
@@ -11,19 +11,23 @@ const port = z.coerce
   .int('a port from 0 to 65535')
   .min(0, 'a port from 0 to 65535')
   .max(65_535, 'a port from 0 to 65535');
+const noHome = 'an absolute path: ~ is not expanded here';
+const folder = z.string().regex(/^(?!~(\/|$))/, noHome);
 const count = z.coerce.number<string>('a whole number').int('a whole number');
 
 const Environment = z.object({
   REDIS_URL: z
     .string()
     .regex(/^(rediss?:\/\/|unix:\/).+/, 'redis://host:6379, rediss://… or unix:/path/to/socket')
+    .refine(canBeDecoded, 'an address in which a % of the password is written %25')
     .optional(),
   DATABASE_URL: z
     .string()
     .regex(/^(file:|postgres(ql)?:\/\/).+/, 'postgresql://… or file:/path/to/database')
+    .regex(/^(?!file:~)/, noHome)
     .optional(),
-  AIMM_DATA_DIR: z.string().optional(),
-  AIMM_CONFIG_DIR: z.string().optional(),
+  AIMM_DATA_DIR: folder.optional(),
+  AIMM_CONFIG_DIR: folder.optional(),
   AIMM_AUTH_TOKEN: z.string().min(16, 'at least 16 characters').optional(),
   AIMM_REQUIRE_TOKEN: z.enum(['on', 'off'], 'on or off').default('off'),
   AIMM_MASTER_KEY: z.string().min(16, 'at least 16 characters').optional(),
@@ -68,10 +72,24 @@ const Environment = z.object({
 });
 type Environment = z.infer<typeof Environment>;
 
+/** Redis' client decodes the address, and throws where that fails. */
+function canBeDecoded(url: string): boolean {
+  try {
+    return url.startsWith('unix:') || decodeURIComponent(url) !== '';
+  } catch {
+    return false;
+  }
+}
+
 /** The process's own settings, validated. Paths are absolute. */
 export interface RuntimeEnvironment extends Environment {
   dataDir: string;
   configDir: string | undefined;
+}
+
+/** A file means the same in every folder. */
+function toAbsoluteUrl(url: string): string {
+  return url.startsWith('file:') ? `file:${resolve(url.slice('file:'.length))}` : url;
 }
 
 /** Reads the process's environment. An empty value counts as unset. All faults come back at once. */
@@ -91,17 +109,17 @@ export function loadEnvironment(raw: RawEnvironment = process.env): {
   const atFault = new Set(faults.map(({ path }) => path));
   const sound = Object.fromEntries(Object.entries(set).filter(([name]) => !atFault.has(name)));
   const env = parsed.data ?? Environment.parse(sound);
-  const absolute = (path: string) => (isAbsolute(path) ? path : resolve(path));
   return {
     raw: set,
     faults,
     env: {
       ...env,
+      ...(env.DATABASE_URL !== undefined && { DATABASE_URL: toAbsoluteUrl(env.DATABASE_URL) }),
       dataDir:
         env.AIMM_DATA_DIR === undefined
           ? envPaths('ai-model-manager', { suffix: '' }).data
-          : absolute(env.AIMM_DATA_DIR),
-      configDir: env.AIMM_CONFIG_DIR === undefined ? undefined : absolute(env.AIMM_CONFIG_DIR),
+          : resolve(env.AIMM_DATA_DIR),
+      configDir: env.AIMM_CONFIG_DIR === undefined ? undefined : resolve(env.AIMM_CONFIG_DIR),
     },
   };
 }

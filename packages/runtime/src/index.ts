@@ -11,7 +11,7 @@ export {
   prepareNextMasterKey,
   replaceMasterKey,
 } from './master-key.ts';
-export { isProviderKey, masterKeyVariables, secretsOf, withoutProviderKeys } from './secrets.ts';
+export { isProviderKey, masterKeyVariables, secretsOf, toKeyMark, withoutProviderKeys } from './secrets.ts';
 export { createShutdown, exitOnUncaught, type Shutdown, type ShutdownOptions } from './shutdown.ts';
 export { createMetrics, type Metrics, metricDefinitions } from './metrics.ts';
 export { createTally, type Tally } from './metrics/tally.ts';

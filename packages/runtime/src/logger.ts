@@ -86,8 +86,15 @@ async function prettyStream() {
 /** An access token: no process knows all of them, but each can be told by its form. */
 const accessToken = /aimm_[0-9a-f]{64}/g;
 
-/** Replaces access tokens, and each secret of eight characters or more; shorter ones would blot out ordinary words. */
+/**
+ * Replaces access tokens, and each secret of eight characters or more, also in the form that JSON gives it; shorter ones
+ * would blot out ordinary words.
+ */
 export function redactSecrets(text: string, secrets: readonly string[]): string {
   const clean = text.includes('aimm_') ? text.replaceAll(accessToken, '[secret]') : text;
-  return secrets.reduce((rest, secret) => (secret.length < 8 ? rest : rest.replaceAll(secret, '[secret]')), clean);
+  return secrets.reduce((rest, secret) => {
+    if (secret.length < 8) return rest;
+    const inJson = JSON.stringify(secret).slice(1, -1);
+    return rest.replaceAll(secret, '[secret]').replaceAll(inJson, '[secret]');
+  }, clean);
 }

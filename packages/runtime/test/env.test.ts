@@ -53,6 +53,33 @@ describe('the environment', () => {
     },
   );
 
+  test('refuses an address of Redis whose password Redis’ client could not read, before that throws', () => {
+    const [fault] = loadEnvironment({ REDIS_URL: 'redis://:50%off@host' }).faults;
+    expect(fault).toMatchObject({ path: 'REDIS_URL', expected: expect.stringContaining('%25') });
+    expect(loadEnvironment({ REDIS_URL: 'redis://:50%25off@host' }).faults).toEqual([]);
+  });
+
+  test('takes a path as the same however it is spelled', () => {
+    const read = (path: string) => {
+      const { env } = loadEnvironment({ AIMM_DATA_DIR: path, AIMM_CONFIG_DIR: path, DATABASE_URL: `file:${path}` });
+      return { dataDir: env.dataDir, configDir: env.configDir, url: env.DATABASE_URL };
+    };
+    const plain = { dataDir: '/srv/aimm', configDir: '/srv/aimm', url: 'file:/srv/aimm' };
+    for (const path of ['/srv/aimm', '/srv/aimm/', '/srv//./aimm', '/srv/other/../aimm'])
+      expect(read(path)).toEqual(plain);
+  });
+
+  test('refuses a path with a home directory that only a shell would put in', () => {
+    const { faults } = loadEnvironment({
+      AIMM_DATA_DIR: '~/aimm',
+      AIMM_CONFIG_DIR: '~',
+      DATABASE_URL: 'file:~/aimm.db',
+    });
+    expect(faults.map(({ path }) => path)).toEqual(['DATABASE_URL', 'AIMM_DATA_DIR', 'AIMM_CONFIG_DIR']);
+    for (const { expected } of faults) expect(expected).toMatch(/absolute.*~ is not expanded/);
+    expect(loadEnvironment({ AIMM_DATA_DIR: 'relative/~' }).faults).toEqual([]);
+  });
+
   test('splits the providers of a worker', () => {
     expect(loadEnvironment({ WORKER_PROVIDERS: 'openai, mistral,' }).env.WORKER_PROVIDERS).toEqual([
       'openai',

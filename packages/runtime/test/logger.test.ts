@@ -43,6 +43,11 @@ describe('log lines', () => {
     expect(redactSecrets(line, ['sk-live-1234567890'])).toBe('{"err":"401 for [secret] ([secret])","msg":"x"}');
   });
 
+  test('hold no secret in the form that JSON gives it', () => {
+    const secret = 'pass"word\\1';
+    expect(redactSecrets(JSON.stringify({ msg: `with ${secret}` }), [secret])).toBe('{"msg":"with [secret]"}');
+  });
+
   test('are not torn apart by a secret as short as a word', () => {
     expect(redactSecrets('the demo answered', ['demo'])).toBe('the demo answered');
   });

@@ -21,6 +21,12 @@ test('a process without use for the providers’ keys gets neither them nor what
   ]);
 });
 
+test('nor a key whose variable the configuration names otherwise', () => {
+  expect(withoutProviderKeys({ HF_TOKEN: 'planted', GITHUB_TOKEN: 'git’s own' }, ['HF_TOKEN'])).toEqual({
+    GITHUB_TOKEN: 'git’s own',
+  });
+});
+
 test('keys, tokens and the passwords of URLs are never to be printed', () => {
   expect(secretsOf(environment).toSorted()).toEqual([
     'planted%2Bpassword',
@@ -30,4 +36,9 @@ test('keys, tokens and the passwords of URLs are never to be printed', () => {
     'planted-openai',
     'planted-token',
   ]);
+});
+
+test('a password is found as it is written where its percent signs mean nothing, and where it is a parameter', () => {
+  expect(secretsOf({ ARTIFACTORY_URL: 'https://me:50%off@host' })).toEqual(['50%off']);
+  expect(secretsOf({ DATABASE_URL: 'postgresql://host/db?user=app&password=hush%21hush' })).toEqual(['hush!hush']);
 });

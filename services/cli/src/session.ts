@@ -1,3 +1,4 @@
+import { findKeyVariables } from '@aimm/catalog';
 import { joinStack, type StackConnection, withStackContent } from '@aimm/local-stack';
 import type { Caller, Manager } from '@aimm/manager';
 import {
@@ -56,10 +57,7 @@ export function toLogFormat(env: RuntimeEnvironment, raw: RawEnvironment): Runti
 async function openSession(): Promise<Session> {
   const base = await openCommandEnvironment();
   const { env, raw, logger } = base;
-  const stack =
-    env.REDIS_URL === undefined
-      ? await joinStack({ dataDir: env.dataDir, raw, logger, launch: stackLaunch })
-      : undefined;
+  const stack = env.REDIS_URL === undefined ? await joinOurStack(base) : undefined;
   try {
     // Here, not at the top: most commands need no manager, and it is the largest part.
     const { createManager } = await import('@aimm/manager');
@@ -84,6 +82,12 @@ async function openSession(): Promise<Session> {
     await stack?.close();
     throw error;
   }
+}
+
+/** Joins the stack (or starts it) and hands it this environment's keys. @throws Error as `joinStack` */
+export function joinOurStack({ env, raw, logger }: CommandEnvironment): Promise<StackConnection> {
+  const keyVariables = findKeyVariables({ configDir: env.configDir, env: raw });
+  return joinStack({ dataDir: env.dataDir, raw, logger, launch: stackLaunch, keyVariables });
 }
 
 /** Runs `work` in a session and closes it, however it ends. */

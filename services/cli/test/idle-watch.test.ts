@@ -8,9 +8,9 @@ describe('createIdleWatch', () => {
   beforeEach(() => void vi.useFakeTimers());
   afterEach(() => void vi.useRealTimers());
 
-  const watch = (isBusy: () => Promise<boolean>) => {
+  const watch = (isBusy: () => Promise<boolean>, idleMs = 300_000) => {
     const left = vi.fn<() => void>();
-    return { left, idle: createIdleWatch({ idleMs: 300_000, isBusy, onIdle: left, logger }) };
+    return { left, idle: createIdleWatch({ idleMs, isBusy, onIdle: left, logger }) };
   };
 
   it('leaves when there was no client for the whole time', async () => {
@@ -51,6 +51,15 @@ describe('createIdleWatch', () => {
     await vi.advanceTimersByTimeAsync(300_000 + 10_000);
     expect(left).not.toHaveBeenCalled();
     await vi.advanceTimersByTimeAsync(10_000);
+    expect(left).toHaveBeenCalledOnce();
+  });
+
+  it('stays for longer than a timer can run', async () => {
+    const { idle, left } = watch(async () => false, 2 ** 31);
+    idle.update(0);
+    await vi.advanceTimersByTimeAsync(2 ** 31 - 1);
+    expect(left).not.toHaveBeenCalled();
+    await vi.advanceTimersByTimeAsync(1);
     expect(left).toHaveBeenCalledOnce();
   });
 

@@ -1,9 +1,12 @@
-import { loadCatalog } from '@aimm/catalog';
+import { loadCatalog, type ProviderConfig } from '@aimm/catalog';
+import { toKeyMark } from '@aimm/runtime';
 import { afterEach, describe, expect, it } from 'vitest';
 import { openProviderDesk, type ProviderDesk } from '../src/stack/provider-desk.ts';
 import { findConfigured } from '../src/stack/provider-environment.ts';
 
 const { catalog } = loadCatalog({ env: {} });
+const findByKey: typeof findConfigured = (providers, environment) =>
+  findConfigured(providers, environment, async () => false);
 
 describe('openProviderDesk', { timeout: 15_000 }, () => {
   let desk: ProviderDesk | undefined;
@@ -78,6 +81,46 @@ describe('openProviderDesk', { timeout: 15_000 }, () => {
     expect(desk.state()).toMatchObject({ demo: false });
     expect(desk.state().configured).toContain('openai');
     expect(desk.state().configured).not.toContain('gone');
+  });
+
+  it('lets another key take the place of one that the provider refused, and of no other', async () => {
+    const opened = await open({ OPENAI_API_KEY: 'mistyped', MISTRAL_API_KEY: 'm' });
+    const key = () => opened.state().environment['OPENAI_API_KEY'];
+    const verdict = (secret: string, refused: boolean) =>
+      opened.noteKey({ provider: 'openai', mark: toKeyMark('openai', secret), refused });
+    expect(await verdict('mistyped', true)).toBe(false);
+    expect(await opened.take({ OPENAI_API_KEY: 'mistyped' })).toBe(false);
+    expect(await opened.take({ OPENAI_API_KEY: 'right', MISTRAL_API_KEY: 'other' })).toBe(true);
+    expect(key()).toBe('right');
+    expect(opened.state().environment['MISTRAL_API_KEY']).toBe('m');
+    // What the one that was wrong is told of later, or a refusal that passes, changes nothing.
+    expect(await verdict('mistyped', true)).toBe(false);
+    expect(await verdict('right', true)).toBe(false);
+    expect(await verdict('right', false)).toBe(false);
+    expect(key()).toBe('right');
+  });
+
+  it('takes the key that another client brought before the first was refused', async () => {
+    const opened = await open({ OPENAI_API_KEY: 'revoked' });
+    expect(await opened.take({ OPENAI_API_KEY: 'fresh' })).toBe(false);
+    const mark = toKeyMark('openai', 'revoked');
+    expect(await opened.noteKey({ provider: 'openai', mark, refused: true })).toBe(true);
+    expect(opened.state().environment['OPENAI_API_KEY']).toBe('fresh');
+  });
+
+  it('gives the workers the key of a provider that config/ has gained since, from wherever it came', async () => {
+    const openrouter = { ...catalog.providers[0], id: 'openrouter', apiKeyVariables: ['OPENROUTER_API_KEY'] };
+    const later = { ...catalog.providers[0], id: 'later', apiKeyVariables: ['LATER_TOKEN'] };
+    const listModels: typeof catalog.listModels = (...args) => catalog.listModels(...args);
+    const live = { providers: catalog.providers, listModels };
+    const raw = { OPENAI_API_KEY: 'k', OPENROUTER_API_KEY: 'own' };
+    desk = await openProviderDesk({ env: { AIMM_DEMO: 'auto' }, raw, catalog: live, findConfigured: findByKey });
+    expect(await desk.take({ LATER_TOKEN: 'brought' })).toBe(false);
+    expect(await desk.refresh()).toBe(false);
+    live.providers = [...catalog.providers, openrouter as ProviderConfig, later as ProviderConfig];
+    expect(await desk.refresh()).toBe(true);
+    expect(desk.state().environment).toMatchObject({ OPENROUTER_API_KEY: 'own', LATER_TOKEN: 'brought' });
+    expect(desk.state().configured).toEqual(['openai', 'openrouter', 'later']);
   });
 
   it('serves no demo with AIMM_DEMO=off', async () => {

@@ -51,6 +51,16 @@ describe('mergeProviderEnvironments', () => {
     expect(merged).toEqual({ OPENAI_API_KEY: 'first' });
   });
 
+  it('passes over a key that was refused, for another of the same endpoint', () => {
+    const merge = (...given: Record<string, string>[]) =>
+      mergeProviderEnvironments(providers, given, [], (_id, key) => key.startsWith('bad'));
+    const elsewhere = { OPENAI_API_KEY: 'good', OPENAI_BASE_URL: 'http://elsewhere' };
+    expect(merge({ OPENAI_API_KEY: 'bad' }, elsewhere)).toEqual({ OPENAI_API_KEY: 'bad' });
+    expect(merge({ OPENAI_API_KEY: 'bad' }, elsewhere, { OPENAI_API_KEY: 'good' })).toEqual({ OPENAI_API_KEY: 'good' });
+    // Where all were refused it is the one that came last.
+    expect(merge({ OPENAI_API_KEY: 'bad' }, { OPENAI_API_KEY: 'bad too' })).toEqual({ OPENAI_API_KEY: 'bad too' });
+  });
+
   it('never sends one environment’s key to another environment’s endpoint', () => {
     const stack = { OPENAI_API_KEY: 'stack-key' };
     const client = { OPENAI_API_KEY: 'client-key', OPENAI_BASE_URL: 'http://elsewhere' };

@@ -3,8 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createDatabase } from '@aimm/database';
 import { findStack, joinStack, type StackConnection, toStackPaths } from '@aimm/local-stack';
+import { connectFront, listWorkers } from '@aimm/queue';
 import { createLogger } from '@aimm/runtime';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { stackLaunch } from '../src/session.ts';
 import { openRedisProbe } from '../src/stack/redis-commands.ts';
 import { isAlive, listProcesses } from './support/processes.ts';
@@ -90,6 +91,29 @@ describe('the local stack', { timeout: 60_000 }, () => {
     await (await findStack(dataDir))?.stop();
     await vi.waitFor(() => expect([pid, ...children].filter(isAlive)).toEqual([]), 20_000);
     expect(await openRedisProbe(paths.redisSocket)).toBe('absent');
+  });
+
+  it('gives its worker a key that a client brings while that starts', async () => {
+    // It was stopped above: it starts without any key, and so with the demo.
+    const starting = stack.ensure();
+    await vi.waitFor(
+      () => {
+        const supervisor = listProcesses().find(
+          ({ args }) => /redis-server/.test(args) && args.includes(dataDir),
+        )?.parent;
+        expect(pidsOf(supervisor ?? 0)).toContain('worker');
+      },
+      { timeout: 20_000, interval: 5 },
+    );
+    const [client] = await Promise.all([connect({ OPENAI_API_KEY: plantedKey }), starting]);
+    expect(client.info).toMatchObject({ demo: false, configured: ['openai'] });
+    const redis = connectFront(client.info.redisUrl, logger);
+    onTestFinished(() => redis.disconnect());
+    const ofWorker = async () => (await listWorkers(redis)).flatMap(({ providers }) => providers);
+    await vi.waitFor(
+      async () => expect(await ofWorker()).toContainEqual({ id: 'openai', configured: true, demo: false }),
+      10_000,
+    );
   });
 
   it('stays for a batch that a vendor has, and leaves by itself once nobody needs it', async () => {

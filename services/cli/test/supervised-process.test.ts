@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createLogger } from '@aimm/runtime';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { superviseProcess, type SupervisedProcess } from '../src/stack/supervised-process.ts';
+import { type SupervisedOptions, superviseProcess, type SupervisedProcess } from '../src/stack/supervised-process.ts';
 
 const logger = await createLogger({ name: 'test', level: 'silent', format: 'json' });
 
@@ -21,7 +21,7 @@ describe('superviseProcess', { timeout: 15_000 }, () => {
   /** Runs `script`, which has the child's pid and what it was sent written to files. Gives the urls it reported. */
   const supervise = (
     script: string,
-    more: { environment?: () => Record<string, string>; graceMs?: number; onStoredKeys?: () => void } = {},
+    more: Partial<Pick<SupervisedOptions, 'environment' | 'graceMs' | 'onKey' | 'onStoredKeys'>> = {},
   ) => {
     const file = join(directory, 'child.mjs');
     writeFileSync(file, script);
@@ -34,6 +34,7 @@ describe('superviseProcess', { timeout: 15_000 }, () => {
       graceMs: more.graceMs ?? 5_000,
       ...(more.onStoredKeys !== undefined && { onStoredKeys: more.onStoredKeys }),
       onReady: ({ url }) => reported.push(url),
+      ...(more.onKey !== undefined && { onKey: more.onKey }),
     });
     return { child, reported };
   };
@@ -72,6 +73,15 @@ describe('superviseProcess', { timeout: 15_000 }, () => {
     supervised.reload();
     await vi.waitFor(() => expect(readFileSync(target, 'utf8')).toBe('x'), 5_000);
     expect(supervised.problem()).toBeUndefined();
+  });
+
+  it('passes on what a child tells of keys', async () => {
+    const told: unknown[] = [];
+    const key = { provider: 'openai', mark: '0123456789abcdef', refused: true };
+    supervise(`process.send({ type: 'key', ...${JSON.stringify(key)} }); setInterval(() => {}, 1000)`, {
+      onKey: (verdict) => told.push(verdict),
+    });
+    await vi.waitFor(() => expect(told).toEqual([{ type: 'key', ...key }]), 5_000);
   });
 
   it('hands messages to the child', async () => {

@@ -1,6 +1,9 @@
 import { findStack, toStackPaths } from '@aimm/local-stack';
 import type { ConfigFault, RuntimeEnvironment } from '@aimm/runtime';
 
+/** As long as a stack may take to start. */
+const stackWithinMs = 25_000;
+
 export interface Endpoints {
   redisUrl: string;
   databaseUrl: string;
@@ -21,7 +24,7 @@ export async function findEndpoints(
       faults: [],
     };
   }
-  const stack = await findStack(dataDir);
+  const stack = await findStack(dataDir, stackWithinMs);
   if (stack === undefined) {
     const expected = `the Redis to show, since no local stack runs in ${dataDir} (\`aimm up\` starts one and brings a dashboard)`;
     return {
@@ -31,5 +34,12 @@ export async function findEndpoints(
   }
   const { info } = stack;
   await stack.close();
+  if (databaseUrl !== undefined && databaseUrl !== info.databaseUrl) {
+    const expected = `unset, or the database of the local stack that runs in ${dataDir} (\`aimm status\` shows it)`;
+    return {
+      endpoints: { redisUrl: '', databaseUrl: '' },
+      faults: [{ source: 'environment', path: 'DATABASE_URL', expected }],
+    };
+  }
   return { endpoints: { redisUrl: info.redisUrl, databaseUrl: info.databaseUrl }, faults: [] };
 }

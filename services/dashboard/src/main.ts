@@ -1,5 +1,5 @@
 import { leaveWithParent, reportReady, StackStartError } from '@aimm/local-stack';
-import { createManager } from '@aimm/manager';
+import { createManager, findKeyVariables } from '@aimm/manager';
 import { connectFront } from '@aimm/queue';
 import {
   ConfigError,
@@ -38,7 +38,7 @@ async function main(): Promise<void> {
   const manager = await createManager({
     ...endpoints,
     configDir: env.configDir,
-    raw: withoutProviderKeys(raw),
+    raw: withoutProviderKeys(raw, findKeyVariables({ configDir: env.configDir, raw })),
     logger,
   });
   shutdown.add('manager', () => manager.close());

@@ -1,6 +1,6 @@
 import { ModelManagerError } from '@aimm/contracts';
 import { joinStack, type StackConnection, toStackPaths, withStackContent } from '@aimm/local-stack';
-import { createManager, type Manager } from '@aimm/manager';
+import { createManager, findKeyVariables, type Manager } from '@aimm/manager';
 import {
   ConfigError,
   type Logger,
@@ -39,12 +39,13 @@ const launch = {
  * @throws ConfigError for faults in config/*.json; unavailable when the stack does not start
  */
 export async function connectManager({ env, raw, logger }: ConnectOptions): Promise<ManagerConnection> {
-  const join = () => joinStack({ dataDir: env.dataDir, raw, logger, launch });
+  const keyVariables = findKeyVariables({ configDir: env.configDir, raw });
+  const join = () => joinStack({ dataDir: env.dataDir, raw, logger, launch, keyVariables });
   const stack = env.REDIS_URL === undefined ? await orUnavailable(join) : undefined;
-  forgetProviderKeys();
+  forgetProviderKeys(keyVariables);
   try {
     const manager = await createManager({
-      raw: withoutProviderKeys(stack === undefined ? raw : withStackContent(raw, stack.info, logger)),
+      raw: withoutProviderKeys(stack === undefined ? raw : withStackContent(raw, stack.info, logger), keyVariables),
       logger,
       redisUrl: env.REDIS_URL ?? stack?.info.redisUrl ?? '',
       databaseUrl: stack?.info.databaseUrl ?? env.DATABASE_URL ?? `file:${toStackPaths(env.dataDir).databaseFile}`,

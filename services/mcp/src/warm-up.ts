@@ -2,6 +2,9 @@ import { findStack } from '@aimm/local-stack';
 import type { Logger, RuntimeEnvironment } from '@aimm/runtime';
 import type { LazyConnection } from './lazy-connection.ts';
 
+/** As long as a stack may take to start. */
+const stackWithinMs = 25_000;
+
 export interface WarmUpOptions {
   env: Pick<RuntimeEnvironment, 'REDIS_URL' | 'dataDir'>;
   connection: Pick<LazyConnection, 'connect'>;
@@ -15,7 +18,8 @@ export interface WarmUpOptions {
 export async function warmUp({ env, connection, logger }: WarmUpOptions): Promise<void> {
   try {
     if (env.REDIS_URL === undefined) {
-      const stack = await findStack(env.dataDir);
+      // One that is starting, perhaps for another client, is waited for.
+      const stack = await findStack(env.dataDir, stackWithinMs);
       if (stack === undefined) return;
       await stack.close();
     }

@@ -8,6 +8,8 @@ export interface KeyName {
   label: string;
   source: KeyHealth['source'];
   fingerprint?: string;
+  /** Of a key of the environment: what the supervisor tells it from others by (`toKeyMark`). */
+  mark?: string;
 }
 
 /** A provider as it is with one of its keys. */

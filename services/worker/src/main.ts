@@ -9,7 +9,7 @@ import {
   loadCatalog,
 } from '@aimm/catalog';
 import { createDatabaseOnDemand } from '@aimm/database';
-import { leaveWithParent, onProviderEnvironment, reportReady, reportStoredKeys } from '@aimm/local-stack';
+import { leaveWithParent, onProviderEnvironment, reportKey, reportReady, reportStoredKeys } from '@aimm/local-stack';
 import {
   ConfigError,
   createLogger,
@@ -71,7 +71,7 @@ async function main(): Promise<void> {
     catalog,
     served: env.WORKER_PROVIDERS,
     environment: raw,
-    onKeyChange: noteKeyChanges(() => database.get(), logger),
+    onKeyChange: noteKeyChanges(() => database.get(), logger, reportKey),
   });
   keysInUse = () => providers.secrets();
   const tokens = createTokenEstimator();

@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto';
 import type { Catalog, ProviderConfig } from '@aimm/catalog';
 import { createProvider } from '@aimm/providers';
+import { toKeyMark } from '@aimm/runtime';
 import { createKeyRing, type KeyName, type KeyRing, type KeyRingOptions, type ProviderKey } from './key-ring.ts';
 import type { StoredKey } from './stored-keys.ts';
 
@@ -99,7 +99,7 @@ export function createProviderSet({ catalog, served, environment, onKeyChange }:
     });
     // The stand-in's keys are made up, and nobody's to know of.
     if (key === undefined || demo) return { provider };
-    return { provider, name: key.name, leaseName: toLeaseName(config.id, key.secret) };
+    return { provider, name: key.name, leaseName: toKeyMark(config.id, key.secret) };
   };
   build();
 
@@ -141,18 +141,15 @@ function toGivenKeys(config: ProviderConfig, env: Environment, stored: readonly 
   const variable = config.apiKeyVariables.find((name) => env[name] !== undefined && env[name] !== '');
   const keys: GivenKey[] = [];
   if (variable !== undefined) {
-    keys.push({ name: { id: variable, label: variable, source: 'environment' }, secret: env[variable] ?? '' });
+    const secret = env[variable] ?? '';
+    const mark = toKeyMark(config.id, secret);
+    keys.push({ name: { id: variable, label: variable, source: 'environment', mark }, secret });
   }
   for (const { secret, ...key } of stored) {
     if (secret !== undefined && !keys.some((known) => known.secret === secret))
       keys.push({ name: toName(key), secret });
   }
   return keys;
-}
-
-/** The same key has the same name in every worker, wherever it came from; eight bytes of a hash give no key away. */
-function toLeaseName(provider: string, secret: string): string {
-  return createHash('sha256').update(`aimm key lease\0${provider}\0${secret}`).digest('hex').slice(0, 16);
 }
 
 function toName({ id, label, fingerprint }: Pick<StoredKey, 'id' | 'label' | 'fingerprint'>): KeyName {

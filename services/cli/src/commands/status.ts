@@ -1,4 +1,4 @@
-import { findStack, type StackInfo } from '@aimm/local-stack';
+import { lookForStack, type StackInfo } from '@aimm/local-stack';
 import type { Command } from 'commander';
 import { colours } from '../colours.ts';
 import { print, printJson } from '../output.ts';
@@ -16,7 +16,12 @@ export function addStatusCommand(program: Command): void {
 
 async function showStatus(options: { json?: boolean }): Promise<void> {
   const { env } = await openCommandEnvironment();
-  const stack = await findStack(env.dataDir);
+  const stack = await lookForStack(env.dataDir);
+  if (stack === 'starting') {
+    if (options.json === true) printJson({ running: false, starting: true, dataDir: env.dataDir });
+    else print(`A stack is starting in ${env.dataDir}, or hangs. Its log is \`logs/stack.log\` there.`);
+    throw new QuietFailure();
+  }
   if (stack === undefined) {
     if (options.json === true) printJson({ running: false, dataDir: env.dataDir });
     else print(`No stack is running in ${env.dataDir}. \`aimm up\` starts one; so does the first client.`);
@@ -57,5 +62,5 @@ export function withoutPasswords(info: StackInfo): StackInfo {
 
 /** An address without the password it may hold. */
 export function withoutPassword(url: string): string {
-  return url.replace(/(:\/\/[^:/@]*):[^@]*@/, '$1:…@');
+  return url.replace(/(:\/\/[^:/@]*):.*@/, '$1:…@').replace(/([?&]password=)[^&]*/, '$1…');
 }

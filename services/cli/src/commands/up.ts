@@ -1,4 +1,5 @@
-import { joinStack, type StackInfo, toStackPaths } from '@aimm/local-stack';
+import { findKeyVariables } from '@aimm/catalog';
+import { type StackInfo, toStackPaths } from '@aimm/local-stack';
 import {
   createLogger,
   createShutdown,
@@ -15,9 +16,9 @@ import { stderrColours } from '../colours.ts';
 import { findStartFaults } from '../find-start-faults.ts';
 import { formatBanner } from '../banner.ts';
 import { print, printJson } from '../output.ts';
-import { type CommandEnvironment, stackLaunch, toLogFormat } from '../session.ts';
+import { type CommandEnvironment, joinOurStack, toLogFormat } from '../session.ts';
 import { binPath } from '../stack/bin-path.ts';
-import { withoutPasswords } from './status.ts';
+import { withoutPassword, withoutPasswords } from './status.ts';
 import { enterStack } from '../stack/enter-stack.ts';
 import { chooseFacePorts } from '../stack/face-ports.ts';
 import { runStack } from '../stack/run-stack.ts';
@@ -88,11 +89,11 @@ async function joinRunning(
 ): Promise<void> {
   if (env.REDIS_URL !== undefined && env.REDIS_URL !== found.redisUrl) {
     throw new Error(
-      `A stack with another Redis (${found.redisUrl}) runs in ${env.dataDir}. End it with \`aimm down\`, or choose another AIMM_DATA_DIR.`,
+      `A stack with another Redis (${withoutPassword(found.redisUrl)}) runs in ${env.dataDir}. End it with \`aimm down\`, or choose another AIMM_DATA_DIR.`,
     );
   }
   const shutdown = createShutdown({ logger, graceMs: 15_000, signals: stopSignals() });
-  const stack = await joinStack({ dataDir: env.dataDir, raw, logger, launch: stackLaunch });
+  const stack = await joinOurStack({ env, raw, logger });
   shutdown.add('stack', () => stack.close());
   stack.onLost((reason) => {
     // A crash is mended by the connection itself.
@@ -121,10 +122,11 @@ function toBanner(env: RuntimeEnvironment, info: StackInfo, farewell: string): s
 async function startFront({ env, raw, logger }: CommandEnvironment, shutdown: Shutdown): Promise<string | undefined> {
   const ready = Promise.withResolvers<string | undefined>();
   const own = await chooseFacePorts(env, raw, { faces: ['HTTP'], logger });
+  const keyVariables = findKeyVariables({ configDir: env.configDir, env: raw });
   const front = superviseProcess({
     name: 'HTTP front',
     args: [binPath, 'mcp', '--http'],
-    environment: () => ({ ...withoutProviderKeys(raw), ...own, AIMM_DATA_DIR: env.dataDir }),
+    environment: () => ({ ...withoutProviderKeys(raw, keyVariables), ...own, AIMM_DATA_DIR: env.dataDir }),
     onReady: ({ url }) => ready.resolve(url),
     logger,
     graceMs: 10_000,

@@ -1,9 +1,9 @@
 import { type Catalog, loadCatalog } from '@aimm/catalog';
-import { findStack, readBuild, type StackInfo, toStackPaths, version } from '@aimm/local-stack';
+import { lookForStack, readBuild, type StackInfo, toStackPaths, version } from '@aimm/local-stack';
 import { createLogger, loadEnvironment, type RawEnvironment, type RuntimeEnvironment, secretsOf } from '@aimm/runtime';
 import { existsSync } from 'node:fs';
 import { withoutPassword } from '../commands/status.ts';
-import { toStackDatabaseUrl } from '../stack/database-url.ts';
+import { toPlace } from '../stack/find-place.ts';
 import { checkCatalogAge } from './check-catalog-age.ts';
 import { checkDatabase } from './check-database.ts';
 import { checkDataDirectory, checkNode, checkPorts, checkRedisServer } from './check-machine.ts';
@@ -24,7 +24,7 @@ export async function examine(): Promise<Finding[]> {
   const configuration = [...faults, ...fileFaults].map(({ source, path, expected }) =>
     failed('Configuration', `${source}: ${path} is not what it should be.`, `It takes ${expected}.`),
   );
-  const stack = await lookForStack(env);
+  const stack = await checkStack(env);
   const machine = byDeadline(
     deadlineAt,
     Promise.all([
@@ -36,7 +36,7 @@ export async function examine(): Promise<Finding[]> {
   const isSound = configuration.length === 0;
   const [connected, database, [redisServer, ports]] = await Promise.all([
     checkConnected({ env, raw, catalog: isSound ? catalog : undefined, info: stack.info, deadlineAt }),
-    checkDatabaseInTime(stack.info?.databaseUrl ?? toStackDatabaseUrl(env)),
+    checkDatabaseInTime(toPlace(env, stack.info).databaseUrl),
     machine,
   ]);
   return [
@@ -62,11 +62,15 @@ async function checkDatabaseInTime(url: string): Promise<Finding[]> {
   return byDeadline(Date.now() + databaseWithinMs, checkDatabase(url), [late]);
 }
 
-async function lookForStack(env: RuntimeEnvironment): Promise<{ info?: StackInfo; findings: Finding[] }> {
+async function checkStack(env: RuntimeEnvironment): Promise<{ info?: StackInfo; findings: Finding[] }> {
   const check = 'Stack';
   const log = 'Its log is `logs/stack.log` in the data directory.';
-  const found = await findStack(env.dataDir, stackWithinMs).catch((error: Error) => error);
+  const found = await lookForStack(env.dataDir, stackWithinMs).catch((error: Error) => error);
   if (found instanceof Error) return { findings: [failed(check, found.message, log)] };
+  if (found === 'starting') {
+    const says = `One is starting in ${env.dataDir}, or hangs.`;
+    return { findings: [warning(check, says, `Look again in a moment; \`aimm down\` ends it. ${log}`)] };
+  }
   if (found === undefined) {
     const says = `None runs in ${env.dataDir}.`;
     if (env.REDIS_URL !== undefined) return { findings: [ok(check, `${says} None is needed: REDIS_URL is set.`)] };
@@ -76,7 +80,7 @@ async function lookForStack(env: RuntimeEnvironment): Promise<{ info?: StackInfo
           warning(
             check,
             `${says} One that was there does not answer.`,
-            `It starts, or was killed: \`aimm down\` tidies up. ${log}`,
+            `It was killed: \`aimm down\` tidies up. ${log}`,
           ),
         ],
       };
@@ -101,6 +105,15 @@ async function lookForStack(env: RuntimeEnvironment): Promise<{ info?: StackInfo
               '`aimm down` ends it; the next client starts it anew.',
             ),
           ]),
+      ...(toPlace(env, info).databaseUrl === info.databaseUrl || env.REDIS_URL !== undefined
+        ? []
+        : [
+            failed(
+              'Stack database',
+              `The stack is on ${withoutPassword(info.databaseUrl)}, DATABASE_URL names another.`,
+              '`aimm down` ends it; the next client starts it anew.',
+            ),
+          ]),
       ...info.problems.map((says) => failed(check, says, log)),
     ],
   };
@@ -120,7 +133,7 @@ async function checkConnected(options: {
   deadlineAt: number;
 }): Promise<Connected> {
   const { env, raw, catalog, info, deadlineAt } = options;
-  const redisUrl = info?.redisUrl ?? env.REDIS_URL;
+  const redisUrl = env.REDIS_URL ?? info?.redisUrl;
   const keys = async () =>
     catalog === undefined ? [] : byDeadline(deadlineAt, checkProviderKeys(catalog.providers, raw), []);
   if (redisUrl === undefined) return { queue: [], providers: await keys() };
@@ -138,7 +151,7 @@ async function checkConnected(options: {
   if (catalog === undefined || workers.length === 0) return { queue: findings, providers: await keys() };
 
   const { createManager } = await import('@aimm/manager');
-  const databaseUrl = info?.databaseUrl ?? toStackDatabaseUrl(env);
+  const { databaseUrl } = toPlace(env, info);
   const manager = await createManager({ raw, logger, redisUrl, databaseUrl, configDir: env.configDir });
   try {
     return { queue: findings, providers: await checkProviders(manager, catalog.providers, deadlineAt) };

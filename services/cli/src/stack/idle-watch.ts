@@ -2,6 +2,8 @@ import type { Logger } from '@aimm/runtime';
 
 /** How often a stack without clients looks whether its last jobs have ended. */
 const busyCheckMs = 10_000;
+/** A timer that is set for longer fires at once. */
+const longestTimerMs = 2 ** 31 - 1;
 
 /** Ends a background stack that nobody needs: no client for a while, and no job that waits or runs. */
 export interface IdleWatch {
@@ -33,7 +35,8 @@ export function createIdleWatch(options: {
   };
   const schedule = (afterMs: number) => {
     clearTimeout(timer);
-    timer = setTimeout(() => void check(), afterMs);
+    const waitMs = Math.min(afterMs, longestTimerMs);
+    timer = setTimeout(() => (waitMs < afterMs ? schedule(afterMs - waitMs) : void check()), waitMs);
   };
 
   return {

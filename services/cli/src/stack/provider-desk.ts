@@ -1,5 +1,6 @@
 import type { Catalog } from '@aimm/catalog';
-import type { RawEnvironment, RuntimeEnvironment } from '@aimm/runtime';
+import type { KeyVerdict } from '@aimm/local-stack';
+import { type RawEnvironment, type RuntimeEnvironment, toKeyMark } from '@aimm/runtime';
 import type { DemoUpstream } from '../demo-upstream/start-demo-upstream.ts';
 import { findConfigured, mergeProviderEnvironments, variablesOf } from './provider-environment.ts';
 
@@ -22,6 +23,10 @@ export interface ProviderDesk {
   take(environment: RawEnvironment): Promise<boolean>;
   /** Takes note of the providers that have keys in the database; tells the same. */
   setStored(providers: readonly string[]): Promise<boolean>;
+  /** Takes note of what a provider says of a key: for one that is refused another takes its place; tells the same. */
+  noteKey(verdict: KeyVerdict): Promise<boolean>;
+  /** To be called when the catalog has changed; tells the same. */
+  refresh(): Promise<boolean>;
   close(): Promise<void>;
 }
 
@@ -29,15 +34,14 @@ export interface ProviderDesk {
 export async function openProviderDesk(options: {
   env: Pick<RuntimeEnvironment, 'AIMM_DEMO'>;
   raw: RawEnvironment;
+  /** Asked anew each time: it may change. */
   catalog: Pick<Catalog, 'providers' | 'listModels'>;
   /** Ids of the providers that have keys in the database. */
   stored?: readonly string[];
   findConfigured?: typeof findConfigured;
 }): Promise<ProviderDesk> {
   const { env, raw, catalog } = options;
-  const { providers } = catalog;
   const find = options.findConfigured ?? findConfigured;
-  const unset = Object.fromEntries([...providers.flatMap(variablesOf), demoMark].map((name) => [name, '']));
   const sources: RawEnvironment[] = [raw];
   let stored = options.stored ?? [];
   let upstream: DemoUpstream | undefined;
@@ -47,7 +51,7 @@ export async function openProviderDesk(options: {
     // Loaded only for a demo: it is large.
     const { startDemoUpstream } = await import('../demo-upstream/start-demo-upstream.ts');
     return startDemoUpstream(
-      providers.map((provider) => ({
+      catalog.providers.map((provider) => ({
         id: provider.id,
         kind: provider.kind,
         keyVariable: provider.apiKeyVariables[0],
@@ -57,6 +61,8 @@ export async function openProviderDesk(options: {
     );
   };
   const decide = async (merged: Record<string, string>): Promise<ProviderState> => {
+    const { providers } = catalog;
+    const unset = Object.fromEntries([...providers.flatMap(variablesOf), demoMark].map((name) => [name, '']));
     const answering = await find(providers, merged);
     const configured = providers.flatMap(({ id }) => (answering.includes(id) || stored.includes(id) ? [id] : []));
     const demo = env.AIMM_DEMO === 'on' || (env.AIMM_DEMO === 'auto' && configured.length === 0);
@@ -67,14 +73,20 @@ export async function openProviderDesk(options: {
     return { environment, demo, configured: demo ? [] : configured };
   };
 
-  let merged = mergeProviderEnvironments(providers, sources, stored);
+  /** By their marks. */
+  const refused = new Set<string>();
+  const isRefused = (provider: string, key: string) => refused.has(toKeyMark(provider, key));
+  const merge = () => mergeProviderEnvironments(catalog.providers, sources, stored, isRefused);
+  let merged = merge();
   let state = await decide(merged);
   const take = async (environment: RawEnvironment): Promise<boolean> => {
-    const next = mergeProviderEnvironments(providers, [...sources, environment], stored);
+    // Kept also where it brings nothing now: the configuration may gain a provider whose key it has.
+    const isEmpty = Object.keys(environment).length === 0;
+    if (!isEmpty && !sources.some((source) => sameEntries(source, environment))) sources.push(environment);
+    const next = merge();
     const brings = !sameEntries(next, merged);
     // A demo also ends when a keyless provider (Ollama) has come up since.
     if (!brings && !(state.demo && env.AIMM_DEMO === 'auto')) return false;
-    if (brings) sources.push(environment);
     return change(next);
   };
   const change = async (next: Record<string, string>): Promise<boolean> => {
@@ -96,13 +108,20 @@ export async function openProviderDesk(options: {
     setStored: (ids) =>
       inTurn(() => {
         stored = ids;
-        return change(mergeProviderEnvironments(providers, sources, stored));
+        return change(merge());
       }),
+    noteKey: (verdict) =>
+      inTurn(() => {
+        if (verdict.refused) refused.add(verdict.mark);
+        else refused.delete(verdict.mark);
+        return change(merge());
+      }),
+    refresh: () => inTurn(() => change(merge())),
     close: async () => upstream?.close(),
   };
 }
 
-function sameEntries(one: Readonly<Record<string, string>>, other: Readonly<Record<string, string>>): boolean {
+function sameEntries(one: RawEnvironment, other: RawEnvironment): boolean {
   const names = Object.keys(one);
   return names.length === Object.keys(other).length && names.every((name) => one[name] === other[name]);
 }

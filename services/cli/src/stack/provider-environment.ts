@@ -15,12 +15,14 @@ export function variablesOf(provider: ProviderVariables): string[] {
 /**
  * The providers' variables out of several environments, the stack's own first. Each provider's come from one
  * environment only: a key must never meet the endpoint of somebody else's environment. The keys in the database belong to
- * the stack's own endpoint, so where there are any (`stored`: ids of providers) nobody may bring another.
+ * the stack's own endpoint, so where there are any (`stored`: ids of providers) nobody may bring another. A key that its provider
+ * refused is passed over for another of the same endpoint; where all were, the last one counts.
  */
 export function mergeProviderEnvironments(
   providers: readonly ProviderVariables[],
   given: readonly RawEnvironment[],
   stored: readonly string[] = [],
+  isRefused: (provider: string, key: string) => boolean = () => false,
 ): Record<string, string> {
   return Object.fromEntries(
     providers.flatMap((provider) => {
@@ -28,8 +30,14 @@ export function mergeProviderEnvironments(
       const sources = stored.includes(provider.id)
         ? given.filter((source) => endpoint(source) === endpoint(given[0]))
         : given;
-      const brings = (names: readonly string[]) => sources.find((source) => names.some((name) => isSet(source[name])));
-      const source = brings(provider.apiKeyVariables) ?? brings([provider.baseUrlVariable]) ?? {};
+      const keyOf = (source: RawEnvironment) => provider.apiKeyVariables.map((name) => source[name]).find(isSet);
+      const keyed = sources.filter((source) => keyOf(source) !== undefined);
+      const alike = keyed.filter((source) => endpoint(source) === endpoint(keyed[0]));
+      const source =
+        alike.find((candidate) => !isRefused(provider.id, keyOf(candidate) ?? '')) ??
+        alike.at(-1) ??
+        sources.find((candidate) => endpoint(candidate) !== '') ??
+        {};
       return variablesOf(provider).flatMap((name) => {
         const value = source[name];
         return isSet(value) ? [[name, value]] : [];

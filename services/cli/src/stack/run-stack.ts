@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { loadCatalog } from '@aimm/catalog';
-import { readBuild, type StackInfo, type StackPaths, version } from '@aimm/local-stack';
+import { createLiveCatalog, followConfig, loadCatalog } from '@aimm/catalog';
+import { readBuild, type StackInfo, type StackPaths, toStackSettings, version } from '@aimm/local-stack';
 import {
   type Logger,
   type RawEnvironment,
@@ -77,10 +77,11 @@ export async function runStack(options: RunStackOptions): Promise<RunningStack> 
   try {
     const { catalog, faults } = loadCatalog({ configDir: env.configDir, env: raw });
     requireNoFaults(faults);
+    const live = createLiveCatalog(catalog);
     // At the same time; what opens although the other fails is closed all the same.
     const databaseUrl = env.DATABASE_URL ?? `file:${paths.databaseFile}`;
     const openingDesk = findStored(databaseUrl, logger).then((stored) =>
-      openProviderDesk({ env, raw, catalog, stored }),
+      openProviderDesk({ env, raw, catalog: live.catalog, stored }),
     );
     openingDesk.catch(() => undefined); // Told below, once Redis has started or failed.
     shutdown.add('demo', async () => (await openingDesk).close());
@@ -94,13 +95,26 @@ export async function runStack(options: RunStackOptions): Promise<RunningStack> 
     for (const environment of early) await opened.take(environment);
 
     const startedAt = Date.now();
+    const settings = toStackSettings(raw);
     const redisUrl = redis?.url ?? env.REDIS_URL ?? '';
     const shared: RawEnvironment = {
-      ...withoutProviderKeys(raw),
+      ...withoutProviderKeys(
+        raw,
+        catalog.providers.flatMap(({ apiKeyVariables }) => apiKeyVariables),
+      ),
       REDIS_URL: redisUrl,
       DATABASE_URL: databaseUrl,
       AIMM_DATA_DIR: paths.dataDir,
       ...(env.configDir !== undefined && { AIMM_CONFIG_DIR: env.configDir }),
+    };
+    const passOn = (changing: Promise<boolean>) => {
+      changing.then(
+        (changed) => {
+          if (changed) onEnvironment();
+          onChange();
+        },
+        (error: unknown) => logger.warn({ err: error }, 'A change of the providers could not be taken note of'),
+      );
     };
     const masterKeys = Object.fromEntries(masterKeyVariables.map((name) => [name, raw[name]]));
     const processes = startStackProcesses({
@@ -111,19 +125,29 @@ export async function runStack(options: RunStackOptions): Promise<RunningStack> 
       faceEnvironment: () => chooseFacePorts(env, raw, { faces: http ? ['HTTP', 'DASHBOARD'] : ['DASHBOARD'], logger }),
       // Workers alone open the keys in the database.
       workerEnvironment: () => ({ ...shared, ...masterKeys, ...opened.state().environment }),
-      onStoredKeys: (providers) => {
-        opened.setStored(providers).then(
-          (changed) => {
-            if (changed) onEnvironment();
-            onChange();
-          },
-          (error: unknown) => logger.warn({ err: error }, 'A change of the stored keys could not be taken note of'),
-        );
-      },
+      onStoredKeys: (providers) => passOn(opened.setStored(providers)),
+      onKey: (verdict) => passOn(opened.noteKey(verdict)),
       onChange: () => onChange(),
     });
+    // From the start: a worker that is still loading reads what came meanwhile, and nobody sends it again.
+    onEnvironment = () => processes.sendEnvironment(opened.state().environment);
     shutdown.add('processes', () => processes.stop());
-    reload = () => processes.reload();
+    const config = followConfig({
+      configDir: env.configDir,
+      obeysSignal: false,
+      load: () => loadCatalog({ configDir: env.configDir, env: raw }),
+      onChange: (next) => {
+        live.replace(next);
+        passOn(opened.refresh());
+      },
+      onFaults: () => undefined, // The workers, which read the same files, tell them.
+      onUnwatched: (error) => logger.warn({ reason: error.message }, 'The configuration is not watched'),
+    });
+    shutdown.add('configuration', () => config.close());
+    reload = () => {
+      config.reload();
+      processes.reload();
+    };
 
     const info = (): StackInfo => {
       const { demo, configured } = opened.state();
@@ -146,6 +170,7 @@ export async function runStack(options: RunStackOptions): Promise<RunningStack> 
         workers: env.WORKER_COUNT,
         clients: control.clientCount(),
         problems: [...(redisProblem === undefined ? [] : [redisProblem]), ...processes.problems()],
+        settings,
       };
     };
     const idle = foreground
@@ -177,7 +202,6 @@ export async function runStack(options: RunStackOptions): Promise<RunningStack> 
       control.publish(info());
       idle?.update(control.clientCount());
     };
-    onEnvironment = () => processes.sendEnvironment(opened.state().environment);
     if (!foreground) {
       const log = boundLog(paths.stackLog, logger);
       shutdown.add('log', () => log.close());

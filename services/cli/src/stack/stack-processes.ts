@@ -1,3 +1,4 @@
+import type { KeyVerdict } from '@aimm/local-stack';
 import type { Logger, RawEnvironment } from '@aimm/runtime';
 import { within } from '@aimm/runtime/within';
 import { binPath } from './bin-path.ts';
@@ -39,8 +40,10 @@ export function startStackProcesses(options: {
   onChange: () => void;
   /** A worker read the database: these providers have keys there. */
   onStoredKeys: (providers: readonly string[]) => void;
+  /** A provider refused a key of the environment, or accepts it again. */
+  onKey: (verdict: KeyVerdict) => void;
 }): StackProcesses {
-  const { logger, shared, workerEnvironment, onChange, onStoredKeys } = options;
+  const { logger, shared, workerEnvironment, onChange, onStoredKeys, onKey } = options;
   let stopping = false;
   const ready = new Map<string, string | undefined>();
   const reported = new Set<string>();
@@ -51,6 +54,7 @@ export function startStackProcesses(options: {
       args: [binPath, ...args],
       logger,
       onStoredKeys,
+      onKey,
       ...more,
       onReady: ({ url }) => {
         ready.set(name, url);

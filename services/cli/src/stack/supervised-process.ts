@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { ChildMessage, type ParentMessage } from '@aimm/local-stack';
+import { ChildMessage, type KeyVerdict, type ParentMessage } from '@aimm/local-stack';
 import type { Logger, RawEnvironment } from '@aimm/runtime';
 
 export interface SupervisedOptions {
@@ -13,6 +13,8 @@ export interface SupervisedOptions {
   onReady?: (message: { url?: string | undefined }) => void;
   /** The child told which providers have keys in the database. */
   onStoredKeys?: (providers: readonly string[]) => void;
+  /** The child told what a provider says of a key of the environment. */
+  onKey?: (verdict: KeyVerdict) => void;
   /** The child ended by itself and will be started again. */
   onEnd?: () => void;
   logger: Logger;
@@ -37,7 +39,7 @@ const longestPauseMs = 15_000;
 const steadyAfterMs = 30_000;
 
 export function superviseProcess(options: SupervisedOptions): SupervisedProcess {
-  const { name, args, environment, onReady, onStoredKeys, onEnd, logger, graceMs } = options;
+  const { name, args, environment, onReady, onStoredKeys, onKey, onEnd, logger, graceMs } = options;
   let stopping = false;
   let failures = 0;
   let problem: string | undefined;
@@ -79,6 +81,9 @@ export function superviseProcess(options: SupervisedOptions): SupervisedProcess 
           break;
         case 'stored-keys':
           onStoredKeys?.(message.providers);
+          break;
+        case 'key':
+          onKey?.(message);
           break;
         case undefined:
       }
