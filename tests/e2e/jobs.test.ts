@@ -207,7 +207,9 @@ describe.each(mixedFaces)('jobs, over $transport in $era:', (face) => {
     expect(running.structured).toMatchObject({ kind: 'comparison', status: 'running' });
     expect(running.structured.results[1]).toMatchObject({ model, status: 'running' });
     const little = await mcp.call('get_job', { job_id: jobId, limit: 1 });
-    expect(little.structured).toMatchObject({ progress: { finished: 0, total: 3 } });
+    // The others may have answered by now.
+    expect(little.structured.progress.total).toBe(3);
+    expect(little.structured.progress.finished).toBeLessThan(3);
     expect(little.structured.next_cursor).toBeUndefined();
 
     upstream.release();

@@ -281,8 +281,9 @@ describe('a comparison', () => {
   });
 
   test('that is read while it runs tells each model as it ends, and names them all', async () => {
+    const others = Promise.withResolvers<void>();
     system.upstream.behave(async (call, tools) => {
-      if (call.model !== 'mistral-small-latest') await tools.held;
+      if (call.model !== 'mistral-small-latest') await others.promise;
       return echo(call, tools);
     });
     const asked = { ...ask('read us'), models: [small, 'openai/gpt-5-mini', large] };
@@ -292,7 +293,7 @@ describe('a comparison', () => {
       waitMs: 20_000,
       onProgress(event) {
         told.push(event);
-        if (told.length === 2) system.upstream.release();
+        if (told.length === 2) others.resolve();
       },
     });
     expect(view).toMatchObject({ status: 'succeeded', comparison: { summary: { succeeded: 2, failed: 1 } } });
