@@ -2,6 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { ModelManagerError } from '@aimm/contracts';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { callTool, connect } from './support/connect.ts';
 import { createReadyManager } from './support/fake-manager.ts';
@@ -118,6 +119,16 @@ describe('start_batch', () => {
     prepare = () => writeFile(file, '{"prompt": "a"}');
     expect(await callTool(client, 'start_batch', args)).toMatchObject({ isError: false });
     expect(read).toMatchObject([{ messages: said('a') }]);
+  });
+
+  it('answers with its id once it runs, also where nobody can say how it goes on', async () => {
+    const away = new ModelManagerError('unavailable', 'The database cannot be reached.', { retryable: true });
+    const manager = createReadyManager({ getJob: () => Promise.reject(away) });
+    const args = { models: ['openai/gpt-5-mini'], prompts: ['a'], wait_seconds: 300 };
+    const { isError, text, structured } = await callTool(await connect(manager), 'start_batch', args);
+    expect(isError).toBe(false);
+    expect(structured).toMatchObject({ job_id: batchId, status: 'running' });
+    expect(text.join()).toContain(batchId);
   });
 
   it.each([

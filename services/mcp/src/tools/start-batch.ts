@@ -103,7 +103,11 @@ export const startBatch = defineTool({
     );
     // A task is waited for by its client.
     const waitMs = context.tasks === undefined ? (toMs(input.wait_seconds) ?? 0) : 0;
-    const view = (await follow(started.batchId, waitMs, context)) ?? started;
+    const view =
+      (await follow(started.batchId, waitMs, context).catch((error: unknown) => {
+        // It runs: who is not told its id starts it again, and pays twice.
+        context.logger.debug({ err: error, jobId: started.batchId }, 'A batch could not be followed');
+      })) ?? started;
     return { text: formatBatch(view), structured: toBatchOutput(view), goesOn: view.batchId };
   },
 });
