@@ -42,3 +42,20 @@ test('who starts a batch is told its id, also where the database goes away right
   expect(told).toMatchObject({ status: 'running', items: 2, total: 8, counts: { waiting: 8 } });
   expect(await database.batches.list({ limit: 10 })).toHaveLength(1);
 });
+
+test.each([
+  ['a model', { models: ['openai/gpt-6-luna', 'mistral/mistral-small-2603'] }],
+  ['the judge', { judge: { model: 'mistral/mistral-small-2603' } }],
+])('a batch is refused, and nothing of it is written, where no worker has the key of %s', async (_name, given) => {
+  const { resources, database } = await openResources({ configured: { openai: true, mistral: false } });
+  await database.preferences.put({ client: 'me', name: 'mine', models: ['mistral/mistral-small-2603'], settings: {} });
+  const few = { ...ask(), models: ['openai/gpt-6-luna'] };
+  await expect(startBatch(resources, caller, { ...few, ...given })).rejects.toMatchObject({
+    code: 'authentication',
+    provider: 'mistral',
+    hint: expect.stringContaining('MISTRAL_API_KEY'),
+  });
+  expect(await database.batches.removeAbandoned(Date.now() + 1_000)).toBe(0);
+  await expect(startBatch(resources, caller, { ...few, models: ['mine'] })).rejects.toThrow('by the alias mine');
+  expect(await startBatch(resources, caller, few)).toMatchObject({ status: 'running' });
+});
