@@ -1,3 +1,4 @@
+import { toModelManagerError } from '@aimm/contracts';
 import type { Accepted, ProgressEvent } from '@aimm/manager';
 import type { ToolContext } from './define-tool.ts';
 import { JobError } from './errors.ts';
@@ -98,7 +99,8 @@ export async function waitForEnd<T>(accepted: Accepted<T>, context: ToolContext)
   const result = accepted.result.then(
     (value): Ending<T> => ({ done: true, value }),
     (thrown: unknown) => {
-      throw new JobError(thrown, accepted.requestId);
+      // A front that leaves says so of its wait. The rare job that ended with this code says it once more to get_job.
+      throw new JobError(thrown, accepted.requestId, { goesOn: toModelManagerError(thrown).code === 'unavailable' });
     },
   );
   return endWithin(result, { done: false }, timeoutMs, context.gone);

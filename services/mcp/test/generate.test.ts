@@ -224,6 +224,18 @@ describe('the answer of generate', () => {
     expect(JSON.stringify({ text, structured })).not.toContain('org-secret');
   });
 
+  it('that goes on without us is no failed one: its id reads the answer', async () => {
+    const manager = createFakeManager();
+    const client = await connect(manager);
+    const asked = manager.nextGeneration();
+    const call = callTool(client, 'generate', { prompt: 'Hi' });
+    (await asked).fail(new ModelManagerError('unavailable', 'The server is shutting down; the job goes on.'));
+    const { isError, text, structured } = await call;
+    expect(isError).toBe(true);
+    expect(text.join()).toMatch(/goes on\..*get_job.*job_id: gen_/s);
+    expect(structured).toMatchObject({ job_id: generationId, status: 'running', error: { code: 'unavailable' } });
+  });
+
   it('of something unforeseen tells nothing of its insides', async () => {
     const manager = createReadyManager({ generate: () => Promise.reject(new Error('password=planted-secret')) });
     const { isError, text, structured } = await callTool(await connect(manager), 'generate', { prompt: 'Hi' });

@@ -12,6 +12,7 @@ import type { NewColumn } from '@aimm/database';
 import { applyPreferences, namingAlias, type PreparedAsk, toAliasName } from '../apply-preferences.ts';
 import { chooseModel } from '../choose-model.ts';
 import type { Caller } from '../caller.ts';
+import { isUnavailable } from '../is-unavailable.ts';
 import { requireConfigured } from '../require-configured.ts';
 import type { Resources } from '../resources.ts';
 import type { BatchAsk, BatchModelAsk } from './batch-types.ts';
@@ -74,7 +75,7 @@ async function requireKey(resources: Resources, { alias }: PreparedAsk, model: R
   try {
     await namingAlias(alias, () => requireConfigured(resources, [model]));
   } catch (error) {
-    if (!(error instanceof ModelManagerError) || error.code !== 'unavailable') throw error;
+    if (!isUnavailable(error)) throw error;
   }
 }
 
