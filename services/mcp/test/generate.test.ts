@@ -2,7 +2,7 @@ import { ModelManagerError } from '@aimm/contracts';
 import type { GenerateAsk } from '@aimm/manager';
 import { describe, expect, it } from 'vitest';
 import { createFakeManager, createReadyManager } from './support/fake-manager.ts';
-import { answer, conversationId, generationId } from './support/fixtures.ts';
+import { answer, conversationId, generationId, queuedJob } from './support/fixtures.ts';
 import { callTool, caller, connect, eras } from './support/connect.ts';
 
 async function askOf(args: Record<string, unknown>): Promise<GenerateAsk> {
@@ -224,8 +224,11 @@ describe('the answer of generate', () => {
     expect(JSON.stringify({ text, structured })).not.toContain('org-secret');
   });
 
-  it('that goes on without us is no failed one: its id reads the answer', async () => {
-    const manager = createFakeManager();
+  it.each([
+    ['goes on', async () => queuedJob],
+    ['nobody can say anything of', () => Promise.reject(new Error('Redis has gone'))],
+  ])('whose server leaves is not told to have failed where its job %s: its id reads the answer', async (_, getJob) => {
+    const manager = createFakeManager({ getJob });
     const client = await connect(manager);
     const asked = manager.nextGeneration();
     const call = callTool(client, 'generate', { prompt: 'Hi' });
@@ -234,6 +237,17 @@ describe('the answer of generate', () => {
     expect(isError).toBe(true);
     expect(text.join()).toMatch(/goes on\..*get_job.*job_id: gen_/s);
     expect(structured).toMatchObject({ job_id: generationId, status: 'running', error: { code: 'unavailable' } });
+  });
+
+  it('that ended as nothing could answer it has failed', async () => {
+    const error = new ModelManagerError('unavailable', 'openai/gpt-5-mini is set aside.');
+    const ended = { ...queuedJob, status: 'failed' as const, position: undefined, error: error.toShape() };
+    const manager = createFakeManager({ getJob: async () => ended });
+    const client = await connect(manager);
+    const asked = manager.nextGeneration();
+    const call = callTool(client, 'generate', { prompt: 'Hi' });
+    (await asked).fail(error);
+    expect((await call).structured).toMatchObject({ status: 'failed', error: { code: 'unavailable' } });
   });
 
   it('of something unforeseen tells nothing of its insides', async () => {
