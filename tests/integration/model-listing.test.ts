@@ -1,16 +1,28 @@
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { createManager, type Manager } from '@aimm/manager';
 import { createLogger } from '@aimm/runtime';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startVendorLists, type VendorLists } from '../support/vendor-lists.ts';
-import { startSystem, type System } from '../support/system.ts';
+import { ask, me, startSystem, type System } from '../support/system.ts';
 
 let lists: VendorLists;
 let system: System;
 let second: Manager;
+/** A machine that has an Ollama, which says that it is broken, or nothing. */
+let asleep: Server;
+let [refuses, woken] = [false, 0];
 beforeAll(async () => {
   lists = await startVendorLists();
-  system = await startSystem({ MISTRAL_BASE_URL: lists.url });
+  asleep = createServer((_request, response) => {
+    woken += 1;
+    if (refuses) response.writeHead(500).end();
+  }).listen(0, '127.0.0.1');
+  await once(asleep, 'listening');
+  const { port } = asleep.address() as AddressInfo;
+  system = await startSystem({ MISTRAL_BASE_URL: lists.url, OLLAMA_BASE_URL: `http://127.0.0.1:${port}` });
   const logger = await createLogger({ name: 'test', level: 'silent', format: 'json' });
   const { REDIS_URL: redisUrl = '', DATABASE_URL: databaseUrl = '' } = system.env;
   second = await createManager({ redisUrl, databaseUrl, raw: system.env, logger });
@@ -19,6 +31,8 @@ afterAll(async () => {
   await second.close();
   await system.close();
   await lists.stop();
+  asleep.closeAllConnections();
+  asleep.close();
 });
 
 const idsOf = async (manager: Manager, refresh = false) => {
@@ -44,4 +58,29 @@ test('a provider is asked for its models once for all fronts; refresh asks anew,
   const left = await redis.pttl('{aimm}:listing:mistral');
   expect(left).toBeGreaterThan(0);
   expect(left).toBeLessThanOrEqual(300_000);
+});
+
+/** Three requests that name no model, each given up once it is in its queue: this vendor lists models and answers nothing. */
+async function askThree(manager: Manager): Promise<void> {
+  for (const text of ['one', 'two', 'three']) {
+    const leave = new AbortController();
+    const { models } = await manager.generate(me, ask(text), { signal: leave.signal });
+    expect(models[0]).toMatch(/^mistral\//);
+    leave.abort();
+  }
+}
+
+test('what cannot be asked for its models is not asked again for each request', async () => {
+  refuses = true;
+  await askThree(second);
+  expect(woken).toBe(1);
+});
+
+test('a machine that sleeps does not hold up those who ask no model by name', async () => {
+  [refuses, woken] = [false, 0];
+  const startedAt = Date.now();
+  await askThree(system.manager);
+  // Whoever asks the machine itself waits 8 s.
+  expect(Date.now() - startedAt).toBeLessThan(6_000);
+  expect(woken).toBe(1);
 });

@@ -236,6 +236,15 @@ describe.each(databaseKinds)('preferences with %s', (kind) => {
     );
     expect(await refuse({ name: 'again', models: ['smart'] })).toMatch(/"smart" is an alias itself/);
     expect(await refuse({ name: 'again', models: ['auto'] })).toMatch(/"auto" is an alias itself/);
+    for (const models of [
+      ['smart', 'one/m'],
+      ['one/m', 'auto'],
+      ['work', 'smart'],
+    ]) {
+      expect(await refuse({ name: 'default', models })).toMatch(
+        /is an alias itself.*default may be one alias, or several models/,
+      );
+    }
     expect(await refuse({ name: 'again', models: ['nonsense'] })).toMatch(/^unknown_model: /);
     expect(await refuse({ name: 'again', models: ['one/m', 'one/m'] })).toMatch(/twice/);
     expect(await refuse({ name: 'again', settings: { temperature: 0 } })).toMatch(/has settings, and no model/);

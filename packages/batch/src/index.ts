@@ -1,6 +1,7 @@
 export { AssertionInput, parseAssertion } from './assertions/assertion-input.ts';
 export { type AssertionChecks, createAssertionChecks } from './assertions/checks.ts';
 export { type AssertedAnswer, evaluateAssertions, toAssertionNames } from './assertions/evaluate-assertions.ts';
+export { openWhenRead } from './read/open-when-read.ts';
 export {
   type BatchFile,
   type BatchFileFormat,

@@ -64,7 +64,9 @@ export async function setPreference(
       hint: 'Give a model, or several in the order of preference. Only default may be settings alone.',
     });
   }
-  const models = await Promise.all(asked.map((model) => toStorableModel(resources, owner, name, model)));
+  const models = await Promise.all(
+    asked.map((model) => toStorableModel(resources, owner, { name, isOne: asked.length === 1 }, model)),
+  );
   requireDistinct(models);
   const stored = await preferences.list(owner);
   const own = stored.filter(({ client }) => client === owner);
@@ -125,18 +127,25 @@ function requireSettings(settings: PreferenceSettings): PreferenceSettings {
   throw new ModelManagerError('invalid_request', `These settings cannot be kept: ${faults.join('; ')}.`);
 }
 
-/** As `provider/model-id`, whatever it was called; a pool by its name. `default` may also be an alias. */
-async function toStorableModel(resources: Resources, owner: string, name: string, given: string): Promise<string> {
+/** As `provider/model-id`, whatever it was called; a pool by its name. `default` may also be one alias. */
+async function toStorableModel(
+  resources: Resources,
+  owner: string,
+  { name, isOne }: { name: string; isOne: boolean },
+  given: string,
+): Promise<string> {
   const { catalog, listing } = resources;
   const model = given.trim();
   if (openPool(resources, model) !== undefined) return model;
   const alias =
     isSpecial(model) || findRealName(catalog, model) !== undefined ? undefined : await inForce(resources, owner, model);
   const isKnownName = alias !== undefined || isSpecial(model);
-  if (name === defaultName && isKnownName && model !== defaultName) return model;
+  const mayBeAlias = name === defaultName && model !== defaultName;
+  if (mayBeAlias && isOne && isKnownName) return model;
   if (isKnownName) {
+    const way = alias === undefined ? 'Name a model.' : `Name what it stands for: ${describeAlias(alias)}.`;
     throw new ModelManagerError('invalid_request', `"${model}" is an alias itself; an alias stands for models only.`, {
-      hint: alias === undefined ? 'Name a model.' : `Name what it stands for: ${describeAlias(alias)}.`,
+      hint: mayBeAlias ? 'default may be one alias, or several models.' : way,
     });
   }
   const resolved = catalog.resolveModel(model, listing.known());

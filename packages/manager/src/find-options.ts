@@ -30,13 +30,16 @@ export async function findOptions(
   let asideOptions: ModelOption[] = [];
   let anyUsable = false;
   let anyKnown = false;
-  for (const names of lists) {
-    const found = await Promise.all(names.map((name) => toOption(name)));
-    anyUsable ||= found.some(({ state }) => state !== 'away');
-    anyKnown ||= found.some(({ known }) => known);
-    const options = found.flatMap(({ state, option }) => (state === 'fits' ? [option] : []));
-    if (options.some(({ isAside }) => !isAside)) return options;
-    if (asideOptions.length === 0) asideOptions = options;
+  // What answers slowly is waited for where there is nothing else.
+  for (const isPatient of [false, true]) {
+    for (const names of lists) {
+      const found = await Promise.all(names.map((name) => toOption(name, isPatient)));
+      anyUsable ||= found.some(({ state }) => state !== 'away');
+      anyKnown ||= found.some(({ known }) => known);
+      const options = found.flatMap(({ state, option }) => (state === 'fits' ? [option] : []));
+      if (options.some(({ isAside }) => !isAside)) return options;
+      if (asideOptions.length === 0) asideOptions = options;
+    }
   }
   if (asideOptions.length > 0) return asideOptions;
   if (anyUsable) {
@@ -60,6 +63,7 @@ export async function findOptions(
 
   async function toOption(
     name: string,
+    isPatient: boolean,
   ): Promise<{ state: 'away' | 'unfit' | 'fits'; known: boolean; option: ModelOption }> {
     const { catalog, listing, providers } = resources;
     const pool = openPool(resources, name);
@@ -67,7 +71,8 @@ export async function findOptions(
     const states = await Promise.all(members.map(({ provider }) => providers.isConfigured(provider.id)));
     const served = await Promise.all(
       members.map(
-        async (member, index) => states[index] === true && (pool !== undefined || isServed(resources, member)),
+        async (member, index) =>
+          states[index] === true && (pool !== undefined || isServed(resources, member, isPatient)),
       ),
     );
     const usable = members.filter((_, index) => served[index]);
@@ -100,8 +105,12 @@ export async function findOptions(
 }
 
 /** A server that needs no key counts as configured whether it runs or not: it must list the model to be chosen unasked. */
-async function isServed({ listing }: Resources, { provider, model }: ResolvedModel): Promise<boolean> {
+async function isServed(
+  { listing }: Resources,
+  { provider, model }: ResolvedModel,
+  isPatient: boolean,
+): Promise<boolean> {
   if (provider.keyRequired) return true;
-  const { models } = await listing.read(provider.id);
+  const models = isPatient ? (await listing.read(provider.id)).models : await listing.readSoon(provider.id);
   return models.some(({ id }) => id === model || id.startsWith(`${model}:`));
 }

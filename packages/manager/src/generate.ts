@@ -1,4 +1,3 @@
-import type { ResolvedModel } from '@aimm/catalog';
 import { type GeneratePayload, GenerationResult, ModelManagerError } from '@aimm/contracts';
 import { modelOf, toCachedRow, toSharedResult } from '@aimm/queue';
 import { cancelOnAbort, requireNotAborted } from './abort.ts';
@@ -18,6 +17,7 @@ import type { Accepted, AskOptions, GenerateAsk, GenerationAnswer } from './asks
 import type { Caller } from './caller.ts';
 import { asCaller } from './own-budgets.ts';
 import { toEnvelope, toGeneratePayload } from './payloads.ts';
+import { requireConfigured } from './require-configured.ts';
 import { requireUsableSchema } from './require-usable-schema.ts';
 import type { Resources } from './resources.ts';
 import { toBroken, toOwnAnswer, toSharing } from './share-answer.ts';
@@ -148,24 +148,4 @@ async function chooseForPrompt(
       throw error;
     return chooseModel(resources, ask);
   }
-}
-
-/** Says so at once where every worker that reports lacks the key; where none reports, the job waits for one. */
-async function requireConfigured({ providers }: Resources, models: readonly ResolvedModel[]): Promise<void> {
-  const isPossible = async (fresh: boolean) => {
-    const states = await Promise.all(models.map(({ provider }) => providers.isConfigured(provider.id, { fresh })));
-    return states.some((state) => state !== false);
-  };
-  // Before a refusal the workers are looked at again: keys may have come a moment ago.
-  if ((await isPossible(false)) || (await isPossible(true))) return;
-  const [first] = models;
-  const { id, apiKeyVariables } = first?.provider ?? { id: '', apiKeyVariables: [] };
-  const [variable] = apiKeyVariables;
-  throw new ModelManagerError('authentication', `The provider "${id}" is not configured.`, {
-    provider: id,
-    hint:
-      variable === undefined
-        ? `Is it running? check_health shows what "${id}" lacks.`
-        : `Set ${variable} where the worker runs (with the local stack: where this client starts), or store a key with \`aimm keys add ${id}\`, then ask again.`,
-  });
 }

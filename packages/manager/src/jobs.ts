@@ -7,6 +7,7 @@ import { cancelComparison, cancelGeneration } from './cancel-job.ts';
 import { giveUpWaiting } from './give-up-waiting.ts';
 import type { AskOptions } from './asks.ts';
 import type { Caller } from './caller.ts';
+import { isUnavailable } from './is-unavailable.ts';
 import type { JobOptions, JobView } from './job-views.ts';
 import { splitModel } from './progress.ts';
 import { recallEnd } from './recall-end.ts';
@@ -35,10 +36,17 @@ export async function getJob(
   if (requestId.startsWith('bat_')) return getBatchJob(resources, caller, requestId, options);
   const until = resources.now() + (options.waitMs ?? 0);
   const told = new Set<string>();
-  for (;;) {
-    const view = await readView(resources, await requireRecord(resources, caller, requestId));
-    if (hasEnded(view) || resources.now() >= until || options.signal?.aborted === true) return view;
-    report(view, options, told);
+  const isOver = () => resources.now() >= until || options.signal?.aborted === true;
+  for (let isKnown = false; ;) {
+    try {
+      const view = await readView(resources, await requireRecord(resources, caller, requestId));
+      if (hasEnded(view) || isOver()) return view;
+      isKnown = true;
+      report(view, options, told);
+    } catch (error) {
+      // The job goes on, whoever can be asked how.
+      if (!isKnown || isOver() || !isUnavailable(error)) throw error;
+    }
     await delay(Math.min(lookEveryMs, Math.max(1, until - resources.now())));
   }
 }

@@ -1,6 +1,7 @@
 import type { Catalog } from '@aimm/catalog';
 import { type ErrorShape, type ListedModel, type ModelInfo, toModelManagerError } from '@aimm/contracts';
 import type { FrontQueue } from '@aimm/queue';
+import { within } from '@aimm/runtime/within';
 import { probe } from './probe.ts';
 import type { ProviderDirectory } from './provider-directory.ts';
 
@@ -13,12 +14,21 @@ export interface ModelListing {
     provider?: string,
     refresh?: boolean,
   ): Promise<{ models: ModelInfo[]; problems: { provider: string; error: ErrorShape }[] }>;
+  /**
+   * What a configured provider lists, for a choice that is being made. One that does not answer within a second, or did not lately,
+   * counts with what was known of it before; it goes on being asked behind the caller's back. Never rejects.
+   */
+  readSoon(provider: string): Promise<ModelInfo[]>;
   /** What this process has read so far, without asking anybody. */
   known(): ModelInfo[];
 }
 
 const freshForMs = 300_000;
 const askForMs = 8_000;
+/** A provider that works answers in some milliseconds; whoever asks another model is not to wait for one that does not. */
+const patienceMs = 1_000;
+/** One that could not be asked is asked again for choices after so long. */
+const failedForMs = 10_000;
 
 export interface ModelListingOptions {
   catalog: Catalog;
@@ -30,6 +40,7 @@ export interface ModelListingOptions {
 
 export function createModelListing({ catalog, queue, providers, now, uuid }: ModelListingOptions): ModelListing {
   const known = new Map<string, ModelInfo[]>();
+  const failedAt = new Map<string, number>();
 
   const ask = async (provider: string, refresh: boolean) => {
     // What the stand-ins of the demo list is nobody's when a key comes.
@@ -44,10 +55,30 @@ export function createModelListing({ catalog, queue, providers, now, uuid }: Mod
       listed: true,
     }));
     known.set(provider, models);
+    failedAt.delete(provider);
     return models;
   };
 
+  const asking = new Map<string, { since: number; models: Promise<ModelInfo[]> }>();
+  const askOnce = (provider: string) => {
+    const models = ask(provider, false)
+      .catch(() => {
+        failedAt.set(provider, now());
+        return known.get(provider) ?? [];
+      })
+      .finally(() => asking.delete(provider));
+    const begun = { since: now(), models };
+    asking.set(provider, begun);
+    return begun;
+  };
+
   return {
+    async readSoon(provider) {
+      const before = known.get(provider) ?? [];
+      if (now() - (failedAt.get(provider) ?? Number.NEGATIVE_INFINITY) < failedForMs) return before;
+      const { since, models } = asking.get(provider) ?? askOnce(provider);
+      return within(since + patienceMs - now(), models, () => before);
+    },
     known: () => [...known.values()].flat(),
     async read(provider, refresh = false) {
       const problems: { provider: string; error: ErrorShape }[] = [];

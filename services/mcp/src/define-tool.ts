@@ -68,6 +68,8 @@ interface ToolSpec<I extends z.ZodObject, O extends z.ZodObject> {
   /** Any of these lets an access token call it. */
   scopes: readonly AccessScope[];
   meta?: Record<string, unknown>;
+  /** Its error is the end of what it asked for, and says so as a job that failed does. Not where it looks at a job that goes on. */
+  failsAsJob?: boolean;
   /** How many steps its progress counts, where it counts; `later`: progress itself will say. */
   steps?: (input: z.output<I>) => Steps;
   /** @throws ModelManagerError; a JobError where a request exists */
@@ -95,7 +97,7 @@ export interface Tool {
 
 /** Puts parsing before and formatting and errors after what a tool does. */
 export function defineTool<I extends z.ZodObject, O extends z.ZodObject>(spec: ToolSpec<I, O>): Tool {
-  const structured = 'status' in spec.output.shape && 'error' in spec.output.shape;
+  const structured = spec.failsAsJob === true;
   return {
     name: spec.name,
     title: spec.title,

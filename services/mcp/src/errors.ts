@@ -56,19 +56,28 @@ export function formatError(error: ErrorShape, jobId?: string): string {
   return `${message}\n${hint}\n(${facts.join(' · ')})`;
 }
 
-/** A failure of a request that exists: the id goes into the result. */
+/** A failure of a request that exists: the id goes into the result. `goesOn`: only the wait for it has failed. */
 export class JobError extends ModelManagerError {
   readonly jobId: string;
-  constructor(thrown: unknown, jobId: string) {
+  readonly goesOn: boolean;
+  constructor(thrown: unknown, jobId: string, { goesOn = false } = {}) {
     const error = toModelManagerError(thrown);
-    super(error.code, error.message, { ...error.toShape(), vendorMessage: error.vendorMessage, cause: error });
+    const { hint = goesOn ? 'Call get_job with this job_id to read the answer.' : undefined, ...shape } =
+      error.toShape();
+    super(error.code, error.message, { ...shape, hint, vendorMessage: error.vendorMessage, cause: error });
     this.jobId = jobId;
+    this.goesOn = goesOn;
   }
 }
 
+function toStatus(error: ModelManagerError): 'running' | 'cancelled' | 'failed' {
+  if (error instanceof JobError && error.goesOn) return 'running';
+  return error.code === 'cancelled' ? 'cancelled' : 'failed';
+}
+
 /**
- * Whatever a tool threw, as its result. `structured` only for tools whose output schema has `status` and `error` and
- * demands nothing else: clients exist that hold even an error against the schema.
+ * Whatever a tool threw, as its result. `structured` only for tools whose error is the end of their request, and whose output
+ * schema has `status` and `error` and demands nothing else: clients exist that hold even an error against the schema.
  */
 export function toErrorResult(
   thrown: unknown,
@@ -85,7 +94,7 @@ export function toErrorResult(
     ...(structured && {
       structuredContent: {
         ...(jobId !== undefined && { job_id: jobId }),
-        status: error.code === 'cancelled' ? 'cancelled' : 'failed',
+        status: toStatus(error),
         error: toErrorOutput(shape),
       },
     }),

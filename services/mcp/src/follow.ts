@@ -1,3 +1,4 @@
+import { toModelManagerError } from '@aimm/contracts';
 import type { Accepted, ProgressEvent } from '@aimm/manager';
 import type { ToolContext } from './define-tool.ts';
 import { JobError } from './errors.ts';
@@ -98,11 +99,24 @@ export async function waitForEnd<T>(accepted: Accepted<T>, context: ToolContext)
   const timeoutMs = tasks?.afterMs ?? (progress === undefined ? handBackAt - Date.now() : undefined);
   const result = accepted.result.then(
     (value): Ending<T> => ({ done: true, value }),
-    (thrown: unknown) => {
-      throw new JobError(thrown, accepted.requestId);
+    async (thrown: unknown) => {
+      throw new JobError(thrown, accepted.requestId, { goesOn: await goesOn(thrown, accepted.requestId, context) });
     },
   );
   return endWithin(result, { done: false }, timeoutMs, context.gone);
+}
+
+/** Whether only the wait has failed: a front that leaves says so with a code that jobs end with, too. */
+async function goesOn(thrown: unknown, jobId: string, context: ToolContext): Promise<boolean> {
+  if (toModelManagerError(thrown).code !== 'unavailable') return false;
+  try {
+    const manager = await context.manager();
+    const { status } = await manager.getJob(context.caller, jobId);
+    return status === 'queued' || status === 'running';
+  } catch {
+    // It was accepted: as long as nobody knows of its end, get_job is to be asked.
+    return true;
+  }
 }
 
 /** Nobody waits for it here any more; a failure is read by id. */

@@ -2,7 +2,7 @@ import { ModelManagerError } from '@aimm/contracts';
 import type { GenerateAsk } from '@aimm/manager';
 import { describe, expect, it } from 'vitest';
 import { createFakeManager, createReadyManager } from './support/fake-manager.ts';
-import { answer, conversationId, generationId } from './support/fixtures.ts';
+import { answer, conversationId, generationId, queuedJob } from './support/fixtures.ts';
 import { callTool, caller, connect, eras } from './support/connect.ts';
 
 async function askOf(args: Record<string, unknown>): Promise<GenerateAsk> {
@@ -227,6 +227,32 @@ describe('the answer of generate', () => {
       error: { code: 'rate_limited', retryable: true, retry_after_ms: 12_000, provider: 'openai' },
     });
     expect(JSON.stringify({ text, structured })).not.toContain('org-secret');
+  });
+
+  it.each([
+    ['goes on', async () => queuedJob],
+    ['nobody can say anything of', () => Promise.reject(new Error('Redis has gone'))],
+  ])('whose server leaves is not told to have failed where its job %s: its id reads the answer', async (_, getJob) => {
+    const manager = createFakeManager({ getJob });
+    const client = await connect(manager);
+    const asked = manager.nextGeneration();
+    const call = callTool(client, 'generate', { prompt: 'Hi' });
+    (await asked).fail(new ModelManagerError('unavailable', 'The server is shutting down; the job goes on.'));
+    const { isError, text, structured } = await call;
+    expect(isError).toBe(true);
+    expect(text.join()).toMatch(/goes on\..*get_job.*job_id: gen_/s);
+    expect(structured).toMatchObject({ job_id: generationId, status: 'running', error: { code: 'unavailable' } });
+  });
+
+  it('that ended as nothing could answer it has failed', async () => {
+    const error = new ModelManagerError('unavailable', 'openai/gpt-5-mini is set aside.');
+    const ended = { ...queuedJob, status: 'failed' as const, position: undefined, error: error.toShape() };
+    const manager = createFakeManager({ getJob: async () => ended });
+    const client = await connect(manager);
+    const asked = manager.nextGeneration();
+    const call = callTool(client, 'generate', { prompt: 'Hi' });
+    (await asked).fail(error);
+    expect((await call).structured).toMatchObject({ status: 'failed', error: { code: 'unavailable' } });
   });
 
   it('of something unforeseen tells nothing of its insides', async () => {

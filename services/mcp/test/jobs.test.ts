@@ -122,6 +122,20 @@ describe('get_job', () => {
   });
 });
 
+it.each([
+  ['get_job', { wait_seconds: 60 }],
+  ['cancel_job', {}],
+])('of a job that cannot be looked at %s does not say how it stands', async (tool, args) => {
+  const away = new ModelManagerError('unavailable', 'The queue (Redis) does not answer.', { retryable: true });
+  const fail = () => Promise.reject(away);
+  const client = await connect(createReadyManager({ getJob: fail, cancelJob: fail }));
+  const { isError, text, structured } = await callTool(client, tool, { job_id: generationId, ...args });
+  expect(isError).toBe(true);
+  expect(text.join()).toContain('(error: unavailable)');
+  // Who polls until it has ended takes any status for the job's.
+  expect(structured).toBeUndefined();
+});
+
 describe('cancel_job', () => {
   it.each([
     ['cancelled', 'is cancelled'],

@@ -1,6 +1,8 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { ModelManagerError } from '@aimm/contracts';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { callTool, connect } from './support/connect.ts';
 import { createReadyManager } from './support/fake-manager.ts';
@@ -93,6 +95,40 @@ describe('start_batch', () => {
     expect(refused.ask).toBeUndefined();
     expect(refused.result.text.join()).toContain('does not read files');
     expect((await start({ file: 'rows.csv' }, { mayReadFiles: true })).result.text.join()).toContain('absolute path');
+  });
+
+  it('a file is opened when it is read: one that is not there is a fault of the call, and none is left open', async () => {
+    const dir = await mkdtemp(join(tmpdir(), 'aimm-batch-'));
+    onTestFinished(() => rm(dir, { recursive: true, force: true }));
+    const file = join(dir, 'late.jsonl');
+    const read: unknown[] = [];
+    let prepare = () => delay(30);
+    const manager = createReadyManager({
+      startBatch: async (_caller, { items }) => {
+        // As long as models are chosen and the database answers.
+        await prepare();
+        for await (const item of items) read.push(item);
+        return batch;
+      },
+    });
+    const client = await connect(manager, { mayReadFiles: true });
+    const args = { models: ['openai/gpt-5-mini'], file };
+    const missing = await callTool(client, 'start_batch', args);
+    expect(missing.isError).toBe(true);
+    expect(missing.text.join()).toContain(`${file} cannot be read (ENOENT)`);
+    prepare = () => writeFile(file, '{"prompt": "a"}');
+    expect(await callTool(client, 'start_batch', args)).toMatchObject({ isError: false });
+    expect(read).toMatchObject([{ messages: said('a') }]);
+  });
+
+  it('answers with its id once it runs, also where nobody can say how it goes on', async () => {
+    const away = new ModelManagerError('unavailable', 'The database cannot be reached.', { retryable: true });
+    const manager = createReadyManager({ getJob: () => Promise.reject(away) });
+    const args = { models: ['openai/gpt-5-mini'], prompts: ['a'], wait_seconds: 300 };
+    const { isError, text, structured } = await callTool(await connect(manager), 'start_batch', args);
+    expect(isError).toBe(false);
+    expect(structured).toMatchObject({ job_id: batchId, status: 'running' });
+    expect(text.join()).toContain(batchId);
   });
 
   it.each([

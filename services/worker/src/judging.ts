@@ -11,10 +11,19 @@ import * as z from 'zod';
 
 type JudgeOrder = NonNullable<ComparePayload['judge']>;
 
+/** A figure of a judge's, which some write as text. */
+export const looseNumber = z.union([z.number(), z.string().trim().min(1).transform(Number)]);
+
 /** What the judge is told to answer. Answers are lettered: a judge that sees names has favourites. */
 const Verdict = z.object({
   ranking: z
-    .array(z.object({ answer: z.string(), score: z.number().min(0).max(10).optional(), reason: z.string().optional() }))
+    .array(
+      z.object({
+        answer: z.string(),
+        score: looseNumber.pipe(z.number().min(0).max(10)).optional().catch(undefined),
+        reason: z.string().optional().catch(undefined),
+      }),
+    )
     .min(1),
 });
 
@@ -82,7 +91,8 @@ export function toJudgement(order: JudgeOrder, answered: readonly ComparisonEntr
     ...(outputTokens !== undefined && { outputTokens }),
   };
   const verdict = parseVerdict(text);
-  if (verdict === undefined) {
+  const places = toPlaces(verdict?.ranking ?? [], answered);
+  if (places.length === 0) {
     return {
       ...judgement,
       ranking: [],
@@ -93,20 +103,53 @@ export function toJudgement(order: JudgeOrder, answered: readonly ComparisonEntr
       },
     };
   }
-  const ranking = verdict.ranking.flatMap(({ answer, score, reason }) => {
-    const entry = answered[answer.trim().toUpperCase().charCodeAt(0) - 65];
-    if (entry === undefined) return [];
-    return [
-      {
-        model: `${entry.provider}/${entry.model}`,
-        ...(score !== undefined && { score }),
-        ...(reason !== undefined && { reason }),
-      },
-    ];
-  });
+  const ranking = places.map(({ entry, score, reason }) => ({
+    model: `${entry.provider}/${entry.model}`,
+    ...(score !== undefined && { score }),
+    ...(reason !== undefined && { reason }),
+  }));
   const [first, second] = ranking;
   const tie = first?.score !== undefined && first.score === second?.score;
   return { ...judgement, ...(first !== undefined && !tie && { winner: first.model }), ranking };
+}
+
+/** Why there is no verdict: a judge has nothing to compare where fewer than two models answered. */
+export function toUnjudged({ provider, model, requestId }: JudgeOrder, answered: number): Judgement {
+  return {
+    judge: `${provider}/${model}`,
+    requestId,
+    ranking: [],
+    error: {
+      code: 'invalid_request',
+      message: `${answered === 1 ? 'Only one model' : 'No model'} answered: there was nothing to compare, and the judge was not asked.`,
+      retryable: false,
+      hint: 'Compare models of which at least two answer; each that failed says why.',
+    },
+  };
+}
+
+interface Place {
+  entry: ComparisonEntry;
+  score?: number | undefined;
+  reason?: string | undefined;
+}
+
+/** Each answer once, best first: some judges go by the letters and let their scores tell. */
+function toPlaces(ranking: z.infer<typeof Verdict>['ranking'], answered: readonly ComparisonEntry[]): Place[] {
+  const byEntry = new Map<ComparisonEntry, Place>();
+  for (const { answer, ...said } of ranking) {
+    const entry = answered[findLetter(answer)];
+    if (entry !== undefined && !byEntry.has(entry)) byEntry.set(entry, { entry, ...said });
+  }
+  const places = [...byEntry.values()];
+  if (places.some(({ score }) => score === undefined)) return places;
+  return places.toSorted((a, b) => (b.score ?? 0) - (a.score ?? 0));
+}
+
+/** Of `B`, `"b"`, `Answer B` and `<answer id="B">`: 1; -1 where no letter is meant. */
+function findLetter(answer: string): number {
+  const [, found] = /^\W*(?:ANSWER\b\W*(?:ID\b\W*)?)?([A-Z])\W*$/.exec(answer.toUpperCase()) ?? [];
+  return found === undefined ? -1 : found.charCodeAt(0) - 65;
 }
 
 function parseVerdict(text: string): z.infer<typeof Verdict> | undefined {

@@ -1,6 +1,8 @@
-import type { ComparisonEntry, GenerationResult } from '@aimm/contracts';
+import type { ComparePayload, ComparisonEntry, GenerationResult, Outcome } from '@aimm/contracts';
+import type { JobContext } from '@aimm/queue';
 import { describe, expect, test } from 'vitest';
 import { summarizeComparison } from '../src/comparison-summary.ts';
+import { compare } from '../src/handlers/compare.ts';
 import { toJudgement, toJudgeRequest } from '../src/judging.ts';
 
 function result(model: string, given: Partial<GenerationResult> & { ms?: number } = {}): GenerationResult {
@@ -135,7 +137,7 @@ describe('judging', () => {
     expect(verdict('{"ranking":[{"answer":"A","score":7},{"answer":"B","score":7}]}')).not.toHaveProperty('winner');
   });
 
-  test.each(['I like both.', '{"ranking":[]}', '{"ranking":'])(
+  test.each(['I like both.', '{"ranking":[]}', '{"ranking":', '{"ranking":[{"answer":"Answer 1"},{"answer":"Adam"}]}'])(
     'what is no verdict is an error, not a guess: %s',
     (text) => {
       expect(verdict(text)).toMatchObject({
@@ -148,5 +150,61 @@ describe('judging', () => {
 
   test('answers that do not exist are left out', () => {
     expect(verdict('{"ranking":[{"answer":"Z"},{"answer":"a"}]}').ranking).toEqual([{ model: 'p/a' }]);
+  });
+
+  test('where it ranks by letters and scores say otherwise, the scores count', () => {
+    expect(verdict('{"ranking":[{"answer":"A","score":4},{"answer":"B","score":9}]}')).toMatchObject({
+      winner: 'p/b',
+      ranking: [
+        { model: 'p/b', score: 9 },
+        { model: 'p/a', score: 4 },
+      ],
+    });
+    // What has no score has its place by the order.
+    expect(verdict('{"ranking":[{"answer":"A"},{"answer":"B","score":9}]}').winner).toBe('p/a');
+  });
+
+  test.each(['Answer B', 'answer: b', '<answer id=\\"B\\">', '\\"B\\"', '(b)', ' B. '])(
+    'an answer is the one whose letter it is called by: %s',
+    (answer) => {
+      expect(verdict(`{"ranking":[{"answer":"${answer}"},{"answer":"A"}]}`)).toMatchObject({
+        winner: 'p/b',
+        ranking: [{ model: 'p/b' }, { model: 'p/a' }],
+      });
+    },
+  );
+
+  test('an answer has one place, its first', () => {
+    expect(verdict('{"ranking":[{"answer":"A","score":3},{"answer":"A","score":8}]}').ranking).toEqual([
+      { model: 'p/a', score: 3 },
+    ]);
+  });
+
+  test('a score is also read as text, and a verdict stands without one that is none', () => {
+    const { winner, ranking } = verdict(
+      '{"ranking":[{"answer":"B","score":"9","reason":null},{"answer":"A","score":null}]}',
+    );
+    expect([winner, ranking]).toEqual(['p/b', [{ model: 'p/b', score: 9 }, { model: 'p/a' }]]);
+  });
+
+  test('a judge that has nothing to compare is not asked, and that is said', async () => {
+    const [one, other] = ['gen_one', 'gen_other'];
+    const outcomes: Record<string, Outcome> = {
+      [one]: { status: 'succeeded', value: result('a') },
+      [other]: { status: 'failed', error: { code: 'timeout', message: 'late', retryable: true } },
+    };
+    const context = {
+      isCancelled: async () => false,
+      readOutcome: async (_queue: string, requestId: string) => outcomes[requestId],
+    };
+    const payload = {
+      requestId: 'cmp_1',
+      children: [one, other].map((requestId) => ({ requestId, provider: 'p', model: 'm' })),
+      judge: order,
+    };
+    // The handler asks for no more of either.
+    const { value } = await compare(payload as ComparePayload, context as unknown as JobContext);
+    expect(value.judgement).toMatchObject({ judge: 'judge/j', ranking: [], error: { retryable: false } });
+    expect(value.judgement?.error?.message).toContain('Only one model answered');
   });
 });

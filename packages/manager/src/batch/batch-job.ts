@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type BatchStatus, type RequestStatus, sumCounts } from '@aimm/contracts';
 import type { Caller } from '../caller.ts';
+import { isUnavailable } from '../is-unavailable.ts';
 import type { JobOptions, JobView } from '../job-views.ts';
 import type { Resources } from '../resources.ts';
 import { countBatch, listBatchGenerations, readBatch } from './read-batch.ts';
@@ -16,20 +17,35 @@ export async function getBatchJob(
   { waitMs = 0, cursor, limit, signal, onProgress }: JobOptions,
 ): Promise<JobView> {
   const until = resources.now() + waitMs;
-  for (;;) {
-    const { batch, batches } = await requireBatch(resources, caller, batchId);
-    if (batch.status !== 'running' || resources.now() >= until || signal?.aborted === true) break;
-    if (onProgress !== undefined) {
-      const counts = await countBatch(batches, batch, (await batches.columns(batchId)).length);
-      const total = sumCounts(counts);
-      const done = total - counts.waiting - counts.queued;
-      onProgress({ type: 'batch', done, failed: counts.failed, total });
+  const isOver = () => resources.now() >= until || signal?.aborted === true;
+  for (let isKnown = false; ;) {
+    try {
+      const { batch, batches } = await requireBatch(resources, caller, batchId);
+      if (batch.status !== 'running' || isOver()) return await readJob(resources, caller, batchId, { cursor, limit });
+      isKnown = true;
+      if (onProgress !== undefined) {
+        const counts = await countBatch(batches, batch, (await batches.columns(batchId)).length);
+        const total = sumCounts(counts);
+        const done = total - counts.waiting - counts.queued;
+        onProgress({ type: 'batch', done, failed: counts.failed, total });
+      }
+    } catch (error) {
+      // The batch goes on, whoever can be asked how.
+      if (!isKnown || isOver() || !isUnavailable(error)) throw error;
     }
     await delay(Math.min(lookEveryMs, Math.max(1, until - resources.now())));
   }
+}
+
+async function readJob(
+  resources: Resources,
+  caller: Caller,
+  batchId: string,
+  query: Pick<JobOptions, 'cursor' | 'limit'>,
+): Promise<JobView> {
   const [batch, page] = await Promise.all([
     readBatch(resources, caller, batchId),
-    listBatchGenerations(resources, caller, batchId, { cursor, limit }),
+    listBatchGenerations(resources, caller, batchId, query),
   ]);
   return {
     requestId: batchId,

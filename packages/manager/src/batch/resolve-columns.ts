@@ -9,9 +9,11 @@ import {
   ModelManagerError,
 } from '@aimm/contracts';
 import type { NewColumn } from '@aimm/database';
-import { applyPreferences, toAliasName } from '../apply-preferences.ts';
+import { applyPreferences, namingAlias, type PreparedAsk, toAliasName } from '../apply-preferences.ts';
 import { chooseModel } from '../choose-model.ts';
 import type { Caller } from '../caller.ts';
+import { isUnavailable } from '../is-unavailable.ts';
+import { requireConfigured } from '../require-configured.ts';
 import type { Resources } from '../resources.ts';
 import type { BatchAsk, BatchModelAsk } from './batch-types.ts';
 
@@ -56,6 +58,7 @@ async function resolveColumn(
   const settings = { ...given, ...variant.settings };
   const asked = await applyPreferences(resources, caller, { messages: [probe], settings, model });
   const choice = await chooseModel(resources, asked);
+  await requireKey(resources, asked, choice.resolved);
   choice.added();
   const [first] = asked.messages;
   const system = first?.role === 'system' && first.content[0]?.type === 'text' ? first.content[0].text : undefined;
@@ -65,6 +68,15 @@ async function resolveColumn(
     ...toAliasName(asked),
     ...(system !== undefined && { system }),
   });
+}
+
+/** Every generation of the column would fail for it. A batch is also started where nobody can tell: its items are in the database. */
+async function requireKey(resources: Resources, { alias }: PreparedAsk, model: ResolvedModel): Promise<void> {
+  try {
+    await namingAlias(alias, () => requireConfigured(resources, [model]));
+  } catch (error) {
+    if (!isUnavailable(error)) throw error;
+  }
 }
 
 /** What is chosen for it is chosen for all items. */
@@ -99,6 +111,7 @@ export async function resolveJudge(
 ): Promise<BatchJudge> {
   const asked = await applyPreferences(resources, caller, { messages: [probe], settings: {}, model });
   const { resolved, added } = await chooseModel(resources, { ...asked, messages: [probe], settings: {} });
+  await requireKey(resources, asked, resolved);
   added();
   const { provider, model: id } = resolved;
   return { provider: provider.id, model: id, mode, ...(criteria !== undefined && { criteria }) };

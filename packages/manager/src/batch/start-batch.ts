@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type BatchItem, type BatchSpec, type BatchView, ModelManagerError } from '@aimm/contracts';
-import type { BatchRepository, NewColumn } from '@aimm/database';
+import type { BatchRepository, NewColumn, StoredBatch } from '@aimm/database';
 import { requireNotAborted } from '../abort.ts';
 import type { Caller } from '../caller.ts';
 import { asCaller } from '../own-budgets.ts';
@@ -12,6 +12,7 @@ import type { BatchAsk, BatchOptions } from './batch-types.ts';
 import { requireAffordable } from './max-cost.ts';
 import { readBatch } from './read-batch.ts';
 import { resolveColumns, resolveJudge, toJudgeColumns } from './resolve-columns.ts';
+import { toStartedView } from './started-view.ts';
 
 /** Of a transaction. SQLite answers before it returns: so many take a few milliseconds. */
 const itemsAtOnce = 250;
@@ -58,10 +59,12 @@ export async function startBatch(
 
   const id = `bat_${resources.uuid()}`;
   const { batches } = await resources.database.get();
-  await batches.create({ id, client: caller.client, spec, ...(ask.name !== undefined && { name: ask.name }) }, columns);
+  const named = { id, client: caller.client, ...(ask.name !== undefined && { name: ask.name }) };
+  await batches.create({ ...named, spec }, columns);
   const alive = setInterval(() => void batches.touch(id).catch(() => undefined), touchEveryMs);
+  let facts: StartedFacts;
   try {
-    await fill(resources, batches, { id, columns, ask, options });
+    facts = await fill(resources, batches, { id, columns, ask, options });
   } catch (error) {
     // What cannot be removed now is removed by whoever feeds batches.
     await batches.remove(id).catch(() => undefined);
@@ -70,14 +73,20 @@ export async function startBatch(
     clearInterval(alive);
   }
   await resources.queue.batchNews.tell(id, 'change');
-  return readBatch(resources, caller, id);
+  return readBatch(resources, caller, id).catch((error: unknown) => {
+    // It runs: who is not told its id starts it again, and pays twice.
+    resources.logger.warn({ err: error, batchId: id }, 'A batch runs, but could not be read after its start');
+    return toStartedView({ ...named, ...facts, createdAt: resources.now() }, columns);
+  });
 }
+
+type StartedFacts = Pick<StoredBatch, 'items' | 'estimatedNanoUsd' | 'maxCostNanoUsd'>;
 
 async function fill(
   { catalog, now }: Resources,
   batches: BatchRepository,
   { id, columns, ask, options }: { id: string; columns: NewColumn[]; ask: BatchAsk; options: BatchOptions },
-): Promise<void> {
+): Promise<StartedFacts> {
   const costs = createBatchCosts(catalog, columns);
   const items = await writeItems(batches, id, ask.items, costs, options);
   requireNotAborted(options.signal);
@@ -85,11 +94,9 @@ async function fill(
   const estimate = { items, generations: items * columns.length, estimatedNanoUsd };
   const maxCostNanoUsd = await requireAffordable({ ...estimate, maxCostNanoUsd: ask.maxCostNanoUsd }, options.confirm);
   requireNotAborted(options.signal);
-  await batches.start(
-    id,
-    { items, estimatedNanoUsd, ...(maxCostNanoUsd !== undefined && { maxCostNanoUsd }) },
-    byColumn,
-  );
+  const facts = { items, estimatedNanoUsd, ...(maxCostNanoUsd !== undefined && { maxCostNanoUsd }) };
+  await batches.start(id, facts, byColumn);
+  return facts;
 }
 
 async function writeItems(

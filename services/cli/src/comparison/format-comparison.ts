@@ -30,7 +30,7 @@ export function formatSummary({ entries, summary, judgement }: ComparisonResult)
 
 function formatJudgement(judgement: ComparisonResult['judgement']): string[] {
   if (judgement === undefined) return [];
-  if (judgement.error !== undefined) return [colours.yellow(`The judge failed: ${toOneLine(judgement.error.message)}`)];
+  if (judgement.error !== undefined) return [colours.yellow(`No judgement: ${toOneLine(judgement.error.message)}`)];
   const places = judgement.ranking.map(
     ({ model, score, reason = '' }, index) =>
       `${index + 1}. ${model}${score === undefined ? '' : ` (${score})`} ${toOneLine(reason)}`,

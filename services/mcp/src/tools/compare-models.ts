@@ -46,6 +46,7 @@ export const compareModels = defineTool({
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
   scopes: ['generate'],
   meta: { 'anthropic/maxResultSizeChars': 500_000 },
+  failsAsJob: true,
   steps: ({ models, judge }) => models.length + (judge === undefined ? 0 : 1),
   async run(input, context) {
     const ask: CompareAsk = {

@@ -63,6 +63,7 @@ export const generate = defineTool({
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
   scopes: ['generate'],
   meta: { 'anthropic/maxResultSizeChars': 500_000 },
+  failsAsJob: true,
   async run(input, context) {
     const ask: GenerateAsk = {
       ...toAsk(input, context.maxPromptBytes),

@@ -1,6 +1,5 @@
-import { createReadStream } from 'node:fs';
 import { isAbsolute } from 'node:path';
-import type { parseBatchFile as parseFile } from '@aimm/batch';
+import type * as Batch from '@aimm/batch';
 import { toSettings } from '@aimm/batch/input';
 import { type BatchItem, BatchLane, JudgeMode, ModelManagerError } from '@aimm/contracts';
 import * as z from 'zod';
@@ -83,7 +82,7 @@ export const startBatch = defineTool({
     // Here, not at the top: reading files is most of what there is to load, and lists need none of it.
     const reading = await import('@aimm/batch');
     const assertions = (input.assertions ?? []).map(reading.parseAssertion);
-    const items = readItems(reading.parseBatchFile, input, context);
+    const items = readItems(reading, input, context);
     const manager = await context.manager();
     if (context.cancelled.aborted) throw cancelledByClient();
     const started = await manager.startBatch(
@@ -104,7 +103,11 @@ export const startBatch = defineTool({
     );
     // A task is waited for by its client.
     const waitMs = context.tasks === undefined ? (toMs(input.wait_seconds) ?? 0) : 0;
-    const view = (await follow(started.batchId, waitMs, context)) ?? started;
+    const view =
+      (await follow(started.batchId, waitMs, context).catch((error: unknown) => {
+        // It runs: who is not told its id starts it again, and pays twice.
+        context.logger.debug({ err: error, jobId: started.batchId }, 'A batch could not be followed');
+      })) ?? started;
     return { text: formatBatch(view), structured: toBatchOutput(view), goesOn: view.batchId };
   },
 });
@@ -112,14 +115,14 @@ export const startBatch = defineTool({
 type BatchInput = z.output<typeof Input>;
 
 function readItems(
-  parseBatchFile: typeof parseFile,
+  { parseBatchFile, openWhenRead }: typeof Batch,
   input: BatchInput,
   { mayReadFiles, maxPromptBytes }: ToolContext,
 ): AsyncIterable<BatchItem> {
   const options = { template: input.template, system: input.system, maxPromptBytes };
   if (input.file !== undefined) {
     requireFile(input.file, mayReadFiles);
-    return parseBatchFile({ name: input.file, content: createReadStream(input.file) }, options);
+    return parseBatchFile({ name: input.file, content: openWhenRead(input.file) }, options);
   }
   const items = input.items ?? (input.prompts ?? []).map((prompt) => ({ prompt }));
   const content = toAsync([JSON.stringify(items)]);

@@ -1,6 +1,6 @@
 import type { BatchJudge, BatchVerdict, JudgeMode, Message } from '@aimm/contracts';
 import * as z from 'zod';
-import { parseJsonWithin, toJudgeMessages } from '../judging.ts';
+import { looseNumber, parseJsonWithin, toJudgeMessages } from '../judging.ts';
 
 const forms: Readonly<Record<JudgeMode, { task: string; form: string }>> = {
   scores: {
@@ -23,8 +23,7 @@ export function toVerdictMessages(
 }
 
 const reason = z.string().max(4_000).optional().catch(undefined);
-const number = z.union([z.number(), z.string().trim().min(1).transform(Number)]);
-const Score = z.object({ score: number.pipe(z.number().min(0).max(10)), reason });
+const Score = z.object({ score: looseNumber.pipe(z.number().min(0).max(10)), reason });
 const Winner = z.object({
   winner: z
     .string()

@@ -10,7 +10,7 @@ import {
 } from '@aimm/contracts';
 import { type Handler, type JobContext, queueOf } from '@aimm/queue';
 import { summarizeComparison } from '../comparison-summary.ts';
-import { toJudgeRequest, toJudgement } from '../judging.ts';
+import { toJudgeRequest, toJudgement, toUnjudged } from '../judging.ts';
 
 /** Runs when every generation of a comparison has ended: joins what succeeded and what failed, and has it judged. */
 export const compare: Handler<'compare'> = async (payload, context) => {
@@ -61,7 +61,8 @@ async function judge(
 ): Promise<Judgement | undefined> {
   const order = payload.judge;
   const answered = entries.filter(({ result }) => result !== undefined);
-  if (order === undefined || answered.length < 2) return undefined;
+  if (order === undefined) return undefined;
+  if (answered.length < 2) return toUnjudged(order, answered.length);
   const outcome = await context.readOutcome(queueOf('generate', order.provider), order.requestId);
   if (outcome !== undefined) return toJudgement(order, answered, outcome);
 

@@ -1,4 +1,3 @@
-import { createReadStream } from 'node:fs';
 import { access, constants } from 'node:fs/promises';
 import { type BatchLane, type BatchView, type JudgeMode, ModelManagerError } from '@aimm/contracts';
 import type { BatchEstimate } from '@aimm/manager';
@@ -33,7 +32,7 @@ interface RunOptions {
 }
 
 export async function run(file: string, options: RunOptions): Promise<void> {
-  const { parseAssertion, parseBatchFile } = await import('@aimm/batch');
+  const { openWhenRead, parseAssertion, parseBatchFile } = await import('@aimm/batch');
   const assertions = (options.assert ?? []).map(parseAssertion);
   if (options.judge === undefined && (options.criteria !== undefined || options.judgeMode !== undefined)) {
     throw new ModelManagerError('invalid_request', '--criteria and --judge-mode need --judge, the model that judges.');
@@ -41,7 +40,7 @@ export async function run(file: string, options: RunOptions): Promise<void> {
   if (file !== '-') await requireReadable(file);
   await withSession(async (session) => {
     const { manager, caller, env } = session;
-    const content = file === '-' ? process.stdin : createReadStream(file);
+    const content = file === '-' ? process.stdin : openWhenRead(file);
     const items = parseBatchFile(
       { name: file === '-' ? 'stdin' : file, content, format: options.format },
       { template: options.template, system: options.system, maxPromptBytes: env.AIMM_MAX_PROMPT_BYTES },

@@ -1,0 +1,61 @@
+import { ModelManagerError } from '@aimm/contracts';
+import { expect, test } from 'vitest';
+import { readBatch } from '../src/batch/read-batch.ts';
+import { startBatch } from '../src/batch/start-batch.ts';
+import { openResources } from './support/open-resources.ts';
+
+const caller = { client: 'me', admin: false };
+const ask = () => ({
+  items: ['a', 'b'].map((id) => ({
+    id,
+    messages: [{ role: 'user' as const, content: [{ type: 'text' as const, text: id }] }],
+  })),
+  models: ['mistral/mistral-small-2603', 'openai/gpt-6-luna'],
+  name: 'nightly',
+  maxCostNanoUsd: 1_000_000_000,
+  judge: { model: 'openai/gpt-6-luna' },
+});
+
+test('who starts a batch is told its id, also where the database goes away right behind it', async () => {
+  let isAway = false;
+  const { resources, database } = await openResources({
+    wrap: (opened) => ({
+      ...opened,
+      batches: {
+        ...opened.batches,
+        async start(...given) {
+          await opened.batches.start(...given);
+          isAway = true;
+        },
+        async find(id) {
+          if (isAway)
+            throw new ModelManagerError('unavailable', 'The database cannot be reached.', { retryable: true });
+          return opened.batches.find(id);
+        },
+      },
+    }),
+  });
+  const told = await startBatch(resources, caller, ask());
+  isAway = false;
+  const { createdAt, ...stored } = await readBatch(resources, caller, told.batchId);
+  expect({ ...told, createdAt }).toEqual({ ...stored, createdAt });
+  expect(told).toMatchObject({ status: 'running', items: 2, total: 8, counts: { waiting: 8 } });
+  expect(await database.batches.list({ limit: 10 })).toHaveLength(1);
+});
+
+test.each([
+  ['a model', { models: ['openai/gpt-6-luna', 'mistral/mistral-small-2603'] }],
+  ['the judge', { judge: { model: 'mistral/mistral-small-2603' } }],
+])('a batch is refused, and nothing of it is written, where no worker has the key of %s', async (_name, given) => {
+  const { resources, database } = await openResources({ configured: { openai: true, mistral: false } });
+  await database.preferences.put({ client: 'me', name: 'mine', models: ['mistral/mistral-small-2603'], settings: {} });
+  const few = { ...ask(), models: ['openai/gpt-6-luna'] };
+  await expect(startBatch(resources, caller, { ...few, ...given })).rejects.toMatchObject({
+    code: 'authentication',
+    provider: 'mistral',
+    hint: expect.stringContaining('MISTRAL_API_KEY'),
+  });
+  expect(await database.batches.removeAbandoned(Date.now() + 1_000)).toBe(0);
+  await expect(startBatch(resources, caller, { ...few, models: ['mine'] })).rejects.toThrow('by the alias mine');
+  expect(await startBatch(resources, caller, few)).toMatchObject({ status: 'running' });
+});
