@@ -11,6 +11,23 @@ const always = new Set([
   'redis-away',
   'worker-killed',
 ]);
+/** More than half a minute each, dealt out first: no day has many of them. */
+const long = [
+  'batch-outages',
+  'clock-jump',
+  'config-reload',
+  'conversations',
+  'limits',
+  'log-flood',
+  'master-key-rotation',
+  'provider-batches',
+  'shared-calls',
+  'stored-keys',
+  'unsettled',
+  'upstream-broken',
+  'waiting',
+  'worker-killed-often',
+];
 /** Of the others one in so many, another choice each day. */
 const oneIn = 5;
 
@@ -28,7 +45,7 @@ export function chooseFaults(): string[] {
     .filter((file) => file.endsWith('.test.ts'))
     .map((file) => file.slice(0, -'.test.ts'.length))
     .toSorted();
-  const others = names.filter((name) => !always.has(name));
+  const others = [...long, ...names.filter((name) => !always.has(name) && !long.includes(name))];
   const chosen = others.filter((_, index) => (index + seed) % oneIn === 0);
   return [...always, ...chosen].map((name) => `tests/faults/${name}.test.ts`);
 }
