@@ -2,29 +2,17 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type ClientMessage, createMessageSocket, type StackInfo, StackMessage } from '@aimm/local-stack';
+import { type ClientMessage, createMessageSocket, StackMessage } from '@aimm/local-stack';
 import { createLogger } from '@aimm/runtime';
 import { afterEach, expect, it } from 'vitest';
 import { openControlServer } from '../src/stack/control-server.ts';
+import { toStackInfo } from './support/bare-stack.ts';
 
 const logger = await createLogger({ name: 'test', level: 'silent', format: 'json' });
 const dir = mkdtempSync(join(tmpdir(), 'aimm-control-'));
 afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
-const info: StackInfo = {
-  pid: process.pid,
-  version: '0.0.0',
-  dataDir: dir,
-  redisUrl: 'unix:/nowhere',
-  databaseUrl: 'file:/nowhere',
-  demo: true,
-  configured: [],
-  startedAt: 0,
-  foreground: false,
-  workers: 1,
-  clients: 0,
-  problems: [],
-};
+const info = toStackInfo(dir);
 
 it('welcomes a client whose keys cannot be put to use, and lives on for the others', async () => {
   const path = join(dir, 'control.sock');

@@ -1,48 +1,19 @@
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { createDatabase } from '@aimm/database';
-import { toStackPaths } from '@aimm/local-stack';
-import { createLogger } from '@aimm/runtime';
-import { expect, it, onTestFinished } from 'vitest';
-import { openControlServer } from '../src/stack/control-server.ts';
+import { expect, it } from 'vitest';
 import { findPlace } from '../src/stack/find-place.ts';
+import { makeStackDirectory, openBareStack, toStackInfo } from './support/bare-stack.ts';
 import { runCli } from './support/run-cli.ts';
 
-const logger = await createLogger({ name: 'test', level: 'silent', format: 'json' });
 const stackRedis = 'unix:/of-the-stack';
 
 /** A data directory in which a stack runs on a database of its own. */
 async function startStack() {
-  const dataDir = mkdtempSync(join(tmpdir(), 'aimm-place-'));
-  const { controlSocket, runDir } = toStackPaths(dataDir);
-  mkdirSync(runDir, { recursive: true });
+  const dataDir = makeStackDirectory();
   const databaseUrl = `file:${join(dataDir, 'of-the-stack.db')}`;
-  const server = await openControlServer({
-    path: controlSocket,
-    logger,
-    onHandover: async () => undefined,
-    onChange: () => undefined,
-    onStop: () => undefined,
-  });
-  server.publish({
-    pid: process.pid,
-    version: '0.0.0',
-    dataDir,
-    redisUrl: stackRedis,
-    databaseUrl,
-    demo: true,
-    configured: [],
-    startedAt: 0,
-    foreground: false,
-    workers: 1,
-    clients: 0,
-    problems: [],
-  });
-  onTestFinished(async () => {
-    await server.close();
-    rmSync(dataDir, { recursive: true, force: true });
-  });
+  const server = await openBareStack(dataDir);
+  server.publish(toStackInfo(dataDir, { redisUrl: stackRedis, databaseUrl }));
   return { dataDir, databaseUrl };
 }
 

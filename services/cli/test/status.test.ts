@@ -1,15 +1,9 @@
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { findStack, lookForStack, toStackPaths } from '@aimm/local-stack';
-import { createLogger } from '@aimm/runtime';
-import { expect, it, onTestFinished } from 'vitest';
+import { findStack, lookForStack } from '@aimm/local-stack';
+import { expect, it } from 'vitest';
 import { withoutPassword } from '../src/commands/status.ts';
-import { openControlServer } from '../src/stack/control-server.ts';
 import { findPlace } from '../src/stack/find-place.ts';
+import { makeStackDirectory, openBareStack } from './support/bare-stack.ts';
 import { runCli } from './support/run-cli.ts';
-
-const logger = await createLogger({ name: 'test', level: 'silent', format: 'json' });
 
 it.each([
   ['redis://:hush@host:6379', 'redis://:…@host:6379'],
@@ -28,20 +22,10 @@ it(
   'tells a stack that is starting from none, and lets no command act elsewhere meanwhile',
   { timeout: 30_000 },
   async () => {
-    const dataDir = mkdtempSync(join(tmpdir(), 'aimm-status-'));
-    onTestFinished(() => rmSync(dataDir, { recursive: true, force: true }));
-    const { controlSocket, runDir } = toStackPaths(dataDir);
-    mkdirSync(runDir, { recursive: true });
+    const dataDir = makeStackDirectory();
     expect(await lookForStack(dataDir, 100)).toBeUndefined();
     // It never says that it is ready.
-    const server = await openControlServer({
-      path: controlSocket,
-      logger,
-      onHandover: async () => undefined,
-      onChange: () => undefined,
-      onStop: () => undefined,
-    });
-    onTestFinished(() => server.close());
+    await openBareStack(dataDir);
     expect(await lookForStack(dataDir, 100)).toBe('starting');
     expect(await findStack(dataDir, 100)).toBeUndefined();
     await expect(findPlace({ dataDir }, 100)).rejects.toThrow(/starting in .*Try again/);
