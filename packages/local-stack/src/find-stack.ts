@@ -11,6 +11,9 @@ export interface FoundStack {
   close(): Promise<void>;
 }
 
+/** As long as a stack may take to start or fail, in milliseconds: for whoever waits for one that is starting. */
+export const startPatienceMs = 25_000;
+
 /** The stack of a data directory, where one runs; never starts one. */
 export async function findStack(dataDir: string, timeoutMs?: number): Promise<FoundStack | undefined> {
   const found = await lookForStack(dataDir, timeoutMs);

@@ -1,8 +1,5 @@
-import { findStack, toStackPaths } from '@aimm/local-stack';
+import { findStack, startPatienceMs, toStackPaths } from '@aimm/local-stack';
 import type { ConfigFault, RuntimeEnvironment } from '@aimm/runtime';
-
-/** As long as a stack may take to start. */
-const stackWithinMs = 25_000;
 
 export interface Endpoints {
   redisUrl: string;
@@ -24,7 +21,7 @@ export async function findEndpoints(
       faults: [],
     };
   }
-  const stack = await findStack(dataDir, stackWithinMs);
+  const stack = await findStack(dataDir, startPatienceMs);
   if (stack === undefined) {
     const expected = `the Redis to show, since no local stack runs in ${dataDir} (\`aimm up\` starts one and brings a dashboard)`;
     return {

@@ -1,9 +1,6 @@
-import { findStack } from '@aimm/local-stack';
+import { findStack, startPatienceMs } from '@aimm/local-stack';
 import type { Logger, RuntimeEnvironment } from '@aimm/runtime';
 import type { LazyConnection } from './lazy-connection.ts';
-
-/** As long as a stack may take to start. */
-const stackWithinMs = 25_000;
 
 export interface WarmUpOptions {
   env: Pick<RuntimeEnvironment, 'REDIS_URL' | 'dataDir'>;
@@ -19,7 +16,7 @@ export async function warmUp({ env, connection, logger }: WarmUpOptions): Promis
   try {
     if (env.REDIS_URL === undefined) {
       // One that is starting, perhaps for another client, is waited for.
-      const stack = await findStack(env.dataDir, stackWithinMs);
+      const stack = await findStack(env.dataDir, startPatienceMs);
       if (stack === undefined) return;
       await stack.close();
     }

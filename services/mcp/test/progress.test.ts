@@ -12,6 +12,7 @@ const overloaded: ErrorShape = {
   provider: 'openai',
 };
 const gpt = { provider: 'openai', model: 'gpt-5-mini' };
+const large = { provider: 'mistral', model: 'mistral-large' };
 
 /** Collects progress; `seen` resolves at the first message that contains the text. */
 function collect() {
@@ -187,11 +188,10 @@ describe('progress', () => {
     emit({ type: 'started', ...gpt });
     emit({ type: 'text', text: 'not told', totalLength: 8 });
     emit({ type: 'model_finished', ...gpt, finished: 1, total: 2, result: answer });
-    emit({ type: 'queued', provider: 'mistral', model: 'mistral-large', position: 1, ahead: 0 });
+    emit({ type: 'queued', ...large, position: 1, ahead: 0 });
     emit({
       type: 'model_finished',
-      provider: 'mistral',
-      model: 'mistral-large',
+      ...large,
       finished: 2,
       total: 2,
       error: { code: 'rate_limited', message: 'mistral allows no more requests now.', retryable: true },
@@ -221,8 +221,7 @@ describe('progress', () => {
     emit({ type: 'model_finished', ...gpt, finished: 1, total: 2, result: answer });
     emit({
       type: 'model_finished',
-      provider: 'mistral',
-      model: 'mistral-large',
+      ...large,
       finished: 2,
       total: 2,
       result: answer,

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { findStack, toStackPaths } from '@aimm/local-stack';
+import { findStack, startPatienceMs, toStackPaths } from '@aimm/local-stack';
 import type { Command } from 'commander';
 import { print, printJson } from '../output.ts';
 import { openCommandEnvironment } from '../session.ts';
@@ -31,7 +31,7 @@ async function stopStack({ json }: { json?: boolean }): Promise<void> {
 
 async function stop(dataDir: string): Promise<Stopped> {
   // One that is still starting is waited for.
-  const stack = await findStack(dataDir, 25_000);
+  const stack = await findStack(dataDir, startPatienceMs);
   if (stack !== undefined) {
     const { pid } = stack.info;
     await stack.stop();

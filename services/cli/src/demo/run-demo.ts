@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { findStack, joinStack } from '@aimm/local-stack';
+import { findStack, joinStack, startPatienceMs } from '@aimm/local-stack';
 import type { RawEnvironment } from '@aimm/runtime';
 import { formatDuration } from '@aimm/runtime/format';
 import { colours } from '../colours.ts';
@@ -11,9 +11,6 @@ import { openCommandEnvironment, stackLaunch } from '../session.ts';
 import { type Answer, connectDemoClient, type DemoClient } from './demo-client.ts';
 
 const question = 'Why do octopuses have three hearts?';
-
-/** As long as a stack may take to start or fail. */
-const stopWithinMs = 25_000;
 
 /**
  * Starts a stack of its own in a temporary folder, in demo mode, and asks it through a real MCP client.
@@ -42,7 +39,7 @@ export async function runDemo(): Promise<void> {
   } finally {
     await joining.catch(ignored);
     await connecting?.then((client) => client.close(), ignored);
-    const stack = await findStack(dataDir, stopWithinMs).catch(ignored);
+    const stack = await findStack(dataDir, startPatienceMs).catch(ignored);
     await joining.then((joined) => joined.close(), ignored);
     await stack?.stop();
     await rm(dataDir, { recursive: true, force: true });

@@ -1,4 +1,4 @@
-import { lookForStack, type StackInfo } from '@aimm/local-stack';
+import { lookForStack, type StackInfo, startPatienceMs } from '@aimm/local-stack';
 import { toStackDatabaseUrl } from './database-url.ts';
 
 /** What of the environment says where a command acts. */
@@ -15,15 +15,12 @@ export interface Place {
   redisUrl: string | undefined;
 }
 
-/** As long as a stack may take to start. */
-const stackWithinMs = 25_000;
-
 /**
  * REDIS_URL and DATABASE_URL take the place of the local stack: with the first nobody asks for one, and of one that runs on
  * another database than DATABASE_URL nothing is taken.
  * @throws Error where only a stack could say it, which is not ready within `withinMs`: it may be on another database than the file
  */
-export async function findPlace(env: Given, withinMs = stackWithinMs): Promise<Place> {
+export async function findPlace(env: Given, withinMs = startPatienceMs): Promise<Place> {
   if (env.REDIS_URL !== undefined) return toPlace(env, undefined);
   const stack = await lookForStack(env.dataDir, env.DATABASE_URL === undefined ? withinMs : undefined);
   if (stack === 'starting') {

@@ -185,9 +185,8 @@ export async function runStack(options: RunStackOptions): Promise<RunningStack> 
             ]);
             // What a vendor holds, or waits for its budget to renew, is in no queue.
             if ((await findOpenBatches(databaseUrl)).length > 0) return true;
-            // As the configuration is now: one that was added since may have jobs.
-            const now = loadCatalog({ configDir: env.configDir, env: raw }).catalog;
-            const ids = [...new Set([...catalog.providers, ...now.providers].map(({ id }) => id))];
+            // As the configuration is now: one that was added since may have jobs, as may one that was removed.
+            const ids = [...new Set([...catalog.providers, ...live.catalog.providers].map(({ id }) => id))];
             return (await countOpenJobs(redisUrl, ids, logger)) > 0;
           },
           onIdle: () => {
