@@ -99,11 +99,47 @@ function readStatus(bin) {
 function installedAlready(lock) {
   if (!existsSync(modules)) return false;
   if (readStamp().lock === lock) return true;
-  const hidden = modifiedAt(join(modules, '.package-lock.json'));
+  const hiddenLock = join(modules, '.package-lock.json');
+  const hidden = modifiedAt(hiddenLock);
   const written = modifiedAt(join(root, 'package-lock.json'));
   if (hidden === undefined || written === undefined || hidden < written - writtenTogetherMs) return false;
+  if (!isWhole(readPackages(hiddenLock), readPackages(join(root, 'package-lock.json')))) return false;
   writeStamp({ lock });
   return true;
+}
+
+/** Whether what is installed is for this platform, and all that it needs: neither another's nor without the tests' packages. */
+function isWhole(installed, wanted) {
+  return (
+    Object.values(installed).every(isForUs) &&
+    Object.entries(wanted).every(([path, entry]) => path === '' || path in installed || mayBeAbsent(entry))
+  );
+}
+
+/** Of the optional ones each platform has its own. Which C library it has, npm knows better. */
+function mayBeAbsent(entry) {
+  if (entry.optional !== true) return false;
+  const isForPlatforms = entry.os !== undefined && entry.cpu !== undefined && entry.libc === undefined;
+  return !isForPlatforms || !isForUs(entry);
+}
+
+function isForUs({ os, cpu }) {
+  return allows(os, process.platform) && allows(cpu, process.arch);
+}
+
+/** A package's `os` or `cpu`: one name or several, which are those it is for or, with `!`, those it is not for. */
+function allows(names, own) {
+  const [not, only] = [true, false].map((no) => [names ?? []].flat().filter((name) => name.startsWith('!') === no));
+  return !not.includes(`!${own}`) && (only.length === 0 || only.includes(own));
+}
+
+/** By their folders; none where the file cannot be read as a lock file. */
+function readPackages(lockFile) {
+  try {
+    return JSON.parse(readFileSync(lockFile, 'utf8')).packages ?? {};
+  } catch {
+    return {};
+  }
 }
 
 function ensureRedisServer() {

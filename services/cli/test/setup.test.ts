@@ -127,6 +127,44 @@ describe('scripts/setup.mjs', { timeout: 20_000 }, () => {
     expect(setUp().called).toEqual([npmCi, generate]);
   });
 
+  it.each([
+    ['for another platform', {}, { 'node_modules/a': {}, 'node_modules/b': { os: 'aix', cpu: 'ppc64' } }],
+    [
+      'for another processor',
+      {},
+      { 'node_modules/a': {}, 'node_modules/b': { os: [process.platform], cpu: ['ppc64'] } },
+    ],
+    ['without what the tests need', { 'node_modules/b': { dev: true } }, { 'node_modules/a': {} }],
+    [
+      'without what this platform needs',
+      { 'node_modules/b': { optional: true, os: process.platform, cpu: process.arch } },
+      { 'node_modules/a': {} },
+    ],
+  ])('installs again what was installed %s', (_what, more, installed) => {
+    writeFileSync(
+      join(root, 'package-lock.json'),
+      JSON.stringify({ packages: { '': {}, 'node_modules/a': {}, ...more } }),
+    );
+    mkdirSync(join(root, 'node_modules'));
+    writeFileSync(join(root, 'node_modules/.package-lock.json'), JSON.stringify({ packages: installed }));
+    writeFileSync(join(root, 'node_modules/.aimm-setup.json'), '{"lock":"of another platform"}');
+    expect(setUp().called).toEqual([npmCi, generate]);
+  });
+
+  it('takes an install by hand that holds all this platform needs', () => {
+    const others = {
+      'node_modules/b': { optional: true, os: 'aix' },
+      'node_modules/c': { optional: true, os: [process.platform], cpu: [process.arch], libc: ['musl'] },
+      'node_modules/d': { optional: true },
+      'node_modules/e': { optional: true, os: ['!aix', `!${process.platform}`] },
+    };
+    const installed = { 'node_modules/a': {}, 'node_modules/f': { os: ['!aix'] } };
+    writeFileSync(join(root, 'package-lock.json'), JSON.stringify({ packages: { '': {}, ...installed, ...others } }));
+    mkdirSync(join(root, 'node_modules'));
+    writeFileSync(join(root, 'node_modules/.package-lock.json'), JSON.stringify({ packages: installed }));
+    expect(setUp().called).toEqual([generate]);
+  });
+
   it('generates the clients again when a model has changed', () => {
     setUp();
     writeFileSync(join(root, 'prisma/schema.prisma'), 'model B');
