@@ -6,7 +6,14 @@ import { fileURLToPath } from 'node:url';
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const env = { ...process.env, TURBO_TELEMETRY_DISABLED: '1' };
 
-// Through npm: its scripts run under the checkout's own Node.
+// Through npm: its scripts run under the checkout's own Node. The npm that runs us need not be on PATH.
+const runNpm = (args) => {
+  const options = { cwd: root, env, stdio: 'inherit' };
+  const done = spawnSync('npm', args, options);
+  const script = env.npm_execpath;
+  return done.error?.code === 'ENOENT' && script ? spawnSync(process.execPath, [script, ...args], options) : done;
+};
+
 const steps = [
   { name: 'Format', npm: ['run', '--silent', 'format:check'], mend: 'npm run format' },
   { name: 'Lint', npm: ['run', '--silent', 'lint'] },
@@ -19,7 +26,8 @@ const steps = [
 const results = steps.map((step) => {
   process.stdout.write(`\n── ${step.name} ${'─'.repeat(Math.max(3, 70 - step.name.length))}\n`);
   const startedAt = Date.now();
-  const { status } = spawnSync('npm', step.npm, { cwd: root, env, stdio: 'inherit' });
+  const { status, error } = runNpm(step.npm);
+  if (error !== undefined) process.stdout.write(`npm could not be run: ${error.message}\n`);
   return { ...step, passed: status === 0, seconds: (Date.now() - startedAt) / 1000 };
 });
 

@@ -2,13 +2,17 @@
 // Node built-ins only: it runs before anything is installed. Does nothing, quickly, where nothing is to do.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { accessSync, constants, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { delimiter, dirname, join, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const modules = join(root, 'node_modules');
 const stampFile = join(modules, '.aimm-setup.json');
+/** Not among the packages: `npm ci` removes all of those. */
+const lockFile = join(root, '.aimm-setup.lock');
+/** No step takes as long: whoever held it has gone. */
+const lockedAtMostMs = 15 * 60_000;
 /** How far apart npm writes its two lock files at most. */
 const writtenTogetherMs = 2_000;
 /** The first with flags for scripts: what is paid for is written down even where its memory is full. */
@@ -44,7 +48,8 @@ function checkNode() {
 
 function ensurePackages() {
   const lock = hashOf([join(root, 'package-lock.json')], `${process.platform}-${process.arch}`);
-  if (!installedAlready(lock)) {
+  const isDone = () => installedAlready(lock);
+  onceForAll(isDone, () => {
     leaveRunningStack();
     step('Installing packages', () => {
       const [command, ...args] = npmCommand();
@@ -54,7 +59,7 @@ function ensurePackages() {
       });
     });
     writeStamp({ lock });
-  }
+  });
   const ownNode = join(modules, `node-linux-${process.arch}`, 'bin', 'node');
   if (!existsSync(ownNode) && !runsTypeScript(process.versions.node)) {
     throw new SetupError(
@@ -143,12 +148,12 @@ function readPackages(lockFile) {
 }
 
 function ensureRedisServer() {
-  const find = () =>
-    ['redis-server', 'valkey-server'].map((name) => findProgram([name])).filter((file) => file !== undefined);
-  const isNewEnough = (file) => !(redisVersionOf(file) < oldestRedis);
-  if (find().some(isNewEnough)) return;
-  step('Installing a Redis server', () => installWith({ apt: ['redis-server'], brew: 'redis' }));
-  if (find().some(isNewEnough)) return;
+  const find = () => findPrograms(['redis-server', 'valkey-server']);
+  const isThere = () => find().some((file) => !(redisVersionOf(file) < oldestRedis));
+  onceForAll(isThere, () =>
+    step('Installing a Redis server', () => installWith({ apt: ['redis-server'], brew: 'redis' })),
+  );
+  if (isThere()) return;
   const old = find().map((file) => `${file} is ${redisVersionOf(file)}`);
   throw new SetupError(
     `no Redis server of version ${oldestRedis} or newer: ${old.length > 0 ? old.join(', ') : 'neither redis-server nor valkey-server is on PATH'}.`,
@@ -163,11 +168,13 @@ function redisVersionOf(file) {
 }
 
 function ensureBrowser() {
-  const found = () =>
-    findProgram(['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable']) || macChrome();
-  if (found()) return;
-  step('Installing Chromium for the browser tests', () => installWith({ apt: ['chromium', 'fonts-liberation'] }));
-  if (found()) return;
+  const isThere = () =>
+    (findProgram(['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable']) ?? macChrome()) !==
+    undefined;
+  onceForAll(isThere, () =>
+    step('Installing Chromium for the browser tests', () => installWith({ apt: ['chromium', 'fonts-liberation'] })),
+  );
+  if (isThere()) return;
   throw new SetupError(
     'no Chromium or Chrome for the browser tests.',
     'install one (Debian: `apt-get install chromium`).',
@@ -188,15 +195,17 @@ function ensurePrismaClients() {
     join(database, 'package.json'),
   ].filter((file) => existsSync(file));
   const prisma = hashOf(sources);
-  if (readStamp().prisma === prisma && existsSync(join(database, 'generated'))) return;
-  step('Generating Prisma clients', () => {
-    // Through npm: its scripts run under the checkout's own Node.
-    const [command, ...args] = npmCommand();
-    run(command, [...args, 'run', 'generate', '-w', '@aimm/database'], {
-      mend: 'read the message above; `npm run generate -w @aimm/database` repeats it.',
+  const isDone = () => readStamp().prisma === prisma && existsSync(join(database, 'generated'));
+  onceForAll(isDone, () => {
+    step('Generating Prisma clients', () => {
+      // Through npm: its scripts run under the checkout's own Node.
+      const [command, ...args] = npmCommand();
+      run(command, [...args, 'run', 'generate', '-w', '@aimm/database'], {
+        mend: 'read the message above; `npm run generate -w @aimm/database` repeats it.',
+      });
     });
+    writeStamp({ prisma });
   });
-  writeStamp({ prisma });
 }
 
 /** Installs with what the machine has; does nothing where it has neither apt-get (with rights) nor Homebrew. */
@@ -232,6 +241,49 @@ function adminPrefix() {
   return spawnSync('sudo', ['-n', 'true'], { stdio: 'ignore' }).status === 0 ? ['sudo', '-n'] : undefined;
 }
 
+/** Does the work unless it is done; what another set-up does at the same time is waited for, and not done again. */
+function onceForAll(isDone, work) {
+  if (isDone()) return;
+  takeLock();
+  try {
+    if (!isDone()) work();
+  } finally {
+    rmSync(lockFile, { force: true });
+  }
+}
+
+function takeLock() {
+  let said = false;
+  for (;;) {
+    try {
+      return writeFileSync(lockFile, String(process.pid), { flag: 'wx' });
+    } catch (error) {
+      if (error.code !== 'EEXIST') throw error;
+    }
+    const holder = findLockHolder();
+    if (holder === undefined) {
+      rmSync(lockFile, { force: true });
+      continue;
+    }
+    if (!said) process.stdout.write(`Another set-up runs (process ${holder}): waiting for it.\n`);
+    said = true;
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100);
+  }
+}
+
+/** Undefined where whoever held it has died or let go. */
+function findLockHolder() {
+  const takenAt = modifiedAt(lockFile);
+  if (takenAt === undefined || Date.now() - takenAt > lockedAtMostMs) return undefined;
+  try {
+    const pid = Number(readFileSync(lockFile, 'utf8'));
+    process.kill(pid, 0);
+    return pid;
+  } catch (error) {
+    return error.code === 'EPERM' ? 'of another user' : undefined;
+  }
+}
+
 function step(name, work) {
   const startedAt = Date.now();
   process.stdout.write(`${name} …`);
@@ -262,8 +314,12 @@ function hostPath() {
 }
 
 function findProgram(names, path = process.env.PATH ?? '') {
+  return findPrograms(names, path)[0];
+}
+
+function findPrograms(names, path = process.env.PATH ?? '') {
   const files = names.flatMap((name) => path.split(delimiter).map((directory) => join(directory, name)));
-  return files.find((file) => {
+  return files.filter((file) => {
     try {
       accessSync(file, constants.X_OK);
       return statSync(file).isFile();

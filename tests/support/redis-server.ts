@@ -2,8 +2,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { findRedisServer } from '@aimm/local-stack';
 import { Redis } from 'ioredis';
-import { findRedisServer } from './start-redis.ts';
 
 /** A Redis of one test, to be stopped, killed, paused and started again; its append-only file survives all of that. */
 export interface RedisServer {
@@ -57,7 +57,7 @@ export async function createRedisServer(
         'noeviction',
       ];
       child = spawn(
-        findRedisServer(),
+        await findRedisServer(process.env['PATH'] ?? ''),
         ['--port', '0', '--unixsocket', socket, '--dir', join(dir, 'redis'), ...persistence, ...args],
         { stdio: 'ignore' },
       );

@@ -1,14 +1,14 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { accessSync, constants } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
+import { findRedisServer } from '@aimm/local-stack';
 import { Redis } from 'ioredis';
 
 /** Starts a Redis on a unix socket in `dir`; nothing is kept on disk. @throws when there is no server on PATH */
 export async function startRedis(dir: string): Promise<{ url: string; stop: () => Promise<void> }> {
   const socket = join(dir, 'redis.sock');
   const child = spawn(
-    findRedisServer(),
+    await findRedisServer(process.env['PATH'] ?? ''),
     ['--port', '0', '--unixsocket', socket, '--save', '', '--appendonly', 'no', '--dir', dir],
     { stdio: 'ignore' },
   );
@@ -29,19 +29,4 @@ export async function startRedis(dir: string): Promise<{ url: string; stop: () =
     await exited;
   };
   return { url: `unix:${socket}`, stop };
-}
-
-export function findRedisServer(): string {
-  for (const name of ['redis-server', 'valkey-server']) {
-    for (const folder of (process.env['PATH'] ?? '').split(delimiter)) {
-      const file = join(folder, name);
-      try {
-        accessSync(file, constants.X_OK);
-        return file;
-      } catch {
-        // Not in this folder: the next one.
-      }
-    }
-  }
-  throw new Error('neither redis-server nor valkey-server is on PATH: run `npm run setup`, or install one of them');
 }

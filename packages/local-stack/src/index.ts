@@ -10,6 +10,7 @@ export {
   reportStoredKeys,
 } from './child-process.ts';
 export { type LostReason, StackStartError } from './control-connection.ts';
+export { findRedisServer } from './find-redis-server.ts';
 export { findStack, type FoundStack, lookForStack, startPatienceMs } from './find-stack.ts';
 export { joinStack, type JoinOptions, type StackConnection } from './join-stack.ts';
 export type { StackLaunch } from './launch-stack.ts';

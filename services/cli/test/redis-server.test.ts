@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -8,7 +7,7 @@ import { connectFront } from '@aimm/queue';
 import { createLogger } from '@aimm/runtime';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { openRedisProbe } from '../src/stack/redis-commands.ts';
-import { findRedisServer, type PrivateRedis, startPrivateRedis } from '../src/stack/redis-server.ts';
+import { type PrivateRedis, startPrivateRedis } from '../src/stack/redis-server.ts';
 import { listProcesses } from './support/processes.ts';
 
 const logger = await createLogger({ name: 'test', level: 'silent', format: 'json' });
@@ -114,24 +113,6 @@ describe('startPrivateRedis', { timeout: 30_000 }, () => {
     expect(warn.mock.calls).toEqual([[expect.stringContaining('loads its data')]]);
     expect(readFileSync(starts, 'utf8')).toBe('x');
     warn.mockRestore();
-  });
-
-  it('says what to install when there is no server', async () => {
-    await expect(findRedisServer('/nowhere')).rejects.toThrow('apt-get install redis-server');
-    expect(await findRedisServer(path)).toBe(execFileSync('which', ['redis-server'], { encoding: 'utf8' }).trim());
-  });
-
-  it('passes over a server that is too old, and says so where there is no other', async () => {
-    const bin = join(paths.dataDir, 'old-bin');
-    mkdirSync(bin);
-    writeFileSync(join(bin, 'redis-server'), '#!/bin/sh\necho "Redis server v=6.0.16 sha=00000000:0"\n', {
-      mode: 0o755,
-    });
-    await expect(findRedisServer(bin)).rejects.toThrow('Redis 7 or newer is needed, and ');
-    writeFileSync(join(bin, 'valkey-server'), '#!/bin/sh\necho "Valkey server v=8.1.1 sha=00000000:0"\n', {
-      mode: 0o755,
-    });
-    expect(await findRedisServer(bin)).toBe(join(bin, 'valkey-server'));
   });
 });
 

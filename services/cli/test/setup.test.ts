@@ -1,4 +1,5 @@
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import {
   chmodSync,
   cpSync,
@@ -11,9 +12,9 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 const script = fileURLToPath(new URL('../../../scripts/setup.mjs', import.meta.url));
 
@@ -193,6 +194,48 @@ describe('scripts/setup.mjs', { timeout: 20_000 }, () => {
     expect(stderr).toMatch(/no Redis server of version 7 or newer: .*redis-server is 6/);
     install('redis-server', 'echo "Redis server v=7.0.15 sha=00000000:0"');
     expect(setUp().status).toBe(0);
+  });
+
+  it('passes over a Redis server that is too old where another follows', () => {
+    install('redis-server', 'echo "Redis server v=6.0.16 sha=00000000:0"');
+    const local = join(root, 'local');
+    mkdirSync(local);
+    writeFileSync(join(local, 'redis-server'), '#!/bin/sh\necho "Redis server v=7.2.4 sha=00000000:0"\n', {
+      mode: 0o755,
+    });
+    const done = spawnSync(process.execPath, [join(root, 'scripts/setup.mjs')], {
+      env: { PATH: [programs, local].join(delimiter) },
+      encoding: 'utf8',
+    });
+    expect(done).toMatchObject({ status: 0, stderr: '' });
+  });
+
+  it('waits for another one that runs, and does nothing twice', async () => {
+    install(
+      'npm',
+      `[ "$1" = ci ] || { /bin/mkdir -p "${root}/packages/database/generated"; exit 0; }
+       /bin/mkdir "${root}/busy" || exit 1
+       while [ ! -e "${root}/go" ]; do /bin/sleep 0.02; done
+       /bin/mkdir "${root}/node_modules"; /bin/rmdir "${root}/busy"`,
+    );
+    const start = () => spawn(process.execPath, [join(root, 'scripts/setup.mjs')], { env: { PATH: programs } });
+    const first = start();
+    await vi.waitFor(() => expect(existsSync(join(root, 'busy'))).toBe(true));
+    const second = start();
+    const [said] = await once(second.stdout, 'data');
+    expect(String(said)).toBe(`Another set-up runs (process ${first.pid}): waiting for it.\n`);
+    writeFileSync(join(root, 'go'), '');
+    const codes = await Promise.all([first, second].map(async (one) => (await once(one, 'exit'))[0]));
+    expect(codes).toEqual([0, 0]);
+    const called = readFileSync(calls, 'utf8').trim().split('\n');
+    expect(called.filter((call) => call.startsWith('npm'))).toEqual([npmCi, generate]);
+  });
+
+  it('does not wait for one that was killed', () => {
+    const dead = spawnSync(process.execPath, ['--version']).pid;
+    writeFileSync(join(root, '.aimm-setup.lock'), String(dead));
+    expect(setUp()).toMatchObject({ status: 0, called: [npmCi, generate] });
+    expect(existsSync(join(root, '.aimm-setup.lock'))).toBe(false);
   });
 
   it('takes a Valkey server as well', () => {

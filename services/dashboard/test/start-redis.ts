@@ -1,8 +1,9 @@
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { findRedisServer } from '@aimm/local-stack';
 import { connectWorker } from '@aimm/queue';
 import type { Logger } from '@aimm/runtime';
 
@@ -37,7 +38,7 @@ export async function createRedisServer(logger: Logger, args: string[] = []): Pr
         dir,
         ...args,
       ];
-      const child = spawn(findServer(), options, { stdio: 'ignore' });
+      const child = spawn(await findRedisServer(process.env['PATH'] ?? ''), options, { stdio: 'ignore' });
       const exited = once(child, 'exit');
       const killOnExit = () => child.kill();
       process.once('exit', killOnExit);
@@ -57,10 +58,4 @@ export async function createRedisServer(logger: Logger, args: string[] = []): Pr
       await rm(dir, { recursive: true, force: true });
     },
   };
-}
-
-function findServer(): string {
-  const found = ['redis-server', 'valkey-server'].find((name) => spawnSync(name, ['--version']).error === undefined);
-  if (found === undefined) throw new Error('neither redis-server nor valkey-server is on PATH: run `npm run setup`');
-  return found;
 }

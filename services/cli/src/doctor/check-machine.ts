@@ -1,9 +1,8 @@
 import { accessSync, constants, existsSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import type { StackInfo } from '@aimm/local-stack';
+import { findRedisServer, type StackInfo } from '@aimm/local-stack';
 import type { RuntimeEnvironment } from '@aimm/runtime';
 import { tryPort } from '../stack/face-ports.ts';
-import { findRedisServer } from '../stack/redis-server.ts';
 import { failed, type Finding, ok, warning } from './finding.ts';
 
 const megabyte = 1024 * 1024;
