@@ -15,6 +15,12 @@ import { sendEvents, startVendorServer, type VendorServer } from './support/vend
 import { wires } from './support/wires.ts';
 
 const kinds = Object.keys(providerKinds) as ProviderKind[];
+/** Others each day; a failure prints the seed. */
+const { FUZZ_SEED: seedGiven, FUZZ_INPUTS: inputs } = process.env;
+const seed = Number(seedGiven ?? (inputs === undefined ? Math.floor(Date.now() / 86_400_000) : Date.now() % 1_000_000));
+/** A hundredth of what the fuzzing takes: each is sent many times over. */
+const runs = inputs === undefined ? 60 : Math.max(60, Math.round(Number(inputs) / 100));
+const timeout = 500 * runs;
 const word = fc.stringMatching(/^[a-z]{1,8}$/);
 const base64 = fc.uint8Array({ minLength: 1, maxLength: 8 }).map((bytes) => Buffer.from(bytes).toString('base64'));
 const json = fc.dictionary(word, fc.oneof(fc.string(), fc.integer(), fc.boolean(), fc.constant(null)), { maxKeys: 3 });
@@ -135,18 +141,25 @@ beforeAll(async () => {
 });
 afterAll(() => vendor.close());
 
+interface Mark {
+  of: string;
+  any: string[];
+  role: Message['role'];
+  part: MessagePart;
+}
+
 /** Whatever is said, with a mark of its own, and where the marks must come out: one of each list. */
-function mark(messages: readonly Message[]): { messages: Message[]; marks: { of: string; any: string[] }[] } {
-  const marks: { of: string; any: string[] }[] = [];
-  const next = (of: string, more: (mark: string) => string[] = () => []) => {
-    const one = `mark${marks.length}x`;
-    marks.push({ of, any: [one, ...more(one)] });
-    return one;
-  };
+function mark(messages: readonly Message[]): { messages: Message[]; marks: Mark[] } {
+  const marks: Mark[] = [];
   const inBase64 = (one: string) => Buffer.from(one).toString('base64');
   const marked = messages.map((message) => ({
     ...message,
     content: message.content.map((part): MessagePart => {
+      const next = (of: string, more: (mark: string) => string[] = () => []) => {
+        const one = `mark${marks.length}x`;
+        marks.push({ of, any: [one, ...more(one)], role: message.role, part });
+        return one;
+      };
       switch (part.type) {
         case 'text':
           return { ...part, text: next('text') + part.text };
@@ -172,6 +185,15 @@ function mark(messages: readonly Message[]): { messages: Message[]; marks: { of:
   return { messages: marked, marks };
 }
 
+const isLeft =
+  (body: string) =>
+  ({ any }: Mark): boolean =>
+    !any.some((one) => body.includes(one));
+const toShape = ({ mediaType, url, data }: Extract<MessagePart, { type: 'image' | 'file' }>): string =>
+  `${mediaType} ${url} ${data !== undefined}`;
+const withoutMarks = (warnings: readonly Warning[]): string[] =>
+  warnings.map(({ message }) => message.replaceAll(/mark\d+x/g, ''));
+
 describe.each(kinds)('%s', (kind) => {
   const answer = () =>
     (vendor.answer = sendEvents(
@@ -191,49 +213,81 @@ describe.each(kinds)('%s', (kind) => {
     return { body: JSON.stringify(vendor.received.at(-1)?.body), warnings };
   };
 
-  test('every request that our contract allows goes out, and every setting is on the wire or in a warning', async () => {
-    answer();
-    await fc.assert(
-      fc.asyncProperty(some(message).filter(saysAnything), settings, quirks, async (messages, asked, modelQuirks) => {
-        const whole = await send(messages, asked, modelQuirks);
-        for (const name of Object.keys(asked) as (keyof GenerationSettings)[]) {
-          if (whole.warnings.some(({ setting }) => setting === name)) continue;
-          // Ollama is told to call no tool by not being told of any; to be free to call is what a model is unasked.
-          if (kind === 'ollama' && name === 'tools' && asked.toolChoice === 'none') continue;
-          if (kind === 'ollama' && name === 'toolChoice' && asked.toolChoice === 'auto') continue;
-          // Nothing is kept unless it is asked for: not asking leaves no trace.
-          if (name === 'promptCache' && asked.promptCache === 'off') continue;
-          const { [name]: _left, ...others } = asked;
-          expect((await send(messages, others, modelQuirks)).body, `${name} left no trace in ${whole.body}`).not.toBe(
-            whole.body,
-          );
-        }
-      }),
-      { numRuns: 30, seed: 1 },
-    );
-  });
+  /** What of a part does not go out though nothing else is said: its vendor does not take it, and a warning says so. */
+  const alone = new Map<string, Promise<{ left: string[]; says: string[] }>>();
+  const askAlone = ({ role, part }: Mark) => {
+    const key = `${role} ${part.type} ${part.type === 'image' || part.type === 'file' ? toShape(part) : ''}`;
+    const known = alone.get(key) ?? ask();
+    alone.set(key, known);
+    return known;
 
-  test('everything that is said, shown or called is on the wire, or a warning says what is not', async () => {
-    answer();
-    await fc.assert(
-      fc.asyncProperty(fc.array(message, { minLength: 1, maxLength: 4 }), async (generated) => {
-        const { messages, marks } = mark(generated);
-        if (!saysAnything(messages)) return;
-        const { body, warnings } = await send(messages, {});
-        const left = marks.filter(({ any }) => !any.some((one) => body.includes(one)));
-        expect(left.length === 0 || warnings.length > 0, `${JSON.stringify(left)} is not in ${body}`).toBe(true);
-        // What text a message holds is never left out, if its role may hold it.
-        const texts = messages.flatMap(({ role, content }) =>
-          content.filter((part) => part.type === 'text' || (part.type === 'tool_result' && role === 'user')),
-        );
-        for (const part of texts) {
-          const said = part.type === 'text' ? part.text : part.type === 'tool_result' ? part.content : '';
-          expect(body).toContain(/^mark\d+x/.exec(said)?.[0]);
-        }
-      }),
-      { numRuns: 60, seed: 1 },
-    );
-  });
+    async function ask() {
+      const { messages, marks } = mark([
+        { role: 'user', content: [{ type: 'text', text: '' }] },
+        { role, content: [part] },
+      ]);
+      const { body, warnings } = await send(messages, {});
+      const left = marks.filter(isLeft(body));
+      expect(left.length === 0 || warnings.length > 0, `${JSON.stringify(left)} is not in ${body}`).toBe(true);
+      return { left: left.map(({ of }) => of), says: withoutMarks(warnings) };
+    }
+  };
+
+  test(
+    'every request that our contract allows goes out, and every setting is on the wire or in a warning',
+    { timeout },
+    async () => {
+      answer();
+      await fc.assert(
+        fc.asyncProperty(some(message).filter(saysAnything), settings, quirks, async (messages, asked, modelQuirks) => {
+          const whole = await send(messages, asked, modelQuirks);
+          for (const name of Object.keys(asked) as (keyof GenerationSettings)[]) {
+            if (whole.warnings.some(({ setting }) => setting === name)) continue;
+            // Ollama is told to call no tool by not being told of any; to be free to call is what a model is unasked.
+            if (kind === 'ollama' && name === 'tools' && asked.toolChoice === 'none') continue;
+            if (kind === 'ollama' && name === 'toolChoice' && asked.toolChoice === 'auto') continue;
+            // Nothing is kept unless it is asked for: not asking leaves no trace.
+            if (name === 'promptCache' && asked.promptCache === 'off') continue;
+            const { [name]: _left, ...others } = asked;
+            expect((await send(messages, others, modelQuirks)).body, `${name} left no trace in ${whole.body}`).not.toBe(
+              whole.body,
+            );
+          }
+        }),
+        { numRuns: runs / 2, seed },
+      );
+    },
+  );
+
+  test(
+    'everything that is said, shown or called is on the wire, or a warning says what is not',
+    { timeout },
+    async () => {
+      answer();
+      await fc.assert(
+        fc.asyncProperty(fc.array(message, { minLength: 1, maxLength: 4 }), async (generated) => {
+          const { messages, marks } = mark(generated);
+          if (!saysAnything(messages)) return;
+          const { body, warnings } = await send(messages, {});
+          const said = withoutMarks(warnings);
+          for (const one of marks.filter(isLeft(body))) {
+            const { left, says } = await askAlone(one);
+            expect(left, `${JSON.stringify(one)} is not in ${body}`).toContain(one.of);
+            expect(said).toEqual(expect.arrayContaining(says));
+          }
+          // What text a message holds is never left out, if its role may hold it.
+          const texts = messages.flatMap(({ role, content }) =>
+            content.filter((part) => part.type === 'text' || (part.type === 'tool_result' && role === 'user')),
+          );
+          for (const part of texts) {
+            const said = part.type === 'text' ? part.text : part.type === 'tool_result' ? part.content : '';
+            expect(body).toContain(/^mark\d+x/.exec(said)?.[0]);
+          }
+        }),
+        { numRuns: runs, seed },
+      );
+    },
+  );
 
   test('tools go out with all that was said of them', async () => {
     answer();
