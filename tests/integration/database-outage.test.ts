@@ -6,10 +6,11 @@ import { createTcpProxy } from '../support/tcp-proxy.ts';
 import { createEmptyDatabase } from '../support/test-databases.ts';
 
 async function createProxiedPostgres() {
-  const url = new URL(await createEmptyDatabase('postgresql'));
+  const direct = await createEmptyDatabase('postgresql');
+  const url = new URL(direct);
   const proxy = await createTcpProxy(Number(url.port));
   url.port = String(proxy.port);
-  return { url: url.href, proxy };
+  return { url: url.href, proxy, direct };
 }
 
 it('a PostgreSQL that goes away is unavailable, and is used again once it is back', async () => {
@@ -35,14 +36,23 @@ it('a PostgreSQL that goes away is unavailable, and is used again once it is bac
 });
 
 it('work that PostgreSQL drops halfway is unavailable, and is done when it is asked for again', async () => {
-  const { url, proxy } = await createProxiedPostgres();
+  const { url, proxy, direct } = await createProxiedPostgres();
   const database = await createDatabase({ url });
+  const blocker = new pg.Client(direct);
+  await blocker.connect();
+  await blocker.query('BEGIN; LOCK TABLE usage_stats IN EXCLUSIVE MODE');
   const rows = Array.from({ length: 100 }, (_, index) => createLedgerRow({ requestId: `gen_${index}` }));
   const writes = rows.map((row) => database.ledger.record([row]));
+  const waiting = async () =>
+    (await blocker.query('SELECT 1 FROM pg_locks WHERE NOT granted AND relation = $1::regclass', ['usage_stats']))
+      .rowCount;
+  await expect.poll(waiting).toBeGreaterThan(0);
   await proxy.cut();
   const settled = await Promise.allSettled(writes);
   const refusals = settled.filter((write) => write.status === 'rejected').map((write) => write.reason);
-  expect(refusals).toEqual(refusals.map(() => expect.objectContaining({ code: 'unavailable' })));
+  expect(refusals).toEqual(rows.map(() => expect.objectContaining({ code: 'unavailable' })));
+  await blocker.query('ROLLBACK');
+  await blocker.end();
   await proxy.restore();
   await database.ledger.record(rows);
   const { totals } = await database.ledger.summarize({ from: 0, to: Date.now() });

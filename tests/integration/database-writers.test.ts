@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { createDatabase } from '@aimm/database';
 import Sqlite from 'better-sqlite3';
+import pg from 'pg';
 import { describe, expect, it } from 'vitest';
 import { createEmptyDatabase, databaseKinds } from '../support/test-databases.ts';
 
@@ -17,8 +18,14 @@ async function nextMessage(child: ChildProcess): Promise<unknown> {
   return message;
 }
 
-/** A third party that keeps the whole file from being written, until the returned function is called. */
-function holdWriteLock(url: string): () => void {
+/** A third party that keeps the ledger from being written, until the returned function is called. */
+async function holdWriteLock(url: string): Promise<() => void> {
+  if (url.startsWith('postgres')) {
+    const client = new pg.Client(url);
+    await client.connect();
+    await client.query('BEGIN; LOCK TABLE usage_stats IN EXCLUSIVE MODE');
+    return () => void client.query('ROLLBACK').finally(() => client.end());
+  }
   const file = new Sqlite(url.slice('file:'.length));
   file.exec('BEGIN IMMEDIATE');
   return () => {
@@ -32,9 +39,9 @@ describe.each(databaseKinds)('two processes that write one %s database at once',
     const url = await createEmptyDatabase(kind);
     const writers = ['left', 'right'].map((name) => fork(writer, [url, name, String(rowsEach)]));
     await Promise.all(writers.map(nextMessage));
-    const letGo = kind === 'sqlite' ? holdWriteLock(url) : undefined;
+    const letGo = await holdWriteLock(url);
     for (const child of writers) child.send('go');
-    setTimeout(() => letGo?.(), heldMs);
+    setTimeout(letGo, heldMs);
     const reports = await Promise.all(writers.map(nextMessage));
 
     const database = await createDatabase({ url });

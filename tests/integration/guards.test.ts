@@ -1,5 +1,6 @@
 import { readdirSync } from 'node:fs';
 import { loadCatalog, providerKinds as configurableKinds } from '@aimm/catalog';
+import { jobs } from '@aimm/contracts';
 import { providerKinds as implementedKinds } from '@aimm/providers';
 import { queueOf, systemQueues } from '@aimm/queue';
 import { expect, test } from 'vitest';
@@ -33,10 +34,7 @@ test('no provider can take the name of a queue that is not its own', () => {
 
 test('every handler of a job has a file named after it', () => {
   const files = readdirSync(new URL('../../services/worker/src/handlers', import.meta.url));
-  const jobs = ['generate', 'compare', 'list-models', 'check-health', 'persist-usage', 'persist-turn', 'persist-batch'];
-  for (const job of jobs) {
-    expect(files).toContain(`${job}.ts`);
-  }
+  expect(files).toEqual(expect.arrayContaining(Object.keys(jobs).map((job) => `${job}.ts`)));
 });
 
 function writeConfigWith(id: string): string {

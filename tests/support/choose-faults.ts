@@ -41,6 +41,7 @@ export function chooseFaults(): string[] {
   const isNamed = process.argv.some((argument) => argument.includes('faults/'));
   if (FAULTS === 'all' || FAULT_ROUNDS !== undefined || isNamed) return all;
   const seed = Number(FAULT_SEED ?? Math.floor(Date.now() / 86_400_000));
+  if (!Number.isInteger(seed)) throw new Error(`FAULT_SEED: expected a whole number, not ${FAULT_SEED}`);
   const names = readdirSync(new URL('../faults', import.meta.url))
     .filter((file) => file.endsWith('.test.ts'))
     .map((file) => file.slice(0, -'.test.ts'.length))
