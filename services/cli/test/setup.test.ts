@@ -215,7 +215,7 @@ describe('scripts/setup.mjs', { timeout: 20_000 }, () => {
       'npm',
       `[ "$1" = ci ] || { /bin/mkdir -p "${root}/packages/database/generated"; exit 0; }
        /bin/mkdir "${root}/busy" || exit 1
-       while [ ! -e "${root}/go" ]; do /bin/sleep 0.02; done
+       while [ -e "${root}/busy" ] && [ ! -e "${root}/go" ]; do /bin/sleep 0.02; done
        /bin/mkdir "${root}/node_modules"; /bin/rmdir "${root}/busy"`,
     );
     const start = () => spawn(process.execPath, [join(root, 'scripts/setup.mjs')], { env: { PATH: programs } });
