@@ -32,6 +32,32 @@ function createRow(callNumber: number): LedgerRow {
   };
 }
 
+/** All that a row can hold. */
+const whole: Required<LedgerRow> = {
+  ...createRow(1),
+  parentId: 'cmp_1',
+  answeredBy: 'small-2603',
+  status: 'partial',
+  errorCode: 'network',
+  tags: ['nightly', 'übung'],
+  lane: 'batch',
+  inputTokens: 1_000,
+  outputTokens: 20,
+  cacheReadTokens: 300,
+  cacheWriteTokens: 40,
+  reasoningTokens: 5,
+  estimated: true,
+  costNanoUsd: 52_500,
+  priceVersion: 'genai-prices@1',
+  savedNanoUsd: 7,
+  cached: true,
+  demo: true,
+  queueMs: 12,
+  firstTokenMs: 0,
+  providerMs: 34,
+  finishedAt: 56,
+};
+
 async function readAll(dirs: string[]): Promise<number[]> {
   const numbers: number[] = [];
   await createUsageSpool({ dirs, logger }).replay(async (rows) => {
@@ -55,6 +81,14 @@ test('rows come back in the order they were written, once, and only this user ma
   expect(await spool.size()).toBe(0);
   await spool.append([createRow(4)]);
   expect(await readAll([dir])).toEqual([4]);
+});
+
+test('nothing of a row is lost on its way over the disk', async () => {
+  const dir = await createDir();
+  await createUsageSpool({ dirs: [dir], logger }).append([whole, createRow(2)]);
+  const rows: LedgerRow[] = [];
+  await createUsageSpool({ dirs: [dir], logger }).replay(async (found) => void rows.push(...found));
+  expect(rows).toEqual([whole, createRow(2)]);
 });
 
 test('what the database and Redis still refuse stays, and nothing that is written meanwhile is lost', async () => {
