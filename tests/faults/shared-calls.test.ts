@@ -4,6 +4,7 @@ import type { GenerateAsk } from '@aimm/manager';
 import { openFrontQueue } from '@aimm/queue';
 import { createLogger } from '@aimm/runtime';
 import { v7 as uuidv7 } from 'uuid';
+import Sqlite from 'better-sqlite3';
 import { expect, onTestFinished, test } from 'vitest';
 import { caller, toMessages } from '../support/asker.ts';
 import { startCrowd } from '../support/crowd.ts';
@@ -13,16 +14,20 @@ import { echo } from '../support/upstream.ts';
 const model = 'mistral/mistral-small-latest';
 const ask = (text: string): GenerateAsk => ({ model, settings: {}, cache: true, messages: toMessages(text) });
 
-test('when the worker that makes the call is killed, the call is made again for all who wait', async () => {
+test('when the worker that makes the call is killed, the call is made again for all who wait; after the answer it is not, and all have their rows', async () => {
   const stack = await createFaultStack();
-  stack.upstream.behave((call, tools) => (call.number === 1 ? tools.held : echo(call, tools)));
+  stack.upstream.behave(async (call, tools) => {
+    if (call.number === 1) return tools.held;
+    if (call.number === 3) await tools.held;
+    return echo(call, tools);
+  });
   const first = await stack.startWorker();
   const [one, other] = await Promise.all([stack.openFront(), stack.openFront()]);
   const asked = [await one.generate(caller, ask('shared and killed'))];
   await stack.upstream.arrived(1);
   for (const front of [one, other, other]) asked.push(await front.generate(caller, ask('shared and killed')));
   await first.end('SIGKILL');
-  await stack.startWorker();
+  const second = await stack.startWorker();
   const answers = await Promise.all(asked.map(({ result }) => result));
   expect(answers.map(({ text, cached }) => `${text} ${cached}`)).toEqual(
     [false, true, true, true].map((cached) => `echo: shared and killed ${cached}`),
@@ -32,6 +37,20 @@ test('when the worker that makes the call is killed, the call is made again for 
   const read = async () =>
     Promise.all(asked.map(async ({ requestId }) => (await ledger.findByRequest(requestId)).length));
   await expect.poll(read, { timeout: 10_000 }).toEqual([2, 1, 1, 1]);
+
+  const lock = new Sqlite(stack.databaseUrl.slice('file:'.length));
+  onTestFinished(() => void lock.close());
+  lock.exec('BEGIN EXCLUSIVE');
+  asked.push(await one.generate(caller, ask('shared and answered')));
+  await stack.upstream.arrived(3);
+  asked.push(await other.generate(caller, ask('shared and answered')));
+  stack.upstream.release();
+  await Promise.all(asked.map(({ result }) => result));
+  await second.end('SIGKILL');
+  lock.exec('ROLLBACK');
+  await stack.startWorker();
+  await expect.poll(read, { timeout: 20_000 }).toEqual([2, 1, 1, 1, 1, 1]);
+  expect(stack.upstream.calls).toHaveLength(3);
 });
 
 test('who waits for the call of another is answered though its front was killed meanwhile', async () => {
