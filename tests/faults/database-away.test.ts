@@ -52,13 +52,20 @@ test('with PostgreSQL gone answers arrive as ever, and their rows once it is bac
   await expectInvariants(stack);
   await proxy.cut();
 
+  const costly = await stack.generate(front, 'has a price', {
+    model: 'mistral/mistral-medium-3-5',
+    tags: ['costly'],
+  });
+  await costly.result;
   for (const name of ['one', 'two', 'three']) await generatePromptly(stack, front, name);
   await Promise.all(Array.from({ length: 20 }, (_, index) => stack.answer(front, `together ${index}`)));
   await expect.poll(() => worker.log(), { timeout: 10_000 }).toContain('queueing them');
   expect(await countRows(stack)).toBe(1);
 
   await proxy.restore();
-  await expectInvariants(stack);
+  const rows = await expectInvariants(stack);
+  // By its list price, whoever wrote it down meanwhile.
+  expect(rows.get(costly.requestId)).toMatchObject([{ costNanoUsd: 52_500, client: 'tests', tags: ['costly'] }]);
 });
 
 test('a worker that starts while PostgreSQL is gone answers, and its rows arrive later', async () => {

@@ -33,7 +33,7 @@ test('a worker whose event loop stands still past its lock loses nothing, and wh
   const readStates = async () => (await ledger.findByRequest(asked.requestId)).map(({ status }) => status);
   await expect.poll(readStates, { timeout: 20_000 }).toEqual(['succeeded', 'succeeded']);
   await stack.answer(front, 'and goes on');
-  await expectInvariants(stack, { answeredTwice: 1 });
+  await expectInvariants(stack, { repeatedCalls: 1 });
 });
 
 test('a front that is stopped for a while under load answers everybody once it goes on', async () => {

@@ -31,13 +31,13 @@ test("a worker that was stopped past its lock writes nothing over its successor'
   await expect.poll(readCalls, { timeout: 10_000 }).toEqual(['succeeded', 'succeeded']);
   expect((await front.getJob({ client: 'tests', admin: false }, asked.requestId)).generation?.text).toBe(result.text);
   expect(asked.heard).not.toContain('call 1');
-  await expectInvariants(stack, { answeredTwice: 1 });
+  await expectInvariants(stack, { repeatedCalls: 1 });
 
   // It works on as if nothing had been.
   const [successor] = stack.workers.slice(1);
   await successor?.end('SIGKILL');
   await stack.answer(front, 'after the pause');
-  await expectInvariants(stack, { answeredTwice: 1 });
+  await expectInvariants(stack, { repeatedCalls: 1 });
 });
 
 test('a worker that was stopped alone takes its own job up again, and can still be told to cancel it', async () => {

@@ -1,36 +1,26 @@
-import type { LedgerRow } from '@aimm/contracts';
-import type { Caller, JobView, Manager } from '@aimm/manager';
+import type { ComparisonResult, LedgerRow } from '@aimm/contracts';
+import type { Caller, JobView, Manager, ProgressEvent } from '@aimm/manager';
 import type { Redis } from 'ioredis';
 import { expect } from 'vitest';
 import { type AskedGeneration, caller } from './asker.ts';
 import type { FaultStack } from './fault-stack.ts';
+import { type AccountOptions, findAccountFaults } from './account-faults.ts';
 import type { UpstreamCall } from './upstream.ts';
 
 /** Whatever can be asked what became of its requests. */
 export interface Witness {
   readonly generations: readonly (Omit<AskedGeneration, 'result' | 'events'> & {
+    events?: readonly ProgressEvent[];
     result?: Promise<{ text: string }>;
   })[];
-  readonly comparisons: readonly { requestId: string }[];
+  readonly comparisons: readonly { requestId: string; result?: Promise<ComparisonResult> }[];
   readonly redis: { client(): Redis };
   readonly upstream: { readonly calls: readonly UpstreamCall[] };
   openFront(): Promise<Pick<Manager, 'getJob'>>;
   database: FaultStack['database'];
 }
 
-export interface InvariantOptions {
-  /**
-   * A process that dies at a random moment may have written that a call starts and not have made it: nobody can know.
-   * Such a call stands in the ledger as `outcome_unknown`; with this it need not have arrived.
-   */
-  hiddenCallsMayBeUnmade?: boolean;
-  /** A connection can break, and a call be given up, before the vendor sees it: such a call is a row all the same. */
-  brokenCallsMayBeUnseen?: boolean;
-  /**
-   * So many requests may have been answered twice, since a worker lost its job while it lived (stopped, or cut off from Redis for longer
-   * than its lock lasts). Nothing else makes a call whose answer is known already.
-   */
-  answeredTwice?: number;
+export interface InvariantOptions extends AccountOptions {
   /** Who reads the requests; default: who asks in tests. */
   reader?: Caller;
   /** Calls that began before this (epoch milliseconds) are others'. */
@@ -72,6 +62,13 @@ export async function expectInvariants(
   expect(told).toEqual(
     told.map((answer) => ({ requestId: answer.requestId, ...toShown(views.get(answer.requestId), answer) })),
   );
+  const joined = await Promise.all(
+    stack.comparisons.flatMap(({ requestId, result }) =>
+      result === undefined ? [] : [toJoined(result).then((answer) => ({ requestId, ...answer }))],
+    ),
+  );
+  expect(joined).toEqual(joined.map(({ requestId }) => ({ requestId, ...toShownComparison(views.get(requestId)) })));
+  expect(findTornText(stack, views)).toEqual([]);
   const foreign = stack.generations.flatMap((asked) => [
     ...findForeignText(asked, views.get(asked.requestId)?.generation?.text ?? ''),
     ...findForeignText(asked, asked.heard),
@@ -90,55 +87,21 @@ export async function expectInvariants(
     .poll(places, patience)
     .toEqual(kept.map(([requestId, { status }]) => ({ requestId, status, places: [toPlace(status)] })));
   await expect.poll(() => countActive(redis), { ...patience, message: 'jobs still active' }).toBe(0);
+  const unsettled = () => redis.zrange('{aimm}:unsettled', '0', '-1');
+  await expect.poll(unsettled, { ...patience, message: 'jobs unaccounted for' }).toEqual([]);
   return expectAccounts(stack, options);
 }
 
-const brokenOnTheWay: readonly (string | undefined)[] = ['network', 'timeout', 'cancelled'];
-
+/** Polls until the ledger tells of the calls that the vendor saw, and of no others. */
 async function expectAccounts(stack: Witness, options: InvariantOptions) {
-  const { hiddenCallsMayBeUnmade = false, brokenCallsMayBeUnseen = false, since = 0, otherRows = 0 } = options;
-  const mayBeUnseen = ({ status, errorCode }: LedgerRow) =>
-    (hiddenCallsMayBeUnmade && status === 'outcome_unknown') ||
-    (brokenCallsMayBeUnseen && brokenOnTheWay.includes(errorCode));
+  const { since = 0, otherRows = 0 } = options;
   const { ledger } = await stack.database();
   const rows = new Map<string, LedgerRow[]>();
-  const readRows = async () => {
+  const faults = async () => {
     for (const { requestId } of stack.generations) rows.set(requestId, await ledger.findByRequest(requestId));
-    return rows;
+    return findAccountFaults({ generations: stack.generations, calls: stack.upstream.calls, rows }, options);
   };
-  const compared = async () => {
-    await readRows();
-    const seen = new Map<string, number>();
-    for (const call of stack.upstream.calls) {
-      const key = `${call.model} ${call.prompt}`;
-      seen.set(key, (seen.get(key) ?? 0) + 1);
-    }
-    return stack.generations.map(({ requestId, prompt, model }) => {
-      const calls = seen.get(`${model} ${prompt}`) ?? 0;
-      // An answer that took no call is a row of its own kind.
-      const own = (rows.get(requestId) ?? []).filter(({ cached }) => !cached);
-      const unseen = own.filter(mayBeUnseen).length;
-      const balanced = own.length >= calls && own.length - unseen <= calls;
-      return balanced
-        ? 'balanced'
-        : {
-            requestId,
-            calls,
-            rows: own.map(({ callNumber, status, errorCode, startedAt }) => [callNumber, status, errorCode, startedAt]),
-            ofItsPrompt: stack.upstream.calls.filter((call) => call.prompt === prompt),
-          };
-    });
-  };
-  await expect.poll(compared, patience).toEqual(stack.generations.map(() => 'balanced'));
-
-  const again = [...rows].filter(
-    ([, own]) => own.filter(({ status, cached }) => status === 'succeeded' && !cached).length > 1,
-  );
-  expect(again.slice(options.answeredTwice ?? 0)).toEqual([]);
-  for (const own of rows.values())
-    expect(own.map(({ callNumber }) => callNumber)).toEqual(own.map((_, index) => index + 1));
-  const asked = new Set(stack.generations.map(({ prompt }) => prompt));
-  expect(stack.upstream.calls.filter(({ prompt }) => !asked.has(prompt))).toEqual([]);
+  await expect.poll(faults, patience).toEqual([]);
   const { totals } = await ledger.summarize({ from: since, to: Date.now() + 60_000 });
   expect(totals.calls).toBe([...rows.values()].flat().filter(({ cached }) => !cached).length + otherRows);
   return rows;
@@ -150,6 +113,29 @@ async function toTold(result: Promise<{ text: string }>) {
     ({ text }) => ({ status: 'succeeded', text }),
     ({ code }: { code: string }) => ({ status: code === 'cancelled' ? 'cancelled' : 'failed', code }),
   );
+}
+
+async function toJoined(result: Promise<ComparisonResult>) {
+  return result.then(
+    (comparison) => ({ status: 'succeeded', comparison }),
+    ({ code }: { code: string }) => ({ status: code === 'cancelled' ? 'cancelled' : 'failed', code }),
+  );
+}
+
+function toShownComparison(view: JobView | undefined) {
+  return view?.status === 'succeeded'
+    ? { status: 'succeeded', comparison: view.comparison }
+    : { status: view?.status, code: view?.error?.code };
+}
+
+/** Answers of which the client was sent something else while they came: since it was told to drop the rest, their beginning. */
+function findTornText({ generations }: Witness, views: ReadonlyMap<string, JobView>) {
+  return generations.flatMap(({ requestId, events = [] }) => {
+    const anew = events.findLastIndex(({ type }) => type === 'reset') + 1;
+    const sent = events.slice(anew).flatMap((event) => (event.type === 'text' ? [event.text] : []));
+    const answer = views.get(requestId)?.generation?.text;
+    return answer === undefined || answer.startsWith(sent.join('')) ? [] : [{ requestId, sent, answer }];
+  });
 }
 
 /** Of what is no longer kept, which is told as it ended, the text is that of the answer. */

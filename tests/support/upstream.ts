@@ -14,6 +14,8 @@ export interface UpstreamCall {
   /** Set when the caller went away before the answer was whole. */
   abortedAt?: number;
   answeredAt?: number;
+  /** The tokens that its answer named. */
+  counts?: { input: number; output: number };
 }
 
 export interface UpstreamReply {
@@ -130,6 +132,8 @@ export async function startUpstream(): Promise<Upstream> {
           completion_tokens: completionTokens,
           total_tokens: promptTokens + completionTokens,
         };
+        // Before it is sent: whoever has the answer finds it noted.
+        call.counts = { input: promptTokens, output: completionTokens };
         chunk({ content: text }, 'stop', usage);
         response.end('data: [DONE]\n\n');
         call.answeredAt = Date.now();
