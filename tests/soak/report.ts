@@ -15,7 +15,7 @@ export interface Report {
   line(): string;
   table(): string;
   figures(): object;
-  /** What grew by more than its bound; empty as it should be. */
+  /** What grew by more than its bound, which a few samples do not tell, or is larger; empty as it should be. */
   grown(): string[];
 }
 
@@ -45,6 +45,8 @@ export function createReport(settings: SoakSettings, seed: string): Report {
       atMost: each.measure === 'residentKb' ? residentAtMostKb : undefined,
       samples: each.samples.map(({ value }) => Math.round(value)),
     }));
+
+  const isTooShort = () => [...series.values()].every(({ samples }) => samples.length < fewestSamples);
 
   const report: Report = {
     fault: (name) => void count(faults, name),
@@ -105,6 +107,7 @@ export function createReport(settings: SoakSettings, seed: string): Report {
         '',
         head,
         ...lines,
+        ...(isTooShort() ? ['too short to tell what grows: only sizes were held to their bounds'] : []),
       ].join('\n');
     },
     figures: () => ({
@@ -121,15 +124,16 @@ export function createReport(settings: SoakSettings, seed: string): Report {
       growth: growths(),
     }),
     grown: () =>
-      [...series.values()].every(({ samples }) => samples.length < fewestSamples)
-        ? []
-        : growths()
-            .filter(({ last, perMinute, bound = Infinity, atMost = Infinity }) => perMinute > bound || last > atMost)
-            .map(({ what, measure, last, perMinute, bound, atMost }) =>
-              bound === undefined
-                ? `${what}: ${measure} is ${last}, more than ${atMost}`
-                : `${what}: ${measure} grows by ${perMinute} a minute, bound ${bound}`,
-            ),
+      growths()
+        .filter(
+          ({ last, perMinute, bound = Infinity, atMost = Infinity }) =>
+            (!isTooShort() && perMinute > bound) || last > atMost,
+        )
+        .map(({ what, measure, last, perMinute, bound, atMost }) =>
+          bound === undefined
+            ? `${what}: ${measure} is ${last}, more than ${atMost}`
+            : `${what}: ${measure} grows by ${perMinute} a minute, bound ${bound}`,
+        ),
   };
   return report;
 }

@@ -41,11 +41,12 @@ export async function cancelBatch(asked: AskedBatch, pick: () => SoakFront): Pro
 
 /**
  * What must be true of a batch after a round: it ends, each item has one end for each model with an answer to its own prompt, and each call
- * that the vendor saw is a row of the ledger. Gives how many rows that are, and how its items ended.
+ * that the vendor saw is a row of the ledger. `interrupted`: so many calls may have been written down and not have arrived, or be made
+ * again though answered. Gives how many rows that are, and how its items ended.
  */
 export async function expectBatch(
   asked: AskedBatch,
-  from: { manager: Manager; databaseUrl: string; calls: () => readonly UpstreamCall[] },
+  from: { manager: Manager; databaseUrl: string; calls: () => readonly UpstreamCall[]; interrupted: number },
 ): Promise<{ rows: number; ended: Record<string, number> }> {
   const { manager, databaseUrl } = from;
   const findCalls = () => from.calls().filter(({ prompt }) => asked.prompts.includes(prompt));
@@ -72,19 +73,28 @@ export async function expectBatch(
   const read = async () => {
     const rows = await runSql(
       databaseUrl,
-      `SELECT CASE WHEN ${mayBeUnseen} THEN 1 ELSE 0 END AS unseen FROM usage_stats WHERE parent_id = '${batchId}'`,
+      `SELECT CASE WHEN ${mayBeUnseen} THEN 1 ELSE 0 END AS unseen, status FROM usage_stats WHERE parent_id = '${batchId}'`,
     );
-    return { rows: rows.length, seen: rows.filter(({ unseen }) => Number(unseen) === 0).length };
+    return {
+      rows: rows.length,
+      seen: rows.filter(({ unseen }) => Number(unseen) === 0).length,
+      answers: rows.filter((row) => row['status'] === 'succeeded').length,
+    };
   };
+  const unseenAtMost = from.interrupted + (asked.cancelled ? all.length : 0);
   const balanced = async () => {
     const { rows, seen } = await read();
-    const calls = findCalls();
-    return rows >= calls.length && seen <= calls.length ? 'balanced' : { batchId, calls: calls.length, rows, seen };
+    const calls = findCalls().length;
+    const isBalanced = rows >= calls && seen <= calls && rows - calls <= unseenAtMost;
+    return isBalanced ? 'balanced' : { batchId, calls, rows, seen, unseenAtMost };
   };
   await expect.poll(balanced, { timeout: 40_000, interval: 250 }).toBe('balanced');
   const { succeeded, failed, cancelled } = counts;
   expect(succeeded + failed + cancelled).toBe(all.length);
-  return { rows: (await read()).rows, ended: { succeeded, failed, cancelled } };
+  const { rows, answers } = await read();
+  expect(answers - succeeded).toBeLessThanOrEqual(unseenAtMost);
+  expect(answers).toBeGreaterThanOrEqual(succeeded);
+  return { rows, ended: { succeeded, failed, cancelled } };
 }
 
 async function findByName(manager: Manager, name: string): Promise<string | undefined> {

@@ -25,6 +25,8 @@ export interface Asked {
   /** Its client was told that nothing was enqueued, and with which code. */
   refused: boolean;
   refusal?: string;
+  /** Its client cancels it, or goes away. */
+  givenUp: boolean;
   /** The tool that its client waits for, and the front it waits at. */
   waitsFor?: string;
   /** What its client waits for, or was told last. */
