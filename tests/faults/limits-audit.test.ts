@@ -1,7 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { toRequestBurst, toTokenBurst } from '@aimm/queue';
+import type { Caller } from '@aimm/manager';
 import { expect, test, vi } from 'vitest';
 import { type AdmittedCall, watchAdmissions } from '../support/admission-log.ts';
+import { caller } from '../support/asker.ts';
 import { createFaultStack, type FaultStack } from '../support/fault-stack.ts';
 import { readRunDelayMs } from '../support/run-delay.ts';
 import { createRandom } from '../support/seeded-random.ts';
@@ -10,6 +12,16 @@ const requestsPerMinute = 600;
 const tokensPerMinute = 30_000;
 const quickPerMinute = 300;
 const slowPerMinute = 120;
+/** Of an access token, wherever its calls are made. */
+const clientPerMinute = 180;
+const clientTokensPerMinute = 18_000;
+/** Who asks with a limit of its own, by the model it asks. */
+const limited: Readonly<Record<string, Caller>> = {
+  'by-client/client': { client: 'of-requests', admin: false, limits: { requestsPerMinute: clientPerMinute } },
+  'by-client/client-tokens': { client: 'of-tokens', admin: false, limits: { tokensPerMinute: clientTokensPerMinute } },
+};
+/** Half of the calls are at the vendor so soon after they were let in: no worker gathers them to send them in one heap. */
+const typicallyLateMs = 500;
 /** What such a short prompt has. */
 const promptTokens = 15;
 const isLong = process.env['FAULT_ROUNDS'] !== undefined;
@@ -95,11 +107,11 @@ async function measureDelay({ workers, redis }: FaultStack): Promise<() => Promi
 
 /**
  * Limits are kept where they are decided, in Redis, so that is what is audited exactly: limit and burst, no tolerance. The upstream's own
- * log must have the same calls, each after it was let in, and no more of them in any window than came late at most: what a busy machine
- * makes of the time between is in no limit's hands.
+ * log must have the same calls, each after it was let in, and no more of them in any window than that limit's came late at most: what a
+ * busy machine makes of the time between is in no limit's hands, but that most come at once is.
  */
 test(
-  '1, 2 and 4 worker processes keep to the limits of providers and models in every window, and use at least 95 % of them',
+  '1, 2 and 4 worker processes keep to the limits of providers, models and clients in every window, and use at least 95 % of them',
   {
     timeout: 120_000 + crowds.length * auditedMs * mostSpans,
   },
@@ -111,6 +123,7 @@ test(
         MISTRAL_RPM: String(requestsPerMinute),
         BY_TOKENS_RPM: '',
         BY_TOKENS_BASE_URL: '',
+        BY_CLIENT_RPM: '',
         // Nobody is killed here: no worker is to lose a job for being slow.
         AIMM_LOCK_SECONDS: '30',
       },
@@ -123,6 +136,7 @@ test(
             baseUrl: 'http://127.0.0.1:1',
             models: { quick: { requestsPerMinute: quickPerMinute }, slow: { requestsPerMinute: slowPerMinute } },
           },
+          { ...own, id: 'by-client', baseUrl: 'http://127.0.0.1:1' },
         );
       },
     });
@@ -143,7 +157,7 @@ test(
     /** What the front could not queue within its two seconds is asked again: it is not what is measured. */
     const askOnce = (model: string, tries = 5): ReturnType<typeof stack.generate> =>
       stack
-        .generate(front, 'one of many', { model })
+        .generate(front, 'one of many', { model }, { as: limited[model] ?? caller })
         .catch((error: unknown) => (tries > 1 ? askOnce(model, tries - 1) : Promise.reject(error as Error)));
     const ask = async (models: Record<string, number>) => {
       const names = Object.entries(models).flatMap(([model, count]) => Array<string>(Math.ceil(count)).fill(model));
@@ -162,6 +176,8 @@ test(
       'by-tokens/by-tokens': tokensPerMinute / 60 / 100,
       'by-model/quick': quickPerMinute / 60,
       'by-model/slow': slowPerMinute / 60,
+      'by-client/client': clientPerMinute / 60,
+      'by-client/client-tokens': clientTokensPerMinute / 60 / 100,
     };
     /** So many seconds' worth of calls wait for each limit, however long it took to get here. */
     const keepWaiting = async (seconds: number) => {
@@ -189,6 +205,13 @@ test(
         { name: 'tokens', calls: of('by-tokens', toTokens), perMinute: tokensPerMinute, toBurst: toTokenBurst },
         { name: 'quick', calls: of('quick', one), perMinute: quickPerMinute, toBurst: toRequestBurst },
         { name: 'slow', calls: of('slow', one), perMinute: slowPerMinute, toBurst: toRequestBurst },
+        { name: 'client', calls: of('client', one), perMinute: clientPerMinute, toBurst: toRequestBurst },
+        {
+          name: "client's tokens",
+          calls: of('client-tokens', toTokens),
+          perMinute: clientTokensPerMinute,
+          toBurst: toTokenBurst,
+        },
       ].map(({ toBurst, ...limit }) => ({ ...limit, burst: toBurst(limit.perMinute) }));
     };
     const findUses = (span: Span) =>
@@ -200,7 +223,9 @@ test(
       stack.upstream.calls.filter((call) => call.model === model && call.answeredAt !== undefined).length;
     const uses: ReturnType<typeof findUses>[] = [];
     for (const workers of crowds) {
-      const endpoints = { BY_TOKENS_BASE_URL: stack.upstream.url, BY_MODEL_BASE_URL: stack.upstream.url };
+      const endpoints = Object.fromEntries(
+        ['TOKENS', 'MODEL', 'CLIENT'].map((by) => [`BY_${by}_BASE_URL`, stack.upstream.url]),
+      );
       const missing = workers - stack.workers.length;
       await Promise.all(Array.from({ length: missing }, () => stack.startWorker(endpoints)));
       await keepWaiting(15);
@@ -240,20 +265,24 @@ test(
     const prompts = stack.upstream.calls.map(({ prompt }) => prompt);
     expect(new Set(prompts).size).toBe(prompts.length);
     const delays = stack.upstream.calls.map((call) => call.arrivedAt - (admittedAt.get(call.prompt) ?? Number.NaN));
-    const lateMs = Math.max(...delays);
-    process.stderr.write(`from admission to arrival: ${lateMs} ms at most\n`);
     expect(Math.min(...delays)).toBeGreaterThanOrEqual(-1);
     const arrivedAt = new Map(stack.upstream.calls.map((call) => [call.prompt, call.arrivedAt]));
     const arrived = admitted
       .flatMap((call) => {
         const at = arrivedAt.get(promptOf(call.jobId));
-        return at === undefined ? [] : [{ ...call, at }];
+        return at === undefined ? [] : [{ ...call, at, lateMs: at - call.at }];
       })
       .toSorted((a, b) => a.at - b.at);
+    const lateBy = new Map(arrived.map(({ jobId, lateMs }) => [jobId, lateMs]));
     for (const { name, calls, perMinute, burst } of readLimits(arrived)) {
-      const overshoot = findOvershoot(calls, perMinute, burst, lateMs);
-      process.stderr.write(`${name} at the upstream: ${overshoot.toFixed(2)} above what may come that late\n`);
+      const late = calls.map(({ jobId }) => lateBy.get(jobId) ?? 0).toSorted((a, b) => a - b);
+      const [typicalMs = 0, mostMs = 0] = [late[Math.floor(late.length / 2)], late.at(-1)];
+      const overshoot = findOvershoot(calls, perMinute, burst, mostMs);
+      process.stderr.write(
+        `${name} at the upstream: ${typicalMs.toFixed(0)} ms after admission, ${mostMs.toFixed(0)} at most; ${overshoot.toFixed(2)} above what may come that late\n`,
+      );
       expect({ name, overshoots: overshoot > 0 }).toEqual({ name, overshoots: false });
+      expect({ name, isTypicallyLate: typicalMs > typicallyLateMs }).toEqual({ name, isTypicallyLate: false });
     }
 
     for (const { name, overshoot } of report)

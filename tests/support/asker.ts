@@ -1,5 +1,13 @@
 import type { ComparisonResult } from '@aimm/contracts';
-import type { AskOptions, CompareAsk, GenerateAsk, GenerationAnswer, Manager, ProgressEvent } from '@aimm/manager';
+import type {
+  AskOptions,
+  Caller,
+  CompareAsk,
+  GenerateAsk,
+  GenerationAnswer,
+  Manager,
+  ProgressEvent,
+} from '@aimm/manager';
 
 /** A generation that was acknowledged: what the standing invariants are asked of. */
 export interface AskedGeneration {
@@ -33,7 +41,7 @@ export interface Asker {
     front: Manager,
     name: string,
     ask?: Ask,
-    options?: Pick<AskOptions, 'signal'> & { stream?: boolean },
+    options?: Pick<AskOptions, 'signal'> & { stream?: boolean; as?: Caller },
   ): Promise<AskedGeneration & { result: Promise<GenerationAnswer> }>;
   /** Asks and waits for the answer. */
   answer(front: Manager, name: string): Promise<GenerationAnswer>;
@@ -71,11 +79,11 @@ export function createAsker(): Asker {
     createPrompt,
     remember: (request) => void generations.push(request),
 
-    async generate(front, name, ask = {}, { signal, stream = false } = {}) {
+    async generate(front, name, ask = {}, { signal, stream = false, as = caller } = {}) {
       const prompt = createPrompt(name);
       const events: ProgressEvent[] = [];
       const accepted = await front.generate(
-        caller,
+        as,
         { model: defaultModel, settings: {}, ...ask, messages: toMessages(prompt) },
         { signal, ...(stream && { onProgress: (event) => events.push(event) }) },
       );
