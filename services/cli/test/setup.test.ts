@@ -261,6 +261,14 @@ describe('scripts/setup.mjs', { timeout: 20_000 }, () => {
     expect(apt).toEqual(['install', 'update', 'install']);
   });
 
+  it('gets a Redis server from Homebrew where there is no apt', () => {
+    rmSync(join(programs, 'redis-server'));
+    install('brew', `printf '#!/bin/sh\\n' > "${programs}/redis-server"; /bin/chmod 755 "${programs}/redis-server"`);
+    const { status, called } = setUp();
+    expect(status).toBe(0);
+    expect(called.filter((call) => call.startsWith('brew'))).toEqual(['brew install redis']);
+  });
+
   it('makes sure of a browser for the tests only', () => {
     expect(setUp().status).toBe(0);
     const { status, stderr } = setUp('--with-tests');
