@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { findRedisServer } from '@aimm/local-stack';
 import { connectWorker } from '@aimm/queue';
 import type { Logger } from '@aimm/runtime';
+import { programPath } from './env.ts';
 
 export interface RedisServer {
   /** A folder of this test alone, removed with the server. */
@@ -38,7 +39,7 @@ export async function createRedisServer(logger: Logger, args: string[] = []): Pr
         dir,
         ...args,
       ];
-      const child = spawn(await findRedisServer(process.env['PATH'] ?? ''), options, { stdio: 'ignore' });
+      const child = spawn(await findRedisServer(programPath), options, { stdio: 'ignore' });
       const exited = once(child, 'exit');
       const killOnExit = () => child.kill();
       process.once('exit', killOnExit);

@@ -1,0 +1,2 @@
+/** Where this machine's programs are. */
+export const programPath = process.env['PATH'] ?? '';
