@@ -39,6 +39,11 @@ test('a worker whose event loop stands still past its lock loses nothing, and wh
 test('a front that is stopped for a while under load answers everybody once it goes on', async () => {
   const stack = await createFaultStack({ env: { MISTRAL_CONCURRENCY: '5' } });
   const { upstream } = stack;
+  const stopped = Promise.withResolvers<void>();
+  upstream.behave(async (call, tools) => {
+    await stopped.promise;
+    return echo(call, tools);
+  });
   await stack.startWorker();
   const { process: front, url } = await startHttpFront({ ...stack.env, HTTP_PORT: '0' });
   onTestFinished(async () => void (await front.end('SIGKILL')));
@@ -53,7 +58,13 @@ test('a front that is stopped for a while under load answers everybody once it g
     });
   });
   await upstream.arrived(5);
+  // One that is still to be queued is refused after two seconds, however they went by.
+  const redis = stack.redis.client();
+  const countJobs = async () =>
+    (await redis.keys('{aimm}:mistral:gen_*')).filter((key) => key.split(':').length === 3).length;
+  await expect.poll(countJobs).toBe(30);
   front.signal('SIGSTOP');
+  stopped.resolve();
   // How long it is stopped, not a wait for something.
   await delay(isLong ? 10_000 : 3_000);
   front.signal('SIGCONT');
