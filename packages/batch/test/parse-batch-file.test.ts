@@ -105,6 +105,21 @@ describe('JSON lines', () => {
     `);
   });
 
+  test('what databases would keep nothing of is refused where it may not be empty', async () => {
+    const text = [
+      { id: '\0', prompt: 'a' },
+      { prompt: 'a', stop: '\0' },
+      { prompt: 'a', tools: [{ name: '\0', parameters: {} }] },
+      { id: 'a\0', prompt: '\0' },
+    ];
+    const message = await faultsOf('a.jsonl', text.map((line) => JSON.stringify(line)).join('\n'));
+    expect(message.split('\n').slice(1)).toEqual([
+      '- line 1: id: expected other characters than U+0000',
+      '- line 2: stop: expected other characters than U+0000',
+      '- line 3: tools[0].name: expected other characters than U+0000',
+    ]);
+  });
+
   test('after twenty faults reading ends', async () => {
     const message = await faultsOf('a.jsonl', '{}\n'.repeat(100_000));
     expect(message.split('\n')).toHaveLength(22);
