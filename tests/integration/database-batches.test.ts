@@ -2,16 +2,19 @@ import { createDatabase, type Database, type StoredColumn } from '@aimm/database
 import { createLogger } from '@aimm/runtime';
 import { createBatchRetention } from '@aimm/worker/batch-retention';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { runSql } from '../support/run-sql.ts';
 import { storeBatch, spec, toColumn, toItem, toRecord } from '../support/stored-batch.ts';
 import { createEmptyDatabase, databaseKinds } from '../support/test-databases.ts';
 
 describe.each(databaseKinds)('batches on %s', (kind) => {
+  let url: string;
   let database: Database;
   let clock = 1_000_000;
   let ids = 0;
   const createId = () => `gen_${(ids += 1)}`;
   beforeAll(async () => {
-    database = await createDatabase({ url: await createEmptyDatabase(kind), now: () => (clock += 1) });
+    url = await createEmptyDatabase(kind);
+    database = await createDatabase({ url, now: () => (clock += 1) });
   });
   afterAll(() => database.close());
 
@@ -430,5 +433,55 @@ describe.each(databaseKinds)('batches on %s', (kind) => {
       ['bat_zz1'],
       [],
     ]);
+  });
+
+  it('store nothing that could not be read again, and say what', async () => {
+    const { batches } = database;
+    const create = (more: object, column: object = {}) =>
+      batches.create({ id: 'bat_odd', client: 'tests', spec: { ...spec, ...more } }, [toColumn(0, column)]);
+    const refusal = (message: string) => ({ code: 'invalid_request', message: expect.stringContaining(message) });
+    await expect(create({ assertions: [{ type: 'max_cost', nanoUsd: 1e17 }] })).rejects.toMatchObject(
+      refusal('The batch cannot be stored: assertions.0.nanoUsd: '),
+    );
+    await expect(create({ variants: [{ name: '\0', settings: {} }] })).rejects.toMatchObject(
+      refusal('variants.0.name: '),
+    );
+    const { template } = toColumn(0);
+    await expect(create({}, { template: { ...template, timeoutMs: 1.5 } })).rejects.toMatchObject(
+      refusal('What mistral/m0 is asked with cannot be stored: timeoutMs: '),
+    );
+    expect(await batches.find('bat_odd')).toBeUndefined();
+    await create({});
+    for (const odd of [{ id: '\0' }, { settings: { stop: ['\0'] } }])
+      await expect(batches.addItems('bat_odd', 2, [toItem(2), { ...toItem(3), ...odd }])).rejects.toMatchObject(
+        refusal('Item 4 cannot be stored: '),
+      );
+    expect(await batches.items('bat_odd', 0, 10)).toEqual([]);
+    await batches.remove('bat_odd');
+  });
+
+  it('that cannot be read are left out where others stand beside them', async () => {
+    const { batches } = database;
+    for (const id of ['bat_zzz1', 'bat_zzz2', 'bat_zzz3'])
+      await storeBatch(batches, id, { items: 3, columns: [toColumn(0)], client: 'readers' });
+    await runSql(url, `UPDATE batches SET spec = '{"of": "tomorrow"}' WHERE id = 'bat_zzz2'`);
+    const live = (await batches.listLive(clock)).map(({ id }) => id);
+    expect(live.filter((id) => id.startsWith('bat_zzz'))).toEqual(['bat_zzz1', 'bat_zzz3']);
+    const listed = await batches.list({ client: 'readers', limit: 2 });
+    expect(listed.map(({ id }) => id)).toEqual(['bat_zzz3', 'bat_zzz1']);
+    await expect(batches.find('bat_zzz2')).rejects.toMatchObject({
+      name: 'UnreadableError',
+      message: expect.stringContaining('The batch bat_zzz2 cannot be read: settings: '),
+    });
+    // An item that cannot be read is told, and nothing is marked as taken on its account.
+    await runSql(url, `UPDATE batch_items SET content = '{"id": ""}' WHERE batch_id = 'bat_zzz1' AND number = 1`);
+    await expect(take('bat_zzz1', 0, 3)).rejects.toThrow('Item 2 of the batch bat_zzz1 cannot be read: id: ');
+    expect(await batches.outstanding('bat_zzz1')).toEqual([]);
+    expect((await take('bat_zzz1', 0, 1)).items).toEqual([0]);
+    await runSql(url, `UPDATE batch_columns SET template = '{"attempts"' WHERE batch_id = 'bat_zzz3'`);
+    await expect(batches.columns('bat_zzz3')).rejects.toThrow(
+      'The column 0 of the batch bat_zzz3 cannot be read: it is no JSON',
+    );
+    for (const id of ['bat_zzz1', 'bat_zzz2', 'bat_zzz3']) await batches.remove(id);
   });
 });

@@ -1,9 +1,10 @@
-import { type BatchItem, ModelManagerError } from '@aimm/contracts';
+import { BatchItem, BatchSpec, ModelManagerError } from '@aimm/contracts';
 import { sqltag as sql } from '@prisma/client/runtime/client';
 import type { BatchRepository } from './batch-repository.ts';
 import { toColumnRow, toMoney, toStoredColumn } from './batch-rows.ts';
 import type { Client } from './client.ts';
 import type { LedgerDialect } from './ledger-dialects.ts';
+import { toReadableJson } from './readable.ts';
 import { toStorableJson, toStorableText } from './storable.ts';
 
 type Preparing = Pick<BatchRepository, 'create' | 'addItems' | 'touch' | 'start'>;
@@ -19,7 +20,7 @@ export function createBatchPreparing(client: Client, dialect: LedgerDialect, now
         client: owner,
         name: name === undefined ? null : toStorableText(name),
         status: 'preparing',
-        spec: toStorableJson(spec),
+        spec: toReadableJson(BatchSpec, spec, 'The batch'),
         maxCostNanoUsd: maxCostNanoUsd === undefined ? null : BigInt(maxCostNanoUsd),
         createdAt: at(),
         touchedAt: at(),
@@ -32,8 +33,9 @@ export function createBatchPreparing(client: Client, dialect: LedgerDialect, now
 
     async addItems(batchId, firstNumber, items) {
       const rows = items.map((item, index) => {
-        const content = toStorableJson(item);
-        return { number: firstNumber + index, item_id: toId(item), content, bytes: content.length };
+        const number = firstNumber + index;
+        const content = toReadableJson(BatchItem, item, `Item ${number + 1}`);
+        return { number, item_id: toId(item), content, bytes: content.length };
       });
       const given = dialect.given(rows, { number: 'integer', item_id: 'text', content: 'text', bytes: 'integer' });
       await client

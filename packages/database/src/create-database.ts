@@ -35,7 +35,7 @@ export async function createDatabase({ url, logger, now = Date.now }: DatabaseOp
   const { client, close } = await guardDatabase(kind, () => connect(kind, url, logger));
   const ledger = createLedger(client, ledgerDialects[kind], now);
   const conversations = createConversations(client, searchDialects[kind], now);
-  const batches = createBatches(client, ledgerDialects[kind], now);
+  const batches = createBatches(client, ledgerDialects[kind], now, logger);
   const submissions = createBatchSubmissions(client, now);
   const apiKeys = createApiKeys(client, kind, now);
   const preferences = createPreferences(client, now);
