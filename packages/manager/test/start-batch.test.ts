@@ -1,6 +1,7 @@
 import { ModelManagerError } from '@aimm/contracts';
+import { UnreadableError } from '@aimm/database';
 import { expect, test } from 'vitest';
-import { readBatch } from '../src/batch/read-batch.ts';
+import { listBatches, readBatch } from '../src/batch/read-batch.ts';
 import { startBatch } from '../src/batch/start-batch.ts';
 import { openResources } from './support/open-resources.ts';
 
@@ -58,4 +59,25 @@ test.each([
   expect(await database.batches.removeAbandoned(Date.now() + 1_000)).toBe(0);
   await expect(startBatch(resources, caller, { ...few, models: ['mine'] })).rejects.toThrow('by the alias mine');
   expect(await startBatch(resources, caller, few)).toMatchObject({ status: 'running' });
+});
+
+test('a batch whose models cannot be read hides no other in the list', async () => {
+  const odd = new Set<string>();
+  const { resources } = await openResources({
+    wrap: (opened) => ({
+      ...opened,
+      batches: {
+        ...opened.batches,
+        async columns(id) {
+          if (odd.has(id)) throw new UnreadableError('Its column', 'it is of tomorrow');
+          return opened.batches.columns(id);
+        },
+      },
+    }),
+  });
+  const started = [];
+  for (let count = 0; count < 3; count += 1) started.push((await startBatch(resources, caller, ask())).batchId);
+  odd.add(started[1] ?? '');
+  const { batches } = await listBatches(resources, caller);
+  expect(batches.map(({ batchId }) => batchId)).toEqual([started[2], started[0]]);
 });

@@ -1,5 +1,5 @@
 import { addCounts, type BatchCounts, type BatchView, ModelManagerError, sumCounts } from '@aimm/contracts';
-import type { BatchRepository, StoredBatch } from '@aimm/database';
+import { type BatchRepository, type StoredBatch, UnreadableError } from '@aimm/database';
 import type { Caller } from '../caller.ts';
 import type { Resources } from '../resources.ts';
 import { estimateLeft } from './batch-pace.ts';
@@ -78,12 +78,18 @@ export async function listBatches(
   const owner = caller.admin ? client : caller.client;
   const found = await batches.list({ client: owner, before, statuses, limit: limit + 1 });
   const page = found.slice(0, limit);
-  const summaries = await Promise.all(page.map((batch) => toSummary(batches, batch)));
+  const summaries = await Promise.all(page.map((batch) => toSummary(batches, batch).catch(toNothing)));
   const last = page.at(-1);
   return {
-    batches: summaries,
+    batches: summaries.flat(),
     ...(found.length > limit && last !== undefined && { nextCursor: last.id }),
   };
+}
+
+/** One whose models cannot be read hides no other. */
+function toNothing(error: unknown): [] {
+  if (error instanceof UnreadableError) return [];
+  throw error;
 }
 
 /** How far it is, without looking at results. */
