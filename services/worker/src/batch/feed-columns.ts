@@ -5,6 +5,7 @@ import type { Logger } from '@aimm/runtime';
 import { explainMaxCost, findAffordable, hasMore } from './affordable.ts';
 import type { BatchBudgets } from './batch-budgets.ts';
 import { toBatchPayload } from './batch-payload.ts';
+import { isolateBatch } from './isolate-batch.ts';
 
 export interface FeedDependencies {
   catalog: Catalog;
@@ -142,29 +143,26 @@ export function createColumnFeeder({ catalog, producer, budgets, now, createId, 
     return { room: isLow ? Math.min(quota - own, window - count) : 0, bytes: windowBytes - bytes };
   };
 
-  return {
-    /** One round over all batches that run. Gives how many were queued. */
-    async feedAll(batches: BatchRepository, all: readonly LiveBatch[]): Promise<number> {
-      let fed = 0;
-      for (const live of all) {
-        for (const column of live.columns) {
-          // Vendors' batch APIs have a keeper of their own.
-          if (column.lane !== 'queue' || isResting(live.batch, column)) continue;
-          if (catalog.findProvider(column.provider) === undefined) {
-            await pause(batches, live.batch, `The provider ${column.provider} is not in the configuration any more.`);
-            break;
-          }
-          for (let first = true; ; first = false) {
-            const { room, bytes } = findRoom(all, live, column);
-            if (room <= 0 || bytes <= 0) break;
-            const wanted = Math.min(room, atOnce);
-            const count = await feed(batches, live, column, room, bytes);
-            fed += count;
-            if (count < wanted || (!first && isResting(live.batch, column))) break;
-          }
-        }
+  const feedBatch = async (batches: BatchRepository, all: readonly LiveBatch[], live: LiveBatch) => {
+    for (const column of live.columns) {
+      // Vendors' batch APIs have a keeper of their own.
+      if (column.lane !== 'queue' || isResting(live.batch, column)) continue;
+      if (catalog.findProvider(column.provider) === undefined)
+        return pause(batches, live.batch, `The provider ${column.provider} is not in the configuration any more.`);
+      for (let first = true; ; first = false) {
+        const { room, bytes } = findRoom(all, live, column);
+        if (room <= 0 || bytes <= 0) break;
+        const wanted = Math.min(room, atOnce);
+        const count = await feed(batches, live, column, room, bytes);
+        if (count < wanted || (!first && isResting(live.batch, column))) break;
       }
-      return fed;
+    }
+  };
+
+  return {
+    /** One round over all batches that run. */
+    async feedAll(batches: BatchRepository, all: readonly LiveBatch[]): Promise<void> {
+      for (const live of all) await isolateBatch({ batches, logger }, live.batch, () => feedBatch(batches, all, live));
     },
     /** Something has changed about a batch: it is looked at anew. */
     wake(batchId: string): void {
