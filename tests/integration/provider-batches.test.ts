@@ -1,7 +1,7 @@
 import { createAssertionChecks } from '@aimm/batch';
 import { createTokenEstimator, loadCatalog, toCounter } from '@aimm/catalog';
 import type { BatchItem, BatchSpec, LedgerRow } from '@aimm/contracts';
-import { createDatabase, type Database } from '@aimm/database';
+import { createDatabase, type Database, UnreadableError } from '@aimm/database';
 import {
   type BatchKind,
   type BatchServer,
@@ -658,6 +658,45 @@ describe.each(setups)('batches at the vendor: %s, kept in %s', (kind, databaseKi
     expect(await statusOf()).toBe('paused');
     expect((await database.batches.find(batchId()))?.pausedBecause).toMatch(/may cost \$0\.0000035 at most/);
     expect(await ledgerRows()).toHaveLength(3);
+  });
+
+  test('a batch that cannot be read pauses and says why; those beside it are submitted, and what was is collected', async () => {
+    const [goodId, oddId] = [batchId(), `${batchId()}-odd`];
+    await storeBatch(2);
+    const keeper = startKeeper();
+    await keeper.tick();
+    toVendorsEnd();
+    const column = toColumn(0, { provider: kind, model: models[kind], lane: 'provider_batch' });
+    await database.batches.create({ id: oddId, client: 'tests', spec: plainSpec }, [column]);
+    await database.batches.addItems(oddId, 0, [toItem(0)]);
+    await database.batches.start(oddId, { items: 1, estimatedNanoUsd: null }, new Map());
+    onTestFinished(() => database.batches.remove(oddId));
+    const { batches } = database;
+    const failing = (how: Partial<Database['batches']>) => ({ ...database, batches: { ...batches, ...how } });
+
+    // It goes first.
+    const oddFirst = failing({
+      listLive: async (time) => (await batches.listLive(time)).toReversed(),
+      take: async (id, ...given) => {
+        if (id === oddId) throw new UnreadableError('Its item', 'it is of tomorrow');
+        return batches.take(id, ...given);
+      },
+    });
+    await database.batches.addColumns(goodId, [{ ...column, number: 1, model: `${column.model}-2` }], null);
+    await startKeeper({}, undefined, oddFirst).tick();
+    expect(server.batches).toHaveLength(2);
+    expect(await database.batches.find(oddId)).toMatchObject({
+      status: 'paused',
+      pausedBecause: expect.stringContaining('Its item cannot be read: it is of tomorrow.'),
+    });
+
+    // Whatever else keeps new ones from being prepared.
+    toVendorsEnd();
+    clock += 3_600_000;
+    const away = startKeeper({}, undefined, failing({ listLive: () => Promise.reject(new Error('not now')) }));
+    await expect(away.tick()).rejects.toThrow('not now');
+    expect(await statusOf()).toBe('completed');
+    expect((await generations()).map(({ status }) => status)).toEqual(Array(4).fill('succeeded'));
   });
 
   test('what is submitted is held of budgets, and what it cost is spent; without room nothing is submitted', async () => {

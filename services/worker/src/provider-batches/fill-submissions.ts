@@ -1,6 +1,7 @@
 import type { StoredBatch, StoredColumn, StoredSubmission, TakenGeneration } from '@aimm/database';
 import { explainMaxCost, findAffordable, hasMore } from '../batch/affordable.ts';
 import { toBatchPayload } from '../batch/batch-payload.ts';
+import { isolateBatch } from '../batch/isolate-batch.ts';
 import { findEndpoint } from './find-endpoint.ts';
 import type { StepContext } from './keeper-options.ts';
 
@@ -15,11 +16,15 @@ export async function fillSubmissions(
   served: readonly string[],
   { sweeps }: { sweeps: boolean },
 ): Promise<void> {
-  const { database, providers, pace } = context;
+  const { database, providers, pace, logger } = context;
   const open = await database.batchSubmissions.listOpen(served);
   const counts = new Map<string, number>();
   for (const { provider } of open) counts.set(provider, (counts.get(provider) ?? 0) + 1);
-  for (const batch of await database.batches.listLive(context.now())) {
+  const isolation = { batches: database.batches, logger };
+  for (const batch of await database.batches.listLive(context.now()))
+    await isolateBatch(isolation, batch, () => fill(batch));
+
+  async function fill(batch: StoredBatch): Promise<void> {
     const columns = await database.batches.columns(batch.id);
     for (const column of columns.filter(goesToVendor)) {
       if (!served.includes(column.provider) || findEndpoint(providers, column.provider) === undefined) continue;
