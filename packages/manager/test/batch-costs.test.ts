@@ -1,4 +1,5 @@
 import { loadCatalog } from '@aimm/catalog';
+import type { GenerationSettings } from '@aimm/contracts';
 import type { NewColumn } from '@aimm/database';
 import { describe, expect, it } from 'vitest';
 import { createBatchCosts } from '../src/batch/batch-costs.ts';
@@ -35,6 +36,34 @@ describe('what a batch is expected to cost', () => {
     const longer = createBatchCosts(catalog, [column(0, priced)]);
     longer.add(item('short', 1_000));
     expect(longer.price(at).byColumn.get(0)).toBeGreaterThan(one * 5);
+  });
+
+  it('counts a schema and tools once, whether the batch brings them or each item; a judge is given neither', () => {
+    const schema = { type: 'object', description: 'x'.repeat(12_000) };
+    const settings: GenerationSettings = {
+      responseFormat: { type: 'json_schema', schema },
+      tools: [{ name: 'look', parameters: schema }],
+      maxOutputTokens: 100,
+    };
+    const priceOf = (given: GenerationSettings, own: GenerationSettings) => {
+      const { template } = column(0, priced);
+      const judge = column(1, priced, { judges: [0] });
+      const costs = createBatchCosts(catalog, [
+        column(0, priced, { template: { ...template, settings: given } }),
+        judge,
+      ]);
+      costs.add({ ...item('short'), settings: own });
+      return costs.price(at).byColumn;
+    };
+    const [plain, byBatch, byItem] = [
+      priceOf({}, { maxOutputTokens: 100 }),
+      priceOf(settings, {}),
+      priceOf({}, settings),
+    ];
+    expect(byBatch.get(0)).toBeGreaterThan((plain.get(0) ?? 0) * 5);
+    expect(byItem).toEqual(byBatch);
+    expect(priceOf(settings, settings)).toEqual(byBatch);
+    expect(byBatch.get(1)).toBe(plain.get(1));
   });
 
   it('is unknown where one of its models has no price', () => {
