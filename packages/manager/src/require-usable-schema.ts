@@ -19,3 +19,18 @@ export async function requireUsableSchema({ responseFormat: format }: Generation
     });
   }
 }
+
+const mostKnown = 1_000;
+
+/** {@link requireUsableSchema} for settings of which many bring the same schema: each is looked at once. */
+export function createSchemaCheck(): typeof requireUsableSchema {
+  const usable = new Set<string>();
+  return async (settings) => {
+    if (settings.responseFormat?.type !== 'json_schema') return;
+    const key = JSON.stringify(settings.responseFormat.schema);
+    if (usable.has(key)) return;
+    await requireUsableSchema(settings);
+    if (usable.size >= mostKnown) usable.clear();
+    usable.add(key);
+  };
+}

@@ -81,3 +81,19 @@ test('a batch whose models cannot be read hides no other in the list', async () 
   const { batches } = await listBatches(resources, caller);
   expect(batches.map(({ batchId }) => batchId)).toEqual([started[2], started[0]]);
 });
+
+test('a schema that every item brings is looked at once', async () => {
+  const { resources } = await openResources();
+  const [item] = ask().items;
+  if (item === undefined) throw new Error('it has one');
+  const settings = () => ({ responseFormat: { type: 'json_schema' as const, schema: { type: 'object' } } });
+  const items = Array.from({ length: 500 }, (_, number) => ({ ...item, id: String(number), settings: settings() }));
+  const startedAt = performance.now();
+  await startBatch(resources, caller, { items, models: ['openai/gpt-6-luna'] });
+  // Each look takes 20 ms and more.
+  expect(performance.now() - startedAt).toBeLessThan(4_000);
+  const odd = { ...item, settings: { responseFormat: { type: 'json_schema' as const, schema: { type: 'objekt' } } } };
+  await expect(
+    startBatch(resources, caller, { items: [...items, odd], models: ['openai/gpt-6-luna'] }),
+  ).rejects.toThrow('response_format.schema');
+});
