@@ -77,7 +77,7 @@ describe('what a batch is expected to cost', () => {
 
 describe('what a batch may cost', () => {
   const estimate = { items: 1, generations: 1 };
-  const ask = (estimatedNanoUsd: number | null, maxCostNanoUsd: number | undefined, answer?: boolean) =>
+  const ask = (estimatedNanoUsd: number | null, maxCostNanoUsd: number | undefined, answer?: boolean | 'limited') =>
     requireAffordable(
       { ...estimate, estimatedNanoUsd, maxCostNanoUsd },
       answer === undefined ? undefined : async () => answer,
@@ -88,6 +88,7 @@ describe('what a batch may cost', () => {
   });
 
   it('is asked about above it, also where the estimate is unknown; a no leaves it at that', async () => {
+    expect([await ask(6, 5, 'limited'), await ask(null, 5, 'limited')]).toEqual([5, 5]);
     expect([await ask(6, 5, true), await ask(null, 5, true)]).toEqual([undefined, undefined]);
     await expect(ask(6, 5, false)).rejects.toMatchObject({ code: 'budget_exceeded' });
     await expect(ask(null, 5)).rejects.toMatchObject({
