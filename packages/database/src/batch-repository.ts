@@ -158,6 +158,8 @@ export interface BatchRepository {
     to: BatchStatus,
     why?: { pausedBecause?: string; resumeAt?: number; maxCostNanoUsd?: number },
   ): Promise<boolean>;
+  /** False where it is not paused until that time or earlier: somebody may have paused it for good. */
+  resumeDue(batchId: string, time: number): Promise<boolean>;
   /** What waits is cancelled; what is queued ends by itself. */
   cancelWaiting(batchId: string): Promise<void>;
   /** What failed waits again, and what was skipped for it; gives how many. */

@@ -7,7 +7,10 @@ import type { Client } from './client.ts';
 import { isUniqueViolation } from './failures.ts';
 import { inSteps, rowsAtOnce } from './in-steps.ts';
 
-type Steering = Pick<BatchRepository, 'setStatus' | 'cancelWaiting' | 'retryFailed' | 'addColumns' | 'finishIfDone'>;
+type Steering = Pick<
+  BatchRepository,
+  'setStatus' | 'resumeDue' | 'cancelWaiting' | 'retryFailed' | 'addColumns' | 'finishIfDone'
+>;
 
 /** Pauses, resumes, cancels, retries and extends a batch that has started. `now`: epoch milliseconds. */
 export function createBatchSteering(client: Client, now: () => number): Steering {
@@ -27,6 +30,14 @@ export function createBatchSteering(client: Client, now: () => number): Steering
         resumeAt: resumeAt === undefined ? null : BigInt(Math.round(resumeAt)),
         ...(maxCostNanoUsd !== undefined && { maxCostNanoUsd: toMoney(maxCostNanoUsd) }),
       }),
+
+    async resumeDue(batchId, time) {
+      const { count } = await client.batch.updateMany({
+        where: { id: batchId, status: 'paused', resumeAt: { lte: BigInt(Math.round(time)) } },
+        data: { status: 'running', pausedBecause: null, resumeAt: null, version: { increment: 1 } },
+      });
+      return count === 1;
+    },
 
     async cancelWaiting(batchId) {
       await inSteps(() =>

@@ -93,6 +93,7 @@ export async function createDatabase({ url, logger, now = Date.now }: DatabaseOp
       putBack: (id, queued) => guard(() => batches.putBack(id, queued)),
       record: (records) => guard(() => batches.record(records)),
       setStatus: (id, from, to, why) => guard(() => batches.setStatus(id, from, to, why)),
+      resumeDue: (id, time) => guard(() => batches.resumeDue(id, time)),
       cancelWaiting: (id) => guard(() => batches.cancelWaiting(id)),
       retryFailed: (id) => guard(() => batches.retryFailed(id)),
       addColumns: (id, columns, estimate) => guard(() => batches.addColumns(id, columns, estimate)),

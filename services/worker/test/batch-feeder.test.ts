@@ -79,3 +79,21 @@ test('a batch that cannot be read pauses and says why; those beside it are asked
     expect.stringMatching(/^Its column cannot be read/),
   ]);
 });
+
+test('one that somebody pauses for good stays paused, also where it was just to go on by itself', async () => {
+  const { batches } = database;
+  for (const id of ['bat_1', 'bat_2']) {
+    await store(id);
+    await batches.setStatus(id, ['running'], 'paused', { pausedBecause: 'a budget', resumeAt: 1 });
+  }
+  const asked = await startFeeder({
+    ...batches,
+    listLive: async (time) => {
+      const live = await batches.listLive(time);
+      await batches.setStatus('bat_1', ['running', 'paused'], 'paused');
+      return live;
+    },
+  });
+  await expect.poll(() => asked).toEqual(['bat_2']);
+  expect(await batches.find('bat_1')).toMatchObject({ status: 'paused' });
+});

@@ -96,7 +96,7 @@ export function createBatchFeeder(options: BatchFeederOptions): BatchFeeder {
     async function resume(batch: StoredBatch, at: number): Promise<StoredBatch> {
       if (batch.status !== 'paused' || batch.resumeAt === undefined || batch.resumeAt > at) return batch;
       feeder.wake(batch.id);
-      const isOn = await batches.setStatus(batch.id, ['paused'], 'running');
+      const isOn = await batches.resumeDue(batch.id, at);
       return isOn ? { ...batch, status: 'running' } : batch;
     }
 
