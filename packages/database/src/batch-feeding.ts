@@ -47,10 +47,10 @@ export async function takeGenerations(
     const wanted = withinBytes(candidates, options.maxBytes);
     const rows = wanted.map((one) => ({ ...one, requestId: one.isHopeless ? null : options.createId() }));
     // Before anything is marked: what cannot be read is taken by nobody.
-    const queued = rows.flatMap(({ requestId, item, content }) => {
-      const number = Number(item);
+    const queued = rows.flatMap(({ requestId, item: number, content, bytes }): TakenGeneration[] => {
       if (requestId === null) return [];
-      return [{ requestId, item: number, content: parseItem(batchId, number, content), answers: [] as string[] }];
+      const item = Number(number);
+      return [{ requestId, item, content: parseItem(batchId, item, content), bytes: Number(bytes), answers: [] }];
     });
     await markQueued(transaction, dialect, batchId, column, rows, Math.round(options.at));
     await moveCursor(transaction, batchId, column, next, rows);

@@ -43,6 +43,8 @@ export interface TakenGeneration {
   item: number;
   requestId: string;
   content: BatchItem;
+  /** Of its text, and of what a judge's is to read. */
+  bytes: number;
   /** Of a judge's: what it is to read, in the order of its columns. */
   answers: string[];
 }

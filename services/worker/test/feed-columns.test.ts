@@ -4,6 +4,7 @@ import { createLogger } from '@aimm/runtime';
 import { expect, test } from 'vitest';
 import { findAffordable } from '../src/batch/affordable.ts';
 import { createColumnFeeder } from '../src/batch/feed-columns.ts';
+import { unlimitedBudgets } from './support/unlimited-budgets.ts';
 
 const batch: StoredBatch = {
   id: 'bat_mixed',
@@ -28,7 +29,7 @@ async function createFeeder(env: Record<string, string>) {
   return createColumnFeeder({
     catalog: loadCatalog({ env }).catalog,
     producer: { addGenerations: () => Promise.resolve() },
-    budgets: {} as never, // nothing is there to be reserved
+    budgets: unlimitedBudgets,
     now: () => 0,
     createId: () => 'gen_1',
     logger: await createLogger({ name: 'feeder', level: 'silent', format: 'json' }),
@@ -89,4 +90,21 @@ test('a limit that is the estimate has room for all of it', () => {
     const live = { batch: { ...batch, maxCostNanoUsd: total }, columns: [column], outstanding: new Map() };
     expect([items, findAffordable(live, column)]).toEqual([items, items]);
   }
+});
+
+test('a provider’s queue holds 16 MB of what batches ask, also of columns that are fed in one round', async () => {
+  const taken: number[] = [];
+  const feeder = await createFeeder({ OPENAI_CONCURRENCY: '8' });
+  const content = { id: 'large', messages: [{ role: 'user', content: [{ type: 'text', text: 'x' }] }] };
+  const batches = {
+    take: (_id: string, { number }: StoredColumn) => {
+      taken.push(number);
+      const one = { item: taken.length, requestId: `gen_${taken.length}`, content, bytes: 9_000_000, answers: [] };
+      return Promise.resolve({ taken: [one], skipped: 0 });
+    },
+  };
+  const columns = [0, 1, 2, 3].map((number) => toColumn(number, 'queue'));
+  await feeder.feedAll(batches as never, [{ batch, columns, outstanding: new Map() }]);
+  // The second passes the limit: what is larger than what is free must not wait for ever.
+  expect(taken).toEqual([0, 1]);
 });

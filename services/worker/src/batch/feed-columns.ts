@@ -116,7 +116,8 @@ export function createColumnFeeder({ catalog, producer, budgets, now, createId, 
     await producer.addGenerations(reserved);
     if (limit >= atOnce) atOnce = Math.min(takenAtOnce, 2 * atOnce);
     const before = outstanding.get(column.number) ?? { count: 0, bytes: 0 };
-    outstanding.set(column.number, { ...before, count: before.count + reserved.length });
+    const added = taken.slice(0, reserved.length).reduce((sum, one) => sum + one.bytes, 0);
+    outstanding.set(column.number, { count: before.count + reserved.length, bytes: before.bytes + added });
     return reserved.length;
   };
 
