@@ -39,6 +39,7 @@ const askAgainMs = 1_000;
 const restMs = 2_000;
 /** Another request may give something back, or somebody raise the budget, before it renews. */
 const longestPauseMs = 5_000;
+const mostTold = 1_000;
 
 /** How many generations of batches may stand in a provider's queue: what its workers take in a few seconds. */
 export function toWindow({
@@ -56,6 +57,8 @@ export function toWindow({
 export function createColumnFeeder({ catalog, producer, budgets, now, createId, logger }: FeedDependencies) {
   /** Columns with nothing to give, by batch and number, until when. */
   const resting = new Map<string, number>();
+  /** Why batches were paused last, until they go on: one that waits for its budget is paused anew at every look. */
+  const told = new Map<string, string>();
   let atOnce = takenAtOnce;
   const keyOf = ({ id }: StoredBatch, { number }: StoredColumn) => `${id} ${number}`;
   const isResting = (batch: StoredBatch, column: StoredColumn) => (resting.get(keyOf(batch, column)) ?? 0) > now();
@@ -67,7 +70,10 @@ export function createColumnFeeder({ catalog, producer, budgets, now, createId, 
       pausedBecause,
       ...(resumeAt !== undefined && { resumeAt }),
     });
-    if (isNew) logger.info({ batchId: id, pausedBecause }, 'A batch was paused');
+    if (!isNew || told.get(id) === pausedBecause) return;
+    if (told.size >= mostTold) told.clear();
+    told.set(id, pausedBecause);
+    logger.info({ batchId: id, pausedBecause }, 'A batch was paused');
   };
 
   /** @returns how many were taken */
@@ -114,6 +120,7 @@ export function createColumnFeeder({ catalog, producer, budgets, now, createId, 
       return 0;
     }
     await producer.addGenerations(reserved);
+    told.delete(batch.id);
     if (limit >= atOnce) atOnce = Math.min(takenAtOnce, 2 * atOnce);
     const before = outstanding.get(column.number) ?? { count: 0, bytes: 0 };
     const added = taken.slice(0, reserved.length).reduce((sum, one) => sum + one.bytes, 0);
@@ -169,6 +176,9 @@ export function createColumnFeeder({ catalog, producer, budgets, now, createId, 
     wake(batchId: string): void {
       for (const key of resting.keys()) if (key.startsWith(`${batchId} `)) resting.delete(key);
     },
-    forgetAll: () => resting.clear(),
+    forgetAll(): void {
+      resting.clear();
+      told.clear();
+    },
   };
 }
