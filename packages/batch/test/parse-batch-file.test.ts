@@ -272,6 +272,13 @@ describe('CSV', () => {
       - row 3 (line 5): expected: expected contains, not_contains, equals, regex, json_schema, similarity, max_cost, max_latency; got "llm-rubric". For a model’s opinion give the batch a judge.
       - row 4 (line 6): vars: {{langue}} stands in the text, and there is no variable langue (there are lang). Write \\{{langue}} for the braces themselves"
     `);
+    expect(await faultsOf('a.csv', 'prompt,expected,__expected2\na,yes,Latency: 5 ms\nb,regex: (,')).toBe(
+      [
+        'a.csv cannot be used:',
+        '- row 1 (line 2): __expected2: ms: expected a number, got the text "5 ms". For the text itself write equals: before it',
+        '- row 2 (line 3): expected: pattern: is no regular expression: Invalid regular expression: /(/: Unterminated group. For the text itself write equals: before it',
+      ].join('\n'),
+    );
     expect(await faultsOf('a.csv', 'id,id\n1,2\n')).toContain('the heading: the column id is there twice');
     expect(await faultsOf('a.csv', 'city\nRome\n')).toContain('expected a column prompt, or a template');
     expect(await faultsOf('a.csv', 'prompt\n"never closed\n')).toContain('is not CSV');
