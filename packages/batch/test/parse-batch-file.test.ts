@@ -310,6 +310,38 @@ describe('JSON', () => {
     });
   });
 
+  test('assertions of a template are filled whole: a pattern takes a value as the text that it is', async () => {
+    const spec = {
+      prompt: 'Say {{word}}, {{count}} times.',
+      vars: { word: ['a.b-(c)', 'x'], count: 2 },
+      assert: [
+        'regex: ^({{word}} ?){1,{{count}}}[{{word}}]$',
+        {
+          type: 'json_schema',
+          schema: { required: ['{{word}}'], properties: { '{{word}}': { const: '{{word}}' }, n: { minimum: 1 } } },
+        },
+      ],
+    };
+    const items = await read('a.json', JSON.stringify(spec));
+    const [first, second] = items.map(({ assertions = [] }) => assertions);
+    expect(first).toEqual([
+      { type: 'regex', pattern: String.raw`^(a\.b\x2d\(c\) ?){1,2}[a\.b\x2d\(c\)]$` },
+      {
+        type: 'json_schema',
+        schema: { required: ['a.b-(c)'], properties: { 'a.b-(c)': { const: 'a.b-(c)' }, n: { minimum: 1 } } },
+      },
+    ]);
+    expect(second?.[0]).toEqual({ type: 'regex', pattern: '^(x ?){1,2}[x]$' });
+    const faulty = {
+      ...spec,
+      assert: ['regex: {{wort}}', 'regex: a{2,{{count}}}'],
+      vars: { ...spec.vars, count: [2, 1] },
+    };
+    const message = await faultsOf('a.json', JSON.stringify(faulty));
+    expect(message).toContain('there is no variable wort');
+    expect(message).toContain('combination 2: assert[1].pattern: is no regular expression');
+  });
+
   test('a list of items is read as lines are', async () => {
     expect(await read('a.json', '[{"prompt": "a"}, {"prompt": "b", "id": "x"}]')).toEqual([
       { id: '1', messages: [user('a')] },

@@ -126,7 +126,7 @@ function toAssertion(form: z.output<typeof ObjectForm>): Assertion {
   }
 }
 
-function findPatternFault(pattern: string, flags: string | undefined): string | undefined {
+export function findPatternFault(pattern: string, flags: string | undefined): string | undefined {
   // It is not stored as it is, and what is stored might be no pattern.
   if (pattern.includes('\0')) return 'holds U+0000 as it is: write \\0';
   if (!pattern.isWellFormed()) return 'holds half a character: write \\uD800 and the like';
