@@ -197,6 +197,56 @@ describe('JSON lines', () => {
     );
   });
 
+  test('of lines of OpenAI’s batch files nothing is dropped that would change the answer; what says nothing is', async () => {
+    const lineOf = (body: object, parts: object[] = [{ type: 'text', text: 'Look' }]) =>
+      JSON.stringify({ custom_id: 'a', body: { messages: [{ role: 'user', content: parts }], ...body } });
+    const image = (more: object) => ({ type: 'image_url', image_url: { url: 'https://a.test/b.png', ...more } });
+    const quiet = {
+      temperature: null,
+      stop: null,
+      logprobs: false,
+      top_logprobs: null,
+      parallel_tool_calls: true,
+      response_format: { type: 'json_schema', json_schema: { name: 'f', strict: true, schema: { type: 'object' } } },
+      tools: [{ type: 'function', function: { name: 'f', strict: false } }],
+      messages: [
+        { role: 'user', content: [image({ detail: 'auto' })] },
+        { role: 'assistant', content: 'Yes.', refusal: null, audio: null, tool_calls: null },
+        { role: 'user', content: 'Why?' },
+      ],
+    };
+    expect(await read('a.jsonl', lineOf(quiet))).toEqual([
+      {
+        id: 'a',
+        messages: [
+          { role: 'user', content: [{ type: 'image', url: 'https://a.test/b.png' }] },
+          { role: 'assistant', content: [{ type: 'text', text: 'Yes.' }] },
+          user('Why?'),
+        ],
+        settings: {
+          responseFormat: { type: 'json_schema', name: 'f', schema: { type: 'object' } },
+          tools: [{ name: 'f', parameters: { type: 'object' } }],
+        },
+      },
+    ]);
+    const faulty = [
+      lineOf({}, [image({ detail: 'low' })]),
+      lineOf({ tools: [{ type: 'function', function: { name: 'f', strict: true } }] }),
+      lineOf({ logprobs: true, parallel_tool_calls: false }),
+      lineOf({ messages: [{ role: 'user', content: 'x', name: 'ann' }] }),
+      lineOf({ response_format: { type: 'json_schema', json_schema: { schema: {}, description: 'x' } } }),
+    ];
+    expect(await faultsOf('a.jsonl', faulty.join('\n'))).toMatchInlineSnapshot(`
+      "a.jsonl cannot be used:
+      - line 1: messages[0].content[0].detail: unknown field. Remove it.
+      - line 2: tools[0].strict: unknown field. Remove it.
+      - line 3: logprobs: unknown field. Remove it, or use one of: id, prompt, messages, vars, assert, system, max_output_tokens, temperature, top_p, stop, seed, response_format, reasoning_effort, images, tools, tool_choice, top_k, presence_penalty, frequency_penalty, service_tier, user, prompt_cache.
+      - line 3: parallel_tool_calls: unknown field. Remove it, or use one of: id, prompt, messages, vars, assert, system, max_output_tokens, temperature, top_p, stop, seed, response_format, reasoning_effort, images, tools, tool_choice, top_k, presence_penalty, frequency_penalty, service_tier, user, prompt_cache.
+      - line 4: messages[0].name: unknown field. Remove it.
+      - line 5: response_format.description: unknown field. Remove it."
+    `);
+  });
+
   test('what was read is not kept: 100 MB go through in little memory', async () => {
     setFlagsFromString('--expose-gc');
     const collect = runInNewContext('gc') as () => void; // the flag above makes it
