@@ -1,10 +1,13 @@
 import { createDatabase, type Database, type StoredColumn } from '@aimm/database';
 import { createLogger } from '@aimm/runtime';
 import { createBatchRetention } from '@aimm/worker/batch-retention';
+import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runSql } from '../support/run-sql.ts';
 import { storeBatch, spec, toColumn, toItem, toRecord } from '../support/stored-batch.ts';
 import { createEmptyDatabase, databaseKinds } from '../support/test-databases.ts';
+
+const waitsForLock = `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;
 
 describe.each(databaseKinds)('batches on %s', (kind) => {
   let url: string;
@@ -357,6 +360,40 @@ describe.each(databaseKinds)('batches on %s', (kind) => {
     });
     expect(await columnsOf('bat_stop')).toHaveLength(1);
   });
+
+  it.runIf(kind === 'postgresql')(
+    'do not end in the moment in which a column is added, or failures are asked again',
+    async () => {
+      const { batches } = database;
+      await storeBatch(batches, 'bat_moment', { items: 1, columns: [toColumn(0)] });
+      const { taken } = await take('bat_moment', 0, 1);
+      await record('bat_moment', 0, taken, { status: 'failed', text: undefined });
+      const other = new pg.Client(url);
+      await other.connect();
+      const isBlocked = () => expect.poll(() => runSql(url, waitsForLock)).toHaveLength(1);
+      const statusOf = async () => (await batches.find('bat_moment'))?.status;
+
+      // As `addColumns` does.
+      await other.query(`BEGIN; INSERT INTO batch_columns
+        SELECT batch_id, 1, provider, model, lane, variant, judges, template, 0 FROM batch_columns WHERE batch_id = 'bat_moment';
+        UPDATE batches SET version = version + 1 WHERE id = 'bat_moment'`);
+      const ending = batches.finishIfDone('bat_moment');
+      await isBlocked();
+      await other.query('COMMIT');
+      expect([await ending, await statusOf()]).toEqual([false, 'running']);
+
+      // As `finishIfDone` does.
+      await other.query(
+        `BEGIN; UPDATE batches SET status = 'completed', ended_at = 1, version = version + 1 WHERE id = 'bat_moment'`,
+      );
+      const again = batches.retryFailed('bat_moment');
+      await isBlocked();
+      await other.query('COMMIT');
+      expect([await again, await statusOf()]).toEqual([1, 'running']);
+      await other.end();
+      await batches.remove('bat_moment');
+    },
+  );
 
   it('that have ended are deleted whole, others not, and not while a vendor has something of them', async () => {
     const { batches, batchSubmissions } = database;

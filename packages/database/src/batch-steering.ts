@@ -63,7 +63,11 @@ export function createBatchSteering(client: Client, now: () => number): Steering
       const failed = await again('failed');
       await again('skipped');
       const waits = await client.batchGeneration.findFirst({ where: { batchId, status: 'waiting' } });
-      if (waits !== null) await changeStatus(batchId, ['completed'], 'running', { endedAt: null });
+      if (waits !== null) {
+        // Behind the rows: whoever is just ending it has ended it after this, or finds that it cannot.
+        await client.batch.updateMany({ where: { id: batchId }, data: { version: { increment: 1 } } });
+        await changeStatus(batchId, ['completed'], 'running', { endedAt: null });
+      }
       return failed;
     },
 
@@ -95,6 +99,8 @@ export function createBatchSteering(client: Client, now: () => number): Steering
     },
 
     async finishIfDone(batchId) {
+      const found = await client.batch.findUnique({ where: { id: batchId }, select: { version: true } });
+      if (found === null) return false;
       const open = await client.batchGeneration.findFirst({
         where: { batchId, status: { in: ['waiting', 'queued'] } },
         select: { item: true },
@@ -105,10 +111,11 @@ export function createBatchSteering(client: Client, now: () => number): Steering
         data: { endedAt: at(), version: { increment: 1 } },
       });
       if (ended.count === 1) return true;
+      // PostgreSQL looks at the row anew where it waited for it, and not at other tables: another version says that they changed.
       const count = await client.$executeRaw(sql`
         UPDATE batches SET status = 'completed', paused_because = NULL, resume_at = NULL,
           ended_at = ${raw(String(at()))}, version = version + 1
-        WHERE id = ${batchId} AND status IN ('running', 'paused') AND ${nothingLeft}`);
+        WHERE id = ${batchId} AND version = ${found.version} AND status IN ('running', 'paused') AND ${nothingLeft}`);
       return count === 1;
     },
   };
