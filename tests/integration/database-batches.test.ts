@@ -192,7 +192,10 @@ describe.each(databaseKinds)('batches on %s', (kind) => {
     const batch = await batches.find('bat_stop');
     if (batch === undefined) throw new Error('it is there');
     const { generations } = await batches.generations(batch, await columnsOf('bat_stop'), { limit: 10 });
-    expect(generations.map(({ status }) => status)).toEqual(['cancelled', 'cancelled', 'cancelled', 'cancelled']);
+    // Nothing of it was paid: one was aborted, one had come back out of its queue, two never were in one.
+    expect(generations.map(({ status, costNanoUsd }) => [status, costNanoUsd])).toEqual(
+      Array(4).fill(['cancelled', 0]),
+    );
   });
 
   it('that are paused while their last answers come have ended with those', async () => {
@@ -221,6 +224,10 @@ describe.each(databaseKinds)('batches on %s', (kind) => {
     const first = await take('bat_judged', 2, 9);
     expect(first).toMatchObject({ items: [1], skipped: 1 });
     expect(first.taken[0]?.answers).toEqual(['answer 1', 'right']);
+    const judged = await batches.find('bat_judged');
+    if (judged === undefined) throw new Error('it is there');
+    const { generations: skipped } = await batches.generations(judged, columns, { limit: 9, status: 'skipped' });
+    expect(skipped).toMatchObject([{ item: 2, column: 2, costNanoUsd: 0 }]);
     expect((await take('bat_judged', 2, 9)).items).toEqual([]);
     // The one that was missing comes later than those behind it.
     await record('bat_judged', 0, left.taken.slice(0, 1));
@@ -370,7 +377,9 @@ describe.each(databaseKinds)('batches on %s', (kind) => {
       await record('bat_moment', 0, taken, { status: 'failed', text: undefined });
       const other = new pg.Client(url);
       await other.connect();
-      const isBlocked = () => expect.poll(() => runSql(url, waitsForLock)).toHaveLength(1);
+      const untilBlocked = async () => {
+        await expect.poll(() => runSql(url, waitsForLock)).toHaveLength(1);
+      };
       const statusOf = async () => (await batches.find('bat_moment'))?.status;
 
       // As `addColumns` does.
@@ -378,7 +387,7 @@ describe.each(databaseKinds)('batches on %s', (kind) => {
         SELECT batch_id, 1, provider, model, lane, variant, judges, template, 0 FROM batch_columns WHERE batch_id = 'bat_moment';
         UPDATE batches SET version = version + 1 WHERE id = 'bat_moment'`);
       const ending = batches.finishIfDone('bat_moment');
-      await isBlocked();
+      await untilBlocked();
       await other.query('COMMIT');
       expect([await ending, await statusOf()]).toEqual([false, 'running']);
 
@@ -387,7 +396,7 @@ describe.each(databaseKinds)('batches on %s', (kind) => {
         `BEGIN; UPDATE batches SET status = 'completed', ended_at = 1, version = version + 1 WHERE id = 'bat_moment'`,
       );
       const again = batches.retryFailed('bat_moment');
-      await isBlocked();
+      await untilBlocked();
       await other.query('COMMIT');
       expect([await again, await statusOf()]).toEqual([1, 'running']);
       await other.end();
@@ -457,6 +466,24 @@ describe.each(databaseKinds)('batches on %s', (kind) => {
       'bat_open',
     ]);
     clock = before;
+  });
+
+  it('whose calls cost nobody knows what say so, also where they are cancelled while they wait for another', async () => {
+    const { batches } = database;
+    await storeBatch(batches, 'bat_unknown', { items: 2, columns: [toColumn(0)] });
+    const failed = { status: 'failed', text: undefined } as const;
+    const [first, second] = (await take('bat_unknown', 0, 2)).taken;
+    if (first === undefined || second === undefined) throw new Error('two were taken');
+    await record('bat_unknown', 0, [first], { ...failed, costNanoUsd: null });
+    await record('bat_unknown', 0, [second], { ...failed, costNanoUsd: 7 });
+    await batches.retryFailed('bat_unknown');
+    await batches.setStatus('bat_unknown', ['running'], 'cancelled');
+    await batches.cancelWaiting('bat_unknown');
+    const batch = await batches.find('bat_unknown');
+    if (batch === undefined) throw new Error('it is there');
+    const { generations } = await batches.generations(batch, await columnsOf('bat_unknown'), { limit: 10 });
+    expect(generations.map(({ costNanoUsd }) => costNanoUsd)).toEqual([null, 7]);
+    await batches.remove('bat_unknown');
   });
 
   it('are listed newest first, by client and page', async () => {

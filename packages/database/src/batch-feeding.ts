@@ -197,9 +197,10 @@ async function markQueued(
   }
   if (fresh.length > 0) {
     await transaction.$executeRaw(sql`
-      INSERT INTO batch_generations (batch_id, column_number, item, status, request_id, round, queued_at, bytes, ended_at)
+      INSERT INTO batch_generations
+        (batch_id, column_number, item, status, request_id, round, queued_at, bytes, ended_at, cost_nano_usd)
       SELECT CAST(${batchId} AS TEXT), ${raw(String(number))}, given.item, given.status, given.request_id, 0,
-        ${raw(String(at))}, given.bytes, given.ended_at
+        ${raw(String(at))}, given.bytes, given.ended_at, 0
       FROM ${given(fresh)}`);
   }
 }
