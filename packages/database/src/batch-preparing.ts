@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { BatchItem, BatchSpec, ModelManagerError } from '@aimm/contracts';
 import { sqltag as sql } from '@prisma/client/runtime/client';
 import type { BatchRepository } from './batch-repository.ts';
@@ -8,6 +9,8 @@ import { toReadableJson } from './readable.ts';
 import { toStorableJson, toStorableText } from './storable.ts';
 
 type Preparing = Pick<BatchRepository, 'create' | 'addItems' | 'touch' | 'start'>;
+
+const longestTurnMs = 20;
 
 /** Writes a batch and its items until it runs. `now`: epoch milliseconds. */
 export function createBatchPreparing(client: Client, dialect: LedgerDialect, now: () => number): Preparing {
@@ -32,11 +35,17 @@ export function createBatchPreparing(client: Client, dialect: LedgerDialect, now
     },
 
     async addItems(batchId, firstNumber, items) {
-      const rows = items.map((item, index) => {
+      const rows: { number: number; item_id: string; content: string; bytes: number }[] = [];
+      let since = performance.now();
+      for (const [index, item] of items.entries()) {
         const number = firstNumber + index;
         const content = toReadableJson(BatchItem, item, `Item ${number + 1}`);
-        return { number, item_id: toId(item), content, bytes: content.length };
-      });
+        rows.push({ number, item_id: toId(item), content, bytes: content.length });
+        // A large schema takes milliseconds, and hundreds may bring one.
+        if (performance.now() - since < longestTurnMs) continue;
+        await nextTurn();
+        since = performance.now();
+      }
       const given = dialect.given(rows, { number: 'integer', item_id: 'text', content: 'text', bytes: 'integer' });
       await client
         .$transaction([
