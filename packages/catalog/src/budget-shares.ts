@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { BudgetShare, ClientBudget, GenerationRequest, Warning } from '@aimm/contracts';
 import { estimateCost, toHighest } from './budget-estimate.ts';
 import { type BudgetPeriod, toBudgetPeriod } from './budget-period.ts';
@@ -67,7 +68,12 @@ function warnOfPrice(name: string, isOfModel: boolean): Warning {
 /** The counter of a budget in the period of `at`, and until when it is kept. */
 export function toCounter(budget: BudgetConfig, at: number): BudgetPeriod & { keepUntil: number } {
   const period = toBudgetPeriod(budget, at);
-  return { ...period, key: `${budget.name}:${period.key}`, keepUntil: period.renewsAt + keepForMs };
+  return { ...period, key: `${budget.name}:${period.key}-${toScope(budget)}`, keepUntil: period.renewsAt + keepForMs };
+}
+
+/** Tells budgets of one name apart that count other calls: a changed one begins with what the ledger says of its own. */
+function toScope({ provider = '', client = '', timeZone }: BudgetConfig): string {
+  return createHash('sha256').update([provider, client, timeZone].join('\0')).digest('hex').slice(0, 8);
 }
 
 /** Whose counter this is. @throws TypeError where none of these is */

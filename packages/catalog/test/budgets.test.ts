@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { loadCatalog, planShares } from '../src/index.ts';
+import { getBudgetOf, loadCatalog, planShares, toCounter } from '../src/index.ts';
 import { loadFaultless, provider, writeConfig } from './temporary-config.ts';
 
 const load = (budgets: unknown, env: Record<string, string> = {}) =>
@@ -50,6 +50,28 @@ describe('budgets', () => {
       'budgets[2].provider: a provider of this file (openai)',
       'budgets[2].timeZone: the name of a time zone like Europe/Berlin',
     ]);
+  });
+});
+
+describe('the counter of a budget', () => {
+  const at = Date.UTC(2026, 10, 23, 12);
+  const all = { name: 'all', limitNanoUsd: 1e9, period: 'month', timeZone: 'UTC' } as const;
+  const keyOf = (budget: Parameters<typeof toCounter>[0]) => toCounter(budget, at).key;
+
+  it('is another one once other calls count, and the same whatever they may cost', () => {
+    const others = [
+      all,
+      { ...all, provider: 'openai' },
+      { ...all, client: 'openai' },
+      { ...all, timeZone: 'Asia/Tokyo' },
+    ];
+    expect(new Set(others.map(keyOf)).size).toBe(4);
+    expect(keyOf({ ...all, limitNanoUsd: 2e9 })).toBe(keyOf(all));
+  });
+
+  it('tells whose it is', () => {
+    const budgets = [{ ...all, name: 'token:ci:month', client: 'ci' }, all];
+    expect(budgets.map((budget) => getBudgetOf(budgets, keyOf(budget)))).toEqual(budgets);
   });
 });
 

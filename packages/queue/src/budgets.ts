@@ -9,9 +9,9 @@ export interface BudgetClaim {
   key: string;
   limitNanoUsd: number;
   keepUntil: number;
-  /** What the ledger says was spent, for a counter that is not there yet. */
+  /** What the ledger says was spent, for a counter that is not there yet or was not compared with it for an hour. */
   seedNanoUsd?: number;
-  /** Where the ledger could not say it: how long that is believed. */
+  /** Where the ledger could not say it: how long that is believed, in place of the hour. */
   seedForMs?: number;
   /** None: the counter is only read. */
   holds: { requestId: string; nanoUsd: number; expiresAt: number }[];
