@@ -54,6 +54,7 @@ async function enqueue(
 ): Promise<Accepted<GenerationAnswer>> {
   const { catalog, now } = resources;
   const choice = await chooseForPrompt(resources, ask, conversation);
+  if (ask.settings.responseFormat === undefined) await requireUsableSchema(choice.settings, ask.route);
   const { resolved } = choice;
   const fallbacks = await chooseFallbacks(resources, ask, choice);
   await namingAlias(ask.alias, () => requireConfigured(resources, [resolved, ...fallbacks.models]));
