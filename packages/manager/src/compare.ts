@@ -42,7 +42,10 @@ export async function compare(
   const judge = ask.judge === undefined ? undefined : await chooseJudge(resources, caller, ask, ask.judge);
 
   const requestId = `cmp_${uuid()}`;
-  const { startBy, ...envelope } = toEnvelope(resources, caller, ask);
+  const { startBy, ...envelope } = toEnvelope(resources, caller, ask, [
+    ...chosen.map(({ resolved }) => resolved),
+    ...(judge === undefined ? [] : [judge]),
+  ]);
   const generations = chosen.map(({ resolved, settings }, index): GeneratePayload => {
     const own = asks[index];
     const { messages } = own ?? ask;

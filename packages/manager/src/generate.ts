@@ -73,8 +73,9 @@ async function enqueue(
     warnings: [...resolved.warnings, ...prompt.warnings, ...toCacheWarnings(resources, ask)],
   };
 
+  const envelope = toEnvelope(resources, caller, ask, [resolved, ...fallbacks.models]);
   const first: GeneratePayload = {
-    ...toGeneratePayload(requestId, toEnvelope(resources, caller, ask), complete, answering, {
+    ...toGeneratePayload(requestId, envelope, complete, answering, {
       stream: options.onProgress !== undefined,
       quiet: options.onProgress === undefined,
     }),
