@@ -1,5 +1,5 @@
 export type { BudgetConfig } from './budgets.ts';
-export { estimateCost, estimateOutput, expectOutput } from './budget-estimate.ts';
+export { estimateCost, estimateOutput, expectOutput, toHighest } from './budget-estimate.ts';
 export { type BudgetPeriod, toBudgetPeriod } from './budget-period.ts';
 export {
   type Budget,

@@ -53,7 +53,8 @@ export interface ManagerOptions {
  * @throws ConfigError when config/*.json or the environment's overrides are at fault
  */
 export function createManager(options: ManagerOptions): Promise<Manager> {
-  const { redisUrl, databaseUrl, configDir, raw, logger, uuid = createUuid() } = options;
+  const { redisUrl, databaseUrl, configDir, logger, uuid = createUuid() } = options;
+  let { raw } = options;
   const load = () => loadCatalog({ configDir, env: raw });
   const { catalog: first, faults } = load();
   requireNoFaults(faults);
@@ -149,6 +150,10 @@ export function createManager(options: ManagerOptions): Promise<Manager> {
         ),
     listProviders: () => ours(() => providers.list()),
     identify: (token) => ours(() => identify(token)),
+    useEnvironment(next) {
+      raw = next;
+      config.reload();
+    },
     async close() {
       config.close();
       await cachedRows.close();

@@ -1,4 +1,11 @@
-import { estimateCost, estimateOutput, estimateTokens, expectOutput, type ResolvedModel } from '@aimm/catalog';
+import {
+  estimateCost,
+  estimateOutput,
+  estimateTokens,
+  expectOutput,
+  type ResolvedModel,
+  toHighest,
+} from '@aimm/catalog';
 import { ModelManagerError } from '@aimm/contracts';
 import { nameAlias } from './aliases.ts';
 import { applyPreferences, type PreparedAsk, toAliasName } from './apply-preferences.ts';
@@ -67,11 +74,13 @@ function estimate(resources: Resources, asked: string, ask: PreparedAsk, resolve
   const expectedOutputTokens = Math.min(expectOutput(settings), maxOutputTokens);
   const price = (outputTokens: number) =>
     estimateCost(catalog, { ...request, settings: { ...settings, maxOutputTokens: outputTokens } }, now());
-  const { priceVersion, costNanoUsd } = catalog.priceCall({
+  const longest = price(maxOutputTokens);
+  const { priceVersion, costNanoUsd, warning } = catalog.priceCall({
     provider: provider.id,
     model,
     usage: { inputTokens, outputTokens: expectedOutputTokens },
     at: now(),
+    serviceTier: settings.serviceTier,
   });
   const window = info?.contextWindow;
   return {
@@ -82,11 +91,13 @@ function estimate(resources: Resources, asked: string, ask: PreparedAsk, resolve
     inputTokens,
     expectedOutputTokens,
     maxOutputTokens,
-    expectedNanoUsd: price(expectedOutputTokens),
-    maxNanoUsd: price(maxOutputTokens),
+    expectedNanoUsd: price(expectedOutputTokens).askedNanoUsd,
+    maxNanoUsd: longest.askedNanoUsd === null ? null : toHighest(longest),
     ...(costNanoUsd === null
       ? {
-          unpricedBecause: `Nobody knows the price of ${provider.id}/${model}: neither config/models.json nor the price data has it.`,
+          unpricedBecause:
+            warning?.message ??
+            `Nobody knows the price of ${provider.id}/${model}: neither config/models.json nor the price data has it.`,
         }
       : { priceVersion }),
     warnings:

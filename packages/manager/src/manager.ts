@@ -9,6 +9,7 @@ import type {
   UsageGroupBy,
   UsageReport,
 } from '@aimm/contracts';
+import type { RawEnvironment } from '@aimm/runtime';
 import type {
   BatchAsk,
   BatchItemResult,
@@ -135,5 +136,7 @@ export interface Manager {
    * @throws unavailable where the database does not answer and the token was not in use shortly before
    */
   identify(token: string): Promise<Caller | undefined>;
+  /** Limits, endpoints and budgets are those of this environment from now on; where it has faults, what was in force stays so. */
+  useEnvironment(raw: RawEnvironment): void;
   close(): Promise<void>;
 }
