@@ -14,9 +14,16 @@ export function createPoolConfig(url: string): PoolConfig {
   };
 }
 
+/** Between two statements of a transaction; ours follow each other at once. Set by a statement, since poolers refuse it at the start. */
+const idleTransactionMs = 30_000;
+
 export async function openPostgres(url: string, logger: Logger | undefined): Promise<Connection> {
   // A peer that vanished without a word is noticed after `query_timeout`; no query of ours takes nearly as long.
   const pool = new pg.Pool({ ...createPoolConfig(url), max: 10, query_timeout: 30_000 });
+  // One that vanished in the middle of a transaction would keep its locks until its server notices, which may take hours.
+  pool.on('connect', (connection) => {
+    connection.query(`SET idle_in_transaction_session_timeout = ${idleTransactionMs}`).catch(() => undefined);
+  });
   // One whose ROLLBACK waited behind such a query comes back with its transaction open: the next would write into that, and lose it.
   pool.on('release', (_error, connection) => {
     if (connection.getTransactionStatus() !== 'I') void connection.end();
