@@ -17,7 +17,10 @@ export function addUpByHand(rows: readonly LedgerRow[], query: UsageQuery): Usag
     key,
     ...addUp(chosen.filter((row) => groupBy !== undefined && keysOf(row, groupBy, timeZone).includes(key))),
   }));
-  groups.sort((a, b) => b.costNanoUsd - a.costNanoUsd || b.calls - a.calls || (a.key < b.key ? -1 : 1));
+  const byKey = (a: { key: string }, b: { key: string }) => (a.key < b.key ? -1 : 1);
+  groups.sort((a, b) =>
+    groupBy === 'day' ? byKey(a, b) : b.costNanoUsd - a.costNanoUsd || b.calls - a.calls || byKey(a, b),
+  );
   return { from: query.from, to: query.to, totals: addUp(chosen), groups };
 }
 
