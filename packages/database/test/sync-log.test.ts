@@ -5,7 +5,7 @@ beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
 it('is on the disk a second after the first write, however many follow, and once more after the next', async () => {
-  const sync = vi.fn(() => Promise.resolve());
+  const sync = vi.fn<(path: string) => Promise<void>>(() => Promise.resolve());
   const log = createLogSync('aimm.db-wal', sync);
   for (let write = 0; write < 9; write += 1) {
     log.noteWrite();
@@ -21,7 +21,7 @@ it('is on the disk a second after the first write, however many follow, and once
 });
 
 it('waits for the disk when it closes, and fails nobody', async () => {
-  const sync = vi.fn(() => Promise.reject(new Error('no such file')));
+  const sync = vi.fn<(path: string) => Promise<void>>(() => Promise.reject(new Error('no such file')));
   const log = createLogSync('aimm.db-wal', sync);
   log.noteWrite();
   await log.close();
