@@ -101,6 +101,7 @@ function createRandomRows(count: number): LedgerRow[] {
       }),
       costNanoUsd: random(4) === 0 ? null : random(10_000_000),
       cached: random(6) === 0,
+      demo: random(7) === 0,
       startedAt: from + random(5 * dayMs),
     }),
   );

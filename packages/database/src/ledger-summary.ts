@@ -153,8 +153,7 @@ function toSum({ sums: json }: UsageRow): Sum {
   const texts = values.slice(sumNames.length).map((text) => (text === null ? '' : String(text)));
   const [errors = '', ...bins] = texts;
   const sum = createSum();
-  for (const [place, name] of sumNames.entries())
-    sum.sums.set(name, Math.min(Number(values[place] ?? 0), Number.MAX_SAFE_INTEGER));
+  for (const [place, name] of sumNames.entries()) sum.sums.set(name, Number(values[place] ?? 0));
   readCounts(sum.errors, errors);
   for (const [place, name] of binNames.entries()) sum.bins.set(name, readMilliseconds(bins[place] ?? ''));
   return sum;
