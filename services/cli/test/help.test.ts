@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
 import { createProgram } from '../src/program.ts';
+import { binPath } from '../src/stack/bin-path.ts';
 
 /** Every command that a person may call. */
 function listCommands(command: Command, path: string[] = []): { path: string[]; command: Command }[] {
@@ -73,6 +74,12 @@ describe('help', () => {
     replaceActions(program);
     await program.parseAsync(args, { from: 'user' });
     expect(ran).toBeDefined();
+  });
+
+  // In another project's folder npx would fetch whatever npm has by the name.
+  it('gives MCP clients the place of this checkout, which works from every folder', () => {
+    const added = examples.filter(({ line }) => line.includes('mcp add')).map(({ line }) => line);
+    expect(added).toEqual([`claude mcp add ai-model-manager -- node ${binPath} mcp`]);
   });
 
   it('tells of --json with every command', () => {
