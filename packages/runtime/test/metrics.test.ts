@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
+import { parse } from 'yaml';
 import { createMetrics, createTally, metricDefinitions } from '../src/index.ts';
 
 const labels = { provider: 'openai', model: 'gpt-5-mini' };
@@ -83,4 +84,20 @@ test('alert rules and queries in docs/metrics.md name metrics and labels that th
   );
   const used = new Set(page.match(/aimm_[a-z_]+/g));
   expect([...used].filter((name) => !known.includes(name))).toEqual([]);
+});
+
+test('the alert rules of docs/metrics.md are read as they are meant', async () => {
+  const page = await readFile(new URL('../../../docs/metrics.md', import.meta.url), 'utf8');
+  const blocks = [...page.matchAll(/^```yaml\n(.*?)^```/gms)].map(([, block = '']) => parse(block) as unknown);
+  expect(blocks).toEqual([
+    { scrape_configs: expect.anything() },
+    { groups: [{ name: 'aimm', rules: expect.anything() }] },
+  ]);
+  const { rules } = (blocks[1] as { groups: [{ rules: unknown[] }] }).groups[0];
+  expect(rules.length).toBeGreaterThan(10);
+  for (const rule of rules) {
+    expect(rule).toMatchObject({ alert: expect.stringMatching(/^Aimm\w+$/), expr: expect.any(String) });
+    // A comma in a text without quotes would make two annotations of it, the second with a name that Prometheus 2 refuses.
+    expect(rule).toHaveProperty('annotations', { summary: expect.stringMatching(/[.?]$/) });
+  }
 });
