@@ -101,3 +101,15 @@ test('the alert rules of docs/metrics.md are read as they are meant', async () =
     expect(rule).toHaveProperty('annotations', { summary: expect.stringMatching(/[.?]$/) });
   }
 });
+
+test('the alert about failing calls counts what the error rate of reports counts', async () => {
+  const page = await readFile(new URL('../../../docs/metrics.md', import.meta.url), 'utf8');
+  const [row = ''] = page.split('\n').filter((line) => line.startsWith('| `aimm_calls_total`'));
+  const statuses = [...row.matchAll(/`([a-z_]+)`/g)].map(([, name = '']) => name).slice(4);
+  const [, excluded = ''] = /aimm_calls_total\{status!~"(.*?)"\}/.exec(page) ?? [];
+  expect(statuses.filter((status) => !excluded.split('|').includes(status))).toEqual([
+    'failed',
+    'partial',
+    'outcome_unknown',
+  ]);
+});
