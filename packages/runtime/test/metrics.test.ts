@@ -66,14 +66,31 @@ test('what could not be read is absent rather than 0, and what an older or newer
   expect(lines).toContain('aimm_lost_requests_total 0');
 });
 
+test('what was never counted shows 0 where all its labels are known, so that the first of its kind is an increase', async () => {
+  const tally = createTally();
+  tally.count('repeatedCalls', { provider: 'openai' });
+  const lines = await show((metrics) =>
+    metrics.load(tally.take(), { provider: ['openai', 'mistral'], queue: ['openai'] }),
+  );
+  expect(lines).toContain('aimm_repeated_calls_total{provider="openai"} 1');
+  expect(lines).toContain('aimm_repeated_calls_total{provider="mistral"} 0');
+  expect(lines).toContain('aimm_given_up_jobs_total{queue="openai"} 0');
+  expect(lines).toContain('aimm_reconciler_findings_total{kind="vanished"} 0');
+  expect(lines).toContain('aimm_ledger_rows_total{result="spooled"} 0');
+  expect(lines.filter((line) => /aimm_(calls|tokens|call_errors)_total/.test(line))).toEqual([]);
+});
+
 test('docs/metrics.md explains every metric there is, and no other', async () => {
   const page = await readFile(new URL('../../../docs/metrics.md', import.meta.url), 'utf8');
   const explained = [...page.matchAll(/^\| `(aimm_\w+)`/gm)].map(([, name = '']) => name);
   expect(explained.toSorted()).toEqual(metricDefinitions.map(({ name }) => name).toSorted());
-  for (const { type, name, labels: names } of metricDefinitions) {
+  for (const definition of metricDefinitions) {
+    const { type, name, labels: names } = definition;
     expect(name).toMatch(type === 'counter' ? /^aimm_[a-z_]+_total$/ : /^aimm_[a-z_]+(?<!_total)$/);
     const [line = ''] = page.split('\n').filter((row) => row.startsWith(`| \`${name}\``));
-    expect(names.filter((label) => !line.includes(`\`${label}\``)).map((label) => `${name}: ${label}`)).toEqual([]);
+    const fixed = type === 'counter' ? Object.values(definition.values).flat() : [];
+    const missing = [...names, ...fixed].filter((label) => !line.includes(`\`${label}\``));
+    expect(missing.map((label) => `${name}: ${label}`)).toEqual([]);
   }
 });
 

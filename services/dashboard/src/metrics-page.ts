@@ -15,7 +15,7 @@ import type { QueueBoard } from './queue-board.ts';
 import { readUsage } from './read-usage.ts';
 
 export interface MetricsPageOptions {
-  manager: Pick<Manager, 'usage'>;
+  manager: Pick<Manager, 'usage' | 'listProviders'>;
   board: Pick<QueueBoard, 'counts'>;
   redis: Redis;
   logger: Logger;
@@ -45,8 +45,9 @@ export function metricsPage(options: MetricsPageOptions): RequestHandler {
 async function render(metrics: Metrics, { manager, board, redis, logger, now }: MetricsPageOptions): Promise<string> {
   const at = now();
   const read = async () => {
-    const counts = await board.counts();
+    const [counts, providers] = await Promise.all([board.counts(), manager.listProviders()]);
     const names = counts.map(({ name }) => name);
+    const known = { provider: providers.map(({ id }) => id), queue: names };
     return withRedis(redis, async () => {
       const [sums, workers, ages, cooldowns] = await Promise.all([
         readMetricSums(redis),
@@ -54,7 +55,7 @@ async function render(metrics: Metrics, { manager, board, redis, logger, now }: 
         readQueueAges(redis, names, at),
         readCooldowns(redis, now),
       ]);
-      return { counts, sums, workers, ages, cooldowns };
+      return { known, counts, sums, workers, ages, cooldowns };
     });
   };
   const found = await read().catch((error: unknown) => {
@@ -71,7 +72,7 @@ async function render(metrics: Metrics, { manager, board, redis, logger, now }: 
   metrics.set('redisUp', {}, found === undefined ? 0 : 1);
   metrics.set('databaseUp', {}, databaseUp ? 1 : 0);
   if (found !== undefined) {
-    metrics.load(found.sums);
+    metrics.load(found.sums, found.known);
     setQueues(metrics, found.counts);
     setAges(metrics, found.ages);
     setWorkers(metrics, found.workers);
