@@ -9,13 +9,13 @@ import {
   type Redis,
   withRedis,
 } from '@aimm/queue';
-import { createMetrics, type Logger, type Metrics } from '@aimm/runtime';
+import { createMetrics, type Logger, type Metrics, otherModel } from '@aimm/runtime';
 import type { RequestHandler } from 'express';
 import type { QueueBoard } from './queue-board.ts';
 import { readUsage } from './read-usage.ts';
 
 export interface MetricsPageOptions {
-  manager: Pick<Manager, 'usage' | 'listProviders'>;
+  manager: Pick<Manager, 'usage' | 'listProviders' | 'isCatalogued'>;
   board: Pick<QueueBoard, 'counts'>;
   redis: Redis;
   logger: Logger;
@@ -76,7 +76,7 @@ async function render(metrics: Metrics, { manager, board, redis, logger, now }: 
     setQueues(metrics, found.counts);
     setAges(metrics, found.ages);
     setWorkers(metrics, found.workers);
-    setCooldowns(metrics, found.cooldowns, at);
+    setCooldowns(metrics, found.cooldowns, { manager, at });
   }
   return metrics.text();
 }
@@ -99,9 +99,18 @@ function setAges(metrics: Metrics, { oldestWaitingMs, persistBacklog, unsettled,
   if (memory.limitBytes !== undefined) metrics.set('redisMemoryLimit', {}, memory.limitBytes);
 }
 
-function setCooldowns(metrics: Metrics, cooldowns: readonly Cooldown[], now: number): void {
-  for (const { provider, model = '', until } of cooldowns)
-    metrics.set('setAside', { provider, model }, Math.max(0, until - now) / 1_000);
+/** Of the models that the catalog does not know the one with the most time shows. */
+function setCooldowns(
+  metrics: Metrics,
+  cooldowns: readonly Cooldown[],
+  { manager, at }: { manager: Pick<Manager, 'isCatalogued'>; at: number },
+): void {
+  const shown = cooldowns.map(({ provider, model = '', until }) => {
+    const isKnown = model === '' || manager.isCatalogued(provider, model);
+    return { labels: { provider, model: isKnown ? model : otherModel }, until };
+  });
+  for (const { labels, until } of shown.toSorted((a, b) => a.until - b.until))
+    metrics.set('setAside', labels, Math.max(0, until - at) / 1_000);
 }
 
 function setWorkers(metrics: Metrics, workers: Awaited<ReturnType<typeof listWorkers>>): void {

@@ -19,3 +19,24 @@ test('the first event of a provider or a queue is an increase: what was never co
   expect(lines).toContain('aimm_given_up_jobs_total{queue="openai"} 0');
   expect(lines).toContain('aimm_given_up_jobs_total{queue="persist-usage"} 0');
 });
+
+test('a model that somebody made up is no label of its own, and of several the longest shows', async () => {
+  dashboard = await createDashboardFixture();
+  const until = Date.now() + 600_000;
+  const entry = { since: until - 900_000, round: 1, failures: 5, calls: 5, code: 'server_error' };
+  const redis = dashboard.connect();
+  await redis.hset('{aimm}:cooldowns', {
+    'openai/made-up': JSON.stringify({ ...entry, until }),
+    'openai/made-up-too': JSON.stringify({ ...entry, until: until - 300_000 }),
+    'mistral/mistral-medium-3-5': JSON.stringify({ ...entry, until }),
+    google: JSON.stringify({ ...entry, until: until - 700_000 }),
+  });
+  const lines = (await scrape()).filter((line) => line.startsWith('aimm_set_aside_seconds'));
+  const shown = new Map(lines.map((line) => line.split(' ') as [string, string]));
+  expect([...shown.keys()].toSorted()).toEqual([
+    'aimm_set_aside_seconds{provider="google",model=""}',
+    'aimm_set_aside_seconds{provider="mistral",model="mistral-medium-3-5"}',
+    'aimm_set_aside_seconds{provider="openai",model="other"}',
+  ]);
+  expect(Number(shown.get('aimm_set_aside_seconds{provider="openai",model="other"}'))).toBeGreaterThan(500);
+});

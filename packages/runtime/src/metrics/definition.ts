@@ -30,6 +30,9 @@ export interface GaugeDefinition<L extends string = string> {
 
 export type MetricDefinition = CounterDefinition | HistogramDefinition | GaugeDefinition;
 
+/** The label of every model that the catalog does not know: users may ask for any by its id, and labels have few values. */
+export const otherModel = 'other';
+
 /** One value per label. */
 export type LabelsOf<D extends { labels: readonly string[] }> = Readonly<Record<D['labels'][number], string>>;
 
