@@ -35,8 +35,9 @@ export function metricsPage(options: MetricsPageOptions): RequestHandler {
   return async (_req, res) => {
     metrics ??= createMetrics();
     const ready = await metrics;
-    // Several may scrape; the sums are read once.
-    if (last === undefined || now() - last.at > freshForMs) last = { text: render(ready, options), at: now() };
+    // Several may scrape; the sums are read once. Anew, too, where the clock was set back.
+    if (last === undefined || Math.abs(now() - last.at) > freshForMs)
+      last = { text: render(ready, options), at: now() };
     res.set('Content-Type', ready.contentType);
     res.send(await last.text);
   };

@@ -1,4 +1,4 @@
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, expect, onTestFinished, test, vi } from 'vitest';
 import { ask } from './ask.ts';
 import { createDashboardFixture, type DashboardFixture } from './dashboard-fixture.ts';
 
@@ -39,4 +39,17 @@ test('a model that somebody made up is no label of its own, and of several the l
     'aimm_set_aside_seconds{provider="openai",model="other"}',
   ]);
   expect(Number(shown.get('aimm_set_aside_seconds{provider="openai",model="other"}'))).toBeGreaterThan(500);
+});
+
+test('ages are by Redis’ clock, however wrong the machine’s own is', async () => {
+  const { now } = Date;
+  const machine = vi.spyOn(Date, 'now').mockImplementation(() => now() + 3_600_000);
+  onTestFinished(() => machine.mockRestore());
+  dashboard = await createDashboardFixture();
+  await dashboard.connect().zadd('{aimm}:unsettled', now(), 'openai:gen_1');
+  const age = async () => {
+    const [line = ''] = (await scrape()).filter((one) => one.startsWith('aimm_unsettled_call_oldest_seconds'));
+    return Number(line.split(' ').at(-1));
+  };
+  await expect.poll(age).toBeLessThan(60);
 });
