@@ -107,11 +107,13 @@ test('the alert rules of docs/metrics.md are read as they are meant', async () =
   const page = await readFile(new URL('../../../docs/metrics.md', import.meta.url), 'utf8');
   const blocks = [...page.matchAll(/^```yaml\n(.*?)^```/gms)].map(([, block = '']) => parse(block) as unknown);
   expect(blocks).toEqual([
-    { scrape_configs: expect.anything() },
+    { scrape_configs: [expect.objectContaining({ job_name: 'aimm' })] },
     { groups: [{ name: 'aimm', rules: expect.anything() }] },
   ]);
   const { rules } = (blocks[1] as { groups: [{ rules: unknown[] }] }).groups[0];
   expect(rules.length).toBeGreaterThan(10);
+  // A dashboard that does not answer, or does not let its scraper in, has no metrics that could say so.
+  expect(rules).toContainEqual(expect.objectContaining({ expr: expect.stringContaining('or up{job="aimm"} == 0') }));
   for (const rule of rules) {
     expect(rule).toMatchObject({ alert: expect.stringMatching(/^Aimm\w+$/), expr: expect.any(String) });
     // A comma in a text without quotes would make two annotations of it, the second with a name that Prometheus 2 refuses.

@@ -1,3 +1,4 @@
+import { ModelManagerError } from '@aimm/contracts';
 import { afterEach, expect, onTestFinished, test, vi } from 'vitest';
 import { ask } from './ask.ts';
 import { createDashboardFixture, type DashboardFixture } from './dashboard-fixture.ts';
@@ -52,4 +53,33 @@ test('ages are by Redis’ clock, however wrong the machine’s own is', async (
     return Number(line.split(' ').at(-1));
   };
   await expect.poll(age).toBeLessThan(60);
+});
+
+test('a scraper whose token was an admin’s goes on while the database is away, for twelve hours and for metrics only', async () => {
+  let clock = Date.now();
+  const caller = { client: 'scraper', admin: true };
+  const away = new ModelManagerError('unavailable', 'Access tokens cannot be checked now.');
+  const answers = { identify: (token: string) => Promise.resolve(token === 'aimm_scraper' ? caller : undefined) };
+  dashboard = await createDashboardFixture({
+    requireToken: true,
+    now: () => clock,
+    identify: (token) => answers.identify(token),
+  });
+  const open = async (path: string, token: string) =>
+    (await ask(`${dashboard.url}${path}`, { headers: { authorization: `Bearer ${token}` } })).status;
+  expect([await open('/metrics', 'aimm_scraper'), await open('/metrics', 'aimm_other')]).toEqual([200, 401]);
+
+  answers.identify = () => Promise.reject(away);
+  clock += 11 * 3_600_000;
+  expect([await open('/metrics', 'aimm_scraper'), await open('/metrics', 'aimm_other')]).toEqual([200, 503]);
+  expect(await open('/queues/api/queues', 'aimm_scraper')).toBe(503);
+  clock += 2 * 3_600_000;
+  expect(await open('/metrics', 'aimm_scraper')).toBe(503);
+
+  answers.identify = () => Promise.resolve(caller);
+  expect(await open('/metrics', 'aimm_scraper')).toBe(200);
+  answers.identify = () => Promise.resolve(undefined);
+  expect(await open('/metrics', 'aimm_scraper')).toBe(401);
+  answers.identify = () => Promise.reject(away);
+  expect(await open('/metrics', 'aimm_scraper')).toBe(503);
 });
