@@ -1,4 +1,5 @@
 import { type GenerationSettings, type Message, ReasoningEffort } from '@aimm/contracts';
+import { loadEnvironment } from '@aimm/runtime';
 import { type Command, Option } from 'commander';
 import { parseCount, parseList, parseNumber, parseWhole } from './parse-options.ts';
 import { readImage, readSchema, readTools } from './read-file-option.ts';
@@ -59,8 +60,15 @@ export function addAskOptions(command: Command): Command {
     .option('--json', 'print the whole result as JSON');
 }
 
-/** What is asked, as the manager takes it; reads stdin and files. @throws ModelManagerError `invalid_request` without a prompt */
-export async function toAsk(words: readonly string[], options: AskOptions) {
+/**
+ * What is asked, as the manager takes it; reads stdin and files. `furtherTexts`: what counts towards its size besides.
+ * @throws ModelManagerError `invalid_request` without a prompt, and where it is too long
+ */
+export async function toAsk(
+  words: readonly string[],
+  options: AskOptions,
+  ...furtherTexts: readonly (string | undefined)[]
+) {
   const [schema, tools, images] = await Promise.all([
     options.schema === undefined ? undefined : readSchema(options.schema),
     options.tools === undefined ? undefined : readTools(options.tools),
@@ -86,8 +94,11 @@ export async function toAsk(words: readonly string[], options: AskOptions) {
     tools,
     responseFormat: schema === undefined ? options.format && { type: options.format } : { type: 'json_schema', schema },
   };
+  const messages = [...system, question];
+  const { requireRequestSize } = await import('@aimm/batch/input');
+  requireRequestSize({ messages, settings }, loadEnvironment().env.AIMM_MAX_PROMPT_BYTES, furtherTexts);
   return {
-    messages: [...system, question],
+    messages,
     settings,
     tags: options.tag,
     maxWaitMs: toMs(options.maxWait),
