@@ -186,6 +186,7 @@ export function createFakeManager(overrides: Partial<Manager> = {}): FakeManager
       record('listProviders');
       return [provider];
     },
+    isCatalogued: () => true,
     async identify(token) {
       record('identify', token);
       return undefined;
