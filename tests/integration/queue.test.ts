@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { GenerationResult, ModelManagerError, type Reply } from '@aimm/contracts';
+import { type Checkpoint, GenerationResult, ModelManagerError, type Reply } from '@aimm/contracts';
 import { LockLostError, createUnsettledJobs } from '@aimm/queue';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { toMedian } from '../support/median.ts';
@@ -12,6 +12,7 @@ beforeEach(async () => {
 afterEach(() => fixture.close());
 
 const emptyCheckpoint = { calls: [], rows: [], stalledCount: 0 };
+const startedCheckpoint: Checkpoint = { ...emptyCheckpoint, calls: [{ number: 1, startedAt: 1, state: 'started' }] };
 
 describe('a request and its answer', () => {
   test('an added generation is answered through the reply stream', async () => {
@@ -255,6 +256,41 @@ describe('cancelling', () => {
     }
     // A busy machine may be late now and then.
     expect(toMedian(tookMs)).toBeLessThan(100);
+  });
+
+  test('a job that runs is aborted within seconds though the word of its cancel is lost', async () => {
+    const started = Promise.withResolvers<void>();
+    await fixture.consume(async (_payload, { signal }) => {
+      started.resolve();
+      await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+      throw signal.reason;
+    });
+    const payload = fixture.payload();
+    const waiter = fixture.front.waiters.wait(payload.requestId, { deadlineAt: payload.deadlineAt });
+    await fixture.front.producer.addGeneration(payload);
+    await started.promise;
+    // Whoever listens for cancels is away for 200 ms.
+    expect(await fixture.redis.client().call('CLIENT', 'KILL', 'TYPE', 'pubsub')).toBeGreaterThan(0);
+    expect(await fixture.front.producer.cancel('openai', payload.requestId)).toBe('signalled');
+    expect(await waiter.outcome).toMatchObject({ status: 'failed', error: { code: 'cancelled' } });
+  });
+
+  test('no further call of a job starts once it was cancelled', async () => {
+    const redis = fixture.redis.client();
+    const states: string[] = [];
+    await fixture.consume(async (payload, context) => {
+      await context.open(emptyCheckpoint);
+      await redis.hset(`{aimm}:openai:${payload.requestId}`, 'aimm:cancel', Date.now());
+      states.push((await context.start(startedCheckpoint)).state);
+      return { value: toResult(payload, '') };
+    });
+    const payload = fixture.payload();
+    const waiter = fixture.front.waiters.wait(payload.requestId, { deadlineAt: payload.deadlineAt });
+    await fixture.front.producer.addGeneration(payload);
+    await waiter.outcome;
+    expect(states).toEqual(['cancelled']);
+    const checkpoint = await redis.hget(`{aimm}:openai:${payload.requestId}`, 'aimm:checkpoint');
+    expect(JSON.parse(checkpoint ?? '')).toEqual(emptyCheckpoint);
   });
 
   test('a request that ended stays as it ended', async () => {

@@ -57,7 +57,9 @@ export const startScript = `${ownedLua}
 ${admitLua}
 ${settleLua}
 ${admitCallLua}
-if redis.call('HGET', KEYS[1], '${fields.checkpoint}') == ARGV[2] then return {'fresh'} end
+local seen = redis.call('HMGET', KEYS[1], '${fields.cancel}', '${fields.checkpoint}')
+if seen[2] == ARGV[2] then return {'fresh'} end
+if seen[1] then return {'cancelled'} end
 if ARGV[10] ~= '0' then settle(KEYS[1], 10, 10, ARGV[3], ARGV[7], false) end
 local refused = admitCall()
 if refused then return refused end

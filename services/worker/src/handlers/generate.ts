@@ -2,6 +2,7 @@ import { type GeneratePayload, ModelManagerError } from '@aimm/contracts';
 import type { Handler, JobContext } from '@aimm/queue';
 import { call, callAgain, open, startAnew } from '../generation/calling.ts';
 import { type Answered, answerAgain, end, fail } from '../generation/ending.ts';
+import { cancelled } from '../generation-errors.ts';
 import { createGenerationRun, type GenerateDependencies, type GenerationRun } from '../generation/run.ts';
 
 /**
@@ -32,7 +33,7 @@ async function start(run: GenerationRun): Promise<Answered> {
     case 'fresh':
       return call(run);
     case 'cancelled':
-      return fail(run, new ModelManagerError('cancelled', 'The request was cancelled.'));
+      return fail(run, cancelled());
     case 'settled':
       if (opened.outcome.status === 'succeeded') return answerAgain(run, opened.outcome);
       // Settled and stalled after that: the crash came before BullMQ knew. Otherwise someone pressed "retry".
