@@ -1,5 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Checkpoint, GenerationResult, ModelManagerError, type Reply } from '@aimm/contracts';
+import {
+  type Checkpoint,
+  type GeneratePayload,
+  GenerationResult,
+  ModelManagerError,
+  type Outcome,
+  type Reply,
+} from '@aimm/contracts';
 import { LockLostError, createUnsettledJobs } from '@aimm/queue';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { toMedian } from '../support/median.ts';
@@ -10,6 +17,8 @@ beforeEach(async () => {
   fixture = await createQueueFixture();
 });
 afterEach(() => fixture.close());
+
+const toResultOutcome = (payload: GeneratePayload): Outcome => ({ status: 'succeeded', value: toResult(payload, '') });
 
 const emptyCheckpoint = { calls: [], rows: [], stalledCount: 0 };
 const startedCheckpoint: Checkpoint = { ...emptyCheckpoint, calls: [{ number: 1, startedAt: 1, state: 'started' }] };
@@ -305,6 +314,24 @@ describe('cancelling', () => {
 });
 
 describe('ownership', () => {
+  test('a cancel that came between the call and its end does not change how it ended, for whoever opens the job next', async () => {
+    const redis = fixture.redis.client();
+    const states: string[] = [];
+    const goesOn: Outcome = { status: 'failed', error: { code: 'server_error', message: '', retryable: true } };
+    await fixture.consume(async (payload, context) => {
+      await context.open(startedCheckpoint);
+      await redis.hset(`{aimm}:openai:${payload.requestId}`, 'aimm:cancel', Date.now());
+      for (const outcome of [toResultOutcome(payload), goesOn, { ...goesOn, continues: true }]) {
+        await context.settle(outcome);
+        states.push((await context.open(emptyCheckpoint)).state);
+      }
+      return { value: toResult(payload, '') };
+    });
+    const payload = fixture.payload();
+    await fixture.front.producer.addGeneration(payload);
+    await expect.poll(() => states).toEqual(['settled', 'settled', 'cancelled']);
+  });
+
   test('a worker that lost its job can write nothing of it any more', async () => {
     const redis = fixture.redis.client();
     const refused = Promise.withResolvers<unknown>();
