@@ -219,6 +219,23 @@ describe('after a failure', () => {
     });
   });
 
+  test('a call that runs past the deadline of its request is aborted then', async () => {
+    const abortedAt = Promise.withResolvers<number>();
+    await fixture.consume(async (_payload, { signal }) => {
+      signal.addEventListener('abort', () => abortedAt.resolve(Date.now()), { once: true });
+      await abortedAt.promise;
+      throw signal.reason;
+    });
+    const payload = fixture.payload({ deadlineAt: Date.now() + 500 });
+    const waiter = fixture.front.waiters.wait(payload.requestId, { deadlineAt: payload.deadlineAt });
+    await fixture.front.producer.addGeneration(payload);
+    expect(await abortedAt.promise).toBeGreaterThanOrEqual(payload.deadlineAt - 1);
+    expect(await waiter.outcome).toMatchObject({
+      status: 'failed',
+      error: { code: 'timeout', hint: expect.stringContaining('timeout_seconds') },
+    });
+  });
+
   test('Bull Board shows why a job failed, in our wording', async () => {
     await fixture.consume(async () => {
       throw new Error('boom with sk-secret inside');
