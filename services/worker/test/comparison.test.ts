@@ -1,4 +1,4 @@
-import type { ComparePayload, ComparisonEntry, GenerationResult, Outcome } from '@aimm/contracts';
+import type { ComparePayload, ComparisonEntry, ComparisonResult, GenerationResult, Outcome } from '@aimm/contracts';
 import type { JobContext } from '@aimm/queue';
 import { describe, expect, test } from 'vitest';
 import { summarizeComparison } from '../src/comparison-summary.ts';
@@ -206,5 +206,37 @@ describe('judging', () => {
     const { value } = await compare(payload as ComparePayload, context as unknown as JobContext);
     expect(value.judgement).toMatchObject({ judge: 'judge/j', ranking: [], error: { retryable: false } });
     expect(value.judgement?.error?.message).toContain('Only one model answered');
+  });
+});
+
+describe('a comparison that is run again', () => {
+  const payload: Pick<ComparePayload, 'requestId' | 'children'> = { requestId: 'cmp_1', children: [] };
+  const value: ComparisonResult = {
+    requestId: 'cmp_1',
+    entries: [entry('a')],
+    summary: summarizeComparison([entry('a')]),
+  };
+  const late = { code: 'timeout', message: 'late', retryable: false } as const;
+  const runAgain = (outcome: Outcome | undefined) =>
+    // The handler asks for no more of either.
+    compare(
+      payload as ComparePayload,
+      {
+        isCancelled: async () => true,
+        readOutcome: async (queue: string, jobId: string) =>
+          queue === 'compare' && jobId === 'cmp_1' ? outcome : undefined,
+      } as unknown as JobContext,
+    );
+
+  test('ends as its client was told, though a cancel came before that', async () => {
+    expect(await runAgain({ status: 'succeeded', value })).toEqual({
+      value,
+      receipt: { requestId: 'cmp_1', succeeded: 1, failed: 0 },
+    });
+    await expect(runAgain({ status: 'failed', error: late })).rejects.toMatchObject({ code: 'timeout' });
+  });
+
+  test('is cancelled where nothing was told', async () => {
+    await expect(runAgain(undefined)).rejects.toMatchObject({ code: 'cancelled' });
   });
 });
