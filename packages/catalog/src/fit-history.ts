@@ -18,18 +18,21 @@ export interface FittedHistory {
 
 /**
  * Leaves out as many of the oldest turns of a history as it takes for the prompt to fit. Turns go as a whole, a question with all
- * that answers it; system messages and what is new stay, whether it fits or not. Pure.
+ * that answers it; system messages and what is new stay, whether it fits or not, and with results of tools the turn that called
+ * them. Pure.
  */
 export function fitHistory({ messages, history, budgetTokens, estimate }: HistoryToFit): FittedHistory {
-  const starts = findTurns(messages.slice(0, history));
-  const without = (turns: number) => {
+  const turns = findTurns(messages.slice(0, history));
+  const next = messages.slice(history).find(({ role }) => role !== 'system');
+  const mayGo = turns.length - (next !== undefined && holdsResult(next) ? 1 : 0);
+  const without = (dropped: number) => {
     // The history ends where its last turn does.
-    const from = starts[turns] ?? history;
+    const from = turns[dropped] ?? history;
     return messages.filter(({ role }, index) => index >= from || role === 'system');
   };
-  if (starts.length === 0 || estimate(messages) <= budgetTokens) return { messages: [...messages], droppedTurns: 0 };
+  if (mayGo <= 0 || estimate(messages) <= budgetTokens) return { messages: [...messages], droppedTurns: 0 };
   // The more is left out the shorter it is: so many at least.
-  let [low, high] = [1, starts.length];
+  let [low, high] = [1, mayGo];
   while (low < high) {
     const middle = Math.floor((low + high) / 2);
     if (estimate(without(middle)) <= budgetTokens) high = middle;
@@ -40,13 +43,15 @@ export function fitHistory({ messages, history, budgetTokens, estimate }: Histor
 
 /** Where each turn begins: at what a user said that is no result of a tool. What stands before the first belongs to it. */
 export function findTurns(messages: readonly Message[]): number[] {
-  const starts = messages.flatMap(({ role, content }, index) =>
-    role === 'user' && !content.some(({ type }) => type === 'tool_result') && messages[index - 1]?.role !== 'user'
-      ? [index]
-      : [],
+  const starts = messages.flatMap((message, index) =>
+    message.role === 'user' && !holdsResult(message) && messages[index - 1]?.role !== 'user' ? [index] : [],
   );
   const first = messages.findIndex(({ role }) => role !== 'system');
   return first === -1 ? [] : [first, ...starts.slice(1)];
+}
+
+function holdsResult({ content }: Message): boolean {
+  return content.some(({ type }) => type === 'tool_result');
 }
 
 /** Of a window, so much is for the answer where neither the request nor the catalog says how long it may be. */

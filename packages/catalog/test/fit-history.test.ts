@@ -47,6 +47,24 @@ describe('a history', () => {
     });
   });
 
+  test('keeps the turn that what is new answers: no result of a tool stands without its call', () => {
+    const steps = Array.from({ length: 5 }, () => [call, result]).flat();
+    const asked = [...history, say('user', 'q4'), ...steps, call];
+    const fitted = fitHistory({ messages: [...asked, result], history: asked.length, budgetTokens: 3, estimate });
+    expect(textsOf(fitted.messages)).toEqual([
+      'sys',
+      'q4',
+      ...steps.map(({ content: [part] }) => part?.type),
+      'tool_call',
+      'tool_result',
+    ]);
+    expect(fitted.droppedTurns).toBe(3);
+    const alone = asked.slice(history.length);
+    expect(
+      fitHistory({ messages: [...alone, result], history: alone.length, budgetTokens: 3, estimate }).droppedTurns,
+    ).toBe(0);
+  });
+
   test('of ten thousand messages takes a few estimates', () => {
     const long = Array.from({ length: 10_000 }, (_, index) => say(index % 2 === 0 ? 'user' : 'assistant', 'x'));
     let asked = 0;
