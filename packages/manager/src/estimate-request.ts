@@ -18,7 +18,7 @@ export async function estimateRequest(
   { models, ...given }: EstimateAsk,
 ): Promise<CostEstimate[]> {
   const estimates = await Promise.all(
-    models.map(async (asked) => {
+    [...new Set(models)].map(async (asked) => {
       const ask = await applyPreferences(resources, caller, { ...given, model: asked });
       const candidates = await toCandidates(resources, ask);
       return candidates.map((model) => estimate(resources, asked, ask, model));
