@@ -6,6 +6,7 @@ import { toPlan } from './choose-model.ts';
 import type { Caller } from './caller.ts';
 import type { CostEstimate, EstimateAsk } from './cost-estimates.ts';
 import { openPool } from './pick-member.ts';
+import { resolveModelName } from './resolve-model-name.ts';
 import type { Resources } from './resources.ts';
 
 /**
@@ -33,13 +34,14 @@ export async function estimateRequest(
 
 /** What a name may turn out to be. */
 async function toCandidates(resources: Resources, ask: PreparedAsk): Promise<ResolvedModel[]> {
-  const { catalog, listing, providers } = resources;
+  const { providers } = resources;
   const { model = 'auto', alias } = ask;
-  const resolve = (name: string) => openPool(resources, name)?.members ?? [catalog.resolveModel(name, listing.known())];
+  const resolve = async (name: string) =>
+    openPool(resources, name)?.members ?? [await resolveModelName(resources, name)];
   if (alias === undefined && model !== 'auto') return resolve(model);
   const callable: ResolvedModel[] = [];
   const { lists } = toPlan(resources, ask);
-  const known = lists.map((names) => names.flatMap(resolve));
+  const known = await Promise.all(lists.map(async (names) => (await Promise.all(names.map(resolve))).flat()));
   if (alias?.models !== undefined) callable.push(...(known[0] ?? []));
   for (const members of known) {
     const states = await Promise.all(

@@ -7,6 +7,7 @@ import type { Caller } from './caller.ts';
 import type { Manager } from './manager.ts';
 import { openPool } from './pick-member.ts';
 import type { ModelList } from './provider-views.ts';
+import { resolveModelName } from './resolve-model-name.ts';
 import type { Resources } from './resources.ts';
 
 type Query = NonNullable<Parameters<Manager['listModels']>[0]>;
@@ -99,12 +100,11 @@ export async function getModelInfo(
 
 /** The model of that name, or the one that `auto`, a pool or an alias stands for at this moment. */
 async function resolveName(resources: Resources, caller: Caller, name: string): Promise<ResolvedModel> {
-  const { catalog, listing } = resources;
   const ask = await applyPreferences(resources, caller, { model: name, messages: [], settings: {} });
   // A default stands in for a name that nobody knows of only where none was given.
   const isAlias = ask.alias !== undefined && ask.model === name && ask.findAlias(name) !== undefined;
   if (!isAlias && name !== autoName && openPool(resources, name) === undefined)
-    return catalog.resolveModel(name, listing.known());
+    return resolveModelName(resources, name);
   const { resolved, added } = await chooseModel(resources, ask);
   // No job comes: the choice is no work for the member of a pool.
   added();
