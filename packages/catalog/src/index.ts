@@ -28,6 +28,7 @@ export { type ConfigFollower, followConfig, type FollowConfigOptions } from './f
 export { createLiveCatalog, type LiveCatalog } from './live-catalog.ts';
 export { loadCatalog, type LoadCatalogOptions } from './load-catalog.ts';
 export { type FieldChange, mergeModels, type MergedModels } from './merge-models.ts';
+export { toListedId } from './model-names.ts';
 export { formatModelsFile, readModelsFile, writeModelsFile } from './models-file.ts';
 export { type ProviderKind, providerKinds } from './provider-kinds.ts';
 export type { FallbackChain, Preference, RoutingRule, Tier } from './routing-schemas.ts';

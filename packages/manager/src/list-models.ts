@@ -1,5 +1,5 @@
 import { type Capability, type ModelInfo, ModelManagerError } from '@aimm/contracts';
-import type { ResolvedModel } from '@aimm/catalog';
+import { type ResolvedModel, toListedId } from '@aimm/catalog';
 import { autoName } from './aliases.ts';
 import { applyPreferences } from './apply-preferences.ts';
 import { chooseModel } from './choose-model.ts';
@@ -21,6 +21,8 @@ export async function listModels(resources: Resources, query: Query = {}): Promi
   if (query.provider !== undefined) requireKnownProvider(resources, query.provider);
   const { models: listed, problems } = await listing.read(query.provider, query.refresh);
   const views = await providers.list();
+  const kindOf = (provider: string) => catalog.findProvider(provider)?.kind ?? '';
+  const keyOf = ({ provider, id }: ModelInfo) => `${provider}/${toListedId(id, kindOf(provider))}`;
   const byKey = new Map(listed.map((model) => [keyOf(model), model]));
   const asked = new Set(listed.map(({ provider }) => provider));
 
@@ -39,8 +41,8 @@ export async function listModels(resources: Resources, query: Query = {}): Promi
 
   /** A vendor lists a hundred ids, most of them not for text: shown when somebody looks for them. */
   function isWanted(model: ModelInfo, { provider, search, refresh }: Query): boolean {
-    const kind = catalog.findProvider(model.provider)?.kind ?? '';
-    return provider !== undefined || search !== undefined || refresh === true || hostKnowsBest.has(kind);
+    const isHosts = hostKnowsBest.has(kindOf(model.provider));
+    return provider !== undefined || search !== undefined || refresh === true || isHosts;
   }
 
   const viewOf = new Map(views.map((view) => [view.id, view]));
@@ -67,10 +69,10 @@ export async function getModelInfo(
 ): ReturnType<Manager['getModelInfo']> {
   const { catalog, listing, providers } = resources;
   const resolved = await resolveName(resources, caller, name);
-  const { id } = resolved.provider;
+  const { id, kind } = resolved.provider;
   const configured = await providers.isConfigured(id);
   const { models } = configured === true ? await listing.read(id) : { models: [] };
-  const own = models.find((model) => model.id === resolved.model);
+  const own = models.find((model) => toListedId(model.id, kind) === toListedId(resolved.model, kind));
   const info: ModelInfo =
     own === undefined && resolved.info === undefined
       ? { provider: id, id: resolved.model, source: 'catalog' }
@@ -118,13 +120,12 @@ export function requireKnownProvider({ catalog }: Pick<Resources, 'catalog'>, id
   });
 }
 
-function keyOf({ provider, id }: Pick<ModelInfo, 'provider' | 'id'>): string {
-  return `${provider}/${id}`;
-}
-
 function matches(model: ModelInfo, capability: Capability | undefined, search: string | undefined): boolean {
   if (capability !== undefined && model.capabilities?.includes(capability) !== true) return false;
-  return search === undefined || `${keyOf(model)} ${model.name ?? ''}`.toLowerCase().includes(search.toLowerCase());
+  return (
+    search === undefined ||
+    `${model.provider}/${model.id} ${model.name ?? ''}`.toLowerCase().includes(search.toLowerCase())
+  );
 }
 
 function compareText(a: string, b: string): number {
