@@ -71,7 +71,7 @@ export async function getModelInfo(
   const resolved = await resolveName(resources, caller, name);
   const { id, kind } = resolved.provider;
   const configured = await providers.isConfigured(id);
-  const { models } = configured === true ? await listing.read(id) : { models: [] };
+  const { models, problems } = configured === true ? await listing.read(id) : { models: [], problems: [] };
   const own = models.find((model) => toListedId(model.id, kind) === toListedId(resolved.model, kind));
   const info: ModelInfo =
     own === undefined && resolved.info === undefined
@@ -85,6 +85,9 @@ export async function getModelInfo(
         };
   const listed = models.length === 0 ? undefined : own !== undefined;
   if (resolved.info === undefined && listed !== true) {
+    const [problem] = problems;
+    // Who could not be asked may have it.
+    if (problem !== undefined) throw ModelManagerError.fromShape(problem.error);
     const near = catalog.suggestModels(name, listing.known());
     throw new ModelManagerError('unknown_model', `Neither the catalog nor ${id} knows a model "${resolved.model}".`, {
       provider: id,

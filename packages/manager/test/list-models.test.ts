@@ -27,3 +27,13 @@ test('what Ollama lists with its implied tag is the catalog’s model: there onc
     expect(await getModelInfo(resources, me, name)).toMatchObject({ source: 'both', listed: true, available: true });
   expect(await getModelInfo(await withOllama(['qwen3:8b']), me, 'ollama/llama3.2')).toMatchObject({ available: false });
 });
+
+test('a host that cannot be asked is the reason, and not the model', async () => {
+  const away = await withOllama(new ModelManagerError('network', 'Ollama does not answer.', { provider: 'ollama' }));
+  await expect(getModelInfo(away, me, 'ollama/qwen3:8b')).rejects.toMatchObject({
+    code: 'network',
+    message: 'Ollama does not answer.',
+  });
+  const there = await withOllama(['llama3.2:latest']);
+  await expect(getModelInfo(there, me, 'ollama/qwen3:8b')).rejects.toMatchObject({ code: 'unknown_model' });
+});
