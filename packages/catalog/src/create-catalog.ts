@@ -2,6 +2,7 @@ import type { ModelInfo, ModelPrices } from '@aimm/contracts';
 import type { BudgetConfig } from './budgets.ts';
 import type { Catalog, Limits, ModelFilter, ProviderConfig, Routing } from './catalog.ts';
 import type { ModelEntry, TierPrices } from './config-schemas.ts';
+import { matchesFilter } from './matches-filter.ts';
 import { toFamilyId } from './model-names.ts';
 import { createPricing } from './pricing.ts';
 import { createResolver } from './resolve-model.ts';
@@ -56,7 +57,7 @@ export function createCatalog(content: CatalogContent): Catalog {
   };
   const listModels = (filter: ModelFilter = {}): ModelInfo[] =>
     content.models
-      .filter((entry) => matches(entry, filter))
+      .filter((entry) => matchesFilter(entry, filter))
       .map((entry) => toInfo(entry, entry.id))
       .sort((a, b) => compareText(a.provider, b.provider) || compareText(a.id, b.id));
 
@@ -73,17 +74,6 @@ export function createCatalog(content: CatalogContent): Catalog {
     priceCall: pricing.priceCall,
     ...createResolver({ providers, entryNames: [...entries.keys()], findModel, pricesOf }),
   };
-}
-
-function matches(entry: ModelEntry, { provider, capability, search }: ModelFilter): boolean {
-  if (provider !== undefined && entry.provider !== provider) return false;
-  if (capability !== undefined && !entry.capabilities?.includes(capability)) return false;
-  if (search === undefined) return true;
-  const haystack = `${entry.provider}/${entry.id} ${entry.name ?? ''}`.toLowerCase();
-  return search
-    .toLowerCase()
-    .split(/\s+/)
-    .every((word) => haystack.includes(word));
 }
 
 function compareText(a: string, b: string): number {

@@ -27,6 +27,7 @@ export { findUnknownProviders } from './check-references.ts';
 export { type ConfigFollower, followConfig, type FollowConfigOptions } from './follow-config.ts';
 export { createLiveCatalog, type LiveCatalog } from './live-catalog.ts';
 export { loadCatalog, type LoadCatalogOptions } from './load-catalog.ts';
+export { matchesFilter } from './matches-filter.ts';
 export { type FieldChange, mergeModels, type MergedModels } from './merge-models.ts';
 export { toListedId } from './model-names.ts';
 export { formatModelsFile, readModelsFile, writeModelsFile } from './models-file.ts';

@@ -1,5 +1,5 @@
-import { type Capability, type ModelInfo, ModelManagerError } from '@aimm/contracts';
-import { type ResolvedModel, toListedId } from '@aimm/catalog';
+import { type ModelInfo, ModelManagerError } from '@aimm/contracts';
+import { matchesFilter, type ResolvedModel, toListedId } from '@aimm/catalog';
 import { autoName } from './aliases.ts';
 import { applyPreferences } from './apply-preferences.ts';
 import { chooseModel } from './choose-model.ts';
@@ -26,7 +26,7 @@ export async function listModels(resources: Resources, query: Query = {}): Promi
   const byKey = new Map(listed.map((model) => [keyOf(model), model]));
   const asked = new Set(listed.map(({ provider }) => provider));
 
-  const known = catalog.listModels({ provider: query.provider, capability: query.capability, search: query.search });
+  const known = catalog.listModels(query);
   const merged = known.map((model): ModelInfo => {
     const own = byKey.get(keyOf(model));
     byKey.delete(keyOf(model));
@@ -35,8 +35,7 @@ export async function listModels(resources: Resources, query: Query = {}): Promi
   });
   const catalogued = new Set(catalog.listModels().map(keyOf));
   const extra = [...byKey.values()].filter(
-    (model) =>
-      !catalogued.has(keyOf(model)) && isWanted(model, query) && matches(model, query.capability, query.search),
+    (model) => !catalogued.has(keyOf(model)) && isWanted(model, query) && matchesFilter(model, query),
   );
 
   /** A vendor lists a hundred ids, most of them not for text: shown when somebody looks for them. */
@@ -121,14 +120,6 @@ export function requireKnownProvider({ catalog }: Pick<Resources, 'catalog'>, id
   throw new ModelManagerError('invalid_request', `There is no provider "${id}".`, {
     hint: `The providers are ${catalog.providers.map((provider) => provider.id).join(', ')}.`,
   });
-}
-
-function matches(model: ModelInfo, capability: Capability | undefined, search: string | undefined): boolean {
-  if (capability !== undefined && model.capabilities?.includes(capability) !== true) return false;
-  return (
-    search === undefined ||
-    `${model.provider}/${model.id} ${model.name ?? ''}`.toLowerCase().includes(search.toLowerCase())
-  );
 }
 
 function compareText(a: string, b: string): number {

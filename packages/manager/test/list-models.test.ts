@@ -19,6 +19,11 @@ async function withOllama(listed: readonly string[] | ModelManagerError): Promis
   return { ...resources, listing };
 }
 
+const idsOf = async (resources: Resources, search?: string) => {
+  const { models } = await listModels(resources, { provider: 'ollama', search });
+  return models.map(({ id }) => id);
+};
+
 test('what Ollama lists with its implied tag is the catalog’s model: there once, and available', async () => {
   const resources = await withOllama(['llama3.2:latest', 'qwen3:8b']);
   const { models } = await listModels(resources, { provider: 'ollama', search: 'llama3.2' });
@@ -26,6 +31,13 @@ test('what Ollama lists with its implied tag is the catalog’s model: there onc
   for (const name of ['ollama/llama3.2', 'ollama/llama3.2:latest'])
     expect(await getModelInfo(resources, me, name)).toMatchObject({ source: 'both', listed: true, available: true });
   expect(await getModelInfo(await withOllama(['qwen3:8b']), me, 'ollama/llama3.2')).toMatchObject({ available: false });
+});
+
+test('a search finds what is only listed by its words, too, in any order', async () => {
+  const resources = await withOllama(['tiny-qwen:8b']);
+  expect(await idsOf(resources, '8b Tiny-qwen')).toEqual(['tiny-qwen:8b']);
+  expect(await idsOf(resources, ' tiny-q')).toEqual(['tiny-qwen:8b']);
+  expect(await idsOf(resources, 'tiny-qwen 9b')).toEqual([]);
 });
 
 test('a host that cannot be asked is the reason, and not the model', async () => {
