@@ -230,6 +230,7 @@ describe.each(databaseKinds)('conversations kept in %s', (kind) => {
     const dropped = Number(/^The (\d+) oldest turns/.exec(warning?.message ?? '')?.[1]);
     expect(dropped).toBeGreaterThan(3);
     expect(dropped).toBeLessThan(12);
+    expect(warning?.message).toContain('of which 100 are kept for the answer');
     const messages = sent();
     expect(messages[0]).toBe('system: Be kind.');
     expect(messages[1]).toContain(`user: q${dropped} `);

@@ -57,11 +57,17 @@ function holdsResult({ content }: Message): boolean {
 /** Of a window, so much is for the answer where neither the request nor the catalog says how long it may be. */
 const usualAnswerTokens = 4_096;
 
+/** However long an answer is asked for, the prompt keeps so much of the window. */
+const leastPromptShare = 0.25;
+
 /** What of a model's window is left for the prompt. `longestAnswer`: the model's own limit, which most answers stay far from. */
 export function toPromptBudget(
   contextWindow: number,
   { maxOutputTokens, longestAnswer }: { maxOutputTokens?: number | undefined; longestAnswer?: number | undefined },
 ): number {
-  const answer = maxOutputTokens ?? Math.min(longestAnswer ?? usualAnswerTokens, contextWindow / 4);
-  return Math.max(0, Math.floor(contextWindow - answer));
+  const answer =
+    maxOutputTokens === undefined
+      ? Math.min(longestAnswer ?? usualAnswerTokens, contextWindow / 4)
+      : Math.min(maxOutputTokens, longestAnswer ?? maxOutputTokens, contextWindow * (1 - leastPromptShare));
+  return Math.floor(contextWindow - answer);
 }

@@ -86,10 +86,16 @@ test('turns begin where a user speaks; two messages of a user, or an answer with
   expect(findTurns([say('system', 'a')])).toEqual([]);
 });
 
-test('a window keeps room for the answer: what the request asks for, else a part of it', () => {
-  expect(toPromptBudget(100_000, { maxOutputTokens: 60_000, longestAnswer: 8_000 })).toBe(40_000);
+test('a window keeps room for the answer: what the request asks for, as far as the model goes, else a part of it', () => {
+  expect(toPromptBudget(100_000, { maxOutputTokens: 60_000 })).toBe(40_000);
+  expect(toPromptBudget(100_000, { maxOutputTokens: 60_000, longestAnswer: 64_000 })).toBe(40_000);
+  expect(toPromptBudget(200_000, { maxOutputTokens: 1_000_000, longestAnswer: 64_000 })).toBe(136_000);
   expect(toPromptBudget(100_000, { longestAnswer: 8_000 })).toBe(92_000);
   expect(toPromptBudget(100_000, { longestAnswer: 64_000 })).toBe(75_000);
   expect(toPromptBudget(8_000, {})).toBe(6_000);
-  expect(toPromptBudget(1_000, { maxOutputTokens: 4_000 })).toBe(0);
+});
+
+test('whatever is asked of the answer, a quarter of the window is for the prompt', () => {
+  expect(toPromptBudget(131_072, { maxOutputTokens: 131_072, longestAnswer: 131_072 })).toBe(32_768);
+  expect(toPromptBudget(1_000, { maxOutputTokens: 4_000 })).toBe(250);
 });

@@ -16,30 +16,32 @@ export function fitConversation(
   const contextWindow = payload.contextWindow ?? info?.contextWindow;
   const kind = catalog.findProvider(provider)?.kind ?? provider;
   const { settings } = request;
+  const { maxOutputTokens } = settings;
+  const budgetTokens =
+    contextWindow === undefined
+      ? Number.POSITIVE_INFINITY
+      : toPromptBudget(contextWindow, { maxOutputTokens, longestAnswer: info?.maxOutputTokens });
   const { messages, droppedTurns } = fitHistory({
     messages: request.messages,
     history: conversation.history,
-    budgetTokens:
-      contextWindow === undefined
-        ? Number.POSITIVE_INFINITY
-        : toPromptBudget(contextWindow, {
-            maxOutputTokens: settings.maxOutputTokens,
-            longestAnswer: info?.maxOutputTokens,
-          }),
+    budgetTokens,
     estimate: (some) => tokens.estimate({ messages: [...some], settings }, kind),
   });
   const leftOut = droppedTurns + (conversation.leftOut ?? 0);
   if (leftOut === 0) return payload;
+  const window =
+    contextWindow === undefined
+      ? 'one prompt'
+      : `the ${contextWindow} tokens that ${modelOf(payload)} takes, of which ${contextWindow - budgetTokens} are kept for the answer`;
   return {
     ...payload,
     request: { ...request, messages },
-    warnings: [...payload.warnings, toWarning(leftOut, modelOf(payload), contextWindow)],
+    warnings: [...payload.warnings, toWarning(leftOut, window)],
   };
 }
 
-function toWarning(turns: number, model: string, contextWindow: number | undefined): Warning {
+function toWarning(turns: number, window: string): Warning {
   const what =
     turns === 1 ? 'The oldest turn of the conversation was' : `The ${turns} oldest turns of the conversation were`;
-  const window = contextWindow === undefined ? 'one prompt' : `the ${contextWindow} tokens that ${model} takes`;
   return { code: 'other', message: `${what} not sent: the whole of it is longer than ${window}.` };
 }
