@@ -4,6 +4,8 @@ export interface HistoryToFit {
   /** The whole prompt; the first `history` of it were said before. */
   messages: readonly Message[];
   history: number;
+  /** Which of them is a summary of what is older still; it stays. */
+  summaryAt?: number | undefined;
   /** What the prompt may come to, in tokens. */
   budgetTokens: number;
   /** Tokens of a prompt with these messages. */
@@ -18,17 +20,19 @@ export interface FittedHistory {
 
 /**
  * Leaves out as many of the oldest turns of a history as it takes for the prompt to fit. Turns go as a whole, a question with all
- * that answers it; system messages and what is new stay, whether it fits or not, and with results of tools the turn that called
- * them. Pure.
+ * that answers it; system messages, a summary and what is new stay, whether it fits or not, and with results of tools the turn
+ * that called them. Pure.
  */
-export function fitHistory({ messages, history, budgetTokens, estimate }: HistoryToFit): FittedHistory {
-  const turns = findTurns(messages.slice(0, history));
+export function fitHistory({ messages, history, summaryAt, budgetTokens, estimate }: HistoryToFit): FittedHistory {
+  // A summary is no turn: it counts as what a system says.
+  const counted = messages.map((message, at) => (at === summaryAt ? { ...message, role: 'system' as const } : message));
+  const turns = findTurns(counted.slice(0, history));
   const next = messages.slice(history).find(({ role }) => role !== 'system');
   const mayGo = turns.length - (next !== undefined && holdsResult(next) ? 1 : 0);
   const without = (dropped: number) => {
     // The history ends where its last turn does.
     const from = turns[dropped] ?? history;
-    return messages.filter(({ role }, index) => index >= from || role === 'system');
+    return messages.filter((_, index) => index >= from || counted[index]?.role === 'system');
   };
   if (mayGo <= 0 || estimate(messages) <= budgetTokens) return { messages: [...messages], droppedTurns: 0 };
   // The more is left out the shorter it is: so many at least.

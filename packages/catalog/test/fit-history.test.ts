@@ -65,6 +65,21 @@ describe('a history', () => {
     ).toBe(0);
   });
 
+  test('keeps the summary of what is older, though a user says it', () => {
+    const summed = history.with(0, say('user', 'summary'));
+    const fitted = (budgetTokens: number, summaryAt = 0) =>
+      fitHistory({
+        messages: [...summed, say('user', 'now')],
+        history: summed.length,
+        summaryAt,
+        budgetTokens,
+        estimate,
+      });
+    expect(textsOf(fitted(9).messages)).toEqual(['summary', 'q2', 'tool_call', 'tool_result', 'a2', 'q3', 'a3', 'now']);
+    expect(textsOf(fitted(0).messages)).toEqual(['summary', 'now']);
+    expect([fitted(9).droppedTurns, fitted(0).droppedTurns]).toEqual([1, 3]);
+  });
+
   test('of ten thousand messages takes a few estimates', () => {
     const long = Array.from({ length: 10_000 }, (_, index) => say(index % 2 === 0 ? 'user' : 'assistant', 'x'));
     let asked = 0;

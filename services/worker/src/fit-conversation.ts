@@ -1,5 +1,5 @@
 import { type Catalog, fitHistory, type TokenEstimator, toPromptBudget } from '@aimm/catalog';
-import type { GeneratePayload, Warning } from '@aimm/contracts';
+import type { GeneratePayload, Message, Warning } from '@aimm/contracts';
 import { modelOf } from '@aimm/queue';
 
 /**
@@ -24,20 +24,25 @@ export function fitConversation(
   const { messages, droppedTurns } = fitHistory({
     messages: request.messages,
     history: conversation.history,
+    summaryAt: conversation.summaryAt,
     budgetTokens,
     estimate: (some) => tokens.estimate({ messages: [...some], settings }, kind),
   });
   const leftOut = droppedTurns + (conversation.leftOut ?? 0);
-  if (leftOut === 0) return payload;
+  const fitted = { ...payload, request: { ...request, messages: joinSummary(messages, conversation.summaryAt) } };
+  if (leftOut === 0) return fitted;
   const window =
     contextWindow === undefined
       ? 'one prompt'
       : `the ${contextWindow} tokens that ${modelOf(payload)} takes, of which ${contextWindow - budgetTokens} are kept for the answer`;
-  return {
-    ...payload,
-    request: { ...request, messages },
-    warnings: [...payload.warnings, toWarning(leftOut, window)],
-  };
+  return { ...fitted, warnings: [...payload.warnings, toWarning(leftOut, window)] };
+}
+
+/** The summary of what is older as a part of the next thing that a user says: not every server takes two of a user in a row. */
+function joinSummary(messages: Message[], summaryAt = messages.length): Message[] {
+  const [summary, next] = messages.slice(summaryAt, summaryAt + 2);
+  if (summary === undefined || next?.role !== 'user') return messages;
+  return messages.toSpliced(summaryAt, 2, { ...next, content: [...summary.content, ...next.content] });
 }
 
 function toWarning(turns: number, window: string): Warning {
