@@ -4,6 +4,7 @@ import type { Catalog, Limits, ModelFilter, ProviderConfig, Routing } from './ca
 import type { ModelEntry, TierPrices } from './config-schemas.ts';
 import { matchesFilter } from './matches-filter.ts';
 import { toFamilyId } from './model-names.ts';
+import { toPriceVersion } from './price-version.ts';
 import { createPricing } from './pricing.ts';
 import { createResolver } from './resolve-model.ts';
 
@@ -12,7 +13,7 @@ export interface CatalogContent {
   models: readonly ModelEntry[];
   /** What service tiers cost, by provider or kind. */
   serviceTiers: Readonly<Record<string, TierPrices>>;
-  /** Names the prices of models.json in the ledger. */
+  /** The day somebody last compared models.json with what vendors publish. */
   checkedOn: string;
   routing: Routing;
   budgets: readonly BudgetConfig[];
@@ -42,7 +43,7 @@ export function createCatalog(content: CatalogContent): Catalog {
       ];
       return stated.map((tiers) => tiers?.[tier]).find((price) => price !== undefined) ?? null;
     },
-    checkedOn: content.checkedOn,
+    version: toPriceVersion(content),
   });
   const pricesOf = (provider: string, model: string): ModelPrices | undefined =>
     pricing.listPrices(provider, model, now());
