@@ -71,6 +71,7 @@ export function createCatalog(content: CatalogContent): Catalog {
     findClientLimits: (client) => (Object.hasOwn(clients, client) ? clients[client] : clients['*']),
     listModels,
     findModel,
+    hasEntry: (provider, model) => entries.has(`${provider}/${model}`),
     pricesOf,
     priceCall: pricing.priceCall,
     ...createResolver({ providers, entryNames: [...entries.keys()], findModel, pricesOf }),
