@@ -149,7 +149,7 @@ export function createManager(options: ManagerOptions): Promise<Manager> {
           (error: unknown) => logger.debug({ err: error }, 'The database could not be opened ahead of its first use'),
         ),
     listProviders: () => ours(() => providers.list()),
-    isCatalogued: (provider, model) => catalog.listModels({ provider }).some(({ id }) => id === model),
+    isCatalogued: (provider, model) => catalog.hasEntry(provider, model),
     identify: (token) => ours(() => identify(token)),
     useEnvironment(next) {
       raw = next;

@@ -13,6 +13,7 @@ import { toPlan } from './choose-model.ts';
 import type { Caller } from './caller.ts';
 import type { CostEstimate, EstimateAsk } from './cost-estimates.ts';
 import { openPool } from './pick-member.ts';
+import { resolveModelName } from './resolve-model-name.ts';
 import type { Resources } from './resources.ts';
 
 /**
@@ -25,7 +26,7 @@ export async function estimateRequest(
   { models, ...given }: EstimateAsk,
 ): Promise<CostEstimate[]> {
   const estimates = await Promise.all(
-    models.map(async (asked) => {
+    [...new Set(models)].map(async (asked) => {
       const ask = await applyPreferences(resources, caller, { ...given, model: asked });
       const candidates = await toCandidates(resources, ask);
       return candidates.map((model) => estimate(resources, asked, ask, model));
@@ -40,13 +41,14 @@ export async function estimateRequest(
 
 /** What a name may turn out to be. */
 async function toCandidates(resources: Resources, ask: PreparedAsk): Promise<ResolvedModel[]> {
-  const { catalog, listing, providers } = resources;
+  const { providers } = resources;
   const { model = 'auto', alias } = ask;
-  const resolve = (name: string) => openPool(resources, name)?.members ?? [catalog.resolveModel(name, listing.known())];
+  const resolve = async (name: string) =>
+    openPool(resources, name)?.members ?? [await resolveModelName(resources, name)];
   if (alias === undefined && model !== 'auto') return resolve(model);
   const callable: ResolvedModel[] = [];
   const { lists } = toPlan(resources, ask);
-  const known = lists.map((names) => names.flatMap(resolve));
+  const known = await Promise.all(lists.map(async (names) => (await Promise.all(names.map(resolve))).flat()));
   if (alias?.models !== undefined) callable.push(...(known[0] ?? []));
   for (const members of known) {
     const states = await Promise.all(

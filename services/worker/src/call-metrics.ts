@@ -13,12 +13,11 @@ export interface CallMetrics {
   paused(provider: string, code: string): void;
 }
 
-export function createCallMetrics(tally: Tally, catalog: Pick<Catalog, 'listModels'>): CallMetrics {
-  const known = new Set(catalog.listModels().map(({ provider, id }) => `${provider}/${id}`));
+export function createCallMetrics(tally: Tally, catalog: Pick<Catalog, 'hasEntry'>): CallMetrics {
   return {
     ended(row) {
       const { provider, status } = row;
-      const model = known.has(`${provider}/${row.model}`) ? row.model : otherModel;
+      const model = catalog.hasEntry(provider, row.model) ? row.model : otherModel;
       tally.count('calls', { provider, model, status });
       if (row.errorCode !== undefined) tally.count('callErrors', { provider, code: row.errorCode });
       for (const [kind, count] of Object.entries(tokensOf(row)))
