@@ -198,9 +198,12 @@ describe.each(setups)('batches at the vendor: %s, kept in %s', (kind, databaseKi
     expect(server.files.size).toBe(0);
   });
 
-  test('a submission whose answer was lost is found again, and not sent twice', async () => {
+  test.each([
+    ['was lost', true],
+    ['was that of a gateway', 503],
+  ])('a submission whose answer %s is found again, and not sent twice', async (_name, lost) => {
     await storeBatch(5);
-    server.losesAnswer = true;
+    server.losesAnswer = lost;
     const first = startKeeper();
     await first.tick();
     await first.close();

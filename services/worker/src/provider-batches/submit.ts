@@ -10,12 +10,13 @@ import type { Held, StepContext } from './keeper-options.ts';
 import { loadGenerations, toVendorId } from './load-generations.ts';
 import { nextTryAt } from './next-try.ts';
 
-/** Errors after which nobody knows whether the vendor took the batch. */
+/** Errors after which nobody knows whether the vendor took the batch: what says that it is overloaded may be a gateway before it. */
 const mayHaveArrived: ReadonlySet<ModelManagerError['code']> = new Set([
   'network',
   'timeout',
   'cancelled',
   'server_error',
+  'overloaded',
 ]);
 
 /**
