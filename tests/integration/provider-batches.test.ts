@@ -388,10 +388,8 @@ describe.each(setups)('batches at the vendor: %s, kept in %s', (kind, databaseKi
     expect((await database.batches.find(batchId()))?.endedAt).toBeDefined();
   });
 
-  test('a key that was removed and added again under another name goes on with what was submitted with it', async () => {
-    await storeBatch(4);
-    const keeper = startKeeper();
-    await keeper.tick();
+  /** Of the environment, until the test has ended. */
+  function takeKeyOut(): void {
     const [variable, address] = [`${kind.toUpperCase()}_API_KEY`, `${kind.toUpperCase()}_BASE_URL`];
     const base = kind === 'openai' ? `${server.url}/v1` : server.url;
     onTestFinished(() => {
@@ -399,6 +397,13 @@ describe.each(setups)('batches at the vendor: %s, kept in %s', (kind, databaseKi
       worker.providers.configure({ [variable]: 'sk-test', [address]: base });
     });
     worker.providers.configure({ [address]: base });
+  }
+
+  test('a key that was removed and added again under another name goes on with what was submitted with it', async () => {
+    await storeBatch(4);
+    const keeper = startKeeper();
+    await keeper.tick();
+    takeKeyOut();
     worker.providers.setStored([
       { id: 'key_again', provider: kind, label: 'again', fingerprint: '…test', secret: 'sk-test' },
     ]);
@@ -622,6 +627,27 @@ describe.each(setups)('batches at the vendor: %s, kept in %s', (kind, databaseKi
     await keeper.tick();
     expect((await generations()).map(({ status }) => status)).toEqual(['cancelled', 'cancelled']);
     expect(createsSince()).toBe(1);
+  });
+
+  test.each([
+    ['the vendor has', false],
+    ['the vendor may have', true],
+  ])('a cancelled batch that %s may be billed where its key is gone, and the ledger says so', async (_name, lost) => {
+    await storeBatch(2);
+    server.losesAnswer = lost;
+    const keeper = startKeeper();
+    await keeper.tick();
+    takeKeyOut();
+    await database.batches.setStatus(batchId(), ['running'], 'cancelled');
+    clock += 3_600_000;
+    await keeper.tick();
+    expect((await generations()).map(({ status, costNanoUsd }) => [status, costNanoUsd])).toEqual(
+      Array(2).fill(['cancelled', null]),
+    );
+    expect((await ledgerRows()).map(({ status, costNanoUsd }) => [status, costNanoUsd])).toEqual(
+      Array(2).fill(['outcome_unknown', null]),
+    );
+    expect((await database.batches.find(batchId()))?.endedAt).toBeDefined();
   });
 
   test('a vendor that refuses without a word of why is believed', async () => {

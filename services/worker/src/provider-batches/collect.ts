@@ -73,13 +73,13 @@ export async function collectResults(
   }
   if (seen.size === 0 && submission.handle?.['certain'] === false) return { ours: false };
 
-  const missing = [...asked].filter(([id]) => !seen.has(id));
-  if (state === 'ended') await ledger.record(missing.map(([, generation]) => toLostRow(held, context, generation)));
+  const missing = new Map([...asked].filter(([id]) => !seen.has(id)));
+  if (state === 'ended') await recordLost(held, context, missing.values());
   await concludeRequests(held, context, {
     outcome: batch.status === 'cancelled' ? 'cancelled' : 'unanswered',
     state,
     again,
-    missing: missing.map(([id]) => id),
+    missing: [...missing.keys()],
   });
   return { ours: true };
 }
@@ -89,8 +89,15 @@ function isUndone({ code, vendorMessage }: ModelManagerError): boolean {
   return vendorMessage === undefined && (code === 'timeout' || code === 'cancelled');
 }
 
-/** The vendor ended the batch without a word on this request: it may have been done, and billed. */
-export function toLostRow({ submission }: Held, { providers }: StepContext, { payload }: AskedGeneration): LedgerRow {
+/** Of what the vendor has, or may have, and nobody can ask after: it may have been done, and billed. */
+export async function recordLost(
+  { submission }: Held,
+  { ledger, onCall, providers }: StepContext,
+  generations: Iterable<AskedGeneration>,
+): Promise<void> {
   const startedAt = submission.submittedAt ?? submission.createdAt;
-  return toUnknownRow(payload, { number: submission.round, startedAt, demo: providers.isDemo() });
+  const facts = { number: submission.round, startedAt, demo: providers.isDemo() };
+  const rows = [...generations].map(({ payload }) => toUnknownRow(payload, facts));
+  await ledger.record(rows);
+  for (const row of rows) onCall?.(row);
 }

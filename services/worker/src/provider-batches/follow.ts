@@ -3,7 +3,8 @@ import type { SubmissionChange } from '@aimm/database';
 import type { BatchHandle, BatchProgress } from '@aimm/providers';
 import { collectResults } from './collect.ts';
 import { concludeRequests } from './conclude.ts';
-import { findEndpointOf, type KeyedEndpoint, listEndpoints, toKeyGone } from './find-endpoint.ts';
+import { endWithoutKey } from './end-without-key.ts';
+import { findEndpointOf, type KeyedEndpoint, listEndpoints } from './find-endpoint.ts';
 import type { Held, StepContext } from './keeper-options.ts';
 import { makeRoom } from './make-room.ts';
 import { nextTryAt } from './next-try.ts';
@@ -16,11 +17,7 @@ export async function follow(held: Held, context: StepContext): Promise<Submissi
   const { submission, batch } = held;
   const { providers, now, signal, logger } = context;
   const keyed = findEndpointOf(providers, submission) ?? (await findAnotherName(held, context));
-  if (keyed === undefined) {
-    if (batch.status !== 'cancelled') throw toKeyGone(submission.provider);
-    await concludeRequests(held, context, { outcome: 'cancelled' });
-    return { status: 'ended', endedAt: now() };
-  }
+  if (keyed === undefined) return endWithoutKey(held, context);
   const { endpoint } = keyed;
   const handle: BatchHandle = submission.handle ?? {};
   const tries = submission.tries + 1;

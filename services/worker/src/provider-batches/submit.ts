@@ -3,9 +3,10 @@ import { ModelManagerError, toModelManagerError } from '@aimm/contracts';
 import type { SubmissionChange } from '@aimm/database';
 import type { BatchRequest } from '@aimm/providers';
 import { toKeyFault } from '../key-ring.ts';
-import { toLostRow } from './collect.ts';
+import { recordLost } from './collect.ts';
 import { concludeRequests } from './conclude.ts';
-import { findEndpoint, findEndpointOf, type KeyedEndpoint, toKeyGone } from './find-endpoint.ts';
+import { endWithoutKey } from './end-without-key.ts';
+import { findEndpoint, findEndpointOf, type KeyedEndpoint } from './find-endpoint.ts';
 import type { Held, StepContext } from './keeper-options.ts';
 import { loadGenerations, toVendorId } from './load-generations.ts';
 import { nextTryAt } from './next-try.ts';
@@ -30,8 +31,8 @@ export async function submit(held: Held, context: StepContext): Promise<Submissi
     const settledAt = submission.attemptedAt + pace.settleMs;
     if (now() < settledAt) return { nextAt: settledAt };
     const keyed = findEndpointOf(providers, submission);
-    if (keyed === undefined && batch.status !== 'cancelled') throw toKeyGone(submission.provider);
-    const found = keyed === undefined ? undefined : await adoptOrGiveUp(held, keyed, context);
+    if (keyed === undefined) return endWithoutKey(held, context);
+    const found = await adoptOrGiveUp(held, keyed, context);
     if (found !== undefined) return found;
   }
   if (batch.status === 'cancelled') {
@@ -78,7 +79,7 @@ async function adoptOrGiveUp(
   context: StepContext,
 ): Promise<SubmissionChange | undefined> {
   const { submission } = held;
-  const { ledger, now, pace, signal, logger, onCall } = context;
+  const { now, pace, signal, logger } = context;
   try {
     return await adopt(held, keyed, context);
   } catch (thrown) {
@@ -92,10 +93,7 @@ async function adoptOrGiveUp(
       { submission: submission.id, err: error },
       'A vendor does not say whether it has a batch; giving it up',
     );
-    const asked = await loadGenerations(held, context);
-    const rows = [...asked.values()].map((generation) => toLostRow(held, context, generation));
-    await ledger.record(rows);
-    for (const row of rows) onCall?.(row);
+    await recordLost(held, context, (await loadGenerations(held, context)).values());
     const unknown = new ModelManagerError(
       'outcome_unknown',
       `It is unknown whether ${submission.provider} received this batch: it does not say which ones it has.`,
