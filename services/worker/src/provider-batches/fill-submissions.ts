@@ -3,6 +3,7 @@ import { explainMaxCost, findAffordable, hasMore } from '../batch/affordable.ts'
 import { toBatchPayload } from '../batch/batch-payload.ts';
 import { findEndpoint } from './find-endpoint.ts';
 import type { StepContext } from './keeper-options.ts';
+import { toPatienceMs } from './next-try.ts';
 
 /** Rows of one transaction: SQLite answers before it returns. */
 const takenAtOnce = 250;
@@ -41,14 +42,17 @@ function goesToVendor({ lane, judges }: StoredColumn): boolean {
 /** False where nothing waited, or may be asked now. */
 async function takeSubmission(context: StepContext, batch: StoredBatch, column: StoredColumn): Promise<boolean> {
   const { database, pace, providers, now } = context;
+  const endpoint = findEndpoint(providers, column.provider)?.endpoint;
+  if (endpoint === undefined) return false;
   const allowed = await findAllowed(context, batch, column);
   if (allowed < 1) return false;
-  const limits = findEndpoint(providers, column.provider)?.endpoint.limits;
   const requests: StoredSubmission['requests'] = [];
-  const limit = Math.min(allowed, pace.maxRequests, limits?.maxRequests ?? 0);
-  // Of what users wrote; what goes out of it is weighed before it does.
+  const limit = Math.min(allowed, pace.maxRequests, endpoint.limits.maxRequests);
   const at = Math.round(now());
-  let bytesLeft = Math.min(pace.maxBytes, (limits?.maxBytes ?? 0) / 2);
+  // What a vendor has may be billed, in whichever round.
+  const heldUntil = at + pace.maxRounds * toPatienceMs(endpoint);
+  // Of what users wrote; what goes out of it is weighed before it does.
+  let bytesLeft = Math.min(pace.maxBytes, endpoint.limits.maxBytes / 2);
   while (requests.length < limit && bytesLeft > 0) {
     const { taken } = await database.batches.take(batch.id, column, {
       limit: Math.min(takenAtOnce, limit - requests.length),
@@ -57,7 +61,7 @@ async function takeSubmission(context: StepContext, batch: StoredBatch, column: 
       at,
     });
     if (taken.length === 0) break;
-    const held = await holdBudgets(context, batch, column, taken, at);
+    const held = await holdBudgets(context, batch, column, taken, { at, heldUntil });
     for (const { item, requestId, content } of held) {
       requests.push({ item, requestId });
       bytesLeft -= JSON.stringify(content).length;
@@ -107,10 +111,13 @@ async function holdBudgets(
   batch: StoredBatch,
   column: StoredColumn,
   taken: readonly TakenGeneration[],
-  at: number,
+  { at, heldUntil }: { at: number; heldUntil: number },
 ): Promise<readonly TakenGeneration[]> {
   if (budgets?.concern(batch) !== true) return taken;
-  const payloads = taken.map((one) => budgets.plan(batch, toBatchPayload(batch, column, one, at), at));
+  const payloads = taken.map((one) => {
+    const payload = { ...toBatchPayload(batch, column, one, at), deadlineAt: heldUntil };
+    return budgets.plan(batch, payload, at);
+  });
   const toQueued = (some: readonly TakenGeneration[]) =>
     some.map(({ item, requestId }) => ({ item, requestId, column: column.number, queuedAt: at }));
   try {

@@ -7,10 +7,7 @@ import { endWithoutKey } from './end-without-key.ts';
 import { findEndpointOf, type KeyedEndpoint, listEndpoints } from './find-endpoint.ts';
 import type { Held, StepContext } from './keeper-options.ts';
 import { makeRoom } from './make-room.ts';
-import { nextTryAt } from './next-try.ts';
-
-/** Times the vendor's own time for a batch: after that a batch that cannot be asked after is lost. */
-const givenUpAfter = 2;
+import { nextTryAt, toPatienceMs } from './next-try.ts';
 
 /** Asks after a submission that the vendor has; at its end takes over what came of it. */
 export async function follow(held: Held, context: StepContext): Promise<SubmissionChange> {
@@ -22,8 +19,7 @@ export async function follow(held: Held, context: StepContext): Promise<Submissi
   const handle: BatchHandle = submission.handle ?? {};
   const tries = submission.tries + 1;
   const progress = await endpoint.poll(handle, signal).catch((error: unknown): BatchProgress => {
-    const patienceMs = givenUpAfter * endpoint.limits.expiresAfterMs;
-    if (signal.aborted || now() < (submission.submittedAt ?? 0) + patienceMs) throw error;
+    if (signal.aborted || now() < (submission.submittedAt ?? 0) + toPatienceMs(endpoint)) throw error;
     // Long after its end nobody can say anything of it: it may have been done, and billed.
     return { state: 'ended', counts: {}, resultsReady: false };
   });

@@ -9,7 +9,7 @@ import { endWithoutKey } from './end-without-key.ts';
 import { findEndpoint, findEndpointOf, type KeyedEndpoint } from './find-endpoint.ts';
 import type { Held, StepContext } from './keeper-options.ts';
 import { loadGenerations, toVendorId } from './load-generations.ts';
-import { nextTryAt } from './next-try.ts';
+import { nextTryAt, toPatienceMs } from './next-try.ts';
 
 /** Errors after which nobody knows whether the vendor took the batch: what says that it is overloaded may be a gateway before it. */
 const mayHaveArrived: ReadonlySet<ModelManagerError['code']> = new Set([
@@ -46,19 +46,17 @@ export async function submit(held: Held, context: StepContext): Promise<Submissi
   return send(held, keyed, context);
 }
 
-/** Times the vendor's own time for a batch: after that nothing can have come of one that was not found. */
-const givenUpAfter = 2;
 /** What a vendor that is away says; one that names a limit has to be waited for. */
 const away: ReadonlySet<ModelManagerError['code']> = new Set(['server_error', 'overloaded']);
 
-/** As many tries as fit into that time at the slowest pace. */
+/** As many tries as fit into the time that it is waited for, at the slowest pace. */
 function isInVain(
   { problem, tries }: Held['submission'],
   { endpoint }: KeyedEndpoint,
   { longestPollMs }: StepContext['pace'],
 ): boolean {
   const isAway = problem !== undefined && away.has(problem.code);
-  return isAway && tries * longestPollMs >= givenUpAfter * endpoint.limits.expiresAfterMs;
+  return isAway && tries * longestPollMs >= toPatienceMs(endpoint);
 }
 
 /** Whatever was tried last is settled by now: the vendor has nothing of it. */
@@ -84,8 +82,7 @@ async function adoptOrGiveUp(
     return await adopt(held, keyed, context);
   } catch (thrown) {
     const error = toModelManagerError(thrown);
-    const patienceMs = givenUpAfter * keyed.endpoint.limits.expiresAfterMs;
-    const isLate = now() >= (submission.attemptedAt ?? 0) + patienceMs;
+    const isLate = now() >= (submission.attemptedAt ?? 0) + toPatienceMs(keyed.endpoint);
     // A key may be mended; an address that is not there stays away.
     const isFinal = !error.retryable && toKeyFault(error) === undefined && submission.tries + 1 >= pace.maxFinds;
     if (signal.aborted || !(isLate || isFinal)) throw error;
