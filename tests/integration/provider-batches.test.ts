@@ -354,6 +354,34 @@ describe.each(setups)('batches at the vendor: %s, kept in %s', (kind, databaseKi
     );
   });
 
+  test('what a batch had done before it failed is taken over; the rest fails as it did', async () => {
+    // The others' have not begun when they fail.
+    if (kind !== 'google' && kind !== 'mistral') return;
+    await storeBatch(4);
+    server.fateOf = (id, body) => (id.endsWith('i3') ? 'unmentioned' : answered(id, body));
+    // A line of what was done is not there.
+    server.tamper = (lines) => lines.filter((line) => !line.includes('prompt 2'));
+    const keeper = startKeeper();
+    await drive(keeper, async () => {
+      for (const batch of server.batches) batch.begun = true;
+      toVendorsEnd('failed');
+      return (await statusOf()) !== 'running';
+    });
+    const done = await generations();
+    expect(done.map(({ status }) => status)).toEqual(['succeeded', 'succeeded', 'failed', 'failed']);
+    expect(done[3]?.error).toEqual(done[2]?.error);
+    const rows = (await ledgerRows()).filter(({ callNumber }) => callNumber === 1);
+    // Which of the two that line was of, nobody can tell.
+    expect(rows.map(({ status }) => status).toSorted()).toEqual([
+      'outcome_unknown',
+      'outcome_unknown',
+      'succeeded',
+      'succeeded',
+    ]);
+    expect(await cost()).toBe(rows.reduce((sum, { costNanoUsd }) => sum + (costNanoUsd ?? 0), 0));
+    expect(server.files.size).toBe(0);
+  });
+
   test('a batch that fails as a whole leaves nothing of what was asked at the vendor', async () => {
     // Anthropic's never do.
     if (kind === 'anthropic') return;

@@ -17,6 +17,8 @@ export interface KeptBatch {
   inputFile: string | undefined;
   /** What OpenAI says of one that failed. */
   failure?: object;
+  /** It failed when it had begun: what it had done by then is there to be read. OpenAI's never do. */
+  begun?: boolean;
 }
 
 /** OpenAI's words where too many tokens of a model wait already: the batch is taken, and fails when it is looked at. */

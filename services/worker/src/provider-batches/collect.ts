@@ -18,7 +18,7 @@ export async function collectResults(
   held: Held,
   context: StepContext,
   endpoint: BatchEndpoint,
-  { state, resultsReady }: BatchProgress,
+  { state, counts, error, resultsReady }: BatchProgress,
 ): Promise<{ ours: boolean }> {
   const { submission, batch } = held;
   const { pace, signal, ledger, database } = context;
@@ -74,10 +74,13 @@ export async function collectResults(
   if (seen.size === 0 && submission.handle?.['certain'] === false) return { ours: false };
 
   const missing = new Map([...asked].filter(([id]) => !seen.has(id)));
-  if (state === 'ended') await recordLost(held, context, missing.values());
+  // One that failed says how much it had done, and may not show all of that.
+  const isShort = (counts.succeeded ?? 0) + (counts.failed ?? 0) > seen.size;
+  if (state === 'ended' || (state === 'failed' && isShort)) await recordLost(held, context, missing.values());
   await concludeRequests(held, context, {
     outcome: batch.status === 'cancelled' ? 'cancelled' : 'unanswered',
     state,
+    ...(error && { error }),
     again,
     missing: [...missing.keys()],
   });

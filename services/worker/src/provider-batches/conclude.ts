@@ -11,8 +11,8 @@ import { settleUndone } from './settle-budgets.ts';
 export type Conclusion =
   /** Nothing of it was or will be done. */
   | { outcome: 'cancelled'; state?: BatchState; again?: Undone[]; missing?: string[] }
-  /** Some of it was not done. */
-  | { outcome: 'unanswered'; state: BatchState; again: Undone[]; missing: string[] }
+  /** Some of it was not done. `error`: of all of it, where it failed. */
+  | { outcome: 'unanswered'; state: BatchState; error?: ModelManagerError; again: Undone[]; missing: string[] }
   /** None of it was tried, or nobody can tell. */
   | { outcome: 'failed'; error: ModelManagerError }
   /** None of it was tried: it is too large for its vendor. */
@@ -63,7 +63,7 @@ export async function concludeRequests(held: Held, context: StepContext, conclus
       await endAs(held, context, 'failed', conclusion.refused);
       return submitAgain(held, context, conclusion.again, false);
     case 'unanswered': {
-      const lost = toUnanswered(submission.provider, conclusion.state);
+      const lost = conclusion.error ?? toUnanswered(submission.provider, conclusion.state);
       const undone = [...conclusion.again, ...conclusion.missing.map((id) => ({ id, error: lost }))];
       if (!mayGoOn(held, context)) return endAs(held, context, 'failed', undone);
       const hopeless = undone.filter(({ error }) => !error.retryable);
