@@ -309,7 +309,7 @@ describe.each(setups)('batches at the vendor: %s, kept in %s', (kind, databaseKi
     const rows = await ledgerRows();
     expect(rows).toHaveLength(4);
     const later = rows.filter((row) => !before.some(({ requestId }) => requestId === row.requestId));
-    expect(new Set(later.map(({ callNumber, status }) => `${callNumber} ${status}`))).toEqual(new Set(['2 succeeded']));
+    expect(new Set(later.map(({ callNumber, status }) => `${callNumber} ${status}`))).toEqual(new Set(['1 succeeded']));
     expect((await generations()).every(({ status }) => status === 'succeeded')).toBe(true);
   });
 
@@ -527,6 +527,29 @@ describe.each(setups)('batches at the vendor: %s, kept in %s', (kind, databaseKi
     expect(done.map(({ costNanoUsd }) => costNanoUsd)).toEqual(calls.map(sum));
     expect(await cost()).toBe(sum(rows));
     expect(sum(rows)).toBeGreaterThan(0);
+  });
+
+  test('calls are numbered as they were made, whichever rounds made none: reports count a request at its first', async () => {
+    await storeBatch(2);
+    const limited: Fate = { status: 429, body: { error: { message: 'no', code: 'some_error' } } };
+    const rounds = [
+      ['expired', limited],
+      [limited, 'expired'],
+    ] as const;
+    let round = -1;
+    server.fateOf = (id, body) => rounds[round]?.[id.endsWith('i0') ? 0 : 1] ?? answered(id, body);
+    const keeper = startKeeper();
+    await drive(keeper, async () => {
+      for (const batch of server.batches) if (batch.state === 'validating') round += 1;
+      toVendorsEnd('expired');
+      return (await statusOf()) !== 'running';
+    });
+    expect((await ledgerRows()).map(({ callNumber, status }) => [callNumber, status])).toEqual([
+      [1, 'failed'],
+      [2, 'succeeded'],
+      [1, 'failed'],
+      [2, 'succeeded'],
+    ]);
   });
 
   test('two workers share the work, and nothing is asked twice', async () => {

@@ -16,7 +16,8 @@ export interface StoredSubmission {
   model: string;
   /** From 1: how often these generations were submitted, this time included. */
   round: number;
-  requests: { item: number; requestId: string }[];
+  /** `calls`: how many of each the rounds before made: what was not done was none. */
+  requests: { item: number; requestId: string; calls: number }[];
   status: SubmissionStatus;
   /** Which of the provider's keys it was submitted with: another account does not see it. */
   keyId?: string;

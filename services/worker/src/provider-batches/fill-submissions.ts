@@ -63,7 +63,7 @@ async function takeSubmission(context: StepContext, batch: StoredBatch, column: 
     if (taken.length === 0) break;
     const held = await holdBudgets(context, batch, column, taken, { at, heldUntil });
     for (const { item, requestId, content } of held) {
-      requests.push({ item, requestId });
+      requests.push({ item, requestId, calls: 0 });
       bytesLeft -= JSON.stringify(content).length;
     }
     if (held.length < taken.length) break;

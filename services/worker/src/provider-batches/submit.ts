@@ -154,7 +154,12 @@ async function send(held: Held, { endpoint, key }: KeyedEndpoint, context: StepC
     // A submission is what is sent, no more and no less: what it cannot hold leaves it, and the rest follows as another.
     const queued = held.submission.requests
       .filter(({ item }) => surplus.includes(toVendorId(item)))
-      .map((request) => ({ ...request, column: held.column.number, queuedAt: submission.createdAt }));
+      .map(({ item, requestId }) => ({
+        item,
+        requestId,
+        column: held.column.number,
+        queuedAt: submission.createdAt,
+      }));
     const back = await database.batches.putBack(held.batch.id, queued);
     for (const one of back) await context.budgets?.releaseLost(held.batch, one.requestId, submission.createdAt);
     await concludeRequests(held, context, { outcome: 'refused', refused, again: requests.map(({ id }) => id) });
