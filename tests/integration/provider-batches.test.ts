@@ -119,10 +119,15 @@ describe.each(setups)('batches at the vendor: %s, kept in %s', (kind, databaseKi
   async function storeBatch(
     items: number | BatchItem[],
     spec: Partial<BatchSpec> = {},
-    { maxCostNanoUsd, expectedNanoUsd }: { maxCostNanoUsd?: number; expectedNanoUsd?: number } = {},
+    {
+      maxCostNanoUsd,
+      expectedNanoUsd,
+      system,
+    }: { maxCostNanoUsd?: number; expectedNanoUsd?: number; system?: string } = {},
   ): Promise<void> {
     const list = typeof items === 'number' ? Array.from({ length: items }, (_, number) => toItem(number)) : items;
-    const column = toColumn(0, { provider: kind, model: models[kind], lane: 'provider_batch' });
+    const asked = toColumn(0, { provider: kind, model: models[kind], lane: 'provider_batch' });
+    const column = system === undefined ? asked : { ...asked, template: { ...asked.template, system } };
     await database.batches.create({ id: batchId(), client: 'tests', spec: { ...plainSpec, ...spec } }, [column]);
     await database.batches.addItems(batchId(), 0, list);
     await database.batches.start(
@@ -653,6 +658,19 @@ describe.each(setups)('batches at the vendor: %s, kept in %s', (kind, databaseKi
     // Whole once, then each half.
     expect(server.batches.map(({ requests: asked }) => asked.length).toSorted((a, b) => a - b)).toEqual([2, 2, 4]);
     expect(await ledgerRows()).toHaveLength(4);
+  });
+
+  test('what a submission may weigh is that of its requests, with all that their column brings', async () => {
+    await storeBatch(10, {}, { system: 'x'.repeat(3_000) });
+    const keeper = startKeeper({ maxBytes: 10_000 });
+    await drive(keeper, async () => {
+      toVendorsEnd();
+      return (await statusOf()) !== 'running';
+    });
+    expect((await generations()).map(({ status }) => status)).toEqual(Array(10).fill('succeeded'));
+    const sizes = server.batches.map(({ requests: asked }) => JSON.stringify(asked.map(({ body }) => body)).length);
+    expect(Math.max(...sizes)).toBeLessThan(10_000);
+    expect(sizes).toHaveLength(5);
   });
 
   test('a prompt that a vendor has no room for by itself fails in the end', async () => {

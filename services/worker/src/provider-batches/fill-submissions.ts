@@ -51,11 +51,12 @@ async function takeSubmission(context: StepContext, batch: StoredBatch, column: 
   const at = Math.round(now());
   // What a vendor has may be billed, in whichever round.
   const heldUntil = at + pace.maxRounds * toPatienceMs(endpoint);
-  // Of what users wrote; what goes out of it is weighed before it does.
+  // What users wrote and what each request has of its column; what goes out of it is weighed before it does.
+  const templateBytes = weigh(column.template);
   let bytesLeft = Math.min(pace.maxBytes, endpoint.limits.maxBytes / 2);
   while (requests.length < limit && bytesLeft > 0) {
     const { taken } = await database.batches.take(batch.id, column, {
-      limit: Math.min(takenAtOnce, limit - requests.length),
+      limit: Math.min(takenAtOnce, limit - requests.length, Math.ceil(bytesLeft / templateBytes)),
       maxBytes: bytesLeft,
       createId: context.createRequestId,
       at,
@@ -64,7 +65,7 @@ async function takeSubmission(context: StepContext, batch: StoredBatch, column: 
     const held = await holdBudgets(context, batch, column, taken, { at, heldUntil });
     for (const { item, requestId, content } of held) {
       requests.push({ item, requestId, calls: 0 });
-      bytesLeft -= JSON.stringify(content).length;
+      bytesLeft -= weigh(content) + templateBytes;
     }
     if (held.length < taken.length) break;
   }
@@ -86,6 +87,10 @@ async function takeSubmission(context: StepContext, batch: StoredBatch, column: 
     'Prepared a batch for a vendor',
   );
   return true;
+}
+
+function weigh(value: object): number {
+  return Buffer.byteLength(JSON.stringify(value));
 }
 
 /** As many as the batch may still cost. Where that is none, and nothing is under way that could cost less than it might, it pauses. */

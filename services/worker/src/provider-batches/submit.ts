@@ -134,14 +134,16 @@ async function send(held: Held, { endpoint, key }: KeyedEndpoint, context: StepC
   const asked = await loadGenerations(held, context);
   const requests: BatchRequest[] = [];
   const refused: { id: string; error: ModelManagerError }[] = [];
-  const surplus: string[] = [];
+  const surplus = new Set<string>();
+  const maxBytes = Math.min(pace.maxBytes, endpoint.limits.maxBytes);
   let bytes = 0;
   for (const [index, [id, { payload }]] of [...asked].entries()) {
     // Streams of the same process want their turn.
     if (index % 50 === 49) await nextTurn();
     try {
       const prepared = await endpoint.prepare(payload.request);
-      if (bytes + prepared.bytes > endpoint.limits.maxBytes) surplus.push(id);
+      // One that is too large by itself is the vendor's to refuse.
+      if (requests.length > 0 && bytes + prepared.bytes > maxBytes) surplus.add(id);
       else {
         bytes += prepared.bytes;
         requests.push({ id, request: payload.request });
@@ -150,10 +152,10 @@ async function send(held: Held, { endpoint, key }: KeyedEndpoint, context: StepC
       refused.push({ id, error: toModelManagerError(error) });
     }
   }
-  if (refused.length > 0 || surplus.length > 0) {
+  if (refused.length > 0 || surplus.size > 0) {
     // A submission is what is sent, no more and no less: what it cannot hold leaves it, and the rest follows as another.
     const queued = held.submission.requests
-      .filter(({ item }) => surplus.includes(toVendorId(item)))
+      .filter(({ item }) => surplus.has(toVendorId(item)))
       .map(({ item, requestId }) => ({
         item,
         requestId,
