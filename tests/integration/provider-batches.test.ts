@@ -673,6 +673,40 @@ describe.each(setups)('batches at the vendor: %s, kept in %s', (kind, databaseKi
     expect(sizes).toHaveLength(5);
   });
 
+  test('a batch for a provider that is in the configuration no more pauses and says so; one that has nothing left there goes on', async () => {
+    await storeBatch(1);
+    const gone = toColumn(1, { provider: 'gone', lane: 'provider_batch' });
+    await database.batches.addColumns(batchId(), [gone], null);
+    const keeper = startKeeper();
+    await keeper.tick();
+    const paused = await database.batches.find(batchId());
+    expect(paused).toMatchObject({
+      status: 'paused',
+      pausedBecause: 'The provider gone is not in the configuration any more.',
+    });
+    const take = { limit: 1, maxBytes: 1e9, createId: () => `gen_${(requests += 1)}`, at: clock };
+    await database.batches.setStatus(batchId(), ['paused'], 'running');
+    const column = (await database.batches.columns(batchId())).find(({ number }) => number === 1);
+    if (column === undefined) throw new Error('it was added');
+    const { taken } = await database.batches.take(batchId(), column, take);
+    await database.batches.record(
+      taken.map(({ item, requestId }) => ({
+        batchId: batchId(),
+        column: 1,
+        item,
+        requestId,
+        status: 'failed' as const,
+        costNanoUsd: 0,
+        endedAt: clock,
+      })),
+    );
+    await drive(keeper, async () => {
+      toVendorsEnd();
+      return (await statusOf()) !== 'running';
+    });
+    expect((await generations()).map(({ status }) => status)).toEqual(['succeeded', 'failed']);
+  });
+
   test('a prompt that a vendor has no room for by itself fails in the end', async () => {
     await storeBatch(3);
     await drive(startKeeper(), async () => {
