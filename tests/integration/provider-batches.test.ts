@@ -726,8 +726,10 @@ describe.each(setups)('batches at the vendor: %s, kept in %s', (kind, databaseKi
     const keeper = startKeeper();
     await keeper.tick();
     expect(createsSince()).toBe(1);
+    expect(await database.batchSubmissions.findProblem(batchId())).toMatchObject({ code: 'rate_limited' });
     await database.batches.setStatus(batchId(), ['running'], 'cancelled');
     await keeper.tick();
+    expect(await database.batchSubmissions.findProblem(batchId())).toBeUndefined();
     expect((await generations()).map(({ status }) => status)).toEqual(['cancelled', 'cancelled']);
     expect(createsSince()).toBe(1);
   });

@@ -88,6 +88,13 @@ export function createBatchSubmissions(client: Client, now: () => number): Submi
       return new Set(rows.flatMap((row) => toRequests(row).map(({ requestId }) => requestId)));
     },
 
+    async findProblem(batchId) {
+      const [row] = await client.$queryRaw<{ problem: string }[]>(sql`
+        SELECT problem FROM batch_submissions
+        WHERE batch_id = ${batchId} AND status <> 'ended' AND problem IS NOT NULL ORDER BY id DESC LIMIT 1`);
+      return row === undefined ? undefined : ErrorShape.parse(JSON.parse(row.problem));
+    },
+
     async claim(owner, providers, leaseUntil) {
       if (providers.length === 0) return undefined;
       // A cancel is not left waiting for the next look; one that failed is. Of what was not tried the vendor has nothing.
