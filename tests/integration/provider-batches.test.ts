@@ -673,6 +673,27 @@ describe.each(setups)('batches at the vendor: %s, kept in %s', (kind, databaseKi
     expect(sizes).toHaveLength(5);
   });
 
+  test('what is asked again and weighs more than a submission may goes out in halves, and keeps what it was', async () => {
+    await storeBatch(4, {}, { system: 'x'.repeat(3_000) });
+    const limited: Fate = { status: 429, body: { error: { message: 'no', code: 'some_error' } } };
+    server.fateOf = () => limited;
+    const first = startKeeper();
+    await first.tick();
+    toVendorsEnd();
+    clock += 3_600_000;
+    await first.tick();
+    await first.close();
+    server.fateOf = answered;
+    await drive(startKeeper({ maxBytes: 10_000 }), async () => {
+      toVendorsEnd();
+      return (await statusOf()) !== 'running';
+    });
+    expect((await ledgerRows()).map(({ callNumber, status }) => `${callNumber} ${status}`)).toEqual(
+      Array(4).fill(['1 failed', '2 succeeded']).flat(),
+    );
+    expect(server.batches.map(({ requests: asked }) => asked.length)).toEqual([2, 2, 4]);
+  });
+
   test('a batch for a provider that is in the configuration no more pauses and says so; one that has nothing left there goes on', async () => {
     await storeBatch(1);
     const gone = toColumn(1, { provider: 'gone', lane: 'provider_batch' });

@@ -15,7 +15,7 @@ export type Conclusion =
   | ({ outcome: 'unanswered' } & Unanswered)
   /** None of it was tried, or nobody can tell. */
   | { outcome: 'failed'; error: ModelManagerError }
-  /** None of it was tried: it is too large for its vendor. */
+  /** None of it was tried in this round: it is too large to be sent at once. */
   | { outcome: 'too_large' }
   /** Some of it the vendor cannot be asked. */
   | { outcome: 'refused'; refused: Undone[]; again: string[] };

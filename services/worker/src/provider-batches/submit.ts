@@ -152,6 +152,11 @@ async function send(held: Held, { endpoint, key }: KeyedEndpoint, context: StepC
       refused.push({ id, error: toModelManagerError(error) });
     }
   }
+  if (surplus.size > 0 && submission.round > 1) {
+    // What waits again is asked as another request: these have calls already.
+    await concludeRequests(held, context, { outcome: 'too_large' });
+    return { status: 'ended', endedAt: now() };
+  }
   if (refused.length > 0 || surplus.size > 0) {
     // A submission is what is sent, no more and no less: what it cannot hold leaves it, and the rest follows as another.
     const queued = held.submission.requests
