@@ -7,7 +7,7 @@ import {
   type Outcome,
   type Reply,
 } from '@aimm/contracts';
-import { LockLostError, createUnsettledJobs } from '@aimm/queue';
+import { LockLostError, createBatchJobs, createUnsettledJobs } from '@aimm/queue';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { toMedian } from '../support/median.ts';
 import { createQueueFixture, type QueueFixture, toResult } from '../support/queue-fixture.ts';
@@ -413,6 +413,44 @@ describe('where a request stands', () => {
     );
     await Promise.all(done);
     expect(order).toEqual(['interactive', 'batch']);
+  });
+});
+
+describe('what was settled for a batch', () => {
+  test('is told with the rows of its calls, before anybody else has them', async () => {
+    const payload = fixture.payload({ lane: 'batch' });
+    const { requestId, deadlineAt } = payload;
+    const rows = [
+      {
+        requestId,
+        callNumber: 1,
+        provider: 'openai',
+        model: 'm',
+        status: 'failed' as const,
+        client: 'tests',
+        tags: [],
+        lane: 'batch' as const,
+        estimated: false,
+        costNanoUsd: 10_000_000,
+        cached: false,
+        demo: false,
+        startedAt: 1,
+      },
+    ];
+    const error = new ModelManagerError('server_error', 'It failed.').toShape();
+    const looked = Promise.withResolvers<void>();
+    await fixture.consume(async (_payload, context) => {
+      await context.open(emptyCheckpoint);
+      await context.settle({ status: 'failed', error }, { ...emptyCheckpoint, rows });
+      await looked.promise;
+      throw new Error('it was killed before it could say more');
+    });
+    const { outcome } = fixture.front.waiters.wait(requestId, { deadlineAt });
+    await fixture.front.producer.addGeneration(payload);
+    await outcome;
+    const states = await createBatchJobs(fixture.redis.client()).look([{ provider: 'openai', requestId }]);
+    looked.resolve();
+    expect(states).toEqual([{ state: 'ended', outcome: { status: 'failed', error }, rows }]);
   });
 });
 
