@@ -12,8 +12,9 @@ export interface BatchCosts {
   price(at: number): { byColumn: Map<number, number | null>; totalNanoUsd: number | null };
 }
 
-/** Items of one size: prices go by it at some vendors. */
+/** Items of one size and service tier: prices go by both at some vendors. */
 interface Bin {
+  serviceTier: string | undefined;
   items: number;
   input: number;
   output: number;
@@ -30,7 +31,7 @@ export function createBatchCosts(
 ): BatchCosts {
   const sums = columns.map((column) => {
     const kind = catalog.findProvider(column.provider)?.kind ?? column.provider;
-    return { column, kind, given: countSettings(column.template.settings, kind), bins: new Map<number, Bin>() };
+    return { column, kind, given: countSettings(column.template.settings, kind), bins: new Map<string, Bin>() };
   });
   const outputOf = ({ provider, model, template }: NewColumn, { settings }: BatchItem) => {
     const own = { ...template.settings, ...settings };
@@ -58,8 +59,11 @@ export function createBatchCosts(
             ? countSystem(template.system) + (bringsOwn ? countSettings({ ...template.settings, ...own }, kind) : given)
             : instructionTokens + answers.reduce((sum, answer) => sum + outputOf(answer, item), 0));
         const size = Math.floor(Math.log2(Math.max(1, input)));
-        const bin = bins.get(size) ?? { items: 0, input: 0, output: 0 };
-        bins.set(size, {
+        const serviceTier = tierOf(column, item);
+        const key = `${size} ${serviceTier}`;
+        const bin = bins.get(key) ?? { items: 0, input: 0, output: 0 };
+        bins.set(key, {
+          serviceTier,
           items: bin.items + 1,
           input: bin.input + input,
           output: bin.output + (judges === undefined ? outputOf(column, item) : verdictTokens),
@@ -79,7 +83,7 @@ export function createBatchCosts(
               outputTokens: Math.round(bin.output / bin.items),
             },
             at,
-            ...(column.lane === 'provider_batch' && { serviceTier: 'batch' }),
+            serviceTier: bin.serviceTier,
           });
           return sum === null || costNanoUsd === null ? null : sum + costNanoUsd * bin.items;
         }, 0);
@@ -94,6 +98,12 @@ export function createBatchCosts(
 /** Tools and a schema. */
 function countSettings(settings: GenerationSettings, kind: string): number {
   return estimateTokens({ messages: [], settings }, kind);
+}
+
+/** A vendor's batch is a tier of its own; what an item asks for is not its judge's. */
+function tierOf({ lane, judges, template }: NewColumn, { settings }: BatchItem): string | undefined {
+  if (lane === 'provider_batch') return 'batch';
+  return (judges === undefined ? settings?.serviceTier : undefined) ?? template.settings.serviceTier;
 }
 
 /** Four characters are about one token. */
