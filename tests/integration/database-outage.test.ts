@@ -1,13 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { tmpdir } from 'node:os';
 import type { LedgerRow } from '@aimm/contracts';
 import { createDatabase } from '@aimm/database';
+import { openPostgres } from '@aimm/database/postgres-connection';
 import { createLogger } from '@aimm/runtime';
+import { createLedgerWriter } from '@aimm/worker/ledger-writer';
 import pg from 'pg';
 import { expect, it } from 'vitest';
-import { openPostgres } from '../../packages/database/src/postgres-connection.ts';
-import { createLedgerWriter } from '../../services/worker/src/ledger-writer.ts';
-import { createUsageSpool } from '../../services/worker/src/usage-spool.ts';
 import { createLedgerRow } from '../support/ledger-rows.ts';
 import { createTcpProxy } from '../support/tcp-proxy.ts';
 import { createEmptyDatabase } from '../support/test-databases.ts';
@@ -65,7 +63,11 @@ it('a row that PostgreSQL refuses keeps no other one out, and waits in a job of 
   const ledger = createLedgerWriter({
     database: () => Promise.resolve(database),
     producer: { addUsage: async (rows) => void set.push([...rows]) },
-    spool: createUsageSpool({ dirs: [tmpdir()], logger }),
+    spool: {
+      append: () => Promise.reject(new Error('nothing is left for the disk')),
+      replay: () => Promise.resolve(0),
+      size: () => Promise.resolve(0),
+    },
     logger,
   });
   // Longer than an entry of an index may be, and not to be made shorter.
