@@ -1,9 +1,13 @@
+import { mkdtemp, rm, symlink } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { GenerationResult, ModelManagerError, type Reply } from '@aimm/contracts';
 import { LockLostError, createUnsettledJobs } from '@aimm/queue';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { toMedian } from '../support/median.ts';
 import { createQueueFixture, type QueueFixture, toResult } from '../support/queue-fixture.ts';
+import { createRedisServer } from '../support/redis-server.ts';
 
 let fixture: QueueFixture;
 beforeEach(async () => {
@@ -374,5 +378,77 @@ describe('without Redis', () => {
     waiter.added();
     await fixture.redis.client().flushall();
     expect(await waiter.outcome).toMatchObject({ status: 'failed', error: { code: 'outcome_unknown' } });
+  });
+});
+
+describe('a Redis that answers and takes no writes', () => {
+  const refuse = () => fixture.redis.client().config('SET', 'min-replicas-to-write', '1');
+  const accept = () => fixture.redis.client().config('SET', 'min-replicas-to-write', '0');
+
+  test('an answer that was paid for is written once it does, and not asked for again, though its lock ran out meanwhile', async () => {
+    const redis = fixture.redis.client();
+    const payload = fixture.payload();
+    let calls = 0;
+    const answered = Promise.withResolvers<void>();
+    await fixture.consume(
+      async (taken, context) => {
+        await context.open(emptyCheckpoint);
+        calls += 1;
+        await refuse();
+        answered.resolve();
+        return { value: toResult(taken, `call ${calls}`) };
+      },
+      { lockMs: 1_000 },
+    );
+    const waiter = fixture.front.waiters.wait(payload.requestId, payload);
+    await fixture.front.producer.addGeneration(payload);
+    await answered.promise;
+    await expect.poll(() => redis.exists(`{aimm}:openai:${payload.requestId}:lock`)).toBe(0);
+    await accept();
+    const outcome = await waiter.outcome;
+    expect(outcome.status === 'succeeded' && GenerationResult.parse(outcome.value).text).toBe('call 1');
+    await expect
+      .poll(async () => (await fixture.front.requests.readJob('openai', payload.requestId)).status)
+      .toBe('succeeded');
+    expect(calls).toBe(1);
+  });
+
+  test('a call waits to be begun until it does', async () => {
+    const payload = fixture.payload();
+    await fixture.consume(async (given, context) => {
+      await refuse();
+      const { state } = await context.open(emptyCheckpoint);
+      return { value: toResult(given, state) };
+    });
+    const waiter = fixture.front.waiters.wait(payload.requestId, payload);
+    await fixture.front.producer.addGeneration(payload);
+    await expect.poll(() => fixture.redis.client().info('errorstats')).toContain('NOREPLICAS');
+    await accept();
+    const outcome = await waiter.outcome;
+    expect(outcome.status === 'succeeded' && GenerationResult.parse(outcome.value).text).toBe('fresh');
+  });
+
+  test('because another took its place behind the same address: that one is asked within 5 s', async () => {
+    const dir = await mkdtemp(join(tmpdir(), 'aimm-queue-'));
+    const successor = await createRedisServer(dir);
+    // Once the queues are closed, which need it.
+    onTestFinished(async () => {
+      await successor.stop();
+      await rm(dir, { recursive: true });
+    });
+    const demoted = fixture.redis.client();
+    await fixture.consume(async (payload) => ({ value: toResult(payload, 'again') }));
+    const ask = async () => {
+      const payload = fixture.payload();
+      await fixture.front.producer.addGeneration(payload);
+      return fixture.front.waiters.wait(payload.requestId, payload).outcome;
+    };
+    await ask();
+    await rm(fixture.redis.socket);
+    await symlink(successor.socket, fixture.redis.socket);
+    await demoted.call('REPLICAOF', '127.0.0.1', '1');
+    const startedAt = performance.now();
+    await expect.poll(() => ask().then(({ status }) => status, String), { timeout: 5_000 }).toBe('succeeded');
+    expect(performance.now() - startedAt).toBeLessThan(5_000);
   });
 });

@@ -134,6 +134,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
         running,
         settlement: options.settlement,
         isLeaving: () => leaving,
+        lockMs: options.lockMs,
         now,
         order,
         sameModelFirst: wanted.sameModelFirst === true ? sameModelFirst : undefined,

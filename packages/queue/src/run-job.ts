@@ -11,9 +11,10 @@ import { DelayedError, type Job, type Queue, WaitingChildrenError } from 'bullmq
 import type { Redis } from 'ioredis';
 import type { Admission } from './admission.ts';
 import { afterFailure, toHeldScope } from './after-failure.ts';
-import { type Checkpoints, type EndedCall, LockLostError } from './checkpoints.ts';
+import { type Checkpoints, type EndedCall, LockLostError, type Regain } from './checkpoints.ts';
 import { parseJob } from './parse-job.ts';
 import { decide } from './decision.ts';
+import { insist } from './insist.ts';
 import { CallFailedError, type Handler, type Handlers, type JobContext } from './job-context.ts';
 import { fields, keys, modelOf, queueOf, requestIdOf } from './names.ts';
 import { generationOptions, toRankedJob } from './generation-jobs.ts';
@@ -38,6 +39,7 @@ export interface RunOptions {
   running: RunningJobs;
   settlement?: Settlement | undefined;
   isLeaving: () => boolean;
+  lockMs: number;
   /** By the clock of deadlines. */
   now: () => number;
   order: FairOrder;
@@ -155,6 +157,14 @@ function createRun(job: Job, token: string, signal: AbortSignal | undefined, pay
     return { reply: { stream: payload.replyTo, json: small } };
   };
 
+  const isAborted = () => controller.signal.aborted;
+  /** What is known of a call that is over is kept for as long as anybody could wait for it. */
+  const insistOn = <T>(write: (regain: Regain | undefined) => Promise<T>) =>
+    insist(
+      (wasRefused) => write(wasRefused ? { start: job.attemptsStarted, lockMs: options.lockMs } : undefined),
+      () => now() < (payload.deadlineAt ?? Number.POSITIVE_INFINITY) && !(options.isLeaving() && isAborted()),
+    );
+
   const context: JobContext = {
     logger,
     signal: controller.signal,
@@ -162,36 +172,45 @@ function createRun(job: Job, token: string, signal: AbortSignal | undefined, pay
     stalledCount: job.stalledCounter,
     async open(fresh, need) {
       checkpointed = true;
-      const opened = await checkpoints.open(handle, fresh, need);
+      const opened = await insist(
+        () => checkpoints.open(handle, fresh, need),
+        () => !isAborted(),
+      );
       if (opened.state === 'fresh' && need !== undefined) admitted = { scopes: need.scopes };
       if (opened.state === 'refused') options.admission.noteRefused(opened.refusal.scope);
       return opened;
     },
     async start(checkpoint, need) {
-      const started = await checkpoints.start(handle, checkpoint, need, admitted?.tokens);
+      const started = await insist(
+        () => checkpoints.start(handle, checkpoint, need, admitted?.tokens),
+        () => !isAborted(),
+      );
       if (started.state === 'fresh' && need !== undefined) admitted = { scopes: need.scopes };
       if (started.state === 'refused') options.admission.noteRefused(started.refusal.scope);
       return started;
     },
     spent: (tokens) => void (admitted &&= { ...admitted, tokens }),
-    save: (checkpoint) => checkpoints.save(handle, { checkpoint, ended: admitted }),
+    save: (checkpoint) => insistOn((regain) => checkpoints.save(handle, { checkpoint, ended: admitted, regain })),
     async settle(outcome, checkpoint) {
       writer.flush();
       settled = true;
       // Ahead of the outcome on the same connection: the text of a call that broke stays readable to its end.
       if (outcome.status === 'failed' && partialTimer !== undefined)
         checkpoints.keepPartialText(handle, partialText).catch(() => undefined);
-      const saved = checkpoints.save(handle, {
+      const end = {
         outcome,
         ended: admitted,
         ...(checkpoint !== undefined && { checkpoint }),
         ...terminalReply(outcome),
-      });
-      // Behind it on the same connection: whoever is answered finds the budget settled and the answer kept.
+      };
       const fence = { lockKey: keys.jobLock(queue.name, jobId), token };
-      const told = options.settlement?.(payload, { outcome, checkpoint, maxReplyBytes, fence });
-      const [, followers] = await Promise.all([saved, told]);
-      return followers ?? [];
+      return insistOn(async (regain) => {
+        const saved = checkpoints.save(handle, { ...end, regain });
+        // Behind it on the same connection: whoever is answered finds the budget settled and the answer kept.
+        const told = options.settlement?.(payload, { outcome, checkpoint, maxReplyBytes, fence });
+        const [, followers] = await Promise.all([saved, told]);
+        return followers ?? [];
+      });
     },
     reply: (attempt, body) => writer.send(attempt, body),
     keepPartialText(text) {
