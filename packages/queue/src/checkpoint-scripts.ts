@@ -67,9 +67,9 @@ ${startedLua}
 return {'fresh'}`;
 
 /**
- * KEYS: job, lock, reply stream, unsettled jobs, active jobs, scopes. ARGV: token, checkpoint ('' keeps), outcome ('' removes it
- * and the partial text), reply ('' sends none), stream length, member, tokens used, the job's id, which start of it this is (''
- * takes no lock), the lock's life in ms, scopes. A Redis that is out of memory takes this all the same: the call is paid for,
+ * KEYS: job, lock, reply stream, unsettled jobs, active jobs, copy of the outcome, scopes. ARGV: token, checkpoint ('' keeps),
+ * outcome ('' removes it and the partial text), reply ('' sends none), stream length, member, tokens used, the job's id, which
+ * start of it this is ('' takes no lock), the lock's life in ms, the copy's life in ms ('' keeps none), scopes. A Redis that is out of memory takes this all the same: the call is paid for,
  * and there are no more of them than calls at once.
  *
  * A lock that ran out while no write was taken, its renewal neither, is taken again, if nobody began the job since.
@@ -87,10 +87,11 @@ if ARGV[2] ~= '' then
   ${unsettledLua('ARGV[6]', '(time[1] * 1000000 + time[2])')}
 end
 if ARGV[3] ~= '' then redis.call('HSET', KEYS[1], '${fields.outcome}', ARGV[3]) else redis.call('HDEL', KEYS[1], '${fields.outcome}', '${fields.partial}') end
+if ARGV[11] ~= '' then redis.call('SET', KEYS[6], ARGV[3], 'PX', ARGV[11]) end
 if ARGV[4] ~= '' then redis.call('XADD', KEYS[3], 'NOMKSTREAM', 'MAXLEN', '~', ARGV[5], '*', 'r', ARGV[4]) end
-if ARGV[11] ~= '0' then
+if ARGV[12] ~= '0' then
   ${settleLua}
-  settle(KEYS[1], 6, 11, ARGV[6], ARGV[7], true)
+  settle(KEYS[1], 7, 12, ARGV[6], ARGV[7], true)
 end
 return 1`;
 

@@ -76,7 +76,7 @@ export interface Checkpoints {
   /**
    * Writes atomically what is given: checkpoint, outcome and a reply into a front's stream. Without an outcome the
    * job goes on: one that an earlier run left is removed, as is the text of the call before. `ended`: a call is over,
-   * its limits are settled. `regain`: Redis took no writes, so that the lock may have run out though nobody took the job
+   * its limits are settled. `copy`: where else the outcome is kept for a while. `regain`: Redis took no writes, so that the lock may have run out though nobody took the job
    * over; then it is taken again. @throws LockLostError
    */
   save(
@@ -86,6 +86,7 @@ export interface Checkpoints {
       outcome?: Outcome;
       reply?: { stream: string; json: string };
       ended?: EndedCall | undefined;
+      copy?: { key: string; keepMs: number } | undefined;
       regain?: Regain | undefined;
     },
   ): Promise<void>;
@@ -146,7 +147,7 @@ export function createCheckpoints(redis: Redis): Checkpoints {
       }
     },
 
-    async save({ queue, jobId, token }, { checkpoint, outcome, reply, ended, regain }) {
+    async save({ queue, jobId, token }, { checkpoint, outcome, reply, ended, copy, regain }) {
       const job = keys.job(queue, jobId);
       const scopes = toSettledScopes(ended?.scopes ?? []);
       const written = await scripted.aimmSave(
@@ -156,6 +157,7 @@ export function createCheckpoints(redis: Redis): Checkpoints {
         reply?.stream ?? job,
         keys.unsettled,
         keys.active(queue),
+        copy?.key ?? job,
         ...toScopeKeys(scopes),
         token,
         checkpoint === undefined ? '' : JSON.stringify(checkpoint),
@@ -167,6 +169,7 @@ export function createCheckpoints(redis: Redis): Checkpoints {
         jobId,
         regain?.start ?? '',
         regain?.lockMs ?? 0,
+        copy?.keepMs ?? '',
         ...toScopeArguments(scopes, 0),
       );
       if (written === 0) throw new LockLostError();
@@ -192,7 +195,7 @@ function throwFull(error: unknown): never {
 }
 
 /** Ahead of those of the scopes. */
-const fixedKeys = { start: 9, save: 5 };
+const fixedKeys = { start: 9, save: 6 };
 
 /** For `open` and `start`. KEYS: job, lock, limiter, unsettled jobs, the queue's two lines and its marker, cooldowns, its request's cancel, scopes. ARGV: token, checkpoint, member, batch, tokens, reserve, spent, the two that may not be set aside, scopes. */
 function toStartArguments(

@@ -2,7 +2,7 @@ import { Checkpoint, Outcome } from '@aimm/contracts';
 import type { Logger } from '@aimm/runtime';
 import type { Redis } from 'ioredis';
 import { holdsContent, toBareData, toBareOutcome } from './bare-job.ts';
-import { fields, keys, queueOf, toMember } from './names.ts';
+import { fields, keys, queueOf, requestIdOf, toMember } from './names.ts';
 
 /** Takes prompts and answers out of jobs that have ended. What is left says who asked, of which model, and how it ended. */
 export interface ContentRemover {
@@ -28,7 +28,7 @@ const cursorTtlMs = 8 * 24 * 3_600_000;
 const rewriteEveryMs = 10 * 60_000;
 
 /**
- * 0: gone, or it goes on. 2: its calls are not in the ledger yet, and all that is known of them is here. KEYS: job, unsettled jobs. ARGV: when
+ * 0: gone, or it goes on. 2: its calls are not in the ledger yet, and all that is known of them is here. KEYS: job, unsettled jobs, its copy for a comparison. ARGV: when
  * it ended, its member, data, outcome ('' for none), checkpoint ('' for none).
  */
 const emptyScript = `#!lua flags=allow-oom
@@ -38,9 +38,10 @@ redis.call('HSET', KEYS[1], 'data', ARGV[3], '${fields.emptied}', '1')
 if ARGV[4] ~= '' then redis.call('HSET', KEYS[1], '${fields.outcome}', ARGV[4]) end
 if ARGV[5] ~= '' then redis.call('HSET', KEYS[1], '${fields.checkpoint}', ARGV[5]) end
 redis.call('HDEL', KEYS[1], '${fields.partial}', 'stacktrace')
+redis.call('DEL', KEYS[3])
 return 1`;
 
-type Scripted = Redis & { aimmEmpty(job: string, unsettled: string, ...argv: string[]): Promise<number> };
+type Scripted = Redis & { aimmEmpty(job: string, unsettled: string, part: string, ...argv: string[]): Promise<number> };
 
 interface Place {
   queue: string;
@@ -48,7 +49,7 @@ interface Place {
 }
 
 export function createContentRemover({ redis, queues, keepMs, logger }: ContentRemoverOptions): ContentRemover {
-  redis.defineCommand('aimmEmpty', { numberOfKeys: 2, lua: emptyScript });
+  redis.defineCommand('aimmEmpty', { numberOfKeys: 3, lua: emptyScript });
   const scripted = redis as Scripted;
   let closed = false;
   // Whoever removed some before may have stopped before the file was written anew.
@@ -75,6 +76,7 @@ export function createContentRemover({ redis, queues, keepMs, logger }: ContentR
     const done = await scripted.aimmEmpty(
       job,
       keys.unsettled,
+      keys.part(requestIdOf(jobId)),
       finishedOn,
       toMember({ queue, jobId }),
       JSON.stringify(toBareData(payload)),

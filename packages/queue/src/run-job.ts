@@ -1,8 +1,9 @@
 import {
+  type ComparePayload,
   type JobName,
   type JobPayload,
   ModelManagerError,
-  type Outcome,
+  Outcome,
   type Reply,
   toModelManagerError,
 } from '@aimm/contracts';
@@ -50,6 +51,8 @@ export interface RunOptions {
 /** Results larger than this are not sent: the front reads them by id. */
 const maxReplyBytes = 64 * 1024;
 const partialTextEveryMs = 500;
+/** A comparison that is past its deadline is joined within this time, or never. */
+const joinedWithinMs = 600_000;
 /**
  * A worker that slept past its lock may have the whole answer waiting in its socket: it is read before the call is aborted,
  * since nobody else will know what that call cost.
@@ -95,6 +98,9 @@ type AnyPayload = {
   replyTo?: string;
   deadlineAt?: number;
   startBy?: number;
+  parentId?: string;
+  children?: ComparePayload['children'];
+  judge?: { requestId: string };
   attempts?: number;
   flight?: JobPayload<'generate'>['flight'];
   stream?: boolean;
@@ -157,6 +163,16 @@ function createRun(job: Job, token: string, signal: AbortSignal | undefined, pay
     return { reply: { stream: payload.replyTo, json: small } };
   };
 
+  /** A comparison reads how its generations ended when the last has: by then others may have taken the place of the first in Redis. */
+  const copyFor = (outcome: Outcome) => {
+    if (payload.parentId === undefined || (outcome.status === 'failed' && outcome.continues === true)) return undefined;
+    return { key: keys.part(requestId), keepMs: Math.max(0, (payload.deadlineAt ?? now()) - now()) + joinedWithinMs };
+  };
+  const dropParts = async () => {
+    const parts = [...(payload.children ?? []), ...(payload.judge === undefined ? [] : [payload.judge])];
+    if (parts.length > 0) await redis.unlink(...parts.map((part) => keys.part(part.requestId)));
+  };
+
   const isAborted = () => controller.signal.aborted;
   /** What is known of a call that is over is kept for as long as anybody could wait for it. */
   const insistOn = <T>(write: (regain: Regain | undefined) => Promise<T>) =>
@@ -201,6 +217,7 @@ function createRun(job: Job, token: string, signal: AbortSignal | undefined, pay
         outcome,
         ended: admitted,
         ...(checkpoint !== undefined && { checkpoint }),
+        copy: copyFor(outcome),
         ...terminalReply(outcome),
       };
       const fence = { lockKey: keys.jobLock(queue.name, jobId), token };
@@ -209,6 +226,7 @@ function createRun(job: Job, token: string, signal: AbortSignal | undefined, pay
         // Behind it on the same connection: whoever is answered finds the budget settled and the answer kept.
         const told = options.settlement?.(payload, { outcome, checkpoint, maxReplyBytes, fence });
         const [, followers] = await Promise.all([saved, told]);
+        await dropParts();
         return followers ?? [];
       });
     },
@@ -258,7 +276,10 @@ function createRun(job: Job, token: string, signal: AbortSignal | undefined, pay
       const { outcome, status, failedReason } = await requests.readJob(queueName, otherJobId);
       if (outcome !== undefined) return outcome;
       if (failedReason !== undefined) return { status: 'failed', error: fromReason(failedReason) };
-      const ended = status === 'missing' ? (await requests.find(requestIdOf(otherJobId)))?.ended : undefined;
+      if (status !== 'missing') return undefined;
+      const copy = await redis.get(keys.part(requestIdOf(otherJobId)));
+      if (copy !== null) return Outcome.parse(JSON.parse(copy));
+      const ended = (await requests.find(requestIdOf(otherJobId)))?.ended;
       return ended && { status: 'failed', error: ended.error };
     },
     isCancelled: async () => (await redis.hexists(keys.job(queue.name, jobId), fields.cancel)) === 1,
