@@ -3,8 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { GenerationResult, ModelManagerError, type Reply } from '@aimm/contracts';
-import { LockLostError, createUnsettledJobs } from '@aimm/queue';
-import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
+import { createContentRemover, createUnsettledJobs, LockLostError } from '@aimm/queue';
+import { createLogger } from '@aimm/runtime';
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { toMedian } from '../support/median.ts';
 import { createQueueFixture, type QueueFixture, toResult } from '../support/queue-fixture.ts';
 import { createRedisServer } from '../support/redis-server.ts';
@@ -450,5 +451,74 @@ describe('a Redis that answers and takes no writes', () => {
     const startedAt = performance.now();
     await expect.poll(() => ask().then(({ status }) => status, String), { timeout: 5_000 }).toBe('succeeded');
     expect(performance.now() - startedAt).toBeLessThan(5_000);
+  });
+});
+
+describe('the content of jobs that have ended', () => {
+  const hour = 3_600_000;
+  const openRemover = async (...queues: string[]) => {
+    const logger = await createLogger({ name: 'test', level: 'silent', format: 'json' });
+    const remover = createContentRemover({ redis: fixture.redis.client(), queues: () => queues, keepMs: 10, logger });
+    onTestFinished(() => remover.close());
+    return remover;
+  };
+  const withClockAhead = async (aheadMs: number, work: () => Promise<unknown>) => {
+    const now = Date.now.bind(Date);
+    const clock = vi.spyOn(Date, 'now').mockImplementation(() => now() + aheadMs);
+    await work().finally(() => clock.mockRestore());
+  };
+  const isEmpty = async (requestId: string) =>
+    (await fixture.redis.client().hexists(`{aimm}:openai:${requestId}`, 'aimm:emptied')) === 1;
+  /** Answers a request; its worker's clock is wrong by so much. */
+  const answer = async (aheadMs = 0) => {
+    const redis = fixture.redis.client();
+    const payload = fixture.payload();
+    await fixture.front.producer.addGeneration(payload);
+    const endedAt = async () => Number(await redis.zscore('{aimm}:openai:completed', payload.requestId));
+    await expect.poll(endedAt).toBeGreaterThan(0);
+    const finishedOn = (await endedAt()) + aheadMs;
+    await redis.zadd('{aimm}:openai:completed', finishedOn, payload.requestId);
+    await redis.hset(`{aimm}:openai:${payload.requestId}`, 'finishedOn', finishedOn);
+    return payload.requestId;
+  };
+  beforeEach(() => fixture.consume(async (payload) => ({ value: toResult(payload, 'a word') })));
+
+  test('is removed in the queue of a provider that the configuration has no more', async () => {
+    const requestId = await answer();
+    await fixture.redis.client().zadd('{aimm}:served', Date.now(), 'openai');
+    const remover = await openRemover('mistral');
+    await expect.poll(() => remover.run().then(() => isEmpty(requestId))).toBe(true);
+  });
+
+  test('is removed though the clock of whoever ended a job, or looked, was an hour ahead', async () => {
+    const remover = await openRemover('openai');
+    const early = await answer(hour);
+    await withClockAhead(hour + 1_000, () => remover.run());
+    const late = await answer();
+    await expect.poll(() => remover.run().then(() => isEmpty(late))).toBe(true);
+    await expect.poll(() => remover.run().then(() => isEmpty(early))).toBe(true);
+  });
+
+  test('is removed though the clock of whoever ended a job was an hour behind', async () => {
+    const right = await answer();
+    const remover = await openRemover('openai');
+    await expect.poll(() => remover.run().then(() => isEmpty(right))).toBe(true);
+    const belated = await answer(-hour);
+    // As a worker that starts, and each now and then.
+    const another = await openRemover('openai');
+    await expect.poll(() => another.run().then(() => isEmpty(belated))).toBe(true);
+  });
+
+  test('of failures is looked at past what a clock that was ahead had seen', async () => {
+    const redis = fixture.redis.client();
+    const unsettled = createUnsettledJobs(redis);
+    const fail = async (jobId: string, at: number) => {
+      await redis.hset(`{aimm}:openai:${jobId}`, { data: '{}', failedReason: 'why' });
+      await redis.zadd('{aimm}:openai:failed', at, jobId);
+    };
+    await fail('early', Date.now() + hour);
+    await withClockAhead(hour + 1_000, () => unsettled.readFailures('openai', 10, 0));
+    await fail('late', Date.now() - 1);
+    expect(await unsettled.readFailures('openai', 10, 0)).toMatchObject([{ jobId: 'late' }]);
   });
 });

@@ -1,6 +1,7 @@
 import { Outcome } from '@aimm/contracts';
 import type { Redis } from 'ioredis';
 import { fields, keys, toMember } from './names.ts';
+import { readRedisTime } from './redis-time.ts';
 
 /** A job of which nobody knows whether all of its calls are in the ledger. Most of them simply run. */
 export interface UnsettledJob {
@@ -106,16 +107,10 @@ export function createUnsettledJobs(redis: Redis): UnsettledJobs {
 
     async readFailures(queue, count, graceMs) {
       const cursor = keys.failuresSeen(queue);
-      const from = Number((await redis.get(cursor)) ?? 0);
-      const found = await redis.zrangebyscore(
-        keys.failed(queue),
-        from,
-        Date.now() - graceMs,
-        'WITHSCORES',
-        'LIMIT',
-        0,
-        count,
-      );
+      // By Redis' clock: one that was ahead would have the others pass over what failed until they are there.
+      const until = (await readRedisTime(redis)) - graceMs;
+      const from = Math.min(Number((await redis.get(cursor)) ?? 0), until);
+      const found = await redis.zrangebyscore(keys.failed(queue), from, until, 'WITHSCORES', 'LIMIT', 0, count);
       const ids = found.filter((_, index) => index % 2 === 0);
       const last = Number(found.at(-1) ?? from);
       const read = await Promise.all(ids.map((jobId) => readFailure(redis, queue, jobId)));
