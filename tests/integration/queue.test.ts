@@ -454,6 +454,24 @@ describe('a Redis that answers and takes no writes', () => {
   });
 });
 
+test('with Redis out of memory those who wait for a call are answered, and its answer is kept for who asks later', async () => {
+  const { flights, waiters } = fixture.front;
+  const id = 'gen_leader';
+  const shared = { flight: { id, slot: 'the same' }, cache: { key: 'the same', ttlMs: 60_000 } };
+  const [leader, follower] = [fixture.payload({ requestId: id }), fixture.payload()];
+  await flights.join({ ...leader, ...shared }, shared.cache.key, []);
+  const waiter = waiters.wait(follower.requestId, follower);
+  expect(await flights.join({ ...follower, ...shared }, shared.cache.key, [])).toEqual({ state: 'following' });
+  await fixture.redis.client().config('SET', 'maxmemory', '1mb');
+  const outcome = { status: 'succeeded', value: toResult(leader, 'for both') } as const;
+  await flights.land({ ...leader, ...shared }, { outcome, rows: [], maxReplyBytes: 10_000 });
+  expect(await waiter.outcome).toMatchObject({ status: 'succeeded', value: { text: 'for both' } });
+  const late = fixture.payload();
+  expect(await flights.join({ ...late, ...shared }, shared.cache.key, []).catch(String)).toContain('out of memory');
+  await fixture.redis.client().config('SET', 'maxmemory', '0');
+  expect(await flights.join({ ...late, ...shared }, shared.cache.key, [])).toMatchObject({ state: 'cached' });
+});
+
 describe('the content of jobs that have ended', () => {
   const hour = 3_600_000;
   const openRemover = async (...queues: string[]) => {
