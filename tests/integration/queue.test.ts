@@ -116,6 +116,22 @@ describe('a request and its answer', () => {
     expect([...places].filter((place) => place === 'ended' || place === 'gone')).toEqual([]);
   });
 
+  test('a job of a newer release keeps the reconciler from reading none of the others', async () => {
+    const redis = fixture.redis.client();
+    for (const [jobId, outcome] of [
+      ['newer', '{"status":"postponed"}'],
+      ['known', '{"status":"succeeded","value":null}'],
+    ] as const) {
+      await redis.hset(`{aimm}:openai:${jobId}`, { data: '{}', finishedOn: 1, 'aimm:outcome': outcome });
+      await redis.zadd('{aimm}:unsettled', 1, `openai:${jobId}`);
+    }
+    const found = await createUnsettledJobs(redis).read(0, 10);
+    expect(found.map(({ jobId, place }) => [jobId, place])).toEqual([
+      ['known', 'ended'],
+      ['newer', 'unreadable'],
+    ]);
+  });
+
   test('an answer too large to send is read by its id', async () => {
     const text = 'x'.repeat(300_000);
     await fixture.consume(async (payload) => ({ value: toResult(payload, text) }));

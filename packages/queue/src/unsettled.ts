@@ -11,10 +11,10 @@ export interface UnsettledJob {
   since: number;
   /**
    * `running`: a worker holds its lock. `open`: nobody does. `ended`: BullMQ is done with it. `gone`: it was removed from
-   * Redis. `settled`: it left the set while it was read.
+   * Redis. `settled`: it left the set while it was read. `unreadable`: in a form that this release does not know.
    */
-  place: 'running' | 'open' | 'ended' | 'gone' | 'settled';
-  /** As it was added; undefined where running or gone. */
+  place: 'running' | 'open' | 'ended' | 'gone' | 'settled' | 'unreadable';
+  /** As it was added; undefined where running, gone or unreadable. */
   payload?: unknown;
   /** The checkpoint's JSON. */
   checkpoint?: string;
@@ -156,12 +156,14 @@ async function readUnsettled(
   // A job is taken off the set before it ends: this one ran when the set was read.
   if (since === null) return { ...member, place: 'settled' };
   if (data == null) return { ...member, place: 'gone' };
+  const end = outcome == null ? undefined : Outcome.safeParse(JSON.parse(outcome));
+  if (end?.success === false) return { ...member, place: 'unreadable' };
   return {
     ...member,
     place: finishedOn === null ? 'open' : 'ended',
     payload: JSON.parse(data),
     ...(checkpoint != null && { checkpoint }),
-    ...(outcome != null && { outcome: Outcome.parse(JSON.parse(outcome)) }),
+    ...(end !== undefined && { outcome: end.data }),
     ...(failedReason != null && { failedReason }),
   };
 }
