@@ -230,6 +230,21 @@ describe('after a failure', () => {
     });
   });
 
+  test('text of a call that a further one took the place of is not the text of the request', async () => {
+    await fixture.consume(async (_payload, context) => {
+      await context.open(emptyCheckpoint);
+      context.keepPartialText('void');
+      await context.start({ ...emptyCheckpoint, stalledCount: 1 });
+      throw new ModelManagerError('authentication', 'The key is not accepted.', { retryable: false });
+    });
+    const payload = fixture.payload();
+    const waiter = fixture.front.waiters.wait(payload.requestId, payload);
+    await fixture.front.producer.addGeneration(payload);
+    await waiter.outcome;
+    const job = await fixture.front.requests.readJob('openai', payload.requestId);
+    expect([job.status, job.partialText]).toEqual(['failed', undefined]);
+  });
+
   test('Bull Board shows why a job failed, in our wording', async () => {
     await fixture.consume(async () => {
       throw new Error('boom with sk-secret inside');

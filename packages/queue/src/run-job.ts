@@ -137,6 +137,13 @@ function createRun(job: Job, token: string, signal: AbortSignal | undefined, pay
   let partialText = '';
   let partialTimer: NodeJS.Timeout | undefined;
 
+  /** Of a call that is over, and another follows: what is kept from here on is the other's. */
+  const dropPartialText = () => {
+    clearTimeout(partialTimer);
+    partialTimer = undefined;
+    partialText = '';
+  };
+
   let losing: NodeJS.Timeout | undefined;
   const loseLock = () => {
     losing ??= setTimeout(() => abort(new LockLostError()), readOnMs);
@@ -197,6 +204,7 @@ function createRun(job: Job, token: string, signal: AbortSignal | undefined, pay
       return opened;
     },
     async start(checkpoint, need) {
+      dropPartialText();
       const started = await insist(
         () => checkpoints.start(handle, checkpoint, need, admitted?.tokens),
         () => !isAborted(),
@@ -206,7 +214,10 @@ function createRun(job: Job, token: string, signal: AbortSignal | undefined, pay
       return started;
     },
     spent: (tokens) => void (admitted &&= { ...admitted, tokens }),
-    save: (checkpoint) => insistOn((regain) => checkpoints.save(handle, { checkpoint, ended: admitted, regain })),
+    async save(checkpoint) {
+      dropPartialText();
+      await insistOn((regain) => checkpoints.save(handle, { checkpoint, ended: admitted, regain }));
+    },
     async settle(outcome, checkpoint) {
       writer.flush();
       settled = true;
@@ -230,7 +241,10 @@ function createRun(job: Job, token: string, signal: AbortSignal | undefined, pay
         return followers ?? [];
       });
     },
-    reply: (attempt, body) => writer.send(attempt, body),
+    reply(attempt, body) {
+      if (body.type === 'reset') dropPartialText();
+      writer.send(attempt, body);
+    },
     keepPartialText(text) {
       partialText = text;
       partialTimer ??= setTimeout(() => {
