@@ -350,6 +350,15 @@ describe('where a request stands', () => {
     expect(states.map(({ position }) => position)).toEqual([1, 2, 3, 4]);
   });
 
+  test('how fast workers were that have gone is forgotten once others measure', async () => {
+    const redis = fixture.redis.client();
+    const told = (agoMs: number) => `10.00 1000 ${Date.now() - agoMs}`;
+    await redis.hset('{aimm}:pace:openai', { gone: told(600_001), lately: told(60_000) });
+    for (let index = 0; index < 3; index += 1) await fixture.front.producer.addGeneration(fixture.payload());
+    await fixture.consume(async (payload) => ({ value: toResult(payload, '') }), { concurrency: 1 });
+    await expect.poll(() => redis.hkeys('{aimm}:pace:openai')).toEqual(['lately', expect.any(String)]);
+  });
+
   test('interactive requests run before batches that came earlier', async () => {
     const order: string[] = [];
     const batch = fixture.payload({ lane: 'batch' });
