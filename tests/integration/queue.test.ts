@@ -16,6 +16,12 @@ beforeEach(async () => {
 });
 afterEach(() => fixture.close());
 
+const withClockAhead = async (aheadMs: number, work: () => Promise<unknown>) => {
+  const now = Date.now.bind(Date);
+  const clock = vi.spyOn(Date, 'now').mockImplementation(() => now() + aheadMs);
+  await work().finally(() => clock.mockRestore());
+};
+
 const emptyCheckpoint = { calls: [], rows: [], stalledCount: 0 };
 
 describe('a request and its answer', () => {
@@ -338,6 +344,22 @@ describe('ownership', () => {
   });
 });
 
+test('a job that a worker hands back whose clock is an hour ahead is run by another at once', async () => {
+  const started = Promise.withResolvers<void>();
+  const first = await fixture.consume(async (_payload, { signal }) => {
+    started.resolve();
+    await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+    throw signal.reason;
+  });
+  const payload = fixture.payload();
+  await fixture.front.producer.addGeneration(payload);
+  await started.promise;
+  await withClockAhead(3_600_000, () => first.close(10));
+  await fixture.consume(async (taken) => ({ value: toResult(taken, 'second') }));
+  const readStatus = async () => (await fixture.front.requests.readJob('openai', payload.requestId)).status;
+  await expect.poll(readStatus).toBe('succeeded');
+});
+
 describe('where a request stands', () => {
   test('waiting requests know their place, the first to run being 1', async () => {
     const payloads = [fixture.payload(), fixture.payload(), fixture.payload()];
@@ -519,11 +541,6 @@ describe('the content of jobs that have ended', () => {
     const remover = createContentRemover({ redis: fixture.redis.client(), queues: () => queues, keepMs: 10, logger });
     onTestFinished(() => remover.close());
     return remover;
-  };
-  const withClockAhead = async (aheadMs: number, work: () => Promise<unknown>) => {
-    const now = Date.now.bind(Date);
-    const clock = vi.spyOn(Date, 'now').mockImplementation(() => now() + aheadMs);
-    await work().finally(() => clock.mockRestore());
   };
   const isEmpty = async (requestId: string) =>
     (await fixture.redis.client().hexists(`{aimm}:openai:${requestId}`, 'aimm:emptied')) === 1;

@@ -190,6 +190,10 @@ for _, waiting in ipairs(redis.call('ZRANGE', KEYS[1], 0, 255)) do
 end
 return woken`;
 
+/** A job that was put aside goes to the front of its queue, whatever time it was to wait for. ARGV: member. */
+export const putForwardScript = `${wakeUpLua}
+return wakeUp(ARGV[1]) and 1 or 0`;
+
 /**
  * `settle(job, k, a, member, actual, release)`: corrects what was reserved by what was used (`''`: the estimate
  * stands), once per admission; then, with `release`, gives leases back and wakes whoever waits for one. KEYS and ARGV as
