@@ -327,6 +327,27 @@ describe('ownership', () => {
     expect((await fixture.front.requests.readJob('openai', payload.requestId)).outcome).toBeUndefined();
   });
 
+  test('a worker whose lock ran out still writes what is paid for, unless another began the job since', async () => {
+    const redis = fixture.redis.client();
+    const refused = Promise.withResolvers<unknown>();
+    const begunSince = fixture.payload();
+    await fixture.consume(async (payload, context) => {
+      const job = `{aimm}:openai:${payload.requestId}`;
+      await context.open(emptyCheckpoint);
+      await redis.unlink(`${job}:lock`);
+      if (payload.requestId !== begunSince.requestId) return { value: toResult(payload, 'paid for') };
+      await redis.hincrby(job, 'ats', 1);
+      await context.save(emptyCheckpoint).catch(refused.resolve);
+      throw new LockLostError();
+    });
+    const payload = fixture.payload();
+    const waiter = fixture.front.waiters.wait(payload.requestId, payload);
+    for (const added of [payload, begunSince]) await fixture.front.producer.addGeneration(added);
+    expect(await waiter.outcome).toMatchObject({ status: 'succeeded', value: { text: 'paid for' } });
+    await expect.poll(() => redis.zscore('{aimm}:openai:completed', payload.requestId)).not.toBeNull();
+    expect(await refused.promise).toBeInstanceOf(LockLostError);
+  });
+
   test('a job whose worker leaves is handed back and run by another', async () => {
     const started = Promise.withResolvers<void>();
     const first = await fixture.consume(async (_payload, { signal }) => {

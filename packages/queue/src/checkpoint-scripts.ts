@@ -72,7 +72,7 @@ return {'fresh'}`;
  * start of it this is ('' takes no lock), the lock's life in ms, the copy's life in ms ('' keeps none), scopes. A Redis that is out of memory takes this all the same: the call is paid for,
  * and there are no more of them than calls at once.
  *
- * A lock that ran out while no write was taken, its renewal neither, is taken again, if nobody began the job since.
+ * A lock that ran out, as Redis was away or took no renewals, is taken again, if nobody began the job since.
  */
 export const saveScript = `#!lua flags=allow-oom
 local owner = redis.call('GET', KEYS[2])

@@ -76,8 +76,8 @@ export interface Checkpoints {
   /**
    * Writes atomically what is given: checkpoint, outcome and a reply into a front's stream. Without an outcome the
    * job goes on: one that an earlier run left is removed, as is the text of the call before. `ended`: a call is over,
-   * its limits are settled. `copy`: where else the outcome is kept for a while. `regain`: Redis took no writes, so that the lock may have run out though nobody took the job
-   * over; then it is taken again. @throws LockLostError
+   * its limits are settled. `copy`: where else the outcome is kept for a while. `regain`: where the lock has run out and nobody began the job since, it
+   * is taken again. @throws LockLostError
    */
   save(
     job: JobHandle,

@@ -6,12 +6,12 @@ const againAfterMs = 250;
 
 /**
  * Writes once more, as often as it takes, where Redis answers and takes no writes: what the call cost is paid. `write` can be
- * repeated; `wasRefused`: not its first try. @throws what `write` throws otherwise, and the refusal once `goesOn` is false
+ * repeated. @throws what `write` throws otherwise, and the refusal once `goesOn` is false
  */
-export async function insist<T>(write: (wasRefused: boolean) => Promise<T>, goesOn: () => boolean): Promise<T> {
-  for (let wasRefused = false; ; wasRefused = true) {
+export async function insist<T>(write: () => Promise<T>, goesOn: () => boolean): Promise<T> {
+  for (;;) {
     try {
-      return await write(wasRefused);
+      return await write();
     } catch (error) {
       if (!isRefusal(error) || !goesOn()) throw error;
       await delay(againAfterMs);

@@ -180,11 +180,12 @@ function createRun(job: Job, token: string, signal: AbortSignal | undefined, pay
     if (parts.length > 0) await redis.unlink(...parts.map((part) => keys.part(part.requestId)));
   };
 
+  const regain: Regain = { start: job.attemptsStarted, lockMs: options.lockMs };
   const isAborted = () => controller.signal.aborted;
   /** What is known of a call that is over is kept for as long as anybody could wait for it. */
-  const insistOn = <T>(write: (regain: Regain | undefined) => Promise<T>) =>
+  const insistOn = <T>(write: () => Promise<T>) =>
     insist(
-      (wasRefused) => write(wasRefused ? { start: job.attemptsStarted, lockMs: options.lockMs } : undefined),
+      write,
       () => now() < (payload.deadlineAt ?? Number.POSITIVE_INFINITY) && !(options.isLeaving() && isAborted()),
     );
 
@@ -216,7 +217,7 @@ function createRun(job: Job, token: string, signal: AbortSignal | undefined, pay
     spent: (tokens) => void (admitted &&= { ...admitted, tokens }),
     async save(checkpoint) {
       dropPartialText();
-      await insistOn((regain) => checkpoints.save(handle, { checkpoint, ended: admitted, regain }));
+      await insistOn(() => checkpoints.save(handle, { checkpoint, ended: admitted, regain }));
     },
     async settle(outcome, checkpoint) {
       writer.flush();
@@ -229,11 +230,12 @@ function createRun(job: Job, token: string, signal: AbortSignal | undefined, pay
         ended: admitted,
         ...(checkpoint !== undefined && { checkpoint }),
         copy: copyFor(outcome),
+        regain,
         ...terminalReply(outcome),
       };
       const fence = { lockKey: keys.jobLock(queue.name, jobId), token };
-      return insistOn(async (regain) => {
-        const saved = checkpoints.save(handle, { ...end, regain });
+      return insistOn(async () => {
+        const saved = checkpoints.save(handle, end);
         // Behind it on the same connection: whoever is answered finds the budget settled and the answer kept.
         const told = options.settlement?.(payload, { outcome, checkpoint, maxReplyBytes, fence });
         const [, followers] = await Promise.all([saved, told]);
