@@ -1,6 +1,13 @@
+import { randomUUID } from 'node:crypto';
+import { tmpdir } from 'node:os';
+import type { LedgerRow } from '@aimm/contracts';
 import { createDatabase } from '@aimm/database';
+import { createLogger } from '@aimm/runtime';
 import pg from 'pg';
 import { expect, it } from 'vitest';
+import { openPostgres } from '../../packages/database/src/postgres-connection.ts';
+import { createLedgerWriter } from '../../services/worker/src/ledger-writer.ts';
+import { createUsageSpool } from '../../services/worker/src/usage-spool.ts';
 import { createLedgerRow } from '../support/ledger-rows.ts';
 import { createTcpProxy } from '../support/tcp-proxy.ts';
 import { createEmptyDatabase } from '../support/test-databases.ts';
@@ -49,6 +56,39 @@ it('work that PostgreSQL drops halfway is unavailable, and is done when it is as
   expect(totals.calls).toBe(100);
   await database.close();
   await proxy.close();
+});
+
+it('a row that PostgreSQL refuses keeps no other one out, and waits in a job of its own', async () => {
+  const database = await createDatabase({ url: await createEmptyDatabase('postgresql') });
+  const set: LedgerRow[][] = [];
+  const logger = await createLogger({ name: 'ledger', level: 'silent', format: 'json' });
+  const ledger = createLedgerWriter({
+    database: () => Promise.resolve(database),
+    producer: { addUsage: async (rows) => void set.push([...rows]) },
+    spool: createUsageSpool({ dirs: [tmpdir()], logger }),
+    logger,
+  });
+  // Longer than an entry of an index may be, and not to be made shorter.
+  const model = Array.from({ length: 200 }, () => randomUUID()).join('');
+  const rows = Array.from({ length: 5 }, (_, index) => createLedgerRow({ requestId: `gen_${index}` }));
+  const odd = createLedgerRow({ requestId: 'gen_odd', model });
+  await ledger.record([...rows.slice(0, 2), odd, ...rows.slice(2)]);
+  expect(set).toEqual([[odd]]);
+  expect(await ledger.recordNow([odd])).toEqual({ written: 0, refused: [odd] });
+  // The database does not count as down for it.
+  await ledger.record([createLedgerRow({ requestId: 'gen_after' })]);
+  expect(await database.ledger.findByRequests([...rows.map(({ requestId }) => requestId), 'gen_after'])).toHaveLength(
+    6,
+  );
+  await ledger.close();
+  await database.close();
+});
+
+it('a connection that is left in the middle of a transaction loses its locks', async () => {
+  const { client, close } = await openPostgres(await createEmptyDatabase('postgresql'), undefined);
+  const shown = await client.$queryRaw`SELECT current_setting('idle_in_transaction_session_timeout') AS timeout`;
+  expect(shown).toEqual([{ timeout: '30s' }]);
+  await close();
 });
 
 it('a PostgreSQL that refuses the password says so without repeating it', async () => {

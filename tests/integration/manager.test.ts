@@ -338,9 +338,11 @@ describe('a comparison', () => {
 
   test('is judged by a model when asked to, as one more durable call', async () => {
     system.upstream.behave((call, tools) => {
-      if (!call.prompt.includes('<answer id=')) return echo(call, tools);
-      tools.write('{"ranking":[{"answer":"B","score":8,"reason":"clearer"},{"answer":"A","score":5}]}');
-      tools.finish();
+      if (!call.prompt.includes('<answer id=')) return tools.finish({ text: `I am ${call.model}.` });
+      const [best, other] = /A">\s*I am mistral-large/.test(call.prompt) ? 'AB' : 'BA';
+      tools.finish({
+        text: `{"ranking":[{"answer":"${best}","score":8,"reason":"clearer"},{"answer":"${other}","score":5}]}`,
+      });
     });
     const { result } = await system.manager.compare(me, {
       ...ask('judge us'),

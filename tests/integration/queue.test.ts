@@ -2,8 +2,15 @@ import { mkdtemp, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { GenerationResult, ModelManagerError, type Reply } from '@aimm/contracts';
-import { createContentRemover, createUnsettledJobs, LockLostError } from '@aimm/queue';
+import {
+  type Checkpoint,
+  type GeneratePayload,
+  GenerationResult,
+  ModelManagerError,
+  type Outcome,
+  type Reply,
+} from '@aimm/contracts';
+import { createBatchJobs, createContentRemover, createUnsettledJobs, LockLostError } from '@aimm/queue';
 import { createLogger } from '@aimm/runtime';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { toMedian } from '../support/median.ts';
@@ -21,8 +28,10 @@ const withClockAhead = async (aheadMs: number, work: () => Promise<unknown>) => 
   const clock = vi.spyOn(Date, 'now').mockImplementation(() => now() + aheadMs);
   await work().finally(() => clock.mockRestore());
 };
+const toResultOutcome = (payload: GeneratePayload): Outcome => ({ status: 'succeeded', value: toResult(payload, '') });
 
 const emptyCheckpoint = { calls: [], rows: [], stalledCount: 0 };
+const startedCheckpoint: Checkpoint = { ...emptyCheckpoint, calls: [{ number: 1, startedAt: 1, state: 'started' }] };
 
 describe('a request and its answer', () => {
   test('an added generation is answered through the reply stream', async () => {
@@ -251,6 +260,23 @@ describe('after a failure', () => {
     expect([job.status, job.partialText]).toEqual(['failed', undefined]);
   });
 
+  test('a call that runs past the deadline of its request is aborted then', async () => {
+    const abortedAt = Promise.withResolvers<number>();
+    await fixture.consume(async (_payload, { signal }) => {
+      signal.addEventListener('abort', () => abortedAt.resolve(Date.now()), { once: true });
+      await abortedAt.promise;
+      throw signal.reason;
+    });
+    const payload = fixture.payload({ deadlineAt: Date.now() + 500 });
+    const waiter = fixture.front.waiters.wait(payload.requestId, { deadlineAt: payload.deadlineAt });
+    await fixture.front.producer.addGeneration(payload);
+    expect(await abortedAt.promise).toBeGreaterThanOrEqual(payload.deadlineAt - 1);
+    expect(await waiter.outcome).toMatchObject({
+      status: 'failed',
+      error: { code: 'timeout', hint: expect.stringContaining('timeout_seconds') },
+    });
+  });
+
   test('Bull Board shows why a job failed, in our wording', async () => {
     await fixture.consume(async () => {
       throw new Error('boom with sk-secret inside');
@@ -299,6 +325,41 @@ describe('cancelling', () => {
     expect(toMedian(tookMs)).toBeLessThan(100);
   });
 
+  test('a job that runs is aborted within seconds though the word of its cancel is lost', async () => {
+    const started = Promise.withResolvers<void>();
+    await fixture.consume(async (_payload, { signal }) => {
+      started.resolve();
+      await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+      throw signal.reason;
+    });
+    const payload = fixture.payload();
+    const waiter = fixture.front.waiters.wait(payload.requestId, { deadlineAt: payload.deadlineAt });
+    await fixture.front.producer.addGeneration(payload);
+    await started.promise;
+    // Whoever listens for cancels is away for 200 ms.
+    expect(await fixture.redis.client().call('CLIENT', 'KILL', 'TYPE', 'pubsub')).toBeGreaterThan(0);
+    expect(await fixture.front.producer.cancel('openai', payload.requestId)).toBe('signalled');
+    expect(await waiter.outcome).toMatchObject({ status: 'failed', error: { code: 'cancelled' } });
+  });
+
+  test('no further call of a job starts once it was cancelled', async () => {
+    const redis = fixture.redis.client();
+    const states: string[] = [];
+    await fixture.consume(async (payload, context) => {
+      await context.open(emptyCheckpoint);
+      await redis.hset(`{aimm}:openai:${payload.requestId}`, 'aimm:cancel', Date.now());
+      states.push((await context.start(startedCheckpoint)).state);
+      return { value: toResult(payload, '') };
+    });
+    const payload = fixture.payload();
+    const waiter = fixture.front.waiters.wait(payload.requestId, { deadlineAt: payload.deadlineAt });
+    await fixture.front.producer.addGeneration(payload);
+    await waiter.outcome;
+    expect(states).toEqual(['cancelled']);
+    const checkpoint = await redis.hget(`{aimm}:openai:${payload.requestId}`, 'aimm:checkpoint');
+    expect(JSON.parse(checkpoint ?? '')).toEqual(emptyCheckpoint);
+  });
+
   test('a request that ended stays as it ended', async () => {
     await fixture.consume(async (payload) => ({ value: toResult(payload, 'done') }));
     const payload = fixture.payload();
@@ -311,6 +372,24 @@ describe('cancelling', () => {
 });
 
 describe('ownership', () => {
+  test('a cancel that came between the call and its end does not change how it ended, for whoever opens the job next', async () => {
+    const redis = fixture.redis.client();
+    const states: string[] = [];
+    const goesOn: Outcome = { status: 'failed', error: { code: 'server_error', message: '', retryable: true } };
+    await fixture.consume(async (payload, context) => {
+      await context.open(startedCheckpoint);
+      await redis.hset(`{aimm}:openai:${payload.requestId}`, 'aimm:cancel', Date.now());
+      for (const outcome of [toResultOutcome(payload), goesOn, { ...goesOn, continues: true }]) {
+        await context.settle(outcome);
+        states.push((await context.open(emptyCheckpoint)).state);
+      }
+      return { value: toResult(payload, '') };
+    });
+    const payload = fixture.payload();
+    await fixture.front.producer.addGeneration(payload);
+    await expect.poll(() => states).toEqual(['settled', 'settled', 'cancelled']);
+  });
+
   test('a worker that lost its job can write nothing of it any more', async () => {
     const redis = fixture.redis.client();
     const refused = Promise.withResolvers<unknown>();
@@ -421,6 +500,44 @@ describe('where a request stands', () => {
     );
     await Promise.all(done);
     expect(order).toEqual(['interactive', 'batch']);
+  });
+});
+
+describe('what was settled for a batch', () => {
+  test('is told with the rows of its calls, before anybody else has them', async () => {
+    const payload = fixture.payload({ lane: 'batch' });
+    const { requestId, deadlineAt } = payload;
+    const rows = [
+      {
+        requestId,
+        callNumber: 1,
+        provider: 'openai',
+        model: 'm',
+        status: 'failed' as const,
+        client: 'tests',
+        tags: [],
+        lane: 'batch' as const,
+        estimated: false,
+        costNanoUsd: 10_000_000,
+        cached: false,
+        demo: false,
+        startedAt: 1,
+      },
+    ];
+    const error = new ModelManagerError('server_error', 'It failed.').toShape();
+    const looked = Promise.withResolvers<void>();
+    await fixture.consume(async (_payload, context) => {
+      await context.open(emptyCheckpoint);
+      await context.settle({ status: 'failed', error }, { ...emptyCheckpoint, rows });
+      await looked.promise;
+      throw new Error('it was killed before it could say more');
+    });
+    const { outcome } = fixture.front.waiters.wait(requestId, { deadlineAt });
+    await fixture.front.producer.addGeneration(payload);
+    await outcome;
+    const states = await createBatchJobs(fixture.redis.client()).look([{ provider: 'openai', requestId }]);
+    looked.resolve();
+    expect(states).toEqual([{ state: 'ended', outcome: { status: 'failed', error }, rows }]);
   });
 });
 

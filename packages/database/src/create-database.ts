@@ -103,6 +103,7 @@ export async function createDatabase({ url, logger, now = Date.now }: DatabaseOp
       find: (id) => guard(() => submissions.find(id)),
       listOpen: (providers) => guard(() => submissions.listOpen(providers)),
       heldRequests: (batchId) => guard(() => submissions.heldRequests(batchId)),
+      findProblem: (batchId) => guard(() => submissions.findProblem(batchId)),
       claim: (owner, providers, leaseUntil) => guard(() => submissions.claim(owner, providers, leaseUntil)),
       renew: (id, owner, leaseUntil) => guard(() => submissions.renew(id, owner, leaseUntil)),
       change: (id, owner, change) => guard(() => submissions.change(id, owner, change)),

@@ -27,6 +27,7 @@ export type {
   TurnClaim,
 } from './database.ts';
 export { createDatabaseOnDemand, type DatabaseOnDemand } from './database-on-demand.ts';
+export { isRefusal } from './failures.ts';
 export { findDrift } from './drift.ts';
 export { findKeyedProviders } from './keyed-providers.ts';
 export { findOpenBatches } from './open-batches.ts';

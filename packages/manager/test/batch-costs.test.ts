@@ -37,6 +37,22 @@ describe('what a batch is expected to cost', () => {
     expect(longer.price(at).byColumn.get(0)).toBeGreaterThan(one * 5);
   });
 
+  it('goes by the service tier that is asked for, and by that of a batch in the lane of batches', () => {
+    const price = (serviceTier: string | undefined, lane: NewColumn['lane'] = 'queue') => {
+      const template = {
+        ...column(0, priced).template,
+        settings: { ...(serviceTier !== undefined && { serviceTier }) },
+      };
+      const costs = createBatchCosts(catalog, [column(0, 'gpt-5-mini', { provider: 'openai', lane, template })]);
+      costs.add(item('short', 1_000));
+      return costs.price(at).totalNanoUsd;
+    };
+    const ordinary = price(undefined) ?? 0;
+    expect(price('priority')).toBe(ordinary * 1.8);
+    expect(price('scale')).toBeNull();
+    expect(price('priority', 'provider_batch')).toBe(ordinary / 2);
+  });
+
   it('is unknown where one of its models has no price', () => {
     const costs = createBatchCosts(catalog, [column(0, priced), column(1, 'nobody-knows')]);
     costs.add(item('a'));

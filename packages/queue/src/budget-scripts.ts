@@ -1,10 +1,11 @@
 /**
  * A budget's counter in one period is a hash: `spent` and `held` in nano-dollars, `h:<request>` what a request holds, `x:<request>`
- * a hold that ran out and may still be settled, `seeded` once `spent` holds what the ledger knew (until when that is believed, in epoch
- * milliseconds, where the ledger did not answer; else 1). The sorted set beside it
- * (`<counter>:holds`) has the holds by the time they run out.
+ * a hold that ran out and may still be settled, `seeded` once `spent` holds what the ledger knew: until when that is believed, in epoch
+ * milliseconds. The sorted set beside it (`<counter>:holds`) has the holds by the time they run out.
  */
 const common = `
+-- What nobody reserved for (a process without the budget asked it, or before there was one) is in the ledger only.
+local believedForMs = 3600000
 local function now()
   local time = redis.call('TIME')
   return time[1] * 1000 + math.floor(time[2] / 1000)
@@ -38,12 +39,12 @@ local function reserve(budgets)
   local at = now()
   for index, budget in ipairs(budgets) do
     local seen = redis.call('HMGET', budget.key, 'seeded', 'spent')
-    if not seen[1] or (seen[1] ~= '1' and tonumber(seen[1]) <= at) then
+    if not seen[1] or tonumber(seen[1]) <= at then
       if not budget.seed then unseeded[#unseeded + 1] = index
       else
         -- What was settled since may be on its way to the ledger.
         local spent = math.max(budget.seed, seen[1] and tonumber(seen[2] or 0) or 0)
-        redis.call('HSET', budget.key, 'seeded', budget.seedForMs and whole(at + budget.seedForMs) or '1', 'spent', whole(spent))
+        redis.call('HSET', budget.key, 'seeded', whole(at + (budget.seedForMs or believedForMs)), 'spent', whole(spent))
         redis.call('PEXPIREAT', budget.key, budget.keepUntil)
       end
     end

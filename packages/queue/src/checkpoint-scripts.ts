@@ -36,13 +36,20 @@ const startedLua = unsettledLua('ARGV[3]', '(admittedAt or instant())');
 const letSleepLua = `
 if redis.call('ZCARD', KEYS[6]) == 0 and redis.call('LLEN', KEYS[5]) == 0 then redis.call('ZREM', KEYS[7], '0') end`;
 
+/** Whether an outcome, where there is one, ends the job in favour of another. Answers may be long: of one only its beginning is looked at. */
+export const continuesLua = (outcome: string) =>
+  `${outcome} and string.sub(${outcome}, 1, 18) == '{"status":"failed"' and cjson.decode(${outcome})['continues'] == true`;
+
 export const openScript = `${ownedLua}
 ${letSleepLua}
 ${admitLua}
 ${admitCallLua}
 local seen = redis.call('HMGET', KEYS[1], '${fields.cancel}', '${fields.outcome}', '${fields.checkpoint}')
+local goesOn = ${continuesLua('seen[2]')}
+-- What its client was told stands, though a cancel came while the call was on its way to its end.
+local isCancelled = seen[1] and (goesOn or not seen[2])
 -- A job that was added for its request after somebody cancelled that calls nobody either.
-if seen[1] or (not seen[2] and redis.call('EXISTS', KEYS[9]) == 1) then return {'cancelled', seen[3] or ''} end
+if isCancelled or (not seen[2] and redis.call('EXISTS', KEYS[9]) == 1) then return {'cancelled', seen[3] or ''} end
 if seen[2] then return {'settled', seen[2], seen[3] or ''} end
 -- Our own first write, sent again by a connection that lost the answer to it, is no earlier run.
 if seen[3] then return seen[3] == ARGV[2] and {'fresh'} or {'resumed', seen[3]} end
@@ -57,7 +64,9 @@ export const startScript = `${ownedLua}
 ${admitLua}
 ${settleLua}
 ${admitCallLua}
-if redis.call('HGET', KEYS[1], '${fields.checkpoint}') == ARGV[2] then return {'fresh'} end
+local seen = redis.call('HMGET', KEYS[1], '${fields.cancel}', '${fields.checkpoint}')
+if seen[2] == ARGV[2] then return {'fresh'} end
+if seen[1] then return {'cancelled'} end
 if ARGV[10] ~= '0' then settle(KEYS[1], 10, 10, ARGV[3], ARGV[7], false) end
 local refused = admitCall()
 if refused then return refused end

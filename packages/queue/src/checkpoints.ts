@@ -41,7 +41,7 @@ export type Opened =
   | { state: 'settled'; outcome: Outcome; checkpoint: Checkpoint | undefined }
   | { state: 'cancelled'; checkpoint: Checkpoint | undefined };
 
-export type Started = { state: 'fresh' } | NotStarted;
+export type Started = { state: 'fresh' } | NotStarted | { state: 'cancelled' };
 
 export interface JobHandle {
   queue: string;
@@ -70,7 +70,7 @@ export interface Checkpoints {
   open(job: JobHandle, fresh: Checkpoint, need?: AdmissionNeed): Promise<Opened>;
   /**
    * Writes a further call as started once its limits admit it, and accounts for the one before, which used `spent`
-   * tokens. @throws LockLostError
+   * tokens; nothing where the job was cancelled meanwhile. @throws LockLostError
    */
   start(job: JobHandle, checkpoint: Checkpoint, need?: AdmissionNeed, spent?: number): Promise<Started>;
   /**
@@ -141,6 +141,7 @@ export function createCheckpoints(redis: Redis): Checkpoints {
           return { state, refusal: toRefusal(answer.slice(1), need?.scopes ?? []) };
         case 'fresh':
         case 'aside':
+        case 'cancelled':
           return { state };
         default:
           throw new LockLostError();

@@ -100,6 +100,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
   const everySecond = setInterval(() => {
     if (redis.status !== 'ready') return;
     pace.publish().catch(() => undefined);
+    cancels.look().catch(() => undefined);
     // Places that became free without a job of this process ending.
     for (const name of lines) order.release(name).catch(() => undefined);
   }, 1_000).unref();

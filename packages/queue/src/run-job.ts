@@ -27,7 +27,7 @@ import type { Settlement } from './settlement.ts';
 import type { FairOrder } from './fair-order.ts';
 
 /** Jobs that run in this process, by job id. */
-export type RunningJobs = Map<string, { abort(reason: Error): void; loseLock(): void }>;
+export type RunningJobs = Map<string, { queue: string; abort(reason: Error): void; loseLock(): void }>;
 
 export interface RunOptions {
   redis: Redis;
@@ -149,7 +149,7 @@ function createRun(job: Job, token: string, signal: AbortSignal | undefined, pay
     losing ??= setTimeout(() => abort(new LockLostError()), readOnMs);
   };
   signal?.addEventListener('abort', loseLock, { once: true });
-  const own = { abort, loseLock };
+  const own = { queue: queue.name, abort, loseLock };
   // A run of the same job that still stands here slept past its lock, and BullMQ has forgotten it.
   running.get(jobId)?.loseLock();
   running.set(jobId, own);

@@ -61,7 +61,7 @@ const failureGraceMs = 5_000;
 const deadlineGraceMs = 60_000;
 /** Longer than a ledger write takes: what has its outcome and is still not accounted for was cut off. */
 const settledGraceMs = 60_000;
-/** When another worker is at it at the start: it may have died there. */
+/** When another worker is at it at the start: it may have died there, and its claim outlives it. */
 const triedAgainAfterMs = 5_000;
 
 function parse(checkpoint: string | undefined): Checkpoint | undefined {
@@ -205,7 +205,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
         })
         .then((counts) => {
           const isHeldUp = anew && counts === undefined;
-          runNext(isHeldUp ? triedAgainAfterMs : everyMs * (0.75 + Math.random() / 2));
+          runNext(isHeldUp ? triedAgainAfterMs : everyMs * (0.75 + Math.random() / 2), isHeldUp);
         });
     }, afterMs).unref();
   };

@@ -12,8 +12,9 @@ export interface BatchCosts {
   price(at: number): { byColumn: Map<number, number | null>; totalNanoUsd: number | null };
 }
 
-/** Items of one size: prices go by it at some vendors. */
+/** Items of one size and service tier: prices go by both at some vendors. */
 interface Bin {
+  serviceTier: string | undefined;
   items: number;
   input: number;
   output: number;
@@ -28,7 +29,7 @@ export function createBatchCosts(
   columns: readonly NewColumn[],
   read: readonly NewColumn[] = columns,
 ): BatchCosts {
-  const sums = columns.map((column) => ({ column, bins: new Map<number, Bin>() }));
+  const sums = columns.map((column) => ({ column, bins: new Map<string, Bin>() }));
   const outputOf = ({ provider, model, template }: NewColumn, { settings }: BatchItem) => {
     const own = { ...template.settings, ...settings };
     return Math.min(expectOutput(own), estimateOutput(catalog, { provider, model, settings: own }));
@@ -54,8 +55,11 @@ export function createBatchCosts(
             ? countSystem(template.system)
             : instructionTokens + answers.reduce((sum, answer) => sum + outputOf(answer, item), 0));
         const size = Math.floor(Math.log2(Math.max(1, input)));
-        const bin = bins.get(size) ?? { items: 0, input: 0, output: 0 };
-        bins.set(size, {
+        const serviceTier = tierOf(column, item);
+        const key = `${size} ${serviceTier}`;
+        const bin = bins.get(key) ?? { items: 0, input: 0, output: 0 };
+        bins.set(key, {
+          serviceTier,
           items: bin.items + 1,
           input: bin.input + input,
           output: bin.output + (judges === undefined ? outputOf(column, item) : verdictTokens),
@@ -75,7 +79,7 @@ export function createBatchCosts(
               outputTokens: Math.round(bin.output / bin.items),
             },
             at,
-            ...(column.lane === 'provider_batch' && { serviceTier: 'batch' }),
+            serviceTier: bin.serviceTier,
           });
           return sum === null || costNanoUsd === null ? null : sum + costNanoUsd * bin.items;
         }, 0);
@@ -85,6 +89,12 @@ export function createBatchCosts(
       return { byColumn, totalNanoUsd: totalNanoUsd === null ? null : Math.round(totalNanoUsd) };
     },
   };
+}
+
+/** A vendor's batch is a tier of its own; what an item asks for is not its judge's. */
+function tierOf({ lane, judges, template }: NewColumn, { settings }: BatchItem): string | undefined {
+  if (lane === 'provider_batch') return 'batch';
+  return (judges === undefined ? settings?.serviceTier : undefined) ?? template.settings.serviceTier;
 }
 
 /** Four characters are about one token. */

@@ -4,6 +4,7 @@ import type { Caller } from '../caller.ts';
 import type { Resources } from '../resources.ts';
 import { estimateLeft } from './batch-pace.ts';
 import type { BatchItemResult, BatchList, BatchPage, BatchQuery, BatchSummary } from './batch-types.ts';
+import { explainWait } from './explain-wait.ts';
 import { requireBatch } from './require-batch.ts';
 
 export async function readBatch(resources: Resources, caller: Caller, batchId: string): Promise<BatchView> {
@@ -13,6 +14,7 @@ export async function readBatch(resources: Resources, caller: Caller, batchId: s
   for (const { counts: own } of summaries) own[toUnfed(batch)] += batch.items - sumCounts(own);
   const counts = addCounts(summaries.map((summary) => summary.counts));
   const left = estimateLeft(resources, { ...toBase(batch), columns: summaries });
+  const waitsBecause = await explainWait(resources, batch, summaries);
   return {
     ...toBase(batch),
     total: batch.items * columns.length,
@@ -21,6 +23,7 @@ export async function readBatch(resources: Resources, caller: Caller, batchId: s
     ...(batch.maxCostNanoUsd !== undefined && { maxCostNanoUsd: batch.maxCostNanoUsd }),
     columns: summaries,
     ...(left !== undefined && { estimatedLeftMs: left }),
+    ...(waitsBecause !== undefined && { waitsBecause }),
   };
 }
 

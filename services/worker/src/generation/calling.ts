@@ -2,7 +2,7 @@ import type { Checkpoint, ModelManagerError, UnfitAnswer } from '@aimm/contracts
 import { CallFailedError, LockLostError, modelOf, type NotStarted, type Opened, toCharge } from '@aimm/queue';
 import { type AccountedCall, accountForCall } from '../account-for-call.ts';
 import { findObstacle } from '../find-obstacle.ts';
-import { cutOff, toBrokenOff, toCancelled } from '../generation-errors.ts';
+import { cancelled, cutOff, toBrokenOff, toCancelled } from '../generation-errors.ts';
 import { type ProviderKey, toKeyFault } from '../key-ring.ts';
 import { toLedgerRow, toOwedRows } from '../ledger-rows.ts';
 import { makeCall } from '../make-call.ts';
@@ -100,6 +100,10 @@ export async function callAgain(run: GenerationRun): Promise<Answered> {
   log.start();
   const started = await context.start(log.checkpoint(), way.need());
   if (started.state === 'fresh') return call(run);
+  if (started.state === 'cancelled') {
+    log.takeBack();
+    return fail(run, cancelled());
+  }
   await waitToStart(run, started);
   return callAgain(run);
 }
