@@ -89,7 +89,7 @@ return reserve(cjson.decode(ARGV[1]))`;
  * Takes the hold away and adds the cost, once: a second settle finds neither hold nor run-out hold. KEYS: a job's lock, then the
  * counters. ARGV: the lock's token ('' where nobody need own the job), the request, the cost for each counter.
  */
-export const settleScript = `${common}
+export const settleScript = `#!lua flags=allow-oom${common}
 if ARGV[1] ~= '' and redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 local settled = 0
 for index = 2, #KEYS do
@@ -117,7 +117,7 @@ end
 return 1`;
 
 /** A hold that is not asked for: the request was let in when it did not need one. KEYS: the counters. ARGV: request, expires, then nano and keepUntil of each. */
-export const holdScript = `${common}
+export const holdScript = `#!lua flags=allow-oom${common}
 for index, counter in ipairs(KEYS) do
   if redis.call('HEXISTS', counter, 'h:' .. ARGV[1]) == 0 then
     hold(counter, ARGV[1], tonumber(ARGV[index * 2 + 1]), ARGV[2], ARGV[index * 2 + 2])

@@ -40,7 +40,7 @@ export {
 } from './cooldown.ts';
 export { createErrorLog } from './error-log.ts';
 export { createFairOrder } from './fair-order.ts';
-export { hasFreeHop, toNextHop, toPoolMove, toSuccessor } from './fallback.ts';
+export { hasFreeHop, toNextHop, toPoolMove, toSuccessor, withCutOff } from './fallback.ts';
 export { type Flights, type Joined, type Shareable } from './flights.ts';
 export { type FrontQueue, type FrontQueueOptions, openFrontQueue } from './front-queue.ts';
 export { generationJobId } from './generation-jobs.ts';

@@ -70,6 +70,8 @@ export const keys = {
   request: (requestId: string) => `${keyPrefix}:request:${requestId}`,
   /** There once a request was cancelled, whatever job it may go on as. */
   cancelled: (requestId: string) => `${keyPrefix}:cancelled:${requestId}`,
+  /** How a generation of a comparison ended, for the comparison. */
+  part: (requestId: string) => `${keyPrefix}:part:${requestId}`,
   requestsOf: (client: string) => `${keyPrefix}:requests:${client}`,
   requesters: `${keyPrefix}:requesters`,
   replies: (frontId: string) => `${keyPrefix}:replies:${frontId}`,

@@ -55,8 +55,8 @@ function toResultOrError(outcome: Outcome | undefined): Pick<ComparisonEntry, 'r
   if (outcome === undefined) {
     return {
       error: new ModelManagerError(
-        'cancelled',
-        'This model was taken out of the comparison before it answered.',
+        'outcome_unknown',
+        'Nothing is known of how this model ended: its job is not in Redis any more.',
       ).toShape(),
     };
   }
