@@ -14,6 +14,8 @@ FROM node:24-slim
 ENV NODE_ENV=production
 WORKDIR /app
 COPY --from=build /app ./
+# What is mounted there belongs to whom it belongs to here.
+RUN install --directory --owner=node --group=node --mode=700 /data /data/spool
 USER node
 ENTRYPOINT ["node", "services/cli/bin/aimm.mjs"]
 CMD ["mcp", "--http"]

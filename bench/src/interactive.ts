@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { percentile } from './load.ts';
-import { openHttp } from './mcp.ts';
+import { front, openHttp } from './mcp.ts';
 
 /** Between an answer and the next question. */
 const pauseMs = 50;
@@ -20,7 +20,7 @@ export interface InteractiveClient {
 
 /** A real MCP client at a front of its own, as somebody who works beside a batch. */
 export async function openInteractive(env: Record<string, string>): Promise<InteractiveClient> {
-  const http = await openHttp(env);
+  const http = await openHttp(front.http, env);
   return {
     async measure(signal) {
       const latencies: number[] = [];

@@ -9,6 +9,9 @@ export interface McpBench {
   close: () => Promise<void>;
 }
 
+/** How `aimm mcp` is started. */
+export const front = { stdio: [aimm, 'mcp'], http: [aimm, 'mcp', '--http'] };
+
 const info = { name: 'bench', version: '1' };
 
 async function generate(client: Client): Promise<void> {
@@ -24,27 +27,26 @@ async function askNothing(client: Client): Promise<void> {
   if (answer.isError !== true) throw new Error('a job of no id was found');
 }
 
-async function connectStdio(env: Record<string, string>): Promise<Client> {
+export async function connectStdio(
+  args: string[],
+  env: Record<string, string>,
+  command = process.execPath,
+): Promise<Client> {
   const { PATH = '', HOME = '' } = process.env;
   const client = new Client(info, { versionNegotiation: { mode: 'auto' } });
-  await client.connect(
-    new StdioClientTransport({
-      command: process.execPath,
-      args: [aimm, 'mcp'],
-      env: { PATH, HOME, ...env },
-      stderr: 'inherit',
-    }),
-  );
+  await client.connect(new StdioClientTransport({ command, args, env: { PATH, HOME, ...env }, stderr: 'inherit' }));
   return client;
 }
 
-export async function openStdio(env: Record<string, string>): Promise<McpBench> {
-  const client = await connectStdio(env);
+/** A real client of a server that is started by it: its script and arguments. */
+export async function openStdio(args: string[], env: Record<string, string>): Promise<McpBench> {
+  const client = await connectStdio(args, env);
   return { once: () => generate(client), nothing: () => askNothing(client), close: () => client.close() };
 }
 
-export async function openHttp(env: Record<string, string>): Promise<McpBench> {
-  const front = startScript(aimm, ['mcp', '--http'], { ...env, HTTP_PORT: '0' });
+/** A real client of a server that listens at the address which it tells. */
+export async function openHttp([script = '', ...args]: string[], env: Record<string, string>): Promise<McpBench> {
+  const front = startScript(script, args, { ...env, HTTP_PORT: '0' });
   const url = await awaitMessage(front, (message) => (message as { url?: string }).url);
   const client = new Client(info, { versionNegotiation: { mode: 'auto' } });
   await client.connect(new StreamableHTTPClientTransport(new URL(url)));
@@ -56,17 +58,4 @@ export async function openHttp(env: Record<string, string>): Promise<McpBench> {
       await endProcess(front);
     },
   };
-}
-
-/** Milliseconds from starting `aimm mcp` to its first `tools/list` answer, in the order measured. */
-export async function measureStart(env: Record<string, string>, times: number): Promise<number[]> {
-  const took: number[] = [];
-  for (let index = 0; index < times; index += 1) {
-    const startedAt = performance.now();
-    const client = await connectStdio(env);
-    await client.listTools();
-    took.push(performance.now() - startedAt);
-    await client.close();
-  }
-  return took;
 }

@@ -37,28 +37,18 @@ export async function endProcess(child: ChildProcess): Promise<void> {
   await exited;
 }
 
-/** A Redis of its own on a unix socket, written to disk once a second as in the local stack. */
+/** A Redis, or Valkey, of its own on a unix socket, written to disk once a second as in the local stack. */
 export async function startRedis(dir: string): Promise<{ url: string; child: ChildProcess }> {
   const socket = `${dir}/redis.sock`;
-  const child = spawn(
-    'redis-server',
-    [
-      '--port',
-      '0',
-      '--unixsocket',
-      socket,
-      '--dir',
-      dir,
-      '--save',
-      '',
-      '--appendonly',
-      'yes',
-      '--appendfsync',
-      'everysec',
-    ],
-    { stdio: 'ignore' },
-  );
-  process.once('exit', () => child.kill('SIGKILL'));
-  await once(child, 'spawn');
-  return { url: `unix:${socket}`, child };
+  const place = ['--port', '0', '--unixsocket', socket, '--dir', dir];
+  const persistence = ['--save', '', '--appendonly', 'yes', '--appendfsync', 'everysec'];
+  for (const server of ['redis-server', 'valkey-server']) {
+    const child = spawn(server, [...place, ...persistence], { stdio: 'ignore' });
+    // Rejects with its `error` where there is none of that name.
+    const started = await once(child, 'spawn').catch(() => undefined);
+    if (started === undefined) continue;
+    process.once('exit', () => child.kill('SIGKILL'));
+    return { url: `unix:${socket}`, child };
+  }
+  throw new Error('neither redis-server nor valkey-server is on PATH: run `npm run setup`, or install one of them');
 }

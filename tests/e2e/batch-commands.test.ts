@@ -132,6 +132,12 @@ describe('a batch on a terminal', () => {
     expect(refused.screen()).toContain('budget_exceeded');
     const started = await other.getBatch(admin, findId(taken));
     expect(started.maxCostNanoUsd).toBeUndefined();
+
+    // Who says so beforehand has named the limit beside it.
+    const unasked = await aimm(`${line} --yes --detach`);
+    expect(unasked.code).toBe(0);
+    expect(unasked.stderr).toMatch(/expected to cost about \$\S+, more than \$0\.0000010: it starts, and pauses when/);
+    expect(await other.getBatch(admin, unasked.stdout.trim())).toMatchObject({ maxCostNanoUsd: 1_000 });
   });
 
   test.each([

@@ -114,17 +114,16 @@ describe.each(mixedFaces)('compare_models, for a client of version $era over $tr
   });
 
   test('has the answers judged by a model that does not see who gave them', async () => {
-    const verdict = {
-      ranking: [
-        { answer: 'B', score: 9, reason: 'It is right.' },
-        { answer: 'A', score: 4, reason: 'It is not.' },
-      ],
-    };
     const judged: string[] = [];
     deployment.vendors.say((call) => {
-      if (call.vendor !== 'mistral') return recite(call);
+      if (call.vendor !== 'mistral') return { text: `The river of ${call.vendor}.`, inputTokens: 50, outputTokens: 8 };
       judged.push(call.prompt);
-      return { text: JSON.stringify(verdict), inputTokens: 300, outputTokens: 40 };
+      const [best, other] = /A">\s*The river of anthropic/.test(call.prompt) ? 'AB' : 'BA';
+      const ranking = [
+        { answer: best, score: 9, reason: 'It is right.' },
+        { answer: other, score: 4, reason: 'It is not.' },
+      ];
+      return { text: JSON.stringify({ ranking }), inputTokens: 300, outputTokens: 40 };
     });
 
     const { text, structured } = await mcp.call('compare_models', {

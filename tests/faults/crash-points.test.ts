@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { ModelManagerError } from '@aimm/contracts';
 import Sqlite from 'better-sqlite3';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import type { AskedGeneration } from '../support/asker.ts';
@@ -26,6 +27,8 @@ interface Scene {
 interface Point {
   name: string;
   callsAtMost: number;
+  /** The code that its client is told; absent where it is answered. */
+  failsWith?: string;
   /** It stays there until the worker ends, so that another worker can stand by. */
   isStill?: boolean;
   reach(scene: Scene): Promise<AskedGeneration>;
@@ -95,6 +98,37 @@ const points: Point[] = [
       const lock = lockDatabase(stack);
       const asked = await ask();
       await asked.result;
+      setTimeout(() => lock.release(), 1_500);
+      return asked;
+    },
+  },
+  {
+    name: 'between a failed call and its retry',
+    callsAtMost: 2,
+    async reach({ stack, ask }) {
+      stack.upstream.behave((call, tools) =>
+        call.number === 2 ? tools.fail(500, { message: 'broken' }, { 'retry-after': '1' }) : echo(call, tools),
+      );
+      const lock = lockDatabase(stack);
+      const asked = await ask();
+      const redis = stack.redis.client();
+      const checkpoint = () => redis.hget(`{aimm}:mistral:${asked.requestId}`, 'aimm:checkpoint');
+      await expect.poll(checkpoint, { timeout: 10_000, interval: 5 }).toContain('"state":"failed"');
+      setTimeout(() => lock.release(), 1_500);
+      return asked;
+    },
+  },
+  {
+    name: 'between a final failure and the ledger',
+    callsAtMost: 1,
+    failsWith: 'invalid_request',
+    async reach({ stack, ask }) {
+      stack.upstream.behave((call, tools) =>
+        call.number === 2 ? tools.fail(400, { message: 'no' }) : echo(call, tools),
+      );
+      const lock = lockDatabase(stack);
+      const asked = await ask();
+      await asked.result?.catch(() => undefined);
       setTimeout(() => lock.release(), 1_500);
       return asked;
     },
@@ -177,7 +211,7 @@ async function createSilentServer(): Promise<string> {
 }
 
 test.each(chooseCases())(
-  '$victim, $point.name: one answer, and every call once in the ledger',
+  '$victim, $point.name: one end, and every call once in the ledger',
   async ({ point, victim }) => {
     const stack = await createFaultStack({ env: { AIMM_LOCK_SECONDS: String(lockMs / 1_000) } });
     const { upstream } = stack;
@@ -194,7 +228,11 @@ test.each(chooseCases())(
     const asked = await point.reach(scene);
     const endedAt = await strike(scene, point, victim);
 
-    expect((await asked.result)?.text).toBe(`echo: ${asked.prompt}`);
+    const told = await asked.result?.then(
+      ({ text }) => text,
+      ({ code }: ModelManagerError) => code,
+    );
+    expect(told).toBe(point.failsWith ?? `echo: ${asked.prompt}`);
     const again = upstream.calls[2] ?? (point.name === toNowhere ? upstream.calls[1] : undefined);
     if (again !== undefined && point.isStill === true && victim === 'worker') {
       const promisedMs = lockMs + recoveryBesidesLockMs;
@@ -205,14 +243,15 @@ test.each(chooseCases())(
     worker.signal('SIGCONT');
     // Only a worker that wakes up late can know an answer that another has asked for again.
     const repeatedCalls = victim === 'worker stopped past its lock' ? 1 : 0;
-    const told = { unmadeCalls: 1, repeatedCalls };
-    await expectInvariants(stack, told);
+    const bounds = { unmadeCalls: 1, repeatedCalls };
+    await expectInvariants(stack, bounds);
     expect(upstream.calls.filter(({ prompt }) => prompt === asked.prompt).length).toBeLessThanOrEqual(
       point.callsAtMost,
     );
     // What a worker that woke up late had to say is said: nothing came of it.
     await delay(victim === 'worker stopped past its lock' ? 1_000 : 0);
-    const rows = await expectInvariants(stack, told);
-    expect(rows.get(asked.requestId)?.at(-1)).toMatchObject({ status: 'succeeded', inputTokens: 10 });
+    const rows = await expectInvariants(stack, bounds);
+    const last = point.failsWith === undefined ? { status: 'succeeded', inputTokens: 10 } : { status: 'failed' };
+    expect(rows.get(asked.requestId)?.at(-1)).toMatchObject(last);
   },
 );

@@ -254,6 +254,32 @@ describe('the limits of a call', () => {
     expect(waits).toEqual([1, 2, 1, 2]);
   });
 
+  test('keep a hold and a debt of tokens of hours for hours, whoever is refused meanwhile', async () => {
+    const hoursMs = 5 * 3_600_000;
+    const asker = createAsker(redis);
+    const held = scope({ requestsPerMinute: 60 }, 'model');
+    await createAdmission(redis).hold(held, 'q', hoursMs);
+    await asker.ask(await asker.lock(), [held]);
+    expect(await redis.pttl(`{aimm}:limit:m:${held.id}`)).toBeGreaterThan(hoursMs);
+
+    const perMinute = 600;
+    const indebted = scope({ tokensPerMinute: perMinute }, 'model');
+    const { handle } = await asker.enter([indebted], 1);
+    await asker.end(handle, [indebted], (hoursMs / 60_000) * perMinute);
+    await asker.ask(await asker.lock(), [indebted], 1);
+    expect(await redis.pttl(`{aimm}:limit:m:${indebted.id}`)).toBeGreaterThan(hoursMs);
+  });
+
+  test('let calls start once the clock of Redis was set back, as many as ever', async () => {
+    const limit = scope({ requestsPerMinute: 60 });
+    const asker = createAsker(redis);
+    await asker.enter([limit]);
+    const key = `{aimm}:limit:p:${limit.id}`;
+    await redis.hset(key, 'requests', Number(await redis.hget(key, 'requests')) + 3_600_000_000);
+    const opened = await asker.ask(await asker.lock(), [limit]);
+    expect(toWaitMs(opened)).toBeLessThanOrEqual(1_000);
+  });
+
   test('keep a longer hold when a shorter one follows', async () => {
     const model = scope({}, 'model');
     const asker = createAsker(redis);

@@ -118,6 +118,26 @@ describe('a counter that is not there', () => {
     expect(await read()).toEqual({ spentNanoUsd: 850, heldNanoUsd: 100 });
   });
 
+  test('is compared with the ledger once an hour, since calls that nobody counted may have been made', async () => {
+    await reserve(claim('a', 100, { seedNanoUsd: 40 }));
+    const redis = fixture.redis.client();
+    const [counter = ''] = (await redis.keys(`*${key}*`)).filter((name) => !name.endsWith(':holds'));
+    const leftMs = Number(await redis.hget(counter, 'seeded')) - Date.now();
+    expect(leftMs).toBeGreaterThan(3_500_000);
+    expect(leftMs).toBeLessThanOrEqual(3_600_000);
+    const { seedNanoUsd: _none, ...unseeded } = claim('b', 100);
+    expect(await reserve(unseeded)).toMatchObject({ state: 'held' });
+
+    const pass = () => redis.hset(counter, 'seeded', Date.now() - 1);
+    await pass();
+    expect(await reserve(unseeded)).toEqual({ state: 'unseeded', indexes: [0] });
+    await reserve(claim(undefined, 0, { seedNanoUsd: 700 }));
+    expect(await read()).toEqual({ spentNanoUsd: 700, heldNanoUsd: 200 });
+    await pass();
+    await reserve(claim(undefined, 0, { seedNanoUsd: 50 }));
+    expect(await read()).toEqual({ spentNanoUsd: 700, heldNanoUsd: 200 });
+  });
+
   test('and every other key of it goes by itself', async () => {
     await reserve(claim('a', 100));
     const redis = fixture.redis.client();

@@ -163,6 +163,11 @@ test('a comparison and its judge are reserved as one', async () => {
   ).rejects.toMatchObject({
     code: 'budget_exceeded',
   });
+  // How short the answers are to be is not said to the judge.
+  const brief = { ...question, settings: { maxOutputTokens: 1 } };
+  await expect(stack.front.compare(caller, { ...brief, models: [model, small], judge: model })).rejects.toMatchObject({
+    code: 'budget_exceeded',
+  });
   expect(await stack.read()).toEqual({ spent: 0, held: 0 });
   const { result } = await stack.front.compare(caller, { ...question, models: [model, small] });
   const comparison = await result;

@@ -230,6 +230,7 @@ describe.each(databaseKinds)('conversations kept in %s', (kind) => {
     const dropped = Number(/^The (\d+) oldest turns/.exec(warning?.message ?? '')?.[1]);
     expect(dropped).toBeGreaterThan(3);
     expect(dropped).toBeLessThan(12);
+    expect(warning?.message).toContain('of which 100 are kept for the answer');
     const messages = sent();
     expect(messages[0]).toBe('system: Be kind.');
     expect(messages[1]).toContain(`user: q${dropped} `);
@@ -269,7 +270,7 @@ describe.each(databaseKinds)('conversations kept in %s', (kind) => {
     expect(answer.warnings.some(({ message }) => message.includes('not sent'))).toBe(false);
     const messages = sent();
     expect(messages.slice(0, 2).join('\n')).toMatch(
-      /Be kind\.[^]*Summary of the conversation[^]*They speak of foxes\./,
+      /^system: Be kind\.\nuser: Summary of the conversation[^]*They speak of foxes\.[^]*<\/summary>\n\nq\d/,
     );
     expect(messages.length).toBeLessThan(14);
     const requestId = /gen_[0-9a-f-]{36}/.exec(told?.message ?? '')?.[0] ?? '';

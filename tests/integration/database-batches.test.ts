@@ -1,17 +1,23 @@
 import { createDatabase, type Database, type StoredColumn } from '@aimm/database';
 import { createLogger } from '@aimm/runtime';
 import { createBatchRetention } from '@aimm/worker/batch-retention';
+import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { runSql } from '../support/run-sql.ts';
 import { storeBatch, spec, toColumn, toItem, toRecord } from '../support/stored-batch.ts';
 import { createEmptyDatabase, databaseKinds } from '../support/test-databases.ts';
 
+const waitsForLock = `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;
+
 describe.each(databaseKinds)('batches on %s', (kind) => {
+  let url: string;
   let database: Database;
   let clock = 1_000_000;
   let ids = 0;
   const createId = () => `gen_${(ids += 1)}`;
   beforeAll(async () => {
-    database = await createDatabase({ url: await createEmptyDatabase(kind), now: () => (clock += 1) });
+    url = await createEmptyDatabase(kind);
+    database = await createDatabase({ url, now: () => (clock += 1) });
   });
   afterAll(() => database.close());
 
@@ -186,7 +192,10 @@ describe.each(databaseKinds)('batches on %s', (kind) => {
     const batch = await batches.find('bat_stop');
     if (batch === undefined) throw new Error('it is there');
     const { generations } = await batches.generations(batch, await columnsOf('bat_stop'), { limit: 10 });
-    expect(generations.map(({ status }) => status)).toEqual(['cancelled', 'cancelled', 'cancelled', 'cancelled']);
+    // Nothing of it was paid: one was aborted, one had come back out of its queue, two never were in one.
+    expect(generations.map(({ status, costNanoUsd }) => [status, costNanoUsd])).toEqual(
+      Array(4).fill(['cancelled', 0]),
+    );
   });
 
   it('that are paused while their last answers come have ended with those', async () => {
@@ -215,6 +224,10 @@ describe.each(databaseKinds)('batches on %s', (kind) => {
     const first = await take('bat_judged', 2, 9);
     expect(first).toMatchObject({ items: [1], skipped: 1 });
     expect(first.taken[0]?.answers).toEqual(['answer 1', 'right']);
+    const judged = await batches.find('bat_judged');
+    if (judged === undefined) throw new Error('it is there');
+    const { generations: skipped } = await batches.generations(judged, columns, { limit: 9, status: 'skipped' });
+    expect(skipped).toMatchObject([{ item: 2, column: 2, costNanoUsd: 0 }]);
     expect((await take('bat_judged', 2, 9)).items).toEqual([]);
     // The one that was missing comes later than those behind it.
     await record('bat_judged', 0, left.taken.slice(0, 1));
@@ -355,6 +368,42 @@ describe.each(databaseKinds)('batches on %s', (kind) => {
     expect(await columnsOf('bat_stop')).toHaveLength(1);
   });
 
+  it.runIf(kind === 'postgresql')(
+    'do not end in the moment in which a column is added, or failures are asked again',
+    async () => {
+      const { batches } = database;
+      await storeBatch(batches, 'bat_moment', { items: 1, columns: [toColumn(0)] });
+      const { taken } = await take('bat_moment', 0, 1);
+      await record('bat_moment', 0, taken, { status: 'failed', text: undefined });
+      const other = new pg.Client(url);
+      await other.connect();
+      const untilBlocked = async () => {
+        await expect.poll(() => runSql(url, waitsForLock)).toHaveLength(1);
+      };
+      const statusOf = async () => (await batches.find('bat_moment'))?.status;
+
+      // As `addColumns` does.
+      await other.query(`BEGIN; INSERT INTO batch_columns
+        SELECT batch_id, 1, provider, model, lane, variant, judges, template, 0 FROM batch_columns WHERE batch_id = 'bat_moment';
+        UPDATE batches SET version = version + 1 WHERE id = 'bat_moment'`);
+      const ending = batches.finishIfDone('bat_moment');
+      await untilBlocked();
+      await other.query('COMMIT');
+      expect([await ending, await statusOf()]).toEqual([false, 'running']);
+
+      // As `finishIfDone` does.
+      await other.query(
+        `BEGIN; UPDATE batches SET status = 'completed', ended_at = 1, version = version + 1 WHERE id = 'bat_moment'`,
+      );
+      const again = batches.retryFailed('bat_moment');
+      await untilBlocked();
+      await other.query('COMMIT');
+      expect([await again, await statusOf()]).toEqual([1, 'running']);
+      await other.end();
+      await batches.remove('bat_moment');
+    },
+  );
+
   it('that have ended are deleted whole, others not, and not while a vendor has something of them', async () => {
     const { batches, batchSubmissions } = database;
     const ids = ['bat_gone1', 'bat_gone2', 'bat_gone3'] as const;
@@ -419,6 +468,24 @@ describe.each(databaseKinds)('batches on %s', (kind) => {
     clock = before;
   });
 
+  it('whose calls cost nobody knows what say so, also where they are cancelled while they wait for another', async () => {
+    const { batches } = database;
+    await storeBatch(batches, 'bat_unknown', { items: 2, columns: [toColumn(0)] });
+    const failed = { status: 'failed', text: undefined } as const;
+    const [first, second] = (await take('bat_unknown', 0, 2)).taken;
+    if (first === undefined || second === undefined) throw new Error('two were taken');
+    await record('bat_unknown', 0, [first], { ...failed, costNanoUsd: null });
+    await record('bat_unknown', 0, [second], { ...failed, costNanoUsd: 7 });
+    await batches.retryFailed('bat_unknown');
+    await batches.setStatus('bat_unknown', ['running'], 'cancelled');
+    await batches.cancelWaiting('bat_unknown');
+    const batch = await batches.find('bat_unknown');
+    if (batch === undefined) throw new Error('it is there');
+    const { generations } = await batches.generations(batch, await columnsOf('bat_unknown'), { limit: 10 });
+    expect(generations.map(({ costNanoUsd }) => costNanoUsd)).toEqual([null, 7]);
+    await batches.remove('bat_unknown');
+  });
+
   it('are listed newest first, by client and page', async () => {
     const { batches } = database;
     await storeBatch(batches, 'bat_zz1', { items: 1, columns: [toColumn(0)], client: 'other' });
@@ -430,5 +497,55 @@ describe.each(databaseKinds)('batches on %s', (kind) => {
       ['bat_zz1'],
       [],
     ]);
+  });
+
+  it('store nothing that could not be read again, and say what', async () => {
+    const { batches } = database;
+    const create = (more: object, column: object = {}) =>
+      batches.create({ id: 'bat_odd', client: 'tests', spec: { ...spec, ...more } }, [toColumn(0, column)]);
+    const refusal = (message: string) => ({ code: 'invalid_request', message: expect.stringContaining(message) });
+    await expect(create({ assertions: [{ type: 'max_cost', nanoUsd: 1e17 }] })).rejects.toMatchObject(
+      refusal('The batch cannot be stored: assertions.0.nanoUsd: '),
+    );
+    await expect(create({ variants: [{ name: '\0', settings: {} }] })).rejects.toMatchObject(
+      refusal('variants.0.name: '),
+    );
+    const { template } = toColumn(0);
+    await expect(create({}, { template: { ...template, timeoutMs: 1.5 } })).rejects.toMatchObject(
+      refusal('What mistral/m0 is asked with cannot be stored: timeoutMs: '),
+    );
+    expect(await batches.find('bat_odd')).toBeUndefined();
+    await create({});
+    for (const odd of [{ id: '\0' }, { settings: { stop: ['\0'] } }])
+      await expect(batches.addItems('bat_odd', 2, [toItem(2), { ...toItem(3), ...odd }])).rejects.toMatchObject(
+        refusal('Item 4 cannot be stored: '),
+      );
+    expect(await batches.items('bat_odd', 0, 10)).toEqual([]);
+    await batches.remove('bat_odd');
+  });
+
+  it('that cannot be read are left out where others stand beside them', async () => {
+    const { batches } = database;
+    for (const id of ['bat_zzz1', 'bat_zzz2', 'bat_zzz3'])
+      await storeBatch(batches, id, { items: 3, columns: [toColumn(0)], client: 'readers' });
+    await runSql(url, `UPDATE batches SET spec = '{"of": "tomorrow"}' WHERE id = 'bat_zzz2'`);
+    const live = (await batches.listLive(clock)).map(({ id }) => id);
+    expect(live.filter((id) => id.startsWith('bat_zzz'))).toEqual(['bat_zzz1', 'bat_zzz3']);
+    const listed = await batches.list({ client: 'readers', limit: 2 });
+    expect(listed.map(({ id }) => id)).toEqual(['bat_zzz3', 'bat_zzz1']);
+    await expect(batches.find('bat_zzz2')).rejects.toMatchObject({
+      name: 'UnreadableError',
+      message: expect.stringContaining('The batch bat_zzz2 cannot be read: settings: '),
+    });
+    // An item that cannot be read is told, and nothing is marked as taken on its account.
+    await runSql(url, `UPDATE batch_items SET content = '{"id": ""}' WHERE batch_id = 'bat_zzz1' AND number = 1`);
+    await expect(take('bat_zzz1', 0, 3)).rejects.toThrow('Item 2 of the batch bat_zzz1 cannot be read: id: ');
+    expect(await batches.outstanding('bat_zzz1')).toEqual([]);
+    expect((await take('bat_zzz1', 0, 1)).items).toEqual([0]);
+    await runSql(url, `UPDATE batch_columns SET template = '{"attempts"' WHERE batch_id = 'bat_zzz3'`);
+    await expect(batches.columns('bat_zzz3')).rejects.toThrow(
+      'The column 0 of the batch bat_zzz3 cannot be read: it is no JSON',
+    );
+    for (const id of ['bat_zzz1', 'bat_zzz2', 'bat_zzz3']) await batches.remove(id);
   });
 });

@@ -42,6 +42,25 @@ describe.each(databaseKinds)('the ledger on %s', (kind) => {
     expect(await database.ledger.findByRequest('gen_full')).toEqual([spare, full]);
   });
 
+  it('takes a row whose counts nobody can have counted, without them', async () => {
+    const startedAt = Date.UTC(2031, 5, 1);
+    const odd = [2 ** 32 - 1, 2 ** 53, 2 ** 64].map((tokens, index) =>
+      createLedgerRow({
+        requestId: `gen_odd_${index}`,
+        startedAt,
+        inputTokens: tokens,
+        outputTokens: 7,
+        queueMs: 2 ** 33,
+      }),
+    );
+    expect(await database.ledger.record(odd)).toBe(3);
+    const { totals } = await database.ledger.summarize({ from: startedAt, to: startedAt + 1 });
+    expect(totals).toMatchObject({ calls: 3, inputTokens: 0, outputTokens: 21 });
+    const [first] = await database.ledger.findByRequest('gen_odd_0');
+    expect(first).toMatchObject({ outputTokens: 7, queueMs: 2 ** 31 - 1 });
+    expect(first).not.toHaveProperty('inputTokens');
+  });
+
   it('knows nothing of a request that made no call', async () => {
     expect(await database.ledger.findByRequest('gen_unheard_of')).toEqual([]);
     expect(await database.ledger.record([])).toBe(0);

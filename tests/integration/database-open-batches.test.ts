@@ -45,7 +45,7 @@ describe.each(databaseKinds)('batches that somebody has to look after on %s', (k
       provider: 'mistral',
       model: 'm0',
       round: 1,
-      requests: [{ item: 0, requestId: 'gen_c' }],
+      requests: [{ item: 0, requestId: 'gen_c', calls: 0 }],
       createdAt: 1,
       nextAt: 1,
     });

@@ -1,4 +1,9 @@
+import { randomUUID } from 'node:crypto';
+import type { LedgerRow } from '@aimm/contracts';
 import { createDatabase } from '@aimm/database';
+import { openPostgres } from '@aimm/database/postgres-connection';
+import { createLogger } from '@aimm/runtime';
+import { createLedgerWriter } from '@aimm/worker/ledger-writer';
 import pg from 'pg';
 import { expect, it } from 'vitest';
 import { createLedgerRow } from '../support/ledger-rows.ts';
@@ -59,6 +64,43 @@ it('work that PostgreSQL drops halfway is unavailable, and is done when it is as
   expect(totals.calls).toBe(100);
   await database.close();
   await proxy.close();
+});
+
+it('a row that PostgreSQL refuses keeps no other one out, and waits in a job of its own', async () => {
+  const database = await createDatabase({ url: await createEmptyDatabase('postgresql') });
+  const set: LedgerRow[][] = [];
+  const logger = await createLogger({ name: 'ledger', level: 'silent', format: 'json' });
+  const ledger = createLedgerWriter({
+    database: () => Promise.resolve(database),
+    producer: { addUsage: async (rows) => void set.push([...rows]) },
+    spool: {
+      append: () => Promise.reject(new Error('nothing is left for the disk')),
+      replay: () => Promise.resolve(0),
+      size: () => Promise.resolve(0),
+    },
+    logger,
+  });
+  // Longer than an entry of an index may be, and not to be made shorter.
+  const model = Array.from({ length: 200 }, () => randomUUID()).join('');
+  const rows = Array.from({ length: 5 }, (_, index) => createLedgerRow({ requestId: `gen_${index}` }));
+  const odd = createLedgerRow({ requestId: 'gen_odd', model });
+  await ledger.record([...rows.slice(0, 2), odd, ...rows.slice(2)]);
+  expect(set).toEqual([[odd]]);
+  expect(await ledger.recordNow([odd])).toEqual({ written: 0, refused: [odd] });
+  // The database does not count as down for it.
+  await ledger.record([createLedgerRow({ requestId: 'gen_after' })]);
+  expect(await database.ledger.findByRequests([...rows.map(({ requestId }) => requestId), 'gen_after'])).toHaveLength(
+    6,
+  );
+  await ledger.close();
+  await database.close();
+});
+
+it('a connection that is left in the middle of a transaction loses its locks', async () => {
+  const { client, close } = await openPostgres(await createEmptyDatabase('postgresql'), undefined);
+  const shown = await client.$queryRaw`SELECT current_setting('idle_in_transaction_session_timeout') AS timeout`;
+  expect(shown).toEqual([{ timeout: '30s' }]);
+  await close();
 });
 
 it('a PostgreSQL that refuses the password says so without repeating it', async () => {

@@ -3,6 +3,7 @@ import { createDatabase, type Database } from '@aimm/database';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createLedgerRow } from '../support/ledger-rows.ts';
 import { createEmptyDatabase, databaseKinds } from '../support/test-databases.ts';
+import { toMedian } from '../support/median.ts';
 import { addUpByHand, definedOnly } from '../support/usage-by-hand.ts';
 
 const from = Date.UTC(2026, 0, 1);
@@ -40,6 +41,21 @@ describe.each(databaseKinds)('usage on %s', (kind) => {
     expect(totals.requests).toBeGreaterThan(0);
     const before = await database.ledger.summarize({ from: at - 1, to: at });
     expect(before).toEqual(addUpByHand(rows, { from: at - 1, to: at }));
+  });
+
+  it('reports on all time as quickly as on what there is', async () => {
+    const everything = { from: Date.parse('0001-01-01'), to: Date.parse('9999-12-31') };
+    const { totals } = await database.ledger.summarize(everything);
+    expect(totals).toEqual(addUpByHand(rows, everything).totals);
+    const measure = async (query: UsageQuery) => {
+      const startedAt = performance.now();
+      await database.ledger.summarize(query);
+      return performance.now() - startedAt;
+    };
+    const ratios: number[] = [];
+    for (let time = 0; time < 5; time += 1)
+      ratios.push((await measure(everything)) / (await measure({ from, to: from + 10 * dayMs })));
+    expect(toMedian(ratios)).toBeLessThan(4);
   });
 
   it('sums money beyond 32 bits without a rounding error', async () => {
@@ -85,6 +101,7 @@ function createRandomRows(count: number): LedgerRow[] {
       }),
       costNanoUsd: random(4) === 0 ? null : random(10_000_000),
       cached: random(6) === 0,
+      demo: random(7) === 0,
       startedAt: from + random(5 * dayMs),
     }),
   );

@@ -1,5 +1,6 @@
 import type { Outcome } from '@aimm/contracts';
 import { createManager, type ProgressEvent } from '@aimm/manager';
+import { createProducer } from '@aimm/queue';
 import { createLogger } from '@aimm/runtime';
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { startWorkerProcess } from '../support/processes.ts';
@@ -236,4 +237,25 @@ describe('a request that waited as long as it may', () => {
     });
     expect([lone.vendors.one.calls.length, lone.vendors.two.calls.length]).toEqual([0, 1]);
   });
+});
+
+test('a job that had fallen back and is run again asks nobody, though the job that followed it is gone by then', async () => {
+  system.vendors.one.behave(refuse(401, 'invalid_api_key'));
+  const { requestId, result } = await generate('run again', { model: 'one/small' });
+  expect((await result).provider).toBe('three');
+  const redis = system.redis.client();
+  const failures = () => redis.zscore('{aimm}:one:failed', requestId);
+  await expect.poll(() => redis.zrem('{aimm}:three:completed', `${requestId}-hop1`)).toBe(1);
+  await redis.unlink(`{aimm}:three:${requestId}-hop1`);
+  await expect.poll(failures).not.toBeNull();
+  const producer = createProducer({
+    redis,
+    logger: await createLogger({ name: 'test', level: 'silent', format: 'json' }),
+  });
+  onTestFinished(() => producer.close());
+  await expect.poll(() => producer.runAgain('one', requestId)).toBe(true);
+  await expect.poll(() => redis.hget(`{aimm}:one:${requestId}`, 'ats')).toBe('2');
+  await expect.poll(failures).not.toBeNull();
+  expect(await redis.exists(`{aimm}:three:${requestId}-hop1`)).toBe(0);
+  expect(arrivals('run again')).toEqual(['one/small', 'three/small']);
 });

@@ -318,11 +318,31 @@ describe('a comparison', () => {
     );
   });
 
+  test('has the answer of a model whose job made room for later ones before the last model answered', async () => {
+    const redis = system.redis.client();
+    system.upstream.behave(async (call, tools) => {
+      if (call.prompt.includes('made room') && call.model !== 'mistral-small-latest') await tools.held;
+      return echo(call, tools);
+    });
+    const { requestId, result } = await system.manager.compare(me, { ...ask('made room'), models: [small, large] });
+    const { children } = await system.manager.getJob(me, requestId);
+    const jobId = children?.[0]?.requestId ?? '';
+    await expect.poll(() => redis.zrem('{aimm}:mistral:completed', jobId)).toBe(1);
+    await redis.unlink(`{aimm}:mistral:${jobId}`);
+    system.upstream.release();
+    const { entries, summary } = await result;
+    expect(entries.map((entry) => entry.result?.text)).toEqual(['echo: made room', 'echo: made room']);
+    expect(summary).toMatchObject({ succeeded: 2, failed: 0 });
+    await expect.poll(() => redis.keys('{aimm}:part:*')).toEqual([]);
+  });
+
   test('is judged by a model when asked to, as one more durable call', async () => {
     system.upstream.behave((call, tools) => {
-      if (!call.prompt.includes('<answer id=')) return echo(call, tools);
-      tools.write('{"ranking":[{"answer":"B","score":8,"reason":"clearer"},{"answer":"A","score":5}]}');
-      tools.finish();
+      if (!call.prompt.includes('<answer id=')) return tools.finish({ text: `I am ${call.model}.` });
+      const [best, other] = /A">\s*I am mistral-large/.test(call.prompt) ? 'AB' : 'BA';
+      tools.finish({
+        text: `{"ranking":[{"answer":"${best}","score":8,"reason":"clearer"},{"answer":"${other}","score":5}]}`,
+      });
     });
     const { result } = await system.manager.compare(me, {
       ...ask('judge us'),

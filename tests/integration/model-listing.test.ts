@@ -4,7 +4,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createManager, type Manager } from '@aimm/manager';
 import { createLogger } from '@aimm/runtime';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { startVendorLists, type VendorLists } from '../support/vendor-lists.ts';
 import { ask, me, startSystem, type System } from '../support/system.ts';
 
@@ -23,9 +23,7 @@ beforeAll(async () => {
   await once(asleep, 'listening');
   const { port } = asleep.address() as AddressInfo;
   system = await startSystem({ MISTRAL_BASE_URL: lists.url, OLLAMA_BASE_URL: `http://127.0.0.1:${port}` });
-  const logger = await createLogger({ name: 'test', level: 'silent', format: 'json' });
-  const { REDIS_URL: redisUrl = '', DATABASE_URL: databaseUrl = '' } = system.env;
-  second = await createManager({ redisUrl, databaseUrl, raw: system.env, logger });
+  second = await openManager();
 });
 afterAll(async () => {
   await second.close();
@@ -34,6 +32,13 @@ afterAll(async () => {
   asleep.closeAllConnections();
   asleep.close();
 });
+
+/** A front that has asked nobody yet. */
+async function openManager(): Promise<Manager> {
+  const logger = await createLogger({ name: 'test', level: 'silent', format: 'json' });
+  const { REDIS_URL: redisUrl = '', DATABASE_URL: databaseUrl = '' } = system.env;
+  return createManager({ redisUrl, databaseUrl, raw: system.env, logger });
+}
 
 const idsOf = async (manager: Manager, refresh = false) => {
   const { models } = await manager.listModels({ provider: 'mistral', refresh });
@@ -84,3 +89,35 @@ test('a machine that sleeps does not hold up those who ask no model by name', as
   expect(Date.now() - startedAt).toBeLessThan(6_000);
   expect(woken).toBe(1);
 });
+
+test.each<[string, (manager: Manager, model: string) => Promise<unknown>]>([
+  ['is asked', queueOne],
+  ['is a fallback', (manager, model) => queueOne(manager, 'mistral/mistral-small-latest', [model])],
+  ['is estimated', (manager, model) => manager.estimateCost(me, { ...ask('x'), models: [model] })],
+  ['is preferred', (manager, model) => manager.setPreference(me, { name: 'odd', models: [model] })],
+  ['is looked up', (manager, model) => manager.getModelInfo(me, model)],
+])('a bare id that only a provider lists %s at a front that has asked nobody yet', async (_is, use) => {
+  refuses = true;
+  const odd = `model-${randomUUID()}`;
+  lists.say([odd]);
+  await idsOf(second, true);
+  const fresh = await openManager();
+  onTestFinished(() => fresh.close());
+  await use(fresh, odd);
+  await expect(use(fresh, 'nobody-lists-this')).rejects.toMatchObject({ code: 'unknown_model' });
+});
+
+test('a model that is named with its provider is asked without a look at what anybody lists', async () => {
+  const [before, wokenBefore] = [lists.asked(), woken];
+  const fresh = await openManager();
+  onTestFinished(() => fresh.close());
+  await queueOne(fresh, `mistral/model-${randomUUID()}`);
+  expect([lists.asked(), woken]).toEqual([before, wokenBefore]);
+});
+
+/** A request that is given up once it is in its queue: this vendor lists models and answers nothing. */
+async function queueOne(manager: Manager, model: string, fallbacks?: string[]): Promise<void> {
+  const leave = new AbortController();
+  await manager.generate(me, { ...ask('one'), model, fallbacks }, { signal: leave.signal });
+  leave.abort();
+}

@@ -321,6 +321,9 @@ describe.each(databaseKinds)('preferences with %s', (kind) => {
       maxNanoUsd: null,
       unpricedBecause: expect.stringContaining('one/unheard-of'),
     });
+    const [tiered] = await system.manager.estimateCost(me, { ...ask('hi', { serviceTier: 'odd' }), models: ['large'] });
+    expect(tiered).toMatchObject({ expectedNanoUsd: null, maxNanoUsd: null });
+    expect(tiered?.unpricedBecause).toContain('one/large in the service tier "odd"');
     expect(Object.values(system.vendors).map(({ calls }) => calls.length)).toEqual(before);
   });
 

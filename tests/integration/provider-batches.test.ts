@@ -1,7 +1,7 @@
 import { createAssertionChecks } from '@aimm/batch';
 import { createTokenEstimator, loadCatalog, toCounter } from '@aimm/catalog';
 import type { BatchItem, BatchSpec, LedgerRow } from '@aimm/contracts';
-import { createDatabase, type Database } from '@aimm/database';
+import { createDatabase, type Database, UnreadableError } from '@aimm/database';
 import {
   type BatchKind,
   type BatchServer,
@@ -119,10 +119,15 @@ describe.each(setups)('batches at the vendor: %s, kept in %s', (kind, databaseKi
   async function storeBatch(
     items: number | BatchItem[],
     spec: Partial<BatchSpec> = {},
-    { maxCostNanoUsd, expectedNanoUsd }: { maxCostNanoUsd?: number; expectedNanoUsd?: number } = {},
+    {
+      maxCostNanoUsd,
+      expectedNanoUsd,
+      system,
+    }: { maxCostNanoUsd?: number; expectedNanoUsd?: number; system?: string } = {},
   ): Promise<void> {
     const list = typeof items === 'number' ? Array.from({ length: items }, (_, number) => toItem(number)) : items;
-    const column = toColumn(0, { provider: kind, model: models[kind], lane: 'provider_batch' });
+    const asked = toColumn(0, { provider: kind, model: models[kind], lane: 'provider_batch' });
+    const column = system === undefined ? asked : { ...asked, template: { ...asked.template, system } };
     await database.batches.create({ id: batchId(), client: 'tests', spec: { ...plainSpec, ...spec } }, [column]);
     await database.batches.addItems(batchId(), 0, list);
     await database.batches.start(
@@ -198,9 +203,12 @@ describe.each(setups)('batches at the vendor: %s, kept in %s', (kind, databaseKi
     expect(server.files.size).toBe(0);
   });
 
-  test('a submission whose answer was lost is found again, and not sent twice', async () => {
+  test.each([
+    ['was lost', true],
+    ['was that of a gateway', 503],
+  ])('a submission whose answer %s is found again, and not sent twice', async (_name, lost) => {
     await storeBatch(5);
-    server.losesAnswer = true;
+    server.losesAnswer = lost;
     const first = startKeeper();
     await first.tick();
     await first.close();
@@ -306,7 +314,7 @@ describe.each(setups)('batches at the vendor: %s, kept in %s', (kind, databaseKi
     const rows = await ledgerRows();
     expect(rows).toHaveLength(4);
     const later = rows.filter((row) => !before.some(({ requestId }) => requestId === row.requestId));
-    expect(new Set(later.map(({ callNumber, status }) => `${callNumber} ${status}`))).toEqual(new Set(['2 succeeded']));
+    expect(new Set(later.map(({ callNumber, status }) => `${callNumber} ${status}`))).toEqual(new Set(['1 succeeded']));
     expect((await generations()).every(({ status }) => status === 'succeeded')).toBe(true);
   });
 
@@ -351,6 +359,34 @@ describe.each(setups)('batches at the vendor: %s, kept in %s', (kind, databaseKi
     );
   });
 
+  test('what a batch had done before it failed is taken over; the rest fails as it did', async () => {
+    // The others' have not begun when they fail.
+    if (kind !== 'google' && kind !== 'mistral') return;
+    await storeBatch(4);
+    server.fateOf = (id, body) => (id.endsWith('i3') ? 'unmentioned' : answered(id, body));
+    // A line of what was done is not there.
+    server.tamper = (lines) => lines.filter((line) => !line.includes('prompt 2'));
+    const keeper = startKeeper();
+    await drive(keeper, async () => {
+      for (const batch of server.batches) batch.begun = true;
+      toVendorsEnd('failed');
+      return (await statusOf()) !== 'running';
+    });
+    const done = await generations();
+    expect(done.map(({ status }) => status)).toEqual(['succeeded', 'succeeded', 'failed', 'failed']);
+    expect(done[3]?.error).toEqual(done[2]?.error);
+    const rows = (await ledgerRows()).filter(({ callNumber }) => callNumber === 1);
+    // Which of the two that line was of, nobody can tell.
+    expect(rows.map(({ status }) => status).toSorted()).toEqual([
+      'outcome_unknown',
+      'outcome_unknown',
+      'succeeded',
+      'succeeded',
+    ]);
+    expect(await cost()).toBe(rows.reduce((sum, { costNanoUsd }) => sum + (costNanoUsd ?? 0), 0));
+    expect(server.files.size).toBe(0);
+  });
+
   test('a batch that fails as a whole leaves nothing of what was asked at the vendor', async () => {
     // Anthropic's never do.
     if (kind === 'anthropic') return;
@@ -385,10 +421,8 @@ describe.each(setups)('batches at the vendor: %s, kept in %s', (kind, databaseKi
     expect((await database.batches.find(batchId()))?.endedAt).toBeDefined();
   });
 
-  test('a key that was removed and added again under another name goes on with what was submitted with it', async () => {
-    await storeBatch(4);
-    const keeper = startKeeper();
-    await keeper.tick();
+  /** Of the environment, until the test has ended. */
+  function takeKeyOut(): void {
     const [variable, address] = [`${kind.toUpperCase()}_API_KEY`, `${kind.toUpperCase()}_BASE_URL`];
     const base = kind === 'openai' ? `${server.url}/v1` : server.url;
     onTestFinished(() => {
@@ -396,6 +430,13 @@ describe.each(setups)('batches at the vendor: %s, kept in %s', (kind, databaseKi
       worker.providers.configure({ [variable]: 'sk-test', [address]: base });
     });
     worker.providers.configure({ [address]: base });
+  }
+
+  test('a key that was removed and added again under another name goes on with what was submitted with it', async () => {
+    await storeBatch(4);
+    const keeper = startKeeper();
+    await keeper.tick();
+    takeKeyOut();
     worker.providers.setStored([
       { id: 'key_again', provider: kind, label: 'again', fingerprint: '…test', secret: 'sk-test' },
     ]);
@@ -491,6 +532,29 @@ describe.each(setups)('batches at the vendor: %s, kept in %s', (kind, databaseKi
     expect(done.map(({ costNanoUsd }) => costNanoUsd)).toEqual(calls.map(sum));
     expect(await cost()).toBe(sum(rows));
     expect(sum(rows)).toBeGreaterThan(0);
+  });
+
+  test('calls are numbered as they were made, whichever rounds made none: reports count a request at its first', async () => {
+    await storeBatch(2);
+    const limited: Fate = { status: 429, body: { error: { message: 'no', code: 'some_error' } } };
+    const rounds = [
+      ['expired', limited],
+      [limited, 'expired'],
+    ] as const;
+    let round = -1;
+    server.fateOf = (id, body) => rounds[round]?.[id.endsWith('i0') ? 0 : 1] ?? answered(id, body);
+    const keeper = startKeeper();
+    await drive(keeper, async () => {
+      for (const batch of server.batches) if (batch.state === 'validating') round += 1;
+      toVendorsEnd('expired');
+      return (await statusOf()) !== 'running';
+    });
+    expect((await ledgerRows()).map(({ callNumber, status }) => [callNumber, status])).toEqual([
+      [1, 'failed'],
+      [2, 'succeeded'],
+      [1, 'failed'],
+      [2, 'succeeded'],
+    ]);
   });
 
   test('two workers share the work, and nothing is asked twice', async () => {
@@ -596,6 +660,74 @@ describe.each(setups)('batches at the vendor: %s, kept in %s', (kind, databaseKi
     expect(await ledgerRows()).toHaveLength(4);
   });
 
+  test('what a submission may weigh is that of its requests, with all that their column brings', async () => {
+    await storeBatch(10, {}, { system: 'x'.repeat(3_000) });
+    const keeper = startKeeper({ maxBytes: 10_000 });
+    await drive(keeper, async () => {
+      toVendorsEnd();
+      return (await statusOf()) !== 'running';
+    });
+    expect((await generations()).map(({ status }) => status)).toEqual(Array(10).fill('succeeded'));
+    const sizes = server.batches.map(({ requests: asked }) => JSON.stringify(asked.map(({ body }) => body)).length);
+    expect(Math.max(...sizes)).toBeLessThan(10_000);
+    expect(sizes).toHaveLength(5);
+  });
+
+  test('what is asked again and weighs more than a submission may goes out in halves, and keeps what it was', async () => {
+    await storeBatch(4, {}, { system: 'x'.repeat(3_000) });
+    const limited: Fate = { status: 429, body: { error: { message: 'no', code: 'some_error' } } };
+    server.fateOf = () => limited;
+    const first = startKeeper();
+    await first.tick();
+    toVendorsEnd();
+    clock += 3_600_000;
+    await first.tick();
+    await first.close();
+    server.fateOf = answered;
+    await drive(startKeeper({ maxBytes: 10_000 }), async () => {
+      toVendorsEnd();
+      return (await statusOf()) !== 'running';
+    });
+    expect((await ledgerRows()).map(({ callNumber, status }) => `${callNumber} ${status}`)).toEqual(
+      Array(4).fill(['1 failed', '2 succeeded']).flat(),
+    );
+    expect(server.batches.map(({ requests: asked }) => asked.length)).toEqual([2, 2, 4]);
+  });
+
+  test('a batch for a provider that is in the configuration no more pauses and says so; one that has nothing left there goes on', async () => {
+    await storeBatch(1);
+    const gone = toColumn(1, { provider: 'gone', lane: 'provider_batch' });
+    await database.batches.addColumns(batchId(), [gone], null);
+    const keeper = startKeeper();
+    await keeper.tick();
+    const paused = await database.batches.find(batchId());
+    expect(paused).toMatchObject({
+      status: 'paused',
+      pausedBecause: 'The provider gone is not in the configuration any more.',
+    });
+    const take = { limit: 1, maxBytes: 1e9, createId: () => `gen_${(requests += 1)}`, at: clock };
+    await database.batches.setStatus(batchId(), ['paused'], 'running');
+    const column = (await database.batches.columns(batchId())).find(({ number }) => number === 1);
+    if (column === undefined) throw new Error('it was added');
+    const { taken } = await database.batches.take(batchId(), column, take);
+    await database.batches.record(
+      taken.map(({ item, requestId }) => ({
+        batchId: batchId(),
+        column: 1,
+        item,
+        requestId,
+        status: 'failed' as const,
+        costNanoUsd: 0,
+        endedAt: clock,
+      })),
+    );
+    await drive(keeper, async () => {
+      toVendorsEnd();
+      return (await statusOf()) !== 'running';
+    });
+    expect((await generations()).map(({ status }) => status)).toEqual(['succeeded', 'failed']);
+  });
+
   test('a prompt that a vendor has no room for by itself fails in the end', async () => {
     await storeBatch(3);
     await drive(startKeeper(), async () => {
@@ -615,10 +747,33 @@ describe.each(setups)('batches at the vendor: %s, kept in %s', (kind, databaseKi
     const keeper = startKeeper();
     await keeper.tick();
     expect(createsSince()).toBe(1);
+    expect(await database.batchSubmissions.findProblem(batchId())).toMatchObject({ code: 'rate_limited' });
     await database.batches.setStatus(batchId(), ['running'], 'cancelled');
     await keeper.tick();
+    expect(await database.batchSubmissions.findProblem(batchId())).toBeUndefined();
     expect((await generations()).map(({ status }) => status)).toEqual(['cancelled', 'cancelled']);
     expect(createsSince()).toBe(1);
+  });
+
+  test.each([
+    ['the vendor has', false],
+    ['the vendor may have', true],
+  ])('a cancelled batch that %s may be billed where its key is gone, and the ledger says so', async (_name, lost) => {
+    await storeBatch(2);
+    server.losesAnswer = lost;
+    const keeper = startKeeper();
+    await keeper.tick();
+    takeKeyOut();
+    await database.batches.setStatus(batchId(), ['running'], 'cancelled');
+    clock += 3_600_000;
+    await keeper.tick();
+    expect((await generations()).map(({ status, costNanoUsd }) => [status, costNanoUsd])).toEqual(
+      Array(2).fill(['cancelled', null]),
+    );
+    expect((await ledgerRows()).map(({ status, costNanoUsd }) => [status, costNanoUsd])).toEqual(
+      Array(2).fill(['outcome_unknown', null]),
+    );
+    expect((await database.batches.find(batchId()))?.endedAt).toBeDefined();
   });
 
   test('a vendor that refuses without a word of why is believed', async () => {
@@ -660,9 +815,48 @@ describe.each(setups)('batches at the vendor: %s, kept in %s', (kind, databaseKi
     expect(await ledgerRows()).toHaveLength(3);
   });
 
-  test('what is submitted is held of budgets, and what it cost is spent; without room nothing is submitted', async () => {
-    // The counters are in a Redis, which goes by the time of day.
-    clock = Date.now();
+  test('a batch that cannot be read pauses and says why; those beside it are submitted, and what was is collected', async () => {
+    const [goodId, oddId] = [batchId(), `${batchId()}-odd`];
+    await storeBatch(2);
+    const keeper = startKeeper();
+    await keeper.tick();
+    toVendorsEnd();
+    const column = toColumn(0, { provider: kind, model: models[kind], lane: 'provider_batch' });
+    await database.batches.create({ id: oddId, client: 'tests', spec: plainSpec }, [column]);
+    await database.batches.addItems(oddId, 0, [toItem(0)]);
+    await database.batches.start(oddId, { items: 1, estimatedNanoUsd: null }, new Map());
+    onTestFinished(() => database.batches.remove(oddId));
+    const { batches } = database;
+    const failing = (how: Partial<Database['batches']>) => ({ ...database, batches: { ...batches, ...how } });
+
+    // It goes first.
+    const oddFirst = failing({
+      listLive: async (time) => (await batches.listLive(time)).toReversed(),
+      take: async (id, ...given) => {
+        if (id === oddId) throw new UnreadableError('Its item', 'it is of tomorrow');
+        return batches.take(id, ...given);
+      },
+    });
+    await database.batches.addColumns(goodId, [{ ...column, number: 1, model: `${column.model}-2` }], null);
+    await startKeeper({}, undefined, oddFirst).tick();
+    expect(server.batches).toHaveLength(2);
+    expect(await database.batches.find(oddId)).toMatchObject({
+      status: 'paused',
+      pausedBecause: expect.stringContaining('Its item cannot be read: it is of tomorrow.'),
+    });
+
+    // Whatever else keeps new ones from being prepared.
+    toVendorsEnd();
+    clock += 3_600_000;
+    const away = startKeeper({}, undefined, failing({ listLive: () => Promise.reject(new Error('not now')) }));
+    await expect(away.tick()).rejects.toThrow('not now');
+    expect(await statusOf()).toBe('completed');
+    expect((await generations()).map(({ status }) => status)).toEqual(Array(4).fill('succeeded'));
+  });
+
+  test('what is submitted is held of budgets for as long as a vendor may take, and what it cost is spent; without room nothing is submitted', async () => {
+    // The counters are in a Redis, which goes by the time of day: it was taken 60 hours ago, and may be asked a third time.
+    clock = Date.now() - 60 * 3_600_000;
     const fixture = await createQueueFixture();
     onTestFinished(() => fixture.close());
     const withBudget = (name: string, limitUsd: number) => {

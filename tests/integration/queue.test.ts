@@ -1,9 +1,21 @@
+import { mkdtemp, rm, symlink } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { GenerationResult, ModelManagerError, type Reply } from '@aimm/contracts';
-import { LockLostError, createUnsettledJobs } from '@aimm/queue';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import {
+  type Checkpoint,
+  type GeneratePayload,
+  GenerationResult,
+  ModelManagerError,
+  type Outcome,
+  type Reply,
+} from '@aimm/contracts';
+import { createBatchJobs, createContentRemover, createUnsettledJobs, LockLostError } from '@aimm/queue';
+import { createLogger } from '@aimm/runtime';
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { toMedian } from '../support/median.ts';
 import { createQueueFixture, type QueueFixture, toResult } from '../support/queue-fixture.ts';
+import { createRedisServer } from '../support/redis-server.ts';
 
 let fixture: QueueFixture;
 beforeEach(async () => {
@@ -11,7 +23,15 @@ beforeEach(async () => {
 });
 afterEach(() => fixture.close());
 
+const withClockAhead = async (aheadMs: number, work: () => Promise<unknown>) => {
+  const now = Date.now.bind(Date);
+  const clock = vi.spyOn(Date, 'now').mockImplementation(() => now() + aheadMs);
+  await work().finally(() => clock.mockRestore());
+};
+const toResultOutcome = (payload: GeneratePayload): Outcome => ({ status: 'succeeded', value: toResult(payload, '') });
+
 const emptyCheckpoint = { calls: [], rows: [], stalledCount: 0 };
+const startedCheckpoint: Checkpoint = { ...emptyCheckpoint, calls: [{ number: 1, startedAt: 1, state: 'started' }] };
 
 describe('a request and its answer', () => {
   test('an added generation is answered through the reply stream', async () => {
@@ -109,6 +129,22 @@ describe('a request and its answer', () => {
     await consumer.close(1_000);
     expect(places).toContain('running');
     expect([...places].filter((place) => place === 'ended' || place === 'gone')).toEqual([]);
+  });
+
+  test('a job of a newer release keeps the reconciler from reading none of the others', async () => {
+    const redis = fixture.redis.client();
+    for (const [jobId, outcome] of [
+      ['newer', '{"status":"postponed"}'],
+      ['known', '{"status":"succeeded","value":null}'],
+    ] as const) {
+      await redis.hset(`{aimm}:openai:${jobId}`, { data: '{}', finishedOn: 1, 'aimm:outcome': outcome });
+      await redis.zadd('{aimm}:unsettled', 1, `openai:${jobId}`);
+    }
+    const found = await createUnsettledJobs(redis).read(0, 10);
+    expect(found.map(({ jobId, place }) => [jobId, place])).toEqual([
+      ['known', 'ended'],
+      ['newer', 'unreadable'],
+    ]);
   });
 
   test('an answer too large to send is read by its id', async () => {
@@ -209,6 +245,38 @@ describe('after a failure', () => {
     });
   });
 
+  test('text of a call that a further one took the place of is not the text of the request', async () => {
+    await fixture.consume(async (_payload, context) => {
+      await context.open(emptyCheckpoint);
+      context.keepPartialText('void');
+      await context.start({ ...emptyCheckpoint, stalledCount: 1 });
+      throw new ModelManagerError('authentication', 'The key is not accepted.', { retryable: false });
+    });
+    const payload = fixture.payload();
+    const waiter = fixture.front.waiters.wait(payload.requestId, payload);
+    await fixture.front.producer.addGeneration(payload);
+    await waiter.outcome;
+    const job = await fixture.front.requests.readJob('openai', payload.requestId);
+    expect([job.status, job.partialText]).toEqual(['failed', undefined]);
+  });
+
+  test('a call that runs past the deadline of its request is aborted then', async () => {
+    const abortedAt = Promise.withResolvers<number>();
+    await fixture.consume(async (_payload, { signal }) => {
+      signal.addEventListener('abort', () => abortedAt.resolve(Date.now()), { once: true });
+      await abortedAt.promise;
+      throw signal.reason;
+    });
+    const payload = fixture.payload({ deadlineAt: Date.now() + 500 });
+    const waiter = fixture.front.waiters.wait(payload.requestId, { deadlineAt: payload.deadlineAt });
+    await fixture.front.producer.addGeneration(payload);
+    expect(await abortedAt.promise).toBeGreaterThanOrEqual(payload.deadlineAt - 1);
+    expect(await waiter.outcome).toMatchObject({
+      status: 'failed',
+      error: { code: 'timeout', hint: expect.stringContaining('timeout_seconds') },
+    });
+  });
+
   test('Bull Board shows why a job failed, in our wording', async () => {
     await fixture.consume(async () => {
       throw new Error('boom with sk-secret inside');
@@ -257,6 +325,41 @@ describe('cancelling', () => {
     expect(toMedian(tookMs)).toBeLessThan(100);
   });
 
+  test('a job that runs is aborted within seconds though the word of its cancel is lost', async () => {
+    const started = Promise.withResolvers<void>();
+    await fixture.consume(async (_payload, { signal }) => {
+      started.resolve();
+      await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+      throw signal.reason;
+    });
+    const payload = fixture.payload();
+    const waiter = fixture.front.waiters.wait(payload.requestId, { deadlineAt: payload.deadlineAt });
+    await fixture.front.producer.addGeneration(payload);
+    await started.promise;
+    // Whoever listens for cancels is away for 200 ms.
+    expect(await fixture.redis.client().call('CLIENT', 'KILL', 'TYPE', 'pubsub')).toBeGreaterThan(0);
+    expect(await fixture.front.producer.cancel('openai', payload.requestId)).toBe('signalled');
+    expect(await waiter.outcome).toMatchObject({ status: 'failed', error: { code: 'cancelled' } });
+  });
+
+  test('no further call of a job starts once it was cancelled', async () => {
+    const redis = fixture.redis.client();
+    const states: string[] = [];
+    await fixture.consume(async (payload, context) => {
+      await context.open(emptyCheckpoint);
+      await redis.hset(`{aimm}:openai:${payload.requestId}`, 'aimm:cancel', Date.now());
+      states.push((await context.start(startedCheckpoint)).state);
+      return { value: toResult(payload, '') };
+    });
+    const payload = fixture.payload();
+    const waiter = fixture.front.waiters.wait(payload.requestId, { deadlineAt: payload.deadlineAt });
+    await fixture.front.producer.addGeneration(payload);
+    await waiter.outcome;
+    expect(states).toEqual(['cancelled']);
+    const checkpoint = await redis.hget(`{aimm}:openai:${payload.requestId}`, 'aimm:checkpoint');
+    expect(JSON.parse(checkpoint ?? '')).toEqual(emptyCheckpoint);
+  });
+
   test('a request that ended stays as it ended', async () => {
     await fixture.consume(async (payload) => ({ value: toResult(payload, 'done') }));
     const payload = fixture.payload();
@@ -269,6 +372,24 @@ describe('cancelling', () => {
 });
 
 describe('ownership', () => {
+  test('a cancel that came between the call and its end does not change how it ended, for whoever opens the job next', async () => {
+    const redis = fixture.redis.client();
+    const states: string[] = [];
+    const goesOn: Outcome = { status: 'failed', error: { code: 'server_error', message: '', retryable: true } };
+    await fixture.consume(async (payload, context) => {
+      await context.open(startedCheckpoint);
+      await redis.hset(`{aimm}:openai:${payload.requestId}`, 'aimm:cancel', Date.now());
+      for (const outcome of [toResultOutcome(payload), goesOn, { ...goesOn, continues: true }]) {
+        await context.settle(outcome);
+        states.push((await context.open(emptyCheckpoint)).state);
+      }
+      return { value: toResult(payload, '') };
+    });
+    const payload = fixture.payload();
+    await fixture.front.producer.addGeneration(payload);
+    await expect.poll(() => states).toEqual(['settled', 'settled', 'cancelled']);
+  });
+
   test('a worker that lost its job can write nothing of it any more', async () => {
     const redis = fixture.redis.client();
     const refused = Promise.withResolvers<unknown>();
@@ -283,6 +404,27 @@ describe('ownership', () => {
     await fixture.front.producer.addGeneration(payload);
     expect(await refused.promise).toBeInstanceOf(LockLostError);
     expect((await fixture.front.requests.readJob('openai', payload.requestId)).outcome).toBeUndefined();
+  });
+
+  test('a worker whose lock ran out still writes what is paid for, unless another began the job since', async () => {
+    const redis = fixture.redis.client();
+    const refused = Promise.withResolvers<unknown>();
+    const begunSince = fixture.payload();
+    await fixture.consume(async (payload, context) => {
+      const job = `{aimm}:openai:${payload.requestId}`;
+      await context.open(emptyCheckpoint);
+      await redis.unlink(`${job}:lock`);
+      if (payload.requestId !== begunSince.requestId) return { value: toResult(payload, 'paid for') };
+      await redis.hincrby(job, 'ats', 1);
+      await context.save(emptyCheckpoint).catch(refused.resolve);
+      throw new LockLostError();
+    });
+    const payload = fixture.payload();
+    const waiter = fixture.front.waiters.wait(payload.requestId, payload);
+    for (const added of [payload, begunSince]) await fixture.front.producer.addGeneration(added);
+    expect(await waiter.outcome).toMatchObject({ status: 'succeeded', value: { text: 'paid for' } });
+    await expect.poll(() => redis.zscore('{aimm}:openai:completed', payload.requestId)).not.toBeNull();
+    expect(await refused.promise).toBeInstanceOf(LockLostError);
   });
 
   test('a job whose worker leaves is handed back and run by another', async () => {
@@ -302,6 +444,22 @@ describe('ownership', () => {
   });
 });
 
+test('a job that a worker hands back whose clock is an hour ahead is run by another at once', async () => {
+  const started = Promise.withResolvers<void>();
+  const first = await fixture.consume(async (_payload, { signal }) => {
+    started.resolve();
+    await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+    throw signal.reason;
+  });
+  const payload = fixture.payload();
+  await fixture.front.producer.addGeneration(payload);
+  await started.promise;
+  await withClockAhead(3_600_000, () => first.close(10));
+  await fixture.consume(async (taken) => ({ value: toResult(taken, 'second') }));
+  const readStatus = async () => (await fixture.front.requests.readJob('openai', payload.requestId)).status;
+  await expect.poll(readStatus).toBe('succeeded');
+});
+
 describe('where a request stands', () => {
   test('waiting requests know their place, the first to run being 1', async () => {
     const payloads = [fixture.payload(), fixture.payload(), fixture.payload()];
@@ -312,6 +470,15 @@ describe('where a request stands', () => {
       [...payloads, behind].map(({ requestId }) => fixture.front.requests.readJob('openai', requestId)),
     );
     expect(states.map(({ position }) => position)).toEqual([1, 2, 3, 4]);
+  });
+
+  test('how fast workers were that have gone is forgotten once others measure', async () => {
+    const redis = fixture.redis.client();
+    const told = (agoMs: number) => `10.00 1000 ${Date.now() - agoMs}`;
+    await redis.hset('{aimm}:pace:openai', { gone: told(600_001), lately: told(60_000) });
+    for (let index = 0; index < 3; index += 1) await fixture.front.producer.addGeneration(fixture.payload());
+    await fixture.consume(async (payload) => ({ value: toResult(payload, '') }), { concurrency: 1 });
+    await expect.poll(() => redis.hkeys('{aimm}:pace:openai')).toEqual(['lately', expect.any(String)]);
   });
 
   test('interactive requests run before batches that came earlier', async () => {
@@ -333,6 +500,44 @@ describe('where a request stands', () => {
     );
     await Promise.all(done);
     expect(order).toEqual(['interactive', 'batch']);
+  });
+});
+
+describe('what was settled for a batch', () => {
+  test('is told with the rows of its calls, before anybody else has them', async () => {
+    const payload = fixture.payload({ lane: 'batch' });
+    const { requestId, deadlineAt } = payload;
+    const rows = [
+      {
+        requestId,
+        callNumber: 1,
+        provider: 'openai',
+        model: 'm',
+        status: 'failed' as const,
+        client: 'tests',
+        tags: [],
+        lane: 'batch' as const,
+        estimated: false,
+        costNanoUsd: 10_000_000,
+        cached: false,
+        demo: false,
+        startedAt: 1,
+      },
+    ];
+    const error = new ModelManagerError('server_error', 'It failed.').toShape();
+    const looked = Promise.withResolvers<void>();
+    await fixture.consume(async (_payload, context) => {
+      await context.open(emptyCheckpoint);
+      await context.settle({ status: 'failed', error }, { ...emptyCheckpoint, rows });
+      await looked.promise;
+      throw new Error('it was killed before it could say more');
+    });
+    const { outcome } = fixture.front.waiters.wait(requestId, { deadlineAt });
+    await fixture.front.producer.addGeneration(payload);
+    await outcome;
+    const states = await createBatchJobs(fixture.redis.client()).look([{ provider: 'openai', requestId }]);
+    looked.resolve();
+    expect(states).toEqual([{ state: 'ended', outcome: { status: 'failed', error }, rows }]);
   });
 });
 
@@ -374,5 +579,159 @@ describe('without Redis', () => {
     waiter.added();
     await fixture.redis.client().flushall();
     expect(await waiter.outcome).toMatchObject({ status: 'failed', error: { code: 'outcome_unknown' } });
+  });
+});
+
+describe('a Redis that answers and takes no writes', () => {
+  const refuse = () => fixture.redis.client().config('SET', 'min-replicas-to-write', '1');
+  const accept = () => fixture.redis.client().config('SET', 'min-replicas-to-write', '0');
+
+  test('an answer that was paid for is written once it does, and not asked for again, though its lock ran out meanwhile', async () => {
+    const redis = fixture.redis.client();
+    const payload = fixture.payload();
+    let calls = 0;
+    const answered = Promise.withResolvers<void>();
+    await fixture.consume(
+      async (taken, context) => {
+        await context.open(emptyCheckpoint);
+        calls += 1;
+        await refuse();
+        answered.resolve();
+        return { value: toResult(taken, `call ${calls}`) };
+      },
+      { lockMs: 1_000 },
+    );
+    const waiter = fixture.front.waiters.wait(payload.requestId, payload);
+    await fixture.front.producer.addGeneration(payload);
+    await answered.promise;
+    await expect.poll(() => redis.exists(`{aimm}:openai:${payload.requestId}:lock`)).toBe(0);
+    await accept();
+    const outcome = await waiter.outcome;
+    expect(outcome.status === 'succeeded' && GenerationResult.parse(outcome.value).text).toBe('call 1');
+    await expect
+      .poll(async () => (await fixture.front.requests.readJob('openai', payload.requestId)).status)
+      .toBe('succeeded');
+    expect(calls).toBe(1);
+  });
+
+  test('a call waits to be begun until it does', async () => {
+    const payload = fixture.payload();
+    await fixture.consume(async (given, context) => {
+      await refuse();
+      const { state } = await context.open(emptyCheckpoint);
+      return { value: toResult(given, state) };
+    });
+    const waiter = fixture.front.waiters.wait(payload.requestId, payload);
+    await fixture.front.producer.addGeneration(payload);
+    await expect.poll(() => fixture.redis.client().info('errorstats')).toContain('NOREPLICAS');
+    await accept();
+    const outcome = await waiter.outcome;
+    expect(outcome.status === 'succeeded' && GenerationResult.parse(outcome.value).text).toBe('fresh');
+  });
+
+  test('because another took its place behind the same address: that one is asked within 5 s', async () => {
+    const dir = await mkdtemp(join(tmpdir(), 'aimm-queue-'));
+    const successor = await createRedisServer(dir);
+    // Once the queues are closed, which need it.
+    onTestFinished(async () => {
+      await successor.stop();
+      await rm(dir, { recursive: true });
+    });
+    const demoted = fixture.redis.client();
+    await fixture.consume(async (payload) => ({ value: toResult(payload, 'again') }));
+    const ask = async () => {
+      const payload = fixture.payload();
+      await fixture.front.producer.addGeneration(payload);
+      return fixture.front.waiters.wait(payload.requestId, payload).outcome;
+    };
+    await ask();
+    await rm(fixture.redis.socket);
+    await symlink(successor.socket, fixture.redis.socket);
+    await demoted.call('REPLICAOF', '127.0.0.1', '1');
+    const startedAt = performance.now();
+    await expect.poll(() => ask().then(({ status }) => status, String), { timeout: 5_000 }).toBe('succeeded');
+    expect(performance.now() - startedAt).toBeLessThan(5_000);
+  });
+});
+
+test('with Redis out of memory those who wait for a call are answered, and its answer is kept for who asks later', async () => {
+  const { flights, waiters } = fixture.front;
+  const id = 'gen_leader';
+  const shared = { flight: { id, slot: 'the same' }, cache: { key: 'the same', ttlMs: 60_000 } };
+  const [leader, follower] = [fixture.payload({ requestId: id }), fixture.payload()];
+  await flights.join({ ...leader, ...shared }, shared.cache.key, []);
+  const waiter = waiters.wait(follower.requestId, follower);
+  expect(await flights.join({ ...follower, ...shared }, shared.cache.key, [])).toEqual({ state: 'following' });
+  await fixture.redis.client().config('SET', 'maxmemory', '1mb');
+  const outcome = { status: 'succeeded', value: toResult(leader, 'for both') } as const;
+  await flights.land({ ...leader, ...shared }, { outcome, rows: [], maxReplyBytes: 10_000 });
+  expect(await waiter.outcome).toMatchObject({ status: 'succeeded', value: { text: 'for both' } });
+  const late = fixture.payload();
+  expect(await flights.join({ ...late, ...shared }, shared.cache.key, []).catch(String)).toContain('out of memory');
+  await fixture.redis.client().config('SET', 'maxmemory', '0');
+  expect(await flights.join({ ...late, ...shared }, shared.cache.key, [])).toMatchObject({ state: 'cached' });
+});
+
+describe('the content of jobs that have ended', () => {
+  const hour = 3_600_000;
+  const openRemover = async (...queues: string[]) => {
+    const logger = await createLogger({ name: 'test', level: 'silent', format: 'json' });
+    const remover = createContentRemover({ redis: fixture.redis.client(), queues: () => queues, keepMs: 10, logger });
+    onTestFinished(() => remover.close());
+    return remover;
+  };
+  const isEmpty = async (requestId: string) =>
+    (await fixture.redis.client().hexists(`{aimm}:openai:${requestId}`, 'aimm:emptied')) === 1;
+  /** Answers a request; its worker's clock is wrong by so much. */
+  const answer = async (aheadMs = 0) => {
+    const redis = fixture.redis.client();
+    const payload = fixture.payload();
+    await fixture.front.producer.addGeneration(payload);
+    const endedAt = async () => Number(await redis.zscore('{aimm}:openai:completed', payload.requestId));
+    await expect.poll(endedAt).toBeGreaterThan(0);
+    const finishedOn = (await endedAt()) + aheadMs;
+    await redis.zadd('{aimm}:openai:completed', finishedOn, payload.requestId);
+    await redis.hset(`{aimm}:openai:${payload.requestId}`, 'finishedOn', finishedOn);
+    return payload.requestId;
+  };
+  beforeEach(() => fixture.consume(async (payload) => ({ value: toResult(payload, 'a word') })));
+
+  test('is removed in the queue of a provider that the configuration has no more', async () => {
+    const requestId = await answer();
+    await fixture.redis.client().zadd('{aimm}:served', Date.now(), 'openai');
+    const remover = await openRemover('mistral');
+    await expect.poll(() => remover.run().then(() => isEmpty(requestId))).toBe(true);
+  });
+
+  test('is removed though the clock of whoever ended a job, or looked, was an hour ahead', async () => {
+    const remover = await openRemover('openai');
+    const early = await answer(hour);
+    await withClockAhead(hour + 1_000, () => remover.run());
+    const late = await answer();
+    await expect.poll(() => remover.run().then(() => isEmpty(late))).toBe(true);
+    await expect.poll(() => remover.run().then(() => isEmpty(early))).toBe(true);
+  });
+
+  test('is removed though the clock of whoever ended a job was an hour behind', async () => {
+    const right = await answer();
+    const remover = await openRemover('openai');
+    await expect.poll(() => remover.run().then(() => isEmpty(right))).toBe(true);
+    const belated = await answer(-hour);
+    // As a worker that starts, and each now and then.
+    const another = await openRemover('openai');
+    await expect.poll(() => another.run().then(() => isEmpty(belated))).toBe(true);
+  });
+
+  test('of failures is looked at past what a clock that was ahead had seen', async () => {
+    const redis = fixture.redis.client();
+    const unsettled = createUnsettledJobs(redis);
+    const fail = async (jobId: string, at: number) => {
+      await redis.hset(`{aimm}:openai:${jobId}`, { data: '{}', failedReason: 'why' });
+      await redis.zadd('{aimm}:openai:failed', at, jobId);
+    };
+    await fail('early', Date.now() + hour);
+    await withClockAhead(hour + 1_000, () => unsettled.readFailures('openai', 10, 0));
+    await fail('late', Date.now() - 1);
+    expect(await unsettled.readFailures('openai', 10, 0)).toMatchObject([{ jobId: 'late' }]);
   });
 });

@@ -1,3 +1,4 @@
+import type { Checkpoint, RequestRecord } from '@aimm/contracts';
 import { expect, test } from 'vitest';
 import { caller } from '../support/asker.ts';
 import { createFaultStack, type FaultStack } from '../support/fault-stack.ts';
@@ -34,4 +35,29 @@ test('a job of which neither queue nor ledger knows anything is not told as succ
   result.catch(() => undefined);
   await ageOut(stack, requestId);
   expect(await front.getJob(caller, requestId)).toMatchObject({ status: 'failed', error: { code: 'outcome_unknown' } });
+});
+
+test('a request that waited past its deadline because nobody served it is told so by whoever is asked, and is over', async () => {
+  const stack = await createFaultStack();
+  const [front, other] = await Promise.all([stack.openFront(), stack.openFront()]);
+  const [late, begun] = await Promise.all([stack.generate(front, 'late'), stack.generate(front, 'begun')]);
+  const redis = stack.redis.client();
+  for (const { requestId } of [late, begun]) {
+    const key = `{aimm}:request:${requestId}`;
+    const record = JSON.parse((await redis.get(key)) ?? '') as RequestRecord;
+    await redis.set(key, JSON.stringify({ ...record, deadlineAt: Date.now() - 6_000 }));
+  }
+  // A call of it was cut off, and only a worker can account for that.
+  begun.result.catch(() => undefined);
+  const checkpoint: Checkpoint = { calls: [{ number: 1, startedAt: 1, state: 'started' }], rows: [], stalledCount: 0 };
+  await redis.hset(`{aimm}:mistral:${begun.requestId}`, 'aimm:checkpoint', JSON.stringify(checkpoint));
+  await redis.zadd('{aimm}:unsettled', 1, `mistral:${begun.requestId}`);
+
+  const told = { status: 'failed', error: { code: 'timeout' } };
+  expect(await other.getJob(caller, late.requestId)).toMatchObject(told);
+  await expect(late.result).rejects.toMatchObject({ code: 'timeout' });
+  expect(await other.cancelJob(caller, late.requestId)).toMatchObject(told);
+  expect(await other.getJob(caller, begun.requestId)).toMatchObject({ status: 'queued' });
+  expect(await redis.zrange('{aimm}:mistral:prioritized', 0, '-1')).toEqual([begun.requestId]);
+  expect(await redis.hexists(`{aimm}:mistral:${begun.requestId}`, 'aimm:cancel')).toBe(0);
 });

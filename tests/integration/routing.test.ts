@@ -35,6 +35,10 @@ beforeAll(async () => {
         rules: {
           review: { tier: 'large', prefer: 'cheapest', settings: { temperature: 0.5, maxOutputTokens: 100 } },
           cheap: { candidates: ['one/large', 'two/small'], prefer: 'cheapest' },
+          extract: {
+            tier: 'small',
+            settings: { responseFormat: { type: 'json_schema', schema: { $ref: '#/$defs/gone' } } },
+          },
         },
       },
     },
@@ -73,6 +77,18 @@ test('what the request needs decides before the price', async () => {
     code: 'invalid_request',
     message: expect.stringMatching(/^No configured model takes what this request needs \(room for its \d+ tokens\)\.$/),
   });
+});
+
+test('a rule whose schema cannot be used is refused before anything is asked, unless the request brings its own', async () => {
+  const before = Object.values(system.vendors).map(({ calls }) => calls.length);
+  const named = { model: 'one/small', route: 'extract' };
+  await expect(route('Hello', named)).rejects.toMatchObject({
+    code: 'invalid_request',
+    message: expect.stringContaining('the rule extract'),
+  });
+  expect(Object.values(system.vendors).map(({ calls }) => calls.length)).toEqual(before);
+  const settings = { responseFormat: { type: 'text' } };
+  expect(await route('Hello', { ...named, settings })).toEqual(['one/small']);
 });
 
 test('a rule chooses by its name, with settings that the request may override', async () => {

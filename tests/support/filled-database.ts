@@ -106,7 +106,7 @@ async function addBatch({ batches, batchSubmissions }: Database, at: number): Pr
   ]);
   const [judged] = await take(2, 1);
   await batches.record([toRecord('bat_é', place(2, judged), { verdict: { score: 7.25, reason: 'Good.' } })]);
-  const held = (await take(1, 2)).map(({ item, requestId }) => ({ item, requestId }));
+  const held = (await take(1, 2)).map(({ item, requestId }) => ({ item, requestId, calls: 0 }));
   const submission = { id: 'sub1', batchId: 'bat_é', column: 1, provider: 'openai', model: 'm1', round: 1 };
   await batchSubmissions.create({ ...submission, requests: held, createdAt: at, nextAt: at });
   await batchSubmissions.claim('worker-now', ['openai'], at + 60_000);

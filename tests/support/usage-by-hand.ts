@@ -17,7 +17,10 @@ export function addUpByHand(rows: readonly LedgerRow[], query: UsageQuery): Usag
     key,
     ...addUp(chosen.filter((row) => groupBy !== undefined && keysOf(row, groupBy, timeZone).includes(key))),
   }));
-  groups.sort((a, b) => b.costNanoUsd - a.costNanoUsd || b.calls - a.calls || (a.key < b.key ? -1 : 1));
+  const byKey = (a: { key: string }, b: { key: string }) => (a.key < b.key ? -1 : 1);
+  groups.sort((a, b) =>
+    groupBy === 'day' ? byKey(a, b) : b.costNanoUsd - a.costNanoUsd || b.calls - a.calls || byKey(a, b),
+  );
   return { from: query.from, to: query.to, totals: addUp(chosen), groups };
 }
 
@@ -69,7 +72,8 @@ function addUp(rows: readonly LedgerRow[]): UsageTotals {
     cacheReadTokens: add((row) => row.cacheReadTokens),
     cacheWriteTokens: add((row) => row.cacheWriteTokens),
     reasoningTokens: add((row) => row.reasoningTokens),
-    costNanoUsd: add((row) => row.costNanoUsd),
+    costNanoUsd: add((row) => (row.demo ? 0 : row.costNanoUsd)),
+    demoNanoUsd: add((row) => (row.demo ? row.costNanoUsd : 0)),
     unpricedCalls: succeeded.filter((row) => row.costNanoUsd === null).length,
     errorRate: calls.length === 0 ? 0 : faulty / calls.length,
     errorsByCode: countCodes(calls),

@@ -154,6 +154,13 @@ describe('as users write them', () => {
     [{ type: 'regex', pattern: 'x', flags: 'g' }, /flags: expected none but i, m, s, u, v/],
     ['is-json: {', /schema: expected an object/],
     ['cost(x)', /expected "type: value"/],
+    ['cost: high', /usd: expected a number, got the text "high"/],
+    ['max_latency: ', /ms: required\. Expected a number/],
+    ['cost(99999999)', /usd: expected at most 1000000; got the number 99999999/],
+    [{ type: 'contains', value: 'x', name: '\0\0' }, /name: expected other characters than U\+0000/],
+    [{ type: 'contains', value: 'x', name: '' }, /name: must not be empty; got the text ""\.$/],
+    [{ type: 'regex', pattern: 'a*\0*' }, /pattern: holds U\+0000 as it is: write \\0/],
+    [{ type: 'regex', pattern: '[\uD800-\uE000]' }, /pattern: holds half a character: write \\uD800/],
     [7, /expected an object such as/],
   ])('%j is refused with what is expected', (written, message) => {
     expect(() => parseAssertion(written)).toThrow(ModelManagerError);

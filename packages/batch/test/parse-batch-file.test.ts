@@ -105,6 +105,21 @@ describe('JSON lines', () => {
     `);
   });
 
+  test('what databases would keep nothing of is refused where it may not be empty', async () => {
+    const text = [
+      { id: '\0', prompt: 'a' },
+      { prompt: 'a', stop: '\0' },
+      { prompt: 'a', tools: [{ name: '\0', parameters: {} }] },
+      { id: 'a\0', prompt: '\0' },
+    ];
+    const message = await faultsOf('a.jsonl', text.map((line) => JSON.stringify(line)).join('\n'));
+    expect(message.split('\n').slice(1)).toEqual([
+      '- line 1: id: expected other characters than U+0000',
+      '- line 2: stop: expected other characters than U+0000',
+      '- line 3: tools[0].name: expected other characters than U+0000',
+    ]);
+  });
+
   test('after twenty faults reading ends', async () => {
     const message = await faultsOf('a.jsonl', '{}\n'.repeat(100_000));
     expect(message.split('\n')).toHaveLength(22);
@@ -182,6 +197,56 @@ describe('JSON lines', () => {
     );
   });
 
+  test('of lines of OpenAI’s batch files nothing is dropped that would change the answer; what says nothing is', async () => {
+    const lineOf = (body: object, parts: object[] = [{ type: 'text', text: 'Look' }]) =>
+      JSON.stringify({ custom_id: 'a', body: { messages: [{ role: 'user', content: parts }], ...body } });
+    const image = (more: object) => ({ type: 'image_url', image_url: { url: 'https://a.test/b.png', ...more } });
+    const quiet = {
+      temperature: null,
+      stop: null,
+      logprobs: false,
+      top_logprobs: null,
+      parallel_tool_calls: true,
+      response_format: { type: 'json_schema', json_schema: { name: 'f', strict: true, schema: { type: 'object' } } },
+      tools: [{ type: 'function', function: { name: 'f', strict: false } }],
+      messages: [
+        { role: 'user', content: [image({ detail: 'auto' })] },
+        { role: 'assistant', content: 'Yes.', refusal: null, audio: null, tool_calls: null },
+        { role: 'user', content: 'Why?' },
+      ],
+    };
+    expect(await read('a.jsonl', lineOf(quiet))).toEqual([
+      {
+        id: 'a',
+        messages: [
+          { role: 'user', content: [{ type: 'image', url: 'https://a.test/b.png' }] },
+          { role: 'assistant', content: [{ type: 'text', text: 'Yes.' }] },
+          user('Why?'),
+        ],
+        settings: {
+          responseFormat: { type: 'json_schema', name: 'f', schema: { type: 'object' } },
+          tools: [{ name: 'f', parameters: { type: 'object' } }],
+        },
+      },
+    ]);
+    const faulty = [
+      lineOf({}, [image({ detail: 'low' })]),
+      lineOf({ tools: [{ type: 'function', function: { name: 'f', strict: true } }] }),
+      lineOf({ logprobs: true, parallel_tool_calls: false }),
+      lineOf({ messages: [{ role: 'user', content: 'x', name: 'ann' }] }),
+      lineOf({ response_format: { type: 'json_schema', json_schema: { schema: {}, description: 'x' } } }),
+    ];
+    expect(await faultsOf('a.jsonl', faulty.join('\n'))).toMatchInlineSnapshot(`
+      "a.jsonl cannot be used:
+      - line 1: messages[0].content[0].detail: unknown field. Remove it.
+      - line 2: tools[0].strict: unknown field. Remove it.
+      - line 3: logprobs: unknown field. Remove it, or use one of: id, prompt, messages, vars, assert, system, max_output_tokens, temperature, top_p, stop, seed, response_format, reasoning_effort, images, tools, tool_choice, top_k, presence_penalty, frequency_penalty, service_tier, user, prompt_cache.
+      - line 3: parallel_tool_calls: unknown field. Remove it, or use one of: id, prompt, messages, vars, assert, system, max_output_tokens, temperature, top_p, stop, seed, response_format, reasoning_effort, images, tools, tool_choice, top_k, presence_penalty, frequency_penalty, service_tier, user, prompt_cache.
+      - line 4: messages[0].name: unknown field. Remove it.
+      - line 5: response_format.description: unknown field. Remove it."
+    `);
+  });
+
   test('what was read is not kept: 100 MB go through in little memory', async () => {
     setFlagsFromString('--expose-gc');
     const collect = runInNewContext('gc') as () => void; // the flag above makes it
@@ -257,6 +322,13 @@ describe('CSV', () => {
       - row 3 (line 5): expected: expected contains, not_contains, equals, regex, json_schema, similarity, max_cost, max_latency; got "llm-rubric". For a model’s opinion give the batch a judge.
       - row 4 (line 6): vars: {{langue}} stands in the text, and there is no variable langue (there are lang). Write \\{{langue}} for the braces themselves"
     `);
+    expect(await faultsOf('a.csv', 'prompt,expected,__expected2\na,yes,Latency: 5 ms\nb,regex: (,')).toBe(
+      [
+        'a.csv cannot be used:',
+        '- row 1 (line 2): __expected2: ms: expected a number, got the text "5 ms". For the text itself write equals: before it',
+        '- row 2 (line 3): expected: pattern: is no regular expression: Invalid regular expression: /(/: Unterminated group. For the text itself write equals: before it',
+      ].join('\n'),
+    );
     expect(await faultsOf('a.csv', 'id,id\n1,2\n')).toContain('the heading: the column id is there twice');
     expect(await faultsOf('a.csv', 'city\nRome\n')).toContain('expected a column prompt, or a template');
     expect(await faultsOf('a.csv', 'prompt\n"never closed\n')).toContain('is not CSV');
@@ -286,6 +358,38 @@ describe('JSON', () => {
       settings: { temperature: 0 },
       assertions: [{ type: 'contains', value: 'fr' }],
     });
+  });
+
+  test('assertions of a template are filled whole: a pattern takes a value as the text that it is', async () => {
+    const spec = {
+      prompt: 'Say {{word}}, {{count}} times.',
+      vars: { word: ['a.b-(c)', 'x'], count: 2 },
+      assert: [
+        'regex: ^({{word}} ?){1,{{count}}}[{{word}}]$',
+        {
+          type: 'json_schema',
+          schema: { required: ['{{word}}'], properties: { '{{word}}': { const: '{{word}}' }, n: { minimum: 1 } } },
+        },
+      ],
+    };
+    const items = await read('a.json', JSON.stringify(spec));
+    const [first, second] = items.map(({ assertions = [] }) => assertions);
+    expect(first).toEqual([
+      { type: 'regex', pattern: String.raw`^(a\.b\x2d\(c\) ?){1,2}[a\.b\x2d\(c\)]$` },
+      {
+        type: 'json_schema',
+        schema: { required: ['a.b-(c)'], properties: { 'a.b-(c)': { const: 'a.b-(c)' }, n: { minimum: 1 } } },
+      },
+    ]);
+    expect(second?.[0]).toEqual({ type: 'regex', pattern: '^(x ?){1,2}[x]$' });
+    const faulty = {
+      ...spec,
+      assert: ['regex: {{wort}}', 'regex: a{2,{{count}}}'],
+      vars: { ...spec.vars, count: [2, 1] },
+    };
+    const message = await faultsOf('a.json', JSON.stringify(faulty));
+    expect(message).toContain('there is no variable wort');
+    expect(message).toContain('combination 2: assert[1].pattern: is no regular expression');
   });
 
   test('a list of items is read as lines are', async () => {

@@ -7,15 +7,23 @@ const usualOutputTokens = 4_096;
 
 type Asked = Pick<GenerationRequest, 'messages' | 'settings'> & { provider: string; model: string };
 
+/** Nano-dollars; `null`: nobody knows the price. */
+export interface EstimatedCost {
+  /** In the service tier that the call asks for. */
+  askedNanoUsd: number | null;
+  /** In the ordinary one, which may serve it all the same. */
+  ordinaryNanoUsd: number | null;
+}
+
 /**
- * What a call may cost in nano-dollars: its input at full price and the longest answer that it asks for. `null`: nobody knows the price.
+ * What a call may cost: its input at full price and the longest answer that it asks for. `at`: epoch milliseconds.
  * `furtherInputTokens`: what will be in the prompt and is not there yet.
  */
-export function estimateCost(catalog: Catalog, asked: Asked, at: number, furtherInputTokens = 0): number | null {
+export function estimateCost(catalog: Catalog, asked: Asked, at: number, furtherInputTokens = 0): EstimatedCost {
   const { provider, model, settings } = asked;
   const kind = catalog.findProvider(provider)?.kind ?? provider;
   const inputTokens = estimateTokens(asked, kind) + furtherInputTokens;
-  const { costNanoUsd } = catalog.priceCall({
+  const call = {
     provider,
     model,
     usage: {
@@ -26,8 +34,16 @@ export function estimateCost(catalog: Catalog, asked: Asked, at: number, further
     },
     at,
     cachedForAnHour: settings.promptCache === '1h',
-  });
-  return costNanoUsd;
+  };
+  return {
+    askedNanoUsd: catalog.priceCall({ ...call, serviceTier: settings.serviceTier }).costNanoUsd,
+    ordinaryNanoUsd: catalog.priceCall(call).costNanoUsd,
+  };
+}
+
+/** The most that is known of it; `null`: nothing is. */
+export function toHighest({ askedNanoUsd, ordinaryNanoUsd }: EstimatedCost): number | null {
+  return ordinaryNanoUsd === null ? askedNanoUsd : Math.max(askedNanoUsd ?? 0, ordinaryNanoUsd);
 }
 
 export function estimateOutput(catalog: Catalog, { provider, model, settings }: Omit<Asked, 'messages'>): number {

@@ -1,5 +1,6 @@
+import { createHash } from 'node:crypto';
 import type { BudgetShare, ClientBudget, GenerationRequest, Warning } from '@aimm/contracts';
-import { estimateCost } from './budget-estimate.ts';
+import { estimateCost, toHighest } from './budget-estimate.ts';
 import { type BudgetPeriod, toBudgetPeriod } from './budget-period.ts';
 import type { BudgetConfig } from './budgets.ts';
 import type { Catalog } from './catalog.ts';
@@ -21,7 +22,8 @@ interface Asked {
 const keepForMs = 3 * 24 * 3_600_000;
 
 /**
- * The dearest of a request's models decides what is held, for a budget of one provider the dearest of that provider's.
+ * The dearest of a request's models decides what is held, for a budget of one provider the dearest of that provider's; each at its price
+ * in the service tier asked for, or at the ordinary one where that is higher or all that is known.
  * A request whose models are all free (a local server) takes nothing of any budget. `at`: epoch milliseconds.
  */
 export function planShares(
@@ -33,11 +35,11 @@ export function planShares(
 ): SharePlan {
   if (budgets.length === 0) return { shares: [], warnings: [] };
   const models = [{ provider: asked.provider, model: asked.request.model }, ...(asked.fallbacks ?? [])];
-  const costs = models.map(({ provider, model }) => ({
-    provider,
-    name: `${provider}/${model}`,
-    nanoUsd: estimateCost(catalog, { ...asked.request, provider, model }, at, furtherInputTokens),
-  }));
+  const costs = models.map(({ provider, model }) => {
+    const cost = estimateCost(catalog, { ...asked.request, provider, model }, at, furtherInputTokens);
+    const nanoUsd = toHighest(cost);
+    return { provider, name: `${provider}/${model}`, nanoUsd, isKnown: cost.askedNanoUsd !== null };
+  });
   const shares = budgets.flatMap((budget): BudgetShare[] => {
     if (budget.client !== undefined && budget.client !== asked.client) return [];
     const own = costs.filter(({ provider }) => budget.provider === undefined || budget.provider === provider);
@@ -52,20 +54,26 @@ export function planShares(
       },
     ];
   });
-  const unpriced = shares.length === 0 ? [] : costs.filter(({ nanoUsd }) => nanoUsd === null);
-  return {
-    shares,
-    warnings: unpriced.map(({ name }) => ({
-      code: 'unknown_price',
-      message: `The price of ${name} is unknown: nothing of a budget is reserved for it, and its cost will not count.`,
-    })),
-  };
+  const unpriced = shares.length === 0 ? [] : costs.filter(({ isKnown }) => !isKnown);
+  return { shares, warnings: unpriced.map(({ name, nanoUsd }) => warnOfPrice(name, nanoUsd === null)) };
+}
+
+function warnOfPrice(name: string, isOfModel: boolean): Warning {
+  const message = isOfModel
+    ? `The price of ${name} is unknown: nothing of a budget is reserved for it, and it will count as no more than the request has reserved.`
+    : `The price of ${name} in the service tier asked for is unknown: its ordinary price is reserved of budgets, and will count.`;
+  return { code: 'unknown_price', message };
 }
 
 /** The counter of a budget in the period of `at`, and until when it is kept. */
 export function toCounter(budget: BudgetConfig, at: number): BudgetPeriod & { keepUntil: number } {
   const period = toBudgetPeriod(budget, at);
-  return { ...period, key: `${budget.name}:${period.key}`, keepUntil: period.renewsAt + keepForMs };
+  return { ...period, key: `${budget.name}:${period.key}-${toScope(budget)}`, keepUntil: period.renewsAt + keepForMs };
+}
+
+/** Tells budgets of one name apart that count other calls: a changed one begins with what the ledger says of its own. */
+function toScope({ provider = '', client = '', timeZone }: BudgetConfig): string {
+  return createHash('sha256').update([provider, client, timeZone].join('\0')).digest('hex').slice(0, 8);
 }
 
 /** Whose counter this is. @throws TypeError where none of these is */

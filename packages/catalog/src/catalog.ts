@@ -102,6 +102,8 @@ export interface Catalog {
   /** The catalog's models, prices filled in, sorted by provider then id. */
   listModels(filter?: ModelFilter): ModelInfo[];
   findModel(provider: string, model: string): ModelInfo | undefined;
+  /** Whether models.json has this very id, and not only the model that it is a snapshot of. */
+  hasEntry(provider: string, model: string): boolean;
   /**
    * `provider/model-id` as it is; a bare id through the catalog, then through `listed` (what providers list).
    * @throws ModelManagerError `unknown_model` with near matches in its hint

@@ -145,7 +145,7 @@ export const ProvidersFile = z.strictObject({
 });
 export type ProvidersFile = z.infer<typeof ProvidersFile>;
 
-/** `checkedOn`: the day somebody last compared the file with what vendors publish; names the prices in the ledger. */
+/** `checkedOn`: the day somebody last compared the file with what vendors publish; part of its prices' name in the ledger. */
 export const ModelsFile = z.strictObject({
   checkedOn: date,
   /** By a provider's id, or by a kind for all of its providers. */

@@ -2,7 +2,9 @@ import type { ModelInfo, ModelPrices } from '@aimm/contracts';
 import type { BudgetConfig } from './budgets.ts';
 import type { Catalog, Limits, ModelFilter, ProviderConfig, Routing } from './catalog.ts';
 import type { ModelEntry, TierPrices } from './config-schemas.ts';
+import { matchesFilter } from './matches-filter.ts';
 import { toFamilyId } from './model-names.ts';
+import { toPriceVersion } from './price-version.ts';
 import { createPricing } from './pricing.ts';
 import { createResolver } from './resolve-model.ts';
 
@@ -11,7 +13,7 @@ export interface CatalogContent {
   models: readonly ModelEntry[];
   /** What service tiers cost, by provider or kind. */
   serviceTiers: Readonly<Record<string, TierPrices>>;
-  /** Names the prices of models.json in the ledger. */
+  /** The day somebody last compared models.json with what vendors publish. */
   checkedOn: string;
   routing: Routing;
   budgets: readonly BudgetConfig[];
@@ -41,7 +43,7 @@ export function createCatalog(content: CatalogContent): Catalog {
       ];
       return stated.map((tiers) => tiers?.[tier]).find((price) => price !== undefined) ?? null;
     },
-    checkedOn: content.checkedOn,
+    version: toPriceVersion(content),
   });
   const pricesOf = (provider: string, model: string): ModelPrices | undefined =>
     pricing.listPrices(provider, model, now());
@@ -56,7 +58,7 @@ export function createCatalog(content: CatalogContent): Catalog {
   };
   const listModels = (filter: ModelFilter = {}): ModelInfo[] =>
     content.models
-      .filter((entry) => matches(entry, filter))
+      .filter((entry) => matchesFilter(entry, filter))
       .map((entry) => toInfo(entry, entry.id))
       .sort((a, b) => compareText(a.provider, b.provider) || compareText(a.id, b.id));
 
@@ -69,21 +71,11 @@ export function createCatalog(content: CatalogContent): Catalog {
     findClientLimits: (client) => (Object.hasOwn(clients, client) ? clients[client] : clients['*']),
     listModels,
     findModel,
+    hasEntry: (provider, model) => entries.has(`${provider}/${model}`),
     pricesOf,
     priceCall: pricing.priceCall,
     ...createResolver({ providers, entryNames: [...entries.keys()], findModel, pricesOf }),
   };
-}
-
-function matches(entry: ModelEntry, { provider, capability, search }: ModelFilter): boolean {
-  if (provider !== undefined && entry.provider !== provider) return false;
-  if (capability !== undefined && !entry.capabilities?.includes(capability)) return false;
-  if (search === undefined) return true;
-  const haystack = `${entry.provider}/${entry.id} ${entry.name ?? ''}`.toLowerCase();
-  return search
-    .toLowerCase()
-    .split(/\s+/)
-    .every((word) => haystack.includes(word));
 }
 
 function compareText(a: string, b: string): number {

@@ -1,5 +1,5 @@
 export type { BudgetConfig } from './budgets.ts';
-export { estimateCost, estimateOutput, expectOutput } from './budget-estimate.ts';
+export { estimateCost, estimateOutput, expectOutput, toHighest } from './budget-estimate.ts';
 export { type BudgetPeriod, toBudgetPeriod } from './budget-period.ts';
 export {
   type Budget,
@@ -27,7 +27,9 @@ export { findUnknownProviders } from './check-references.ts';
 export { type ConfigFollower, followConfig, type FollowConfigOptions } from './follow-config.ts';
 export { createLiveCatalog, type LiveCatalog } from './live-catalog.ts';
 export { loadCatalog, type LoadCatalogOptions } from './load-catalog.ts';
+export { matchesFilter } from './matches-filter.ts';
 export { type FieldChange, mergeModels, type MergedModels } from './merge-models.ts';
+export { toListedId } from './model-names.ts';
 export { formatModelsFile, readModelsFile, writeModelsFile } from './models-file.ts';
 export { type ProviderKind, providerKinds } from './provider-kinds.ts';
 export type { FallbackChain, Preference, RoutingRule, Tier } from './routing-schemas.ts';

@@ -96,11 +96,11 @@ function toRates(prices: GenaiPrices.ModelPrice, inputTokens: number): Rates {
 /** Anthropic charges 1.25 times the input's price for what it keeps five minutes, and twice for an hour. */
 const hourFactor = 2 / 1.25;
 
-/** The rates that a `prices` entry of models.json states. */
-export function toRateTable(override: PriceOverride, checkedOn: string, kind: string | undefined): RateTable {
+/** The rates that a `prices` entry of models.json states. `version` names the file's prices. */
+export function toRateTable(override: PriceOverride, version: string, kind: string | undefined): RateTable {
   const { longContext } = override;
   return {
-    version: `models.json@${checkedOn}`,
+    version,
     ratesAt: (inputTokens) => {
       const long = longContext !== undefined && inputTokens > longContext.inputTokens ? longContext : {};
       const prices = { ...override, ...long };
@@ -118,10 +118,10 @@ export function toRateTable(override: PriceOverride, checkedOn: string, kind: st
   };
 }
 
-/** The same table, so many times as dear. */
-export function scaleRates(table: RateTable, factor: number): RateTable {
+/** The same table, so many times as dear. `version` names the prices that say so. */
+export function scaleRates(table: RateTable, factor: number, version: string): RateTable {
   return {
-    version: table.version,
+    version: table.version === version ? version : `${table.version} with ${version}`,
     ratesAt(inputTokens) {
       const { input, output, ...others } = table.ratesAt(inputTokens);
       const scaled = Object.entries(others).map(([name, rate]) => [name, rate * factor] as const);

@@ -10,7 +10,8 @@ interface PricingSources {
   findOverride: (provider: string, model: string) => PriceOverride | null | undefined;
   /** What models.json says of a service tier; null where nobody knows. */
   findTierPrice: (provider: string, models: readonly string[], tier: string) => TierPrice;
-  checkedOn: string;
+  /** Names the prices of models.json. */
+  version: string;
 }
 
 /** The vendors' words for what is billed at the list price. Whatever else answered costs something else. */
@@ -37,7 +38,7 @@ export interface Pricing {
 }
 
 /** models.json before the bundled price data, the model that answered before the one that was asked. */
-export function createPricing({ findProvider, findOverride, findTierPrice, checkedOn }: PricingSources): Pricing {
+export function createPricing({ findProvider, findOverride, findTierPrice, version }: PricingSources): Pricing {
   const priceData = createPriceData();
   /** Looking a table up takes some 50 µs and happens on every call; prices change by the day, not by the minute. */
   const known = new Map<string, RateTable | undefined>();
@@ -53,7 +54,7 @@ export function createPricing({ findProvider, findOverride, findTierPrice, check
     const overrides = models.map((model) => findOverride(providerId, model));
     const stated = overrides.find((override) => override !== undefined && override !== null);
     const provider = findProvider(providerId);
-    if (stated !== undefined && stated !== null) return toRateTable(stated, checkedOn, provider?.kind);
+    if (stated !== undefined && stated !== null) return toRateTable(stated, version, provider?.kind);
     if (provider === undefined) return undefined;
     if (provider.kind === 'ollama') return local;
     for (const [index, model] of models.entries()) {
@@ -71,8 +72,8 @@ export function createPricing({ findProvider, findOverride, findTierPrice, check
   ): RateTable | undefined => {
     const price = findTierPrice(providerId, models, tier);
     if (price === null) return undefined;
-    if (typeof price === 'number') return scaleRates(table, price);
-    return toRateTable(price, checkedOn, findProvider(providerId)?.kind);
+    if (typeof price === 'number') return scaleRates(table, price, version);
+    return toRateTable(price, version, findProvider(providerId)?.kind);
   };
 
   return {

@@ -1,6 +1,6 @@
 import { type ModelInfo, type ModelPrices, ModelManagerError, type Warning } from '@aimm/contracts';
 import type { Catalog, ProviderConfig, ResolvedModel } from './catalog.ts';
-import { toFamilyId } from './model-names.ts';
+import { toListedId } from './model-names.ts';
 import { suggestNames } from './suggest-models.ts';
 
 interface ResolverSources {
@@ -16,12 +16,8 @@ export function createResolver(sources: ResolverSources): Pick<Catalog, 'resolve
   const { providers, entryNames, findModel, pricesOf } = sources;
 
   const findListed = (provider: ProviderConfig, model: string, listed: readonly ModelInfo[]): ModelInfo | undefined => {
-    const family = toFamilyId(model, 'ollama');
-    return listed.find(
-      (info) =>
-        info.provider === provider.id &&
-        (info.id === model || (provider.kind === 'ollama' && toFamilyId(info.id, 'ollama') === family)),
-    );
+    const id = toListedId(model, provider.kind);
+    return listed.find((info) => info.provider === provider.id && toListedId(info.id, provider.kind) === id);
   };
 
   const resolve = (provider: ProviderConfig, model: string, listed: readonly ModelInfo[]): ResolvedModel => {

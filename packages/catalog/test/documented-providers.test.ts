@@ -3,9 +3,9 @@ import { describe, expect, test } from 'vitest';
 import { loadFaultless, provider } from './temporary-config.ts';
 
 const text = readFileSync(new URL('../../../docs/configuration.md', import.meta.url), 'utf8');
-/** The JSON examples between a heading and the next one of the same rank or above. */
+/** The JSON examples between a heading and the next one. */
 const examplesUnder = (heading: string) => {
-  const [section = ''] = (text.split(`### ${heading}\n`)[1] ?? '').split(/\n##/);
+  const [section = ''] = (text.split(`## ${heading}\n`)[1] ?? '').split(/\n##/);
   return [...section.matchAll(/```json\n([^]*?)```/g)].map(([, json = '']): unknown => JSON.parse(json));
 };
 // Their fields are what the tests below look at.
@@ -54,5 +54,39 @@ describe('the models that the documentation shows', () => {
     const models = examplesUnder('Reasoning that OpenAI sums up');
     const catalog = loadFaultless({ models: { checkedOn: '2026-11-22', models } });
     expect(catalog.findModel('openai', 'gpt-6.1-terra')?.quirks).toEqual({ reasoningSummary: 'auto' });
+  });
+});
+
+describe('the parts of files that the documentation shows', () => {
+  const shipped = (name: string): Record<string, unknown> =>
+    JSON.parse(readFileSync(new URL(`../../../config/${name}.json`, import.meta.url), 'utf8'));
+  const files = { providers: shipped('providers'), models: shipped('models'), routing: shipped('routing') };
+  type Entry = { id: string };
+  /** What an example says of an entry is added to it, an entry that is not there yet to the list; all else stays. */
+  const addTo = (file: Record<string, unknown>, example: Record<string, unknown>) => {
+    const merge = (list: Entry[], added: Entry[]) => [
+      ...list.map((entry) => ({ ...entry, ...added.find(({ id }) => id === entry.id) })),
+      ...added.filter(({ id }) => list.every((entry) => entry.id !== id)),
+    ];
+    const lists = ['providers', 'models'].filter((name) => name in example && name in file);
+    const merged = lists.map((name) => [name, merge(file[name] as Entry[], example[name] as Entry[])]);
+    return { ...file, ...example, ...Object.fromEntries(merged) };
+  };
+
+  test.each([
+    ['Limits', 'providers'],
+    ['Budgets', 'providers'],
+    ['Service tiers', 'models'],
+  ] as const)('are taken into the shipped ones: %s', (heading, name) => {
+    const [example] = examplesUnder(heading) as [Record<string, unknown>];
+    // A list that is shown shows entries, and is no list without any.
+    expect(Object.values(example)).not.toContainEqual([]);
+    expect(() => loadFaultless({ ...files, [name]: addTo(files[name], example) })).not.toThrow();
+  });
+
+  test('are routing.json as a whole, beside the second Ollama', () => {
+    const [routing] = examplesUnder('`config/routing.json`');
+    const providers = addTo(files.providers, { providers: examples });
+    expect(() => loadFaultless({ ...files, providers, routing })).not.toThrow();
   });
 });

@@ -47,6 +47,39 @@ describe('a history', () => {
     });
   });
 
+  test('keeps the turn that what is new answers: no result of a tool stands without its call', () => {
+    const steps = Array.from({ length: 5 }, () => [call, result]).flat();
+    const asked = [...history, say('user', 'q4'), ...steps, call];
+    const fitted = fitHistory({ messages: [...asked, result], history: asked.length, budgetTokens: 3, estimate });
+    expect(textsOf(fitted.messages)).toEqual([
+      'sys',
+      'q4',
+      ...steps.map(({ content: [part] }) => part?.type),
+      'tool_call',
+      'tool_result',
+    ]);
+    expect(fitted.droppedTurns).toBe(3);
+    const alone = asked.slice(history.length);
+    expect(
+      fitHistory({ messages: [...alone, result], history: alone.length, budgetTokens: 3, estimate }).droppedTurns,
+    ).toBe(0);
+  });
+
+  test('keeps the summary of what is older, though a user says it', () => {
+    const summed = history.with(0, say('user', 'summary'));
+    const fitted = (budgetTokens: number, summaryAt = 0) =>
+      fitHistory({
+        messages: [...summed, say('user', 'now')],
+        history: summed.length,
+        summaryAt,
+        budgetTokens,
+        estimate,
+      });
+    expect(textsOf(fitted(9).messages)).toEqual(['summary', 'q2', 'tool_call', 'tool_result', 'a2', 'q3', 'a3', 'now']);
+    expect(textsOf(fitted(0).messages)).toEqual(['summary', 'now']);
+    expect([fitted(9).droppedTurns, fitted(0).droppedTurns]).toEqual([1, 3]);
+  });
+
   test('of ten thousand messages takes a few estimates', () => {
     const long = Array.from({ length: 10_000 }, (_, index) => say(index % 2 === 0 ? 'user' : 'assistant', 'x'));
     let asked = 0;
@@ -68,10 +101,16 @@ test('turns begin where a user speaks; two messages of a user, or an answer with
   expect(findTurns([say('system', 'a')])).toEqual([]);
 });
 
-test('a window keeps room for the answer: what the request asks for, else a part of it', () => {
-  expect(toPromptBudget(100_000, { maxOutputTokens: 60_000, longestAnswer: 8_000 })).toBe(40_000);
+test('a window keeps room for the answer: what the request asks for, as far as the model goes, else a part of it', () => {
+  expect(toPromptBudget(100_000, { maxOutputTokens: 60_000 })).toBe(40_000);
+  expect(toPromptBudget(100_000, { maxOutputTokens: 60_000, longestAnswer: 64_000 })).toBe(40_000);
+  expect(toPromptBudget(200_000, { maxOutputTokens: 1_000_000, longestAnswer: 64_000 })).toBe(136_000);
   expect(toPromptBudget(100_000, { longestAnswer: 8_000 })).toBe(92_000);
   expect(toPromptBudget(100_000, { longestAnswer: 64_000 })).toBe(75_000);
   expect(toPromptBudget(8_000, {})).toBe(6_000);
-  expect(toPromptBudget(1_000, { maxOutputTokens: 4_000 })).toBe(0);
+});
+
+test('whatever is asked of the answer, a quarter of the window is for the prompt', () => {
+  expect(toPromptBudget(131_072, { maxOutputTokens: 131_072, longestAnswer: 131_072 })).toBe(32_768);
+  expect(toPromptBudget(1_000, { maxOutputTokens: 4_000 })).toBe(250);
 });

@@ -155,8 +155,28 @@ describe('prices in models.json', () => {
   const price = (model: string, usage: Usage, answeredBy?: string) =>
     own().priceCall({ provider: 'openai', model, answeredBy, usage, at });
 
+  test('have a name in the ledger that changes with each of them, and with nothing else', () => {
+    const entry = (id: string, inputPerMillionUsd?: number) => ({
+      provider: 'openai',
+      id,
+      ...(inputPerMillionUsd !== undefined && { prices: { inputPerMillionUsd, outputPerMillionUsd: 2 } }),
+    });
+    const nameOf = (models: object[], serviceTiers?: object, model = 'a', serviceTier?: string) => {
+      const priced = loadFaultless({ models: { checkedOn: '2026-11-22', models, serviceTiers } });
+      return priced.priceCall({ provider: 'openai', model, usage: {}, at, serviceTier }).priceVersion;
+    };
+    const name = nameOf([entry('a', 1), entry('b', 1)]);
+    expect(nameOf([entry('b', 1), { ...entry('a', 1), contextWindow: 1_000 }, entry('c')])).toBe(name);
+    expect(nameOf([entry('a', 1), entry('b', 1.5)])).not.toBe(name);
+    expect(nameOf([entry('a', 1), entry('b', 1)], { openai: { flex: 0.5 } })).not.toBe(name);
+    const flex = (factor: number) => nameOf([], { openai: { flex: factor } }, 'gpt-5-mini', 'flex');
+    expect(flex(0.5)).toMatch(/^genai-prices@\S+ with models\.json@2026-11-22\+[0-9a-f]{8} \(flex\)$/);
+    expect(flex(0.5)).not.toBe(flex(0.6));
+  });
+
   test('stand in place of the price table, for snapshots too', () => {
-    const expected = { costNanoUsd: 50_000 + 25_000 + 20_000, priceVersion: 'models.json@2026-11-22' };
+    const priceVersion = expect.stringMatching(/^models\.json@2026-11-22\+[0-9a-f]{8}$/);
+    const expected = { costNanoUsd: 50_000 + 25_000 + 20_000, priceVersion };
     const usage = { inputTokens: 100, cacheReadTokens: 50, outputTokens: 10 };
     expect(price('gpt-5', usage)).toEqual(expected);
     expect(price('gpt-5', usage, 'gpt-5-2025-08-07')).toEqual(expected);

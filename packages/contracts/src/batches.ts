@@ -172,6 +172,8 @@ export const BatchView = z.object({
   name: z.string().optional(),
   status: BatchStatus,
   pausedBecause: z.string().optional(),
+  /** What keeps vendors' batch APIs from going on with it, though it is not paused; it may pass. */
+  waitsBecause: z.string().optional(),
   items: z.number().int(),
   /** Generations, the judge's included. */
   total: z.number().int(),

@@ -39,6 +39,8 @@ export const ConversationPlace = z.object({
   version: z.number().int(),
   /** How many of the request's messages were said before; the rest is new. */
   history: z.number().int(),
+  /** Which of them is a summary of what is older. */
+  summaryAt: z.number().int().optional(),
   /** Turns of the history that were left out already. */
   leftOut: z.number().int().optional(),
 });

@@ -42,6 +42,8 @@ export const UsageTotals = z.object({
   cacheWriteTokens: z.number().int(),
   reasoningTokens: z.number().int(),
   costNanoUsd: Money,
+  /** What demo answers would have cost; in no other sum. */
+  demoNanoUsd: Money,
   /** Succeeded calls whose price is unknown: their cost is not in the sum. */
   unpricedCalls: z.number().int(),
   /** (failed + partial + outcome unknown) ÷ calls; 0 without calls. */

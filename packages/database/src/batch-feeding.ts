@@ -6,6 +6,7 @@ import { parseItem, type Whole } from './batch-rows.ts';
 import type { LedgerDialect } from './ledger-dialects.ts';
 
 type Transaction = Parameters<Parameters<Client['$transaction']>[0]>[0];
+type Taking = Awaited<ReturnType<BatchRepository['take']>>;
 type TakeOptions = Parameters<BatchRepository['take']>[2];
 
 interface Candidate {
@@ -29,7 +30,7 @@ export async function takeGenerations(
   column: StoredColumn,
   options: TakeOptions,
 ): Promise<{ taken: TakenGeneration[]; skipped: number }> {
-  const found = await client.$transaction(async (transaction) => {
+  const found = await client.$transaction(async (transaction): Promise<Taking> => {
     // Whoever ends or pauses the batch waits for this to end, or this sees that it has.
     const [batch] = await transaction.$queryRaw<BatchMoney[]>(
       sql`SELECT status, max_cost_nano_usd, spent_nano_usd FROM batches WHERE id = ${batchId} ${dialect.forUpdate}`,
@@ -37,24 +38,28 @@ export async function takeGenerations(
     const [cursor] = await transaction.$queryRaw<{ next_item: Whole }[]>(
       sql`SELECT next_item FROM batch_columns WHERE batch_id = ${batchId} AND number = ${column.number} ${dialect.forUpdate}`,
     );
-    if (batch?.status !== 'running' || cursor === undefined) return { rows: [], skipped: 0 };
+    if (batch?.status !== 'running' || cursor === undefined) return { taken: [], skipped: 0 };
     const next = Number(cursor.next_item);
     const read = column.judges === undefined ? readPlain : readJudged;
     const limit = Math.min(options.limit, await findAffordable(transaction, batchId, batch, column));
-    if (limit <= 0) return { rows: [], skipped: 0 };
+    if (limit <= 0) return { taken: [], skipped: 0 };
     const candidates = await read(transaction, batchId, column, next, limit);
     const wanted = withinBytes(candidates, options.maxBytes);
     const rows = wanted.map((one) => ({ ...one, requestId: one.isHopeless ? null : options.createId() }));
+    // Before anything is marked: what cannot be read is taken by nobody.
+    const queued = rows.flatMap(({ requestId, item: number, content, bytes }): TakenGeneration[] => {
+      if (requestId === null) return [];
+      const item = Number(number);
+      return [{ requestId, item, content: parseItem(batchId, item, content), bytes: Number(bytes), answers: [] }];
+    });
     await markQueued(transaction, dialect, batchId, column, rows, Math.round(options.at));
     await moveCursor(transaction, batchId, column, next, rows);
-    return { rows, skipped: rows.filter(({ isHopeless }) => isHopeless).length };
+    return { taken: queued, skipped: rows.length - queued.length };
   });
-  const queued = found.rows.flatMap(({ requestId, item, content }) =>
-    requestId === null ? [] : [{ requestId, item: Number(item), content: parseItem(content), answers: [] as string[] }],
-  );
-  if (column.judges === undefined || queued.length === 0) return { taken: queued, skipped: found.skipped };
-  const answers = await readAnswers(client, dialect, batchId, column.judges, queued);
-  return { taken: queued.map((one) => ({ ...one, answers: answers.get(one.item) ?? [] })), skipped: found.skipped };
+  const { taken, skipped } = found;
+  if (column.judges === undefined || taken.length === 0) return found;
+  const answers = await readAnswers(client, dialect, batchId, column.judges, taken);
+  return { taken: taken.map((one) => ({ ...one, answers: answers.get(one.item) ?? [] })), skipped };
 }
 
 interface BatchMoney {
@@ -192,9 +197,10 @@ async function markQueued(
   }
   if (fresh.length > 0) {
     await transaction.$executeRaw(sql`
-      INSERT INTO batch_generations (batch_id, column_number, item, status, request_id, round, queued_at, bytes, ended_at)
+      INSERT INTO batch_generations
+        (batch_id, column_number, item, status, request_id, round, queued_at, bytes, ended_at, cost_nano_usd)
       SELECT CAST(${batchId} AS TEXT), ${raw(String(number))}, given.item, given.status, given.request_id, 0,
-        ${raw(String(at))}, given.bytes, given.ended_at
+        ${raw(String(at))}, given.bytes, given.ended_at, 0
       FROM ${given(fresh)}`);
   }
 }

@@ -50,6 +50,7 @@ async function readMatrix(
   { after, limit, status }: GenerationQuery,
   unfed: 'waiting' | 'cancelled',
 ): Promise<Page> {
+  const bare = unfed === 'cancelled' ? { status: unfed, costNanoUsd: 0 } : { status: unfed };
   const found: BatchGeneration[] = [];
   // Of one status there may be few.
   const itemsAtOnce = status === undefined ? Math.min(1_000, Math.ceil(limit / columns.length) + 1) : 1_000;
@@ -71,7 +72,7 @@ async function readMatrix(
       for (const column of columns) {
         if (after !== undefined && item === after.item && column <= after.column) continue;
         const row = known.get(`${item} ${column}`);
-        const generation = row === undefined ? { item, itemId, column, status: unfed } : toGeneration(row);
+        const generation = row === undefined ? { item, itemId, column, ...bare } : toGeneration(row);
         if (status === undefined || generation.status === status) found.push(generation);
       }
     }

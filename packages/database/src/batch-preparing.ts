@@ -1,12 +1,16 @@
-import { type BatchItem, ModelManagerError } from '@aimm/contracts';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { BatchItem, BatchSpec, ModelManagerError } from '@aimm/contracts';
 import { sqltag as sql } from '@prisma/client/runtime/client';
 import type { BatchRepository } from './batch-repository.ts';
 import { toColumnRow, toMoney, toStoredColumn } from './batch-rows.ts';
 import type { Client } from './client.ts';
 import type { LedgerDialect } from './ledger-dialects.ts';
+import { toReadableJson } from './readable.ts';
 import { toStorableJson, toStorableText } from './storable.ts';
 
 type Preparing = Pick<BatchRepository, 'create' | 'addItems' | 'touch' | 'start'>;
+
+const longestTurnMs = 20;
 
 /** Writes a batch and its items until it runs. `now`: epoch milliseconds. */
 export function createBatchPreparing(client: Client, dialect: LedgerDialect, now: () => number): Preparing {
@@ -19,7 +23,7 @@ export function createBatchPreparing(client: Client, dialect: LedgerDialect, now
         client: owner,
         name: name === undefined ? null : toStorableText(name),
         status: 'preparing',
-        spec: toStorableJson(spec),
+        spec: toReadableJson(BatchSpec, spec, 'The batch'),
         maxCostNanoUsd: maxCostNanoUsd === undefined ? null : BigInt(maxCostNanoUsd),
         createdAt: at(),
         touchedAt: at(),
@@ -31,10 +35,17 @@ export function createBatchPreparing(client: Client, dialect: LedgerDialect, now
     },
 
     async addItems(batchId, firstNumber, items) {
-      const rows = items.map((item, index) => {
-        const content = toStorableJson(item);
-        return { number: firstNumber + index, item_id: toId(item), content, bytes: content.length };
-      });
+      const rows: { number: number; item_id: string; content: string; bytes: number }[] = [];
+      let since = performance.now();
+      for (const [index, item] of items.entries()) {
+        const number = firstNumber + index;
+        const content = toReadableJson(BatchItem, item, `Item ${number + 1}`);
+        rows.push({ number, item_id: toId(item), content, bytes: content.length });
+        // A large schema takes milliseconds, and hundreds may bring one.
+        if (performance.now() - since < longestTurnMs) continue;
+        await nextTurn();
+        since = performance.now();
+      }
       const given = dialect.given(rows, { number: 'integer', item_id: 'text', content: 'text', bytes: 'integer' });
       await client
         .$transaction([

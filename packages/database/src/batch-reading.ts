@@ -1,8 +1,11 @@
 import { BatchGenerationStatus } from '@aimm/contracts';
+import type { Logger } from '@aimm/runtime';
 import { sqltag as sql } from '@prisma/client/runtime/client';
-import type { BatchRepository } from './batch-repository.ts';
+import type { Batch } from '../generated/sqlite/client.ts';
+import type { BatchRepository, StoredBatch } from './batch-repository.ts';
 import { parseItem, toStoredBatch, toStoredColumn, type Whole } from './batch-rows.ts';
 import type { Client } from './client.ts';
+import { UnreadableError } from './readable.ts';
 
 type Reading = Pick<
   BatchRepository,
@@ -15,7 +18,22 @@ export const nothingLeft = sql`
   AND NOT EXISTS (SELECT 1 FROM batch_generations g WHERE g.batch_id = batches.id AND g.status IN ('waiting', 'queued'))`;
 
 /** Reads batches and how far they are; their results are read in `batch-pages.ts` and `batch-summary.ts`. */
-export function createBatchReading(client: Client): Reading {
+export function createBatchReading(client: Client, logger?: Logger): Reading {
+  const told = new Set<string>();
+  /** One that cannot be read is no reason not to see the others. */
+  const toReadable = (rows: readonly Batch[]): StoredBatch[] =>
+    rows.flatMap((row) => {
+      try {
+        return [toStoredBatch(row)];
+      } catch (error) {
+        if (!(error instanceof UnreadableError)) throw error;
+        if (!told.has(row.id))
+          logger?.error({ batchId: row.id, err: error }, 'A batch cannot be read and is left alone');
+        told.add(row.id);
+        return [];
+      }
+    });
+
   return {
     async find(batchId) {
       const row = await client.batch.findUnique({ where: { id: batchId } });
@@ -23,16 +41,22 @@ export function createBatchReading(client: Client): Reading {
     },
 
     async list({ client: owner, statuses, before, limit }) {
-      const rows = await client.batch.findMany({
-        where: {
-          ...(owner !== undefined && { client: owner }),
-          ...(before !== undefined && { id: { lt: before } }),
-          status: statuses === undefined ? { not: 'preparing' } : { in: [...statuses] },
-        },
-        orderBy: { id: 'desc' },
-        take: limit,
-      });
-      return rows.map(toStoredBatch);
+      const found: StoredBatch[] = [];
+      for (let last = before; ;) {
+        const wanted = limit - found.length;
+        const rows = await client.batch.findMany({
+          where: {
+            ...(owner !== undefined && { client: owner }),
+            ...(last !== undefined && { id: { lt: last } }),
+            status: statuses === undefined ? { not: 'preparing' } : { in: [...statuses] },
+          },
+          orderBy: { id: 'desc' },
+          take: wanted,
+        });
+        found.push(...toReadable(rows));
+        if (rows.length < wanted || found.length >= limit) return found;
+        last = rows.at(-1)?.id;
+      }
     },
 
     async columns(batchId) {
@@ -58,7 +82,7 @@ export function createBatchReading(client: Client): Reading {
         take: limit,
         select: { number: true, content: true },
       });
-      return rows.map(({ number, content }) => ({ number, content: parseItem(content) }));
+      return rows.map(({ number, content }) => ({ number, content: parseItem(batchId, number, content) }));
     },
 
     async listLive(time) {
@@ -76,7 +100,7 @@ export function createBatchReading(client: Client): Reading {
         },
         orderBy: { id: 'asc' },
       });
-      return rows.map(toStoredBatch);
+      return toReadable(rows);
     },
 
     async outstanding(batchId) {

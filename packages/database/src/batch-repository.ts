@@ -43,6 +43,8 @@ export interface TakenGeneration {
   item: number;
   requestId: string;
   content: BatchItem;
+  /** Of its text, and of what a judge's is to read. */
+  bytes: number;
   /** Of a judge's: what it is to read, in the order of its columns. */
   answers: string[];
 }
@@ -70,14 +72,17 @@ export interface GenerationQuery {
   failedAssertions?: boolean | undefined;
 }
 
-/** Batches, and how far each of their generations is. This is the truth about them; the queue may be emptied at any time. */
+/**
+ * Batches, and how far each of their generations is. This is the truth about them; the queue may be emptied at any time. A row that
+ * this version cannot read is told by an `UnreadableError`, and left out of lists of batches.
+ */
 export interface BatchRepository {
-  /** Begins one that does not run yet. */
+  /** Begins one that does not run yet. @throws invalid_request where it could not be read again */
   create(
     batch: Pick<StoredBatch, 'id' | 'client' | 'name' | 'spec' | 'maxCostNanoUsd'>,
     columns: readonly NewColumn[],
   ): Promise<void>;
-  /** Some hundreds at a time, in one transaction. @throws invalid_request naming an id that is there twice */
+  /** Some hundreds at a time, in one transaction. @throws invalid_request naming an id that is there twice, or what could not be read again */
   addItems(batchId: string, firstNumber: number, items: readonly BatchItem[]): Promise<void>;
   /** Says that whoever prepares it lives. */
   touch(batchId: string): Promise<void>;
@@ -155,6 +160,8 @@ export interface BatchRepository {
     to: BatchStatus,
     why?: { pausedBecause?: string; resumeAt?: number; maxCostNanoUsd?: number },
   ): Promise<boolean>;
+  /** False where it is not paused until that time or earlier: somebody may have paused it for good. */
+  resumeDue(batchId: string, time: number): Promise<boolean>;
   /** What waits is cancelled; what is queued ends by itself. */
   cancelWaiting(batchId: string): Promise<void>;
   /** What failed waits again, and what was skipped for it; gives how many. */

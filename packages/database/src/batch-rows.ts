@@ -9,22 +9,24 @@ import {
 } from '@aimm/contracts';
 import type { Batch, BatchColumn as ColumnRow } from '../generated/sqlite/client.ts';
 import type { NewColumn, StoredBatch, StoredColumn } from './batch-repository.ts';
+import { parseStored, toReadableJson } from './readable.ts';
 import { toStorableJson, toStorableText } from './storable.ts';
 import { toBin } from './usage-bins.ts';
 
 /** Whole numbers of raw statements come as bigint or number. */
 export type Whole = bigint | number;
 
+/** @throws UnreadableError */
 export function toStoredBatch(row: Batch): StoredBatch {
   const { estimatedNanoUsd, maxCostNanoUsd, resumeAt, endedAt } = row;
   return {
     id: row.id,
     client: row.client,
     ...(row.name !== null && { name: row.name }),
-    status: row.status === 'preparing' ? 'preparing' : BatchStatus.parse(row.status),
+    status: row.status === 'preparing' ? 'preparing' : parseStatus(row),
     ...(row.pausedBecause !== null && { pausedBecause: row.pausedBecause }),
     ...(resumeAt !== null && { resumeAt: Number(resumeAt) }),
-    spec: BatchSpec.parse(JSON.parse(row.spec)),
+    spec: parseStored(BatchSpec, row.spec, `The batch ${row.id}`),
     items: row.itemCount,
     estimatedNanoUsd: estimatedNanoUsd === null ? null : Number(estimatedNanoUsd),
     ...(maxCostNanoUsd !== null && { maxCostNanoUsd: Number(maxCostNanoUsd) }),
@@ -34,19 +36,26 @@ export function toStoredBatch(row: Batch): StoredBatch {
   };
 }
 
+function parseStatus({ id, status }: Batch): BatchStatus {
+  return parseStored(BatchStatus, JSON.stringify(status), `The status of the batch ${id}`);
+}
+
+/** @throws UnreadableError */
 export function toStoredColumn(row: ColumnRow): StoredColumn {
+  const what = `The column ${row.number} of the batch ${row.batchId}`;
   return {
     number: row.number,
     provider: row.provider,
     model: row.model,
     lane: row.lane === 'provider_batch' ? 'provider_batch' : 'queue',
     ...(row.variant !== null && { variant: row.variant }),
-    ...(row.judges !== null && { judges: BatchColumn.shape.judges.parse(JSON.parse(row.judges)) }),
-    template: BatchTemplate.parse(JSON.parse(row.template)),
+    ...(row.judges !== null && { judges: parseStored(BatchColumn.shape.judges, row.judges, what) }),
+    template: parseStored(BatchTemplate, row.template, what),
     nextItem: row.nextItem,
   };
 }
 
+/** @throws invalid_request where it could not be read again */
 export function toColumnRow(batchId: string, column: NewColumn): Omit<ColumnRow, 'nextItem'> {
   const { number, provider, model, lane, variant, judges, template } = column;
   return {
@@ -57,7 +66,7 @@ export function toColumnRow(batchId: string, column: NewColumn): Omit<ColumnRow,
     lane,
     variant: variant === undefined ? null : toStorableText(variant),
     judges: judges === undefined ? null : JSON.stringify(judges),
-    template: toStorableJson(template),
+    template: toReadableJson(BatchTemplate, template, `What ${provider}/${model} is asked with`),
   };
 }
 
@@ -153,8 +162,9 @@ export function toGeneration(row: GenerationRow): BatchGeneration {
   };
 }
 
-export function parseItem(content: string): BatchItem {
-  return BatchItem.parse(JSON.parse(content));
+/** `number`: from 0. @throws UnreadableError */
+export function parseItem(batchId: string, number: number, content: string): BatchItem {
+  return parseStored(BatchItem, content, `Item ${number + 1} of the batch ${batchId}`);
 }
 
 /** Nano-dollars, as money is stored. */

@@ -7,7 +7,10 @@ import type { Client } from './client.ts';
 import { isUniqueViolation } from './failures.ts';
 import { inSteps, rowsAtOnce } from './in-steps.ts';
 
-type Steering = Pick<BatchRepository, 'setStatus' | 'cancelWaiting' | 'retryFailed' | 'addColumns' | 'finishIfDone'>;
+type Steering = Pick<
+  BatchRepository,
+  'setStatus' | 'resumeDue' | 'cancelWaiting' | 'retryFailed' | 'addColumns' | 'finishIfDone'
+>;
 
 /** Pauses, resumes, cancels, retries and extends a batch that has started. `now`: epoch milliseconds. */
 export function createBatchSteering(client: Client, now: () => number): Steering {
@@ -27,6 +30,14 @@ export function createBatchSteering(client: Client, now: () => number): Steering
         resumeAt: resumeAt === undefined ? null : BigInt(Math.round(resumeAt)),
         ...(maxCostNanoUsd !== undefined && { maxCostNanoUsd: toMoney(maxCostNanoUsd) }),
       }),
+
+    async resumeDue(batchId, time) {
+      const { count } = await client.batch.updateMany({
+        where: { id: batchId, status: 'paused', resumeAt: { lte: BigInt(Math.round(time)) } },
+        data: { status: 'running', pausedBecause: null, resumeAt: null, version: { increment: 1 } },
+      });
+      return count === 1;
+    },
 
     async cancelWaiting(batchId) {
       await inSteps(() =>
@@ -52,7 +63,11 @@ export function createBatchSteering(client: Client, now: () => number): Steering
       const failed = await again('failed');
       await again('skipped');
       const waits = await client.batchGeneration.findFirst({ where: { batchId, status: 'waiting' } });
-      if (waits !== null) await changeStatus(batchId, ['completed'], 'running', { endedAt: null });
+      if (waits !== null) {
+        // Behind the rows: whoever is just ending it has ended it after this, or finds that it cannot.
+        await client.batch.updateMany({ where: { id: batchId }, data: { version: { increment: 1 } } });
+        await changeStatus(batchId, ['completed'], 'running', { endedAt: null });
+      }
       return failed;
     },
 
@@ -84,6 +99,8 @@ export function createBatchSteering(client: Client, now: () => number): Steering
     },
 
     async finishIfDone(batchId) {
+      const found = await client.batch.findUnique({ where: { id: batchId }, select: { version: true } });
+      if (found === null) return false;
       const open = await client.batchGeneration.findFirst({
         where: { batchId, status: { in: ['waiting', 'queued'] } },
         select: { item: true },
@@ -94,10 +111,11 @@ export function createBatchSteering(client: Client, now: () => number): Steering
         data: { endedAt: at(), version: { increment: 1 } },
       });
       if (ended.count === 1) return true;
+      // PostgreSQL looks at the row anew where it waited for it, and not at other tables: another version says that they changed.
       const count = await client.$executeRaw(sql`
         UPDATE batches SET status = 'completed', paused_because = NULL, resume_at = NULL,
           ended_at = ${raw(String(at()))}, version = version + 1
-        WHERE id = ${batchId} AND status IN ('running', 'paused') AND ${nothingLeft}`);
+        WHERE id = ${batchId} AND version = ${found.version} AND status IN ('running', 'paused') AND ${nothingLeft}`);
       return count === 1;
     },
   };

@@ -59,11 +59,11 @@ export function createBatchSubmissions(client: Client, now: () => number): Submi
 
   return {
     async create({ id, batchId, column, provider, model, round, requests, createdAt, nextAt }) {
-      const pairs = JSON.stringify(requests.map(({ item, requestId }) => [item, requestId]));
+      const listed = JSON.stringify(requests.map(({ item, requestId, calls }) => [item, requestId, calls]));
       await client.$executeRaw(sql`
         INSERT INTO batch_submissions (
           id, batch_id, column_number, provider, model, round, requests, status, tries, created_at, next_at, lease_until)
-        VALUES (${id}, ${batchId}, ${raw(String(column))}, ${provider}, ${model}, ${raw(String(round))}, ${pairs},
+        VALUES (${id}, ${batchId}, ${raw(String(column))}, ${provider}, ${model}, ${raw(String(round))}, ${listed},
           'prepared', 0, ${raw(String(Math.round(createdAt)))}, ${raw(String(Math.round(nextAt)))}, 0)
         ON CONFLICT (id) DO NOTHING`);
     },
@@ -82,10 +82,17 @@ export function createBatchSubmissions(client: Client, now: () => number): Submi
     },
 
     async heldRequests(batchId) {
-      const rows = await client.$queryRaw<Pick<Row, 'requests'>[]>(
-        sql`SELECT requests FROM batch_submissions WHERE batch_id = ${batchId} AND status <> 'ended'`,
+      const rows = await client.$queryRaw<Pick<Row, 'requests' | 'round'>[]>(
+        sql`SELECT requests, round FROM batch_submissions WHERE batch_id = ${batchId} AND status <> 'ended'`,
       );
-      return new Set(rows.flatMap(({ requests }) => toRequests(requests).map(({ requestId }) => requestId)));
+      return new Set(rows.flatMap((row) => toRequests(row).map(({ requestId }) => requestId)));
+    },
+
+    async findProblem(batchId) {
+      const [row] = await client.$queryRaw<{ problem: string }[]>(sql`
+        SELECT problem FROM batch_submissions
+        WHERE batch_id = ${batchId} AND status <> 'ended' AND problem IS NOT NULL ORDER BY id DESC LIMIT 1`);
+      return row === undefined ? undefined : ErrorShape.parse(JSON.parse(row.problem));
     },
 
     async claim(owner, providers, leaseUntil) {
@@ -158,7 +165,7 @@ function toSubmission(row: Row): StoredSubmission {
     provider: row.provider,
     model: row.model,
     round: Number(row.round),
-    requests: toRequests(row.requests),
+    requests: toRequests(row),
     status: row.status as SubmissionStatus, // written above and nowhere else
     ...(row.key_id !== null && { keyId: row.key_id }),
     ...number('attemptedAt', row.attempted_at),
@@ -174,7 +181,8 @@ function toSubmission(row: Row): StoredSubmission {
   };
 }
 
-function toRequests(json: string): StoredSubmission['requests'] {
-  const pairs = JSON.parse(json) as [number, string][]; // written by `create`
-  return pairs.map(([item, requestId]) => ({ item, requestId }));
+function toRequests({ requests, round }: Pick<Row, 'requests' | 'round'>): StoredSubmission['requests'] {
+  // Written by `create`; earlier releases counted no calls, and one for each round.
+  const listed = JSON.parse(requests) as [number, string, number?][];
+  return listed.map(([item, requestId, calls = Number(round) - 1]) => ({ item, requestId, calls }));
 }

@@ -1,3 +1,4 @@
+import type { Logger } from '@aimm/runtime';
 import { putBackGenerations, takeGenerations } from './batch-feeding.ts';
 import { readGenerations } from './batch-pages.ts';
 import { recordGenerations } from './batch-recording.ts';
@@ -11,10 +12,15 @@ import { createBatchRemoving } from './batch-removing.ts';
 import { createBatchSteering } from './batch-steering.ts';
 
 /** `now`: epoch milliseconds. */
-export function createBatches(client: Client, dialect: LedgerDialect, now: () => number): BatchRepository {
+export function createBatches(
+  client: Client,
+  dialect: LedgerDialect,
+  now: () => number,
+  logger?: Logger,
+): BatchRepository {
   return {
     ...createBatchPreparing(client, dialect, now),
-    ...createBatchReading(client),
+    ...createBatchReading(client, logger),
     ...createBatchSteering(client, now),
     ...createBatchRemoving(client),
     summarize: (batch, columns) => summarizeBatch(client, batch, columns),

@@ -35,7 +35,7 @@ export async function createDatabase({ url, logger, now = Date.now }: DatabaseOp
   const { client, close } = await guardDatabase(kind, () => connect(kind, url, logger));
   const ledger = createLedger(client, ledgerDialects[kind], now);
   const conversations = createConversations(client, searchDialects[kind], now);
-  const batches = createBatches(client, ledgerDialects[kind], now);
+  const batches = createBatches(client, ledgerDialects[kind], now, logger);
   const submissions = createBatchSubmissions(client, now);
   const apiKeys = createApiKeys(client, kind, now);
   const preferences = createPreferences(client, now);
@@ -93,6 +93,7 @@ export async function createDatabase({ url, logger, now = Date.now }: DatabaseOp
       putBack: (id, queued) => guard(() => batches.putBack(id, queued)),
       record: (records) => guard(() => batches.record(records)),
       setStatus: (id, from, to, why) => guard(() => batches.setStatus(id, from, to, why)),
+      resumeDue: (id, time) => guard(() => batches.resumeDue(id, time)),
       cancelWaiting: (id) => guard(() => batches.cancelWaiting(id)),
       retryFailed: (id) => guard(() => batches.retryFailed(id)),
       addColumns: (id, columns, estimate) => guard(() => batches.addColumns(id, columns, estimate)),
@@ -103,6 +104,7 @@ export async function createDatabase({ url, logger, now = Date.now }: DatabaseOp
       find: (id) => guard(() => submissions.find(id)),
       listOpen: (providers) => guard(() => submissions.listOpen(providers)),
       heldRequests: (batchId) => guard(() => submissions.heldRequests(batchId)),
+      findProblem: (batchId) => guard(() => submissions.findProblem(batchId)),
       claim: (owner, providers, leaseUntil) => guard(() => submissions.claim(owner, providers, leaseUntil)),
       renew: (id, owner, leaseUntil) => guard(() => submissions.renew(id, owner, leaseUntil)),
       change: (id, owner, change) => guard(() => submissions.change(id, owner, change)),

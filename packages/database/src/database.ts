@@ -32,7 +32,7 @@ export interface LedgerRepository {
   }): Promise<number>;
   /**
    * Sums and percentiles; days are those of the query's time zone (`YYYY-MM-DD`), model keys are `provider/model`. Groups: most
-   * cost, then most calls, first. A report is the same however much of it is rolled up.
+   * cost, then most calls, first; days by date. A report is the same however much of it is rolled up.
    */
   summarize(query: UsageQuery): Promise<UsageReport>;
   /**

@@ -15,6 +15,14 @@ export function isUniqueViolation(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'P2002';
 }
 
+/** Data exceptions, broken constraints and limits of PostgreSQL, and the same of SQLite and Prisma. */
+const refusals = /^(22\w{3}|23\w{3}|54\w{3}|SQLITE_(TOOBIG|MISMATCH|CONSTRAINT\w*)|P2000|P2011|P2020)$/;
+
+/** The database is well, and will never take this: a number out of its column's range, a text too long for an index. */
+export function isRefusal(error: unknown): boolean {
+  return findSigns(error).some((sign) => refusals.test(sign));
+}
+
 /** The same fault comes as the driver's error, as Prisma's adapter wraps it, or with Prisma's own code around both. */
 const reasons: { signs: RegExp; says: string; hint: string }[] = [
   {
@@ -46,6 +54,26 @@ const reasons: { signs: RegExp; says: string; hint: string }[] = [
     signs: /^(TlsConnectionError|P1011)$/,
     says: 'and this process do not agree on TLS',
     hint: 'Correct sslmode in DATABASE_URL, or the certificates.',
+  },
+  {
+    signs: /^(53100|53200|58030)$/,
+    says: 'has no room on its disk or in its memory',
+    hint: 'Make room where the database runs.',
+  },
+  {
+    signs: /^25006$/,
+    says: 'takes no writes: it is read-only',
+    hint: 'Look whether DATABASE_URL leads to a standby, or to a database that its host has stopped from growing.',
+  },
+  {
+    signs: /^42501$/,
+    says: 'does not let this user do that',
+    hint: 'Grant the user of DATABASE_URL all rights on the schema and its tables.',
+  },
+  {
+    signs: /^(57014|55P03|25P0[23])$/,
+    says: 'gave up what took too long',
+    hint: 'Look for what holds its tables locked or slows it down, and at its statement_timeout and lock_timeout.',
   },
   {
     signs:

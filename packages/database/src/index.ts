@@ -27,8 +27,10 @@ export type {
   TurnClaim,
 } from './database.ts';
 export { createDatabaseOnDemand, type DatabaseOnDemand } from './database-on-demand.ts';
+export { isRefusal } from './failures.ts';
 export { findDrift } from './drift.ts';
 export { findKeyedProviders } from './keyed-providers.ts';
+export { UnreadableError } from './readable.ts';
 export { findOpenBatches } from './open-batches.ts';
 export { backupTables, notBackedUp } from './backup-tables.ts';
 export { exportDatabase, type ExportOptions, type ExportSummary } from './export-database.ts';

@@ -37,6 +37,19 @@ export const ledgerColumns = { all: [...keyColumns, ...valueColumns], values: va
 
 type Column = (typeof ledgerColumns.all)[number];
 
+/** What a column of whole numbers holds, in both databases, and so in a backup of either. */
+const mostInteger = 2 ** 31 - 1;
+
+/** More than this is nothing that was counted: it counts as unknown, and its row is written. */
+function toCount(tokens: number | undefined): number | undefined {
+  return tokens !== undefined && tokens > mostInteger ? undefined : tokens;
+}
+
+/** A wait of more than 24 days counts as that long. */
+function toDuration(ms: number | undefined): number | undefined {
+  return ms === undefined ? undefined : Math.min(ms, mostInteger);
+}
+
 /** A row under the names of its columns. */
 export function toColumns(row: LedgerRow): Record<Column, unknown> {
   return {
@@ -52,20 +65,20 @@ export function toColumns(row: LedgerRow): Record<Column, unknown> {
     // A tag given twice would count its call twice.
     tags: [...new Set(row.tags)],
     lane: row.lane,
-    input_tokens: row.inputTokens,
-    output_tokens: row.outputTokens,
-    cache_read_tokens: row.cacheReadTokens,
-    cache_write_tokens: row.cacheWriteTokens,
-    reasoning_tokens: row.reasoningTokens,
+    input_tokens: toCount(row.inputTokens),
+    output_tokens: toCount(row.outputTokens),
+    cache_read_tokens: toCount(row.cacheReadTokens),
+    cache_write_tokens: toCount(row.cacheWriteTokens),
+    reasoning_tokens: toCount(row.reasoningTokens),
     estimated: row.estimated,
     cost_nano_usd: row.costNanoUsd,
     price_version: row.priceVersion,
     saved_nano_usd: row.savedNanoUsd,
     cached: row.cached,
     demo: row.demo,
-    queue_ms: row.queueMs,
-    first_token_ms: row.firstTokenMs,
-    provider_ms: row.providerMs,
+    queue_ms: toDuration(row.queueMs),
+    first_token_ms: toDuration(row.firstTokenMs),
+    provider_ms: toDuration(row.providerMs),
     started_at: Math.round(row.startedAt),
     finished_at: row.finishedAt === undefined ? undefined : Math.round(row.finishedAt),
   };

@@ -20,7 +20,7 @@ export async function readInSpans(
 ): Promise<{ rows: UsageRow[]; from: number; to: number; widened: boolean }> {
   let bounds = await readBounds(client);
   for (;;) {
-    const spans = toUsageSpans(query.byDay ? withinBounds(query, bounds) : query, bounds.deletedBefore);
+    const spans = toUsageSpans(withinBounds(query, bounds), bounds.deletedBefore);
     const statement = select(spans);
     const rows = statement === undefined ? [] : await client.$queryRaw<UsageRow[]>(statement);
     const now = await readBounds(client);
@@ -30,7 +30,7 @@ export async function readInSpans(
   }
 }
 
-/** A span from the beginning of time has no end of days. */
+/** A span from the beginning of time has no end of pieces. */
 function withinBounds<Query extends { from: number; to: number }>(query: Query, { first, last }: Bounds): Query {
   return { ...query, from: Math.max(query.from, first), to: Math.min(query.to, last) };
 }

@@ -1,4 +1,4 @@
-import { type UsageGroupBy, type UsageQuery, type UsageReport, UsageTotals } from '@aimm/contracts';
+import { ErrorCode, type UsageGroupBy, type UsageQuery, type UsageReport, type UsageTotals } from '@aimm/contracts';
 import { join, raw, type Sql, sqltag as sql } from '@prisma/client/runtime/client';
 import type { Client } from './client.ts';
 import { selectUsage, type UsageArms, type UsageRow } from './ledger-arms.ts';
@@ -46,7 +46,9 @@ export async function summarizeUsage(client: Client, dialect: LedgerDialect, que
     to,
     ...(widened && { widened }),
     totals: toTotals(totals),
-    groups: [...groups].map(([name, group]) => ({ ...toTotals(group), key: name })).toSorted(byWeight),
+    groups: [...groups]
+      .map(([name, group]) => ({ ...toTotals(group), key: name }))
+      .toSorted(groupBy === 'day' ? byKey : byWeight),
   };
 }
 
@@ -55,6 +57,10 @@ type Group = UsageReport['groups'][number];
 /** Most cost, then most calls, first; the key decides between equals, so that the order is always the same. */
 function byWeight(left: Group, right: Group): number {
   return right.costNanoUsd - left.costNanoUsd || right.calls - left.calls || (left.key < right.key ? -1 : 1);
+}
+
+function byKey(left: Group, right: Group): number {
+  return left.key < right.key ? -1 : 1;
 }
 
 type Table = 'usage_series' | 'usage_stats';
@@ -176,15 +182,25 @@ function toTotals({ sums, errors, bins }: Sum): UsageTotals {
   const [latencyP50Ms, latencyP95Ms] = percentiles('latency_bins');
   const [firstTokenP50Ms, firstTokenP95Ms] = percentiles('first_token_bins');
   const [queueP50Ms, queueP95Ms] = percentiles('queue_bins');
-  return UsageTotals.parse({
-    ...counts,
+  return {
+    ...(counts as Record<(typeof sumColumns)[SumColumn]['name'], number>),
     errorRate: (count('failed') + count('partial') + count('outcome_unknown')) / Math.max(1, count('calls')),
-    errorsByCode: Object.fromEntries([...errors].toSorted(([, left], [, right]) => right - left)),
+    errorsByCode: toErrorsByCode(errors),
     queueP50Ms,
     queueP95Ms,
     latencyP50Ms,
     latencyP95Ms,
     firstTokenP50Ms,
     firstTokenP95Ms,
-  });
+  };
+}
+
+/** Most frequent first. A code that a newer release wrote counts as `internal`. */
+function toErrorsByCode(errors: ReadonlyMap<string, number>): UsageTotals['errorsByCode'] {
+  const byCode = new Map<ErrorCode, number>();
+  for (const [code, times] of errors) {
+    const known = ErrorCode.safeParse(code).data ?? 'internal';
+    byCode.set(known, (byCode.get(known) ?? 0) + times);
+  }
+  return Object.fromEntries([...byCode].toSorted(([, left], [, right]) => right - left));
 }

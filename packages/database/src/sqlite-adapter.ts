@@ -8,6 +8,7 @@ import type {
   Transaction,
 } from '@prisma/driver-adapter-utils';
 import { retryWhileBusy } from './retry-busy.ts';
+import { createLogSync, type LogSync } from './sync-log.ts';
 
 /**
  * SQLite itself never waits for its lock, because that blocks the event loop, and with it a second connection of this very
@@ -22,10 +23,14 @@ const statement = (sql: string): SqlQuery => ({ sql, args: [], argTypes: [] });
  * 1. It begins a transaction deferred: one that reads and then writes is refused if another process wrote in between,
  *    and waiting does not help. Begun immediately, it only ever waits at its start, where it can be tried again.
  * 2. A query sent beside an open transaction joins it, and vanishes if that rolls back. Here it waits.
+ * What was written is on the disk within a second.
  */
 export function createSqliteFactory(path: string): SqlDriverAdapterFactory {
   const inner = new PrismaBetterSqlite3({ url: path, timeout: busyTimeoutMs });
-  const connect = async () => repairAdapter(await retryWhileBusy(() => openConnection(inner)));
+  const connect = async () => {
+    const adapter = await retryWhileBusy(() => openConnection(inner));
+    return repairAdapter(adapter, createLogSync(`${path}-wal`));
+  };
   return { provider: inner.provider, adapterName: inner.adapterName, connect };
 }
 
@@ -40,7 +45,7 @@ async function openConnection(factory: SqlDriverAdapterFactory): Promise<SqlDriv
   }
 }
 
-function repairAdapter(adapter: SqlDriverAdapter): SqlDriverAdapter {
+function repairAdapter(adapter: SqlDriverAdapter, log: LogSync): SqlDriverAdapter {
   /** Resolves when the open transaction ends. */
   let ending: Promise<void> | undefined;
 
@@ -55,6 +60,7 @@ function repairAdapter(adapter: SqlDriverAdapter): SqlDriverAdapter {
   const begin = async (level?: IsolationLevel): Promise<Transaction> => {
     const { promise, resolve } = Promise.withResolvers<void>();
     const release = () => {
+      log.noteWrite();
       ending = undefined;
       resolve();
     };
@@ -69,14 +75,22 @@ function repairAdapter(adapter: SqlDriverAdapter): SqlDriverAdapter {
     }
   };
 
+  // What gives rows may have written them.
+  const noteWrite = ({ sql }: SqlQuery) => {
+    if (!/^\s*(SELECT|PRAGMA)\b/i.test(sql)) log.noteWrite();
+  };
+
   return {
     provider: adapter.provider,
     adapterName: adapter.adapterName,
-    queryRaw: (query) => retryWhileBusy(() => whenFree(() => adapter.queryRaw(query))),
-    executeRaw: (query) => retryWhileBusy(() => whenFree(() => adapter.executeRaw(query))),
-    executeScript: (script) => whenFree(() => adapter.executeScript(script)),
+    queryRaw: (query) => retryWhileBusy(() => whenFree(() => adapter.queryRaw(query))).finally(() => noteWrite(query)),
+    executeRaw: (query) => retryWhileBusy(() => whenFree(() => adapter.executeRaw(query))).finally(log.noteWrite),
+    executeScript: (script) => whenFree(() => adapter.executeScript(script)).finally(log.noteWrite),
     startTransaction: (level) => retryWhileBusy(() => whenFree(() => begin(level))),
-    dispose: () => adapter.dispose(),
+    async dispose() {
+      await log.close();
+      await adapter.dispose();
+    },
   };
 }
 

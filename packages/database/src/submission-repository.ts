@@ -16,7 +16,8 @@ export interface StoredSubmission {
   model: string;
   /** From 1: how often these generations were submitted, this time included. */
   round: number;
-  requests: { item: number; requestId: string }[];
+  /** `calls`: how many of each the rounds before made: what was not done was none. */
+  requests: { item: number; requestId: string; calls: number }[];
   status: SubmissionStatus;
   /** Which of the provider's keys it was submitted with: another account does not see it. */
   keyId?: string;
@@ -64,6 +65,8 @@ export interface SubmissionRepository {
   listOpen(providers: readonly string[]): Promise<Omit<StoredSubmission, 'requests'>[]>;
   /** The ids of requests that open submissions of the batch hold. */
   heldRequests(batchId: string): Promise<Set<string>>;
+  /** What keeps the newest of the batch's open submissions that has a problem from going on. */
+  findProblem(batchId: string): Promise<ErrorShape | undefined>;
   /** The one that is due longest, or is to be cancelled at the vendor; for this owner alone until `leaseUntil`; undefined where none is due. */
   claim(owner: string, providers: readonly string[], leaseUntil: number): Promise<StoredSubmission | undefined>;
   /** Holds on to it; false where somebody else has it by now. */

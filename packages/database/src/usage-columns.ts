@@ -27,7 +27,17 @@ export const sumColumns = {
     value: 'usage_stats.cache_write_tokens',
   },
   reasoning_tokens: { name: 'reasoningTokens', when: 'NOT usage_stats.cached', value: 'usage_stats.reasoning_tokens' },
-  cost_nano_usd: { name: 'costNanoUsd', when: 'NOT usage_stats.cached', value: 'usage_stats.cost_nano_usd' },
+  // What a demo answer would have cost is nobody's money.
+  cost_nano_usd: {
+    name: 'costNanoUsd',
+    when: 'NOT usage_stats.cached AND NOT usage_stats.demo',
+    value: 'usage_stats.cost_nano_usd',
+  },
+  demo_nano_usd: {
+    name: 'demoNanoUsd',
+    when: 'NOT usage_stats.cached AND usage_stats.demo',
+    value: 'usage_stats.cost_nano_usd',
+  },
   unpriced_calls: { name: 'unpricedCalls', when: `${ended('succeeded')} AND usage_stats.cost_nano_usd IS NULL` },
   saved_input_tokens: { name: 'savedInputTokens', when: 'usage_stats.cached', value: 'usage_stats.input_tokens' },
   saved_output_tokens: { name: 'savedOutputTokens', when: 'usage_stats.cached', value: 'usage_stats.output_tokens' },

@@ -19,4 +19,4 @@ export { ClientMessage, StackInfo, StackMessage } from './protocol.ts';
 export { ensureStackDirectories, type StackPaths, toStackPaths } from './stack-paths.ts';
 export { toStackSettings } from './stack-settings.ts';
 export { version } from './version.ts';
-export { withStackContent } from './with-stack-content.ts';
+export { withStackSettings } from './with-stack-settings.ts';

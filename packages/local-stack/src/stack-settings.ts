@@ -16,6 +16,12 @@ const names = [
 ] as const;
 /** Of each provider; workers keep them. */
 const limit = /_(CONCURRENCY|RPM|TPM)$/;
+/** Of each provider, and of all calls together; fronts and workers keep them. */
+const budget = /(^|_)BUDGET_USD_PER_(DAY|MONTH)$/;
+
+export function isBudgetVariable(name: string): boolean {
+  return budget.test(name);
+}
 
 /** What an environment says of these, by name; where it says nothing the default. */
 export function toStackSettings(raw: RawEnvironment): Record<string, string> {
@@ -23,7 +29,7 @@ export function toStackSettings(raw: RawEnvironment): Record<string, string> {
   const settings = [
     ...names.map((name) => [name, env[name]] as const),
     ['AIMM_CONFIG_DIR', env.configDir] as const,
-    ...Object.entries(raw).filter(([name]) => limit.test(name)),
+    ...Object.entries(raw).filter(([name]) => limit.test(name) || isBudgetVariable(name)),
   ];
   return Object.fromEntries(
     settings.flatMap(([name, value]) => (value === undefined || value === '' ? [] : [[name, String(value)]])),

@@ -87,18 +87,30 @@ describe('joinStack', { timeout: 20_000 }, () => {
   it('tells what of its environment has no effect on a stack that runs, and nothing that has', async () => {
     const told: unknown[] = [];
     const told_ = { ...logger, warn: (details: object) => told.push(details) } as unknown as Logger;
-    const set = { WORKER_COUNT: '2', OPENAI_RPM: '10', AIMM_DEMO: 'on', HTTP_PORT: '0' };
+    const set = { WORKER_COUNT: '2', OPENAI_RPM: '10', BUDGET_USD_PER_DAY: '5', AIMM_DEMO: 'on', HTTP_PORT: '0' };
     await join_(set, { logger: told_ });
     await join_(
       { WORKER_COUNT: '02', AIMM_IDLE_SECONDS: '300', AIMM_AUTH_TOKEN: 'planted-token-1' },
       { logger: told_ },
     );
     expect(told).toEqual([]);
-    await join_({ WORKER_COUNT: '4', OPENAI_RPM: '20', MISTRAL_TPM: '5', HTTP_PORT: '1' }, { logger: told_ });
+    await join_(
+      {
+        WORKER_COUNT: '4',
+        OPENAI_RPM: '20',
+        MISTRAL_TPM: '5',
+        HTTP_PORT: '1',
+        BUDGET_USD_PER_DAY: '20',
+        OPENAI_BUDGET_USD_PER_MONTH: '9',
+      },
+      { logger: told_ },
+    );
     const ineffective = [
       'WORKER_COUNT=4 (the stack has 2)',
       'OPENAI_RPM=20 (the stack has 10)',
       'MISTRAL_TPM=5 (the stack has none)',
+      'BUDGET_USD_PER_DAY=20 (the stack has 5)',
+      'OPENAI_BUDGET_USD_PER_MONTH=9 (the stack has none)',
     ];
     expect(told).toEqual([{ ineffective }]);
   });

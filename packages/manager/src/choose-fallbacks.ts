@@ -6,6 +6,7 @@ import { namingAlias, type PreparedAsk } from './apply-preferences.ts';
 import { type Choice, rankOptions, toPlan } from './choose-model.ts';
 import type { GenerateAsk } from './asks.ts';
 import { openPool } from './pick-member.ts';
+import { resolveModelName } from './resolve-model-name.ts';
 import type { Resources } from './resources.ts';
 
 type Fallback = NonNullable<GeneratePayload['fallbacks']>[number];
@@ -21,14 +22,15 @@ export interface Fallbacks {
  * less what no worker can call. @throws unknown_model
  */
 export async function chooseFallbacks(resources: Resources, ask: PreparedAsk, choice: Choice): Promise<Fallbacks> {
-  const { catalog, listing, providers } = resources;
+  const { catalog, providers } = resources;
   const { resolved, pool } = choice;
   const chains = catalog.routing.fallbacks;
   const chain =
     ask.fallbacks !== undefined
       ? undefined
       : (own(chains, choice.name) ?? own(chains, nameOf(resolved)) ?? own(chains, '*'));
-  const resolve = (name: string) => openPool(resources, name)?.members ?? [catalog.resolveModel(name, listing.known())];
+  const resolve = async (name: string) =>
+    openPool(resources, name)?.members ?? [await resolveModelName(resources, name)];
   /** The models of an alias in turn; of a tier the best one that is another. */
   const expand = (alias: Alias): Promise<string[]> =>
     namingAlias(alias, async () => {
@@ -48,7 +50,8 @@ export async function chooseFallbacks(resources: Resources, ask: PreparedAsk, ch
     const alias = chain === undefined ? ask.findAlias(name) : undefined;
     const names = alias === undefined ? [name] : await expand(alias);
     const isOneOfMany = chain !== undefined || alias !== undefined;
-    named.push(...names.flatMap(resolve).map((model) => ({ model, isOneOfMany })));
+    const models = await Promise.all(names.map(resolve));
+    named.push(...models.flat().map((model) => ({ model, isOneOfMany })));
   }
   const configured = await Promise.all(
     named.map(

@@ -8,6 +8,7 @@ import { toNeeds } from './model-needs.ts';
 import type { ExpectTime } from './model-speed.ts';
 import { openPool, pickMember } from './pick-member.ts';
 import { findUnmeasured, type Order, rankModels } from './rank-models.ts';
+import { resolveModelName } from './resolve-model-name.ts';
 import type { Resources } from './resources.ts';
 
 /** What a generation is to be asked of. */
@@ -35,7 +36,7 @@ export async function chooseModel(resources: Resources, ask: PreparedAsk): Promi
 }
 
 async function choose(resources: Resources, ask: PreparedAsk): Promise<Choice> {
-  const { catalog, listing } = resources;
+  const { catalog } = resources;
   const { model, alias } = ask;
   const [only, ...others] = alias?.models ?? [];
   const named = alias === undefined ? (model === autoName ? undefined : model) : others.length === 0 ? only : undefined;
@@ -47,7 +48,7 @@ async function choose(resources: Resources, ask: PreparedAsk): Promise<Choice> {
     const settings = withRuleSettings(resources, ask);
     const pool = openPool(resources, named);
     if (pool !== undefined) return pickMember(resources, pool, settings, told);
-    return toChoice(resolve(named), settings, told);
+    return toChoice(await resolve(named), settings, told);
   }
   if (model === undefined && ask.route === undefined && alias === undefined) {
     const defaults = catalog.providers.flatMap(({ id, defaultModel }) =>
@@ -59,9 +60,9 @@ async function choose(resources: Resources, ask: PreparedAsk): Promise<Choice> {
   }
   return route(resources, ask);
 
-  function resolve(name: string): ResolvedModel {
+  async function resolve(name: string): Promise<ResolvedModel> {
     try {
-      return catalog.resolveModel(name, listing.known());
+      return await resolveModelName(resources, name);
     } catch (error) {
       throw withAliases(error, name, ask.aliasNames);
     }

@@ -3,6 +3,7 @@ import {
   type ComparePayload,
   type GeneratePayload,
   GenerationResult,
+  type Message,
   ModelManagerError,
   type RequestRecord,
 } from '@aimm/contracts';
@@ -42,7 +43,10 @@ export async function compare(
   const judge = ask.judge === undefined ? undefined : await chooseJudge(resources, caller, ask, ask.judge);
 
   const requestId = `cmp_${uuid()}`;
-  const { startBy, ...envelope } = toEnvelope(resources, caller, ask);
+  const { startBy, ...envelope } = toEnvelope(resources, caller, ask, [
+    ...chosen.map(({ resolved }) => resolved),
+    ...(judge === undefined ? [] : [judge]),
+  ]);
   const generations = chosen.map(({ resolved, settings }, index): GeneratePayload => {
     const own = asks[index];
     const { messages } = own ?? ask;
@@ -77,7 +81,7 @@ export async function compare(
         attempts: judge.provider.attempts,
         timeoutMs: ask.timeoutMs ?? judge.provider.timeoutMs,
         ...(ask.criteria !== undefined && { criteria: ask.criteria }),
-        ...planJudge(resources, generations, judge),
+        ...planJudge(resources, ask, generations, judge),
       },
     }),
   };
@@ -143,9 +147,13 @@ export async function compare(
   }
 }
 
-/** What the judge may cost: it reads what was asked and every answer. */
+/** What a judge is told besides question, criteria and answers, in tokens. */
+const instructionTokens = 200;
+
+/** What the judge may cost: it reads what was asked, the criteria and every answer. How the models are to answer is not its own. */
 function planJudge(
   resources: Resources,
+  { messages, criteria = '' }: CompareAsk,
   generations: readonly GeneratePayload[],
   { provider, model }: ResolvedModel,
 ): Pick<GeneratePayload, 'budget'> {
@@ -155,11 +163,12 @@ function planJudge(
   const answers = generations.map(({ provider: id, request }) =>
     estimateOutput(resources.catalog, { ...request, provider: id }),
   );
-  const asked = { client: first.client, provider: provider.id, request: { ...first.request, model } };
+  const told: Message = { role: 'system', content: [{ type: 'text', text: criteria }] };
+  const request = { model, messages: [told, ...messages], settings: {} };
   const { shares } = planBudget(
     resources,
-    asked,
-    answers.reduce((sum, tokens) => sum + tokens, 0),
+    { client: first.client, provider: provider.id, request },
+    answers.reduce((sum, tokens) => sum + tokens, instructionTokens),
   );
   return shares.length === 0 ? {} : { budget: shares };
 }

@@ -41,12 +41,14 @@ export async function composePrompt(
     open.leftOut,
     [],
   ];
+  let summaryAt: number | undefined;
   if (ask.history === 'summarise' && estimate([...history, ...ask.messages]) > budgetTokens) {
     const shortened = await summariseHistory(open, ask, { budgetTokens, estimate, summarise });
     warnings = shortened.warnings;
     if (shortened.summary !== undefined) {
       const kept = shortened.said;
       history = [...shortened.system, toSummaryMessage(shortened.summary), ...kept.map(({ message }) => message)];
+      summaryAt = shortened.system.length;
       leftOut = 0;
     }
   }
@@ -54,13 +56,18 @@ export async function composePrompt(
   const { messages, droppedTurns } = fitHistory({
     messages: [...history, ...ask.messages],
     history: history.length,
+    summaryAt,
     budgetTokens: largest * roomForGuess,
     estimate,
   });
   const { id, client, title, version } = open;
   leftOut += droppedTurns;
   const place = { id, client, title, version, history: messages.length - ask.messages.length };
-  return { messages, warnings, place: { ...place, ...(leftOut > 0 && { leftOut }) } };
+  return {
+    messages,
+    warnings,
+    place: { ...place, ...(summaryAt !== undefined && { summaryAt }), ...(leftOut > 0 && { leftOut }) },
+  };
 }
 
 /** Tokens of a prompt that the model takes; without end where nobody knows. */

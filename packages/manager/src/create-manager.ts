@@ -53,7 +53,8 @@ export interface ManagerOptions {
  * @throws ConfigError when config/*.json or the environment's overrides are at fault
  */
 export function createManager(options: ManagerOptions): Promise<Manager> {
-  const { redisUrl, databaseUrl, configDir, raw, logger, uuid = createUuid() } = options;
+  const { redisUrl, databaseUrl, configDir, logger, uuid = createUuid() } = options;
+  let { raw } = options;
   const load = () => loadCatalog({ configDir, env: raw });
   const { catalog: first, faults } = load();
   requireNoFaults(faults);
@@ -148,7 +149,12 @@ export function createManager(options: ManagerOptions): Promise<Manager> {
           (error: unknown) => logger.debug({ err: error }, 'The database could not be opened ahead of its first use'),
         ),
     listProviders: () => ours(() => providers.list()),
+    isCatalogued: (provider, model) => catalog.hasEntry(provider, model),
     identify: (token) => ours(() => identify(token)),
+    useEnvironment(next) {
+      raw = next;
+      config.reload();
+    },
     async close() {
       config.close();
       await cachedRows.close();

@@ -10,6 +10,7 @@ import { findRealName } from './apply-preferences.ts';
 import type { Caller } from './caller.ts';
 import type { PreferenceChange, PreferenceEdit, PreferenceList, PreferenceView } from './preference-views.ts';
 import { openPool } from './pick-member.ts';
+import { resolveModelName } from './resolve-model-name.ts';
 import type { Resources } from './resources.ts';
 
 /** What one client may have, and everybody together. */
@@ -134,7 +135,7 @@ async function toStorableModel(
   { name, isOne }: { name: string; isOne: boolean },
   given: string,
 ): Promise<string> {
-  const { catalog, listing } = resources;
+  const { catalog } = resources;
   const model = given.trim();
   if (openPool(resources, model) !== undefined) return model;
   const alias =
@@ -148,7 +149,7 @@ async function toStorableModel(
       hint: mayBeAlias ? 'default may be one alias, or several models.' : way,
     });
   }
-  const resolved = catalog.resolveModel(model, listing.known());
+  const resolved = await resolveModelName(resources, model);
   return `${resolved.provider.id}/${resolved.model}`;
 }
 

@@ -1,4 +1,11 @@
-import { estimateCost, estimateOutput, estimateTokens, expectOutput, type ResolvedModel } from '@aimm/catalog';
+import {
+  estimateCost,
+  estimateOutput,
+  estimateTokens,
+  expectOutput,
+  type ResolvedModel,
+  toHighest,
+} from '@aimm/catalog';
 import { ModelManagerError } from '@aimm/contracts';
 import { nameAlias } from './aliases.ts';
 import { applyPreferences, type PreparedAsk, toAliasName } from './apply-preferences.ts';
@@ -6,6 +13,7 @@ import { toPlan } from './choose-model.ts';
 import type { Caller } from './caller.ts';
 import type { CostEstimate, EstimateAsk } from './cost-estimates.ts';
 import { openPool } from './pick-member.ts';
+import { resolveModelName } from './resolve-model-name.ts';
 import type { Resources } from './resources.ts';
 
 /**
@@ -18,7 +26,7 @@ export async function estimateRequest(
   { models, ...given }: EstimateAsk,
 ): Promise<CostEstimate[]> {
   const estimates = await Promise.all(
-    models.map(async (asked) => {
+    [...new Set(models)].map(async (asked) => {
       const ask = await applyPreferences(resources, caller, { ...given, model: asked });
       const candidates = await toCandidates(resources, ask);
       return candidates.map((model) => estimate(resources, asked, ask, model));
@@ -33,13 +41,14 @@ export async function estimateRequest(
 
 /** What a name may turn out to be. */
 async function toCandidates(resources: Resources, ask: PreparedAsk): Promise<ResolvedModel[]> {
-  const { catalog, listing, providers } = resources;
+  const { providers } = resources;
   const { model = 'auto', alias } = ask;
-  const resolve = (name: string) => openPool(resources, name)?.members ?? [catalog.resolveModel(name, listing.known())];
+  const resolve = async (name: string) =>
+    openPool(resources, name)?.members ?? [await resolveModelName(resources, name)];
   if (alias === undefined && model !== 'auto') return resolve(model);
   const callable: ResolvedModel[] = [];
   const { lists } = toPlan(resources, ask);
-  const known = lists.map((names) => names.flatMap(resolve));
+  const known = await Promise.all(lists.map(async (names) => (await Promise.all(names.map(resolve))).flat()));
   if (alias?.models !== undefined) callable.push(...(known[0] ?? []));
   for (const members of known) {
     const states = await Promise.all(
@@ -67,11 +76,13 @@ function estimate(resources: Resources, asked: string, ask: PreparedAsk, resolve
   const expectedOutputTokens = Math.min(expectOutput(settings), maxOutputTokens);
   const price = (outputTokens: number) =>
     estimateCost(catalog, { ...request, settings: { ...settings, maxOutputTokens: outputTokens } }, now());
-  const { priceVersion, costNanoUsd } = catalog.priceCall({
+  const longest = price(maxOutputTokens);
+  const { priceVersion, costNanoUsd, warning } = catalog.priceCall({
     provider: provider.id,
     model,
     usage: { inputTokens, outputTokens: expectedOutputTokens },
     at: now(),
+    serviceTier: settings.serviceTier,
   });
   const window = info?.contextWindow;
   return {
@@ -82,11 +93,13 @@ function estimate(resources: Resources, asked: string, ask: PreparedAsk, resolve
     inputTokens,
     expectedOutputTokens,
     maxOutputTokens,
-    expectedNanoUsd: price(expectedOutputTokens),
-    maxNanoUsd: price(maxOutputTokens),
+    expectedNanoUsd: price(expectedOutputTokens).askedNanoUsd,
+    maxNanoUsd: longest.askedNanoUsd === null ? null : toHighest(longest),
     ...(costNanoUsd === null
       ? {
-          unpricedBecause: `Nobody knows the price of ${provider.id}/${model}: neither config/models.json nor the price data has it.`,
+          unpricedBecause:
+            warning?.message ??
+            `Nobody knows the price of ${provider.id}/${model}: neither config/models.json nor the price data has it.`,
         }
       : { priceVersion }),
     warnings:

@@ -54,6 +54,7 @@ async function enqueue(
 ): Promise<Accepted<GenerationAnswer>> {
   const { catalog, now } = resources;
   const choice = await chooseForPrompt(resources, ask, conversation);
+  if (ask.settings.responseFormat === undefined) await requireUsableSchema(choice.settings, ask.route);
   const { resolved } = choice;
   const fallbacks = await chooseFallbacks(resources, ask, choice);
   await namingAlias(ask.alias, () => requireConfigured(resources, [resolved, ...fallbacks.models]));
@@ -72,8 +73,9 @@ async function enqueue(
     warnings: [...resolved.warnings, ...prompt.warnings, ...toCacheWarnings(resources, ask)],
   };
 
+  const envelope = toEnvelope(resources, caller, ask, [resolved, ...fallbacks.models]);
   const first: GeneratePayload = {
-    ...toGeneratePayload(requestId, toEnvelope(resources, caller, ask), complete, answering, {
+    ...toGeneratePayload(requestId, envelope, complete, answering, {
       stream: options.onProgress !== undefined,
       quiet: options.onProgress === undefined,
     }),

@@ -1,4 +1,4 @@
-import { type GeneratePayload, ModelManagerError } from '@aimm/contracts';
+import { type GeneratePayload, ModelManagerError, type RequestRecord } from '@aimm/contracts';
 import { findCooldown, toNextHop, withBudgetCosts } from '@aimm/queue';
 import { cancelGeneration, leaveFlight } from './cancel-job.ts';
 import type { Resources } from './resources.ts';
@@ -29,6 +29,23 @@ export async function giveUpWaiting(resources: Resources, requestId: string, ask
   } else {
     await queue.handOver.move(waiting, next, { error: error.toShape() });
   }
+}
+
+/**
+ * The deadline is past and the job still waits. One with a call that a crash cut off is left to the next worker, which ends it in the
+ * same way: nobody else can account for that call.
+ */
+export async function giveUpLate(resources: Resources, record: RequestRecord): Promise<void> {
+  const checkpoint = await resources.queue.requests.readCheckpoint(record);
+  if (checkpoint?.calls.some(({ state }) => state === 'started') === true) return;
+  await cancelGeneration(resources, record.requestId, tooLate());
+}
+
+function tooLate(): ModelManagerError {
+  return new ModelManagerError('timeout', 'The request waited past its deadline.', {
+    retryable: false,
+    hint: 'check_health shows whether a worker serves its provider, and how busy that is.',
+  });
 }
 
 /** `model`: `provider/model-id`. */

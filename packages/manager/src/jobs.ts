@@ -4,7 +4,7 @@ import { fromReason, type JobState } from '@aimm/queue';
 import { getBatchJob } from './batch/batch-job.ts';
 import { cancelBatch } from './batch/control-batch.ts';
 import { cancelComparison, cancelGeneration } from './cancel-job.ts';
-import { giveUpWaiting } from './give-up-waiting.ts';
+import { giveUpLate, giveUpWaiting } from './give-up-waiting.ts';
 import type { AskOptions } from './asks.ts';
 import type { Caller } from './caller.ts';
 import { isUnavailable } from './is-unavailable.ts';
@@ -23,6 +23,8 @@ const cancelPatienceMs = 2_000;
 
 /** The front that asked ends the wait by itself, if it lives. */
 const frontGraceMs = 1_000;
+/** Whoever waits for it is told so then. */
+const deadlineGraceMs = 5_000;
 
 type View = JobView;
 
@@ -91,10 +93,9 @@ async function readView(resources: Resources, record: RequestRecord, looks = 1):
     const now = await resources.queue.requests.find(record.requestId);
     return readView(resources, now ?? record, looks + 1);
   }
-  if (isOverdue(record, state, resources.now())) {
-    await giveUpWaiting(resources, record.requestId);
+  if (await endOverdue(resources, record, state)) {
     const { startBy: _startBy, ...after } = (await resources.queue.requests.find(record.requestId)) ?? record;
-    return readView(resources, after);
+    return readView(resources, { ...after, deadlineAt: Number.POSITIVE_INFINITY });
   }
   if (record.kind === 'generation') {
     const { requestsPerMinute } = resources.catalog.findProvider(record.queue) ?? {};
@@ -125,9 +126,18 @@ function readChildren(resources: Resources, { children = [] }: RequestRecord): P
   );
 }
 
-/** Past `max_wait_seconds`, and the front that would end the wait has not: it has gone. */
-function isOverdue({ kind, startBy }: RequestRecord, { status }: JobState, now: number): boolean {
-  return kind === 'generation' && status === 'queued' && startBy !== undefined && now > startBy + frontGraceMs;
+/**
+ * Ends a request that waits past its deadline, as nobody serves it, or past `max_wait_seconds`, as the front that would end the
+ * wait has gone. False where there is still time.
+ */
+async function endOverdue(resources: Resources, record: RequestRecord, { status }: JobState): Promise<boolean> {
+  const { kind, deadlineAt, startBy = Number.POSITIVE_INFINITY } = record;
+  const now = resources.now();
+  if (kind !== 'generation' || status !== 'queued') return false;
+  if (now > deadlineAt + deadlineGraceMs) await giveUpLate(resources, record);
+  else if (now > startBy + frontGraceMs) await giveUpWaiting(resources, record.requestId);
+  else return false;
+  return true;
 }
 
 function toStatus(state: JobState): Pick<JobView, 'status' | 'position' | 'partialText' | 'error'> {

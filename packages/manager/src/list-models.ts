@@ -1,5 +1,5 @@
-import { type Capability, type ModelInfo, ModelManagerError } from '@aimm/contracts';
-import type { ResolvedModel } from '@aimm/catalog';
+import { type ModelInfo, ModelManagerError } from '@aimm/contracts';
+import { matchesFilter, type ResolvedModel, toListedId } from '@aimm/catalog';
 import { autoName } from './aliases.ts';
 import { applyPreferences } from './apply-preferences.ts';
 import { chooseModel } from './choose-model.ts';
@@ -7,6 +7,7 @@ import type { Caller } from './caller.ts';
 import type { Manager } from './manager.ts';
 import { openPool } from './pick-member.ts';
 import type { ModelList } from './provider-views.ts';
+import { resolveModelName } from './resolve-model-name.ts';
 import type { Resources } from './resources.ts';
 
 type Query = NonNullable<Parameters<Manager['listModels']>[0]>;
@@ -20,10 +21,12 @@ export async function listModels(resources: Resources, query: Query = {}): Promi
   if (query.provider !== undefined) requireKnownProvider(resources, query.provider);
   const { models: listed, problems } = await listing.read(query.provider, query.refresh);
   const views = await providers.list();
+  const kindOf = (provider: string) => catalog.findProvider(provider)?.kind ?? '';
+  const keyOf = ({ provider, id }: ModelInfo) => `${provider}/${toListedId(id, kindOf(provider))}`;
   const byKey = new Map(listed.map((model) => [keyOf(model), model]));
   const asked = new Set(listed.map(({ provider }) => provider));
 
-  const known = catalog.listModels({ provider: query.provider, capability: query.capability, search: query.search });
+  const known = catalog.listModels(query);
   const merged = known.map((model): ModelInfo => {
     const own = byKey.get(keyOf(model));
     byKey.delete(keyOf(model));
@@ -32,14 +35,13 @@ export async function listModels(resources: Resources, query: Query = {}): Promi
   });
   const catalogued = new Set(catalog.listModels().map(keyOf));
   const extra = [...byKey.values()].filter(
-    (model) =>
-      !catalogued.has(keyOf(model)) && isWanted(model, query) && matches(model, query.capability, query.search),
+    (model) => !catalogued.has(keyOf(model)) && isWanted(model, query) && matchesFilter(model, query),
   );
 
   /** A vendor lists a hundred ids, most of them not for text: shown when somebody looks for them. */
   function isWanted(model: ModelInfo, { provider, search, refresh }: Query): boolean {
-    const kind = catalog.findProvider(model.provider)?.kind ?? '';
-    return provider !== undefined || search !== undefined || refresh === true || hostKnowsBest.has(kind);
+    const isHosts = hostKnowsBest.has(kindOf(model.provider));
+    return provider !== undefined || search !== undefined || refresh === true || isHosts;
   }
 
   const viewOf = new Map(views.map((view) => [view.id, view]));
@@ -66,10 +68,10 @@ export async function getModelInfo(
 ): ReturnType<Manager['getModelInfo']> {
   const { catalog, listing, providers } = resources;
   const resolved = await resolveName(resources, caller, name);
-  const { id } = resolved.provider;
+  const { id, kind } = resolved.provider;
   const configured = await providers.isConfigured(id);
-  const { models } = configured === true ? await listing.read(id) : { models: [] };
-  const own = models.find((model) => model.id === resolved.model);
+  const { models, problems } = configured === true ? await listing.read(id) : { models: [], problems: [] };
+  const own = models.find((model) => toListedId(model.id, kind) === toListedId(resolved.model, kind));
   const info: ModelInfo =
     own === undefined && resolved.info === undefined
       ? { provider: id, id: resolved.model, source: 'catalog' }
@@ -82,6 +84,9 @@ export async function getModelInfo(
         };
   const listed = models.length === 0 ? undefined : own !== undefined;
   if (resolved.info === undefined && listed !== true) {
+    const [problem] = problems;
+    // Who could not be asked may have it.
+    if (problem !== undefined) throw ModelManagerError.fromShape(problem.error);
     const near = catalog.suggestModels(name, listing.known());
     throw new ModelManagerError('unknown_model', `Neither the catalog nor ${id} knows a model "${resolved.model}".`, {
       provider: id,
@@ -99,12 +104,11 @@ export async function getModelInfo(
 
 /** The model of that name, or the one that `auto`, a pool or an alias stands for at this moment. */
 async function resolveName(resources: Resources, caller: Caller, name: string): Promise<ResolvedModel> {
-  const { catalog, listing } = resources;
   const ask = await applyPreferences(resources, caller, { model: name, messages: [], settings: {} });
   // A default stands in for a name that nobody knows of only where none was given.
   const isAlias = ask.alias !== undefined && ask.model === name && ask.findAlias(name) !== undefined;
   if (!isAlias && name !== autoName && openPool(resources, name) === undefined)
-    return catalog.resolveModel(name, listing.known());
+    return resolveModelName(resources, name);
   const { resolved, added } = await chooseModel(resources, ask);
   // No job comes: the choice is no work for the member of a pool.
   added();
@@ -116,15 +120,6 @@ export function requireKnownProvider({ catalog }: Pick<Resources, 'catalog'>, id
   throw new ModelManagerError('invalid_request', `There is no provider "${id}".`, {
     hint: `The providers are ${catalog.providers.map((provider) => provider.id).join(', ')}.`,
   });
-}
-
-function keyOf({ provider, id }: Pick<ModelInfo, 'provider' | 'id'>): string {
-  return `${provider}/${id}`;
-}
-
-function matches(model: ModelInfo, capability: Capability | undefined, search: string | undefined): boolean {
-  if (capability !== undefined && model.capabilities?.includes(capability) !== true) return false;
-  return search === undefined || `${keyOf(model)} ${model.name ?? ''}`.toLowerCase().includes(search.toLowerCase());
 }
 
 function compareText(a: string, b: string): number {

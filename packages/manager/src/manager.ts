@@ -9,6 +9,7 @@ import type {
   UsageGroupBy,
   UsageReport,
 } from '@aimm/contracts';
+import type { RawEnvironment } from '@aimm/runtime';
 import type {
   BatchAsk,
   BatchItemResult,
@@ -130,10 +131,14 @@ export interface Manager {
   /** Opens the database, so that the first request need not wait for that. Never fails: whoever needs it tries again. */
   warmUp(): Promise<void>;
   listProviders(): Promise<ProviderView[]>;
+  /** Whether the catalog has the model; any other can be asked for all the same. Asks nobody. */
+  isCatalogued(provider: string, model: string): boolean;
   /**
    * Whose access token it is; undefined where it is nobody's, was revoked or has expired.
    * @throws unavailable where the database does not answer and the token was not in use shortly before
    */
   identify(token: string): Promise<Caller | undefined>;
+  /** Limits, endpoints and budgets are those of this environment from now on; where it has faults, what was in force stays so. */
+  useEnvironment(raw: RawEnvironment): void;
   close(): Promise<void>;
 }

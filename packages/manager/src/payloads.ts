@@ -1,11 +1,13 @@
-import type { ResolvedModel } from '@aimm/catalog';
+import type { ProviderConfig, ResolvedModel } from '@aimm/catalog';
 import type { GeneratePayload } from '@aimm/contracts';
 import type { GenerateAsk } from './asks.ts';
 import type { Caller } from './caller.ts';
 import type { Resources } from './resources.ts';
 
-/** Nobody waits longer for an interactive answer; a request that says how long it may wait gets that and its calls. */
+/** Nobody waits longer for an interactive answer, unless it may wait so long and its calls may take so long. */
 const defaultDeadlineMs = 3_600_000;
+/** Of so many calls there is the time, however few attempts a provider has: it also waits for its turn. */
+const fewestCalls = 3;
 
 export type Envelope = Pick<
   GeneratePayload,
@@ -14,9 +16,18 @@ export type Envelope = Pick<
 
 type Timing = Pick<GenerateAsk, 'maxWaitMs' | 'timeoutMs' | 'tags'>;
 
-export function toEnvelope({ queue, now }: Resources, caller: Caller, ask: Timing): Envelope {
+/** `models`: all that may be asked. */
+export function toEnvelope(
+  { queue, now }: Resources,
+  caller: Caller,
+  ask: Timing,
+  models: readonly { provider: Pick<ProviderConfig, 'timeoutMs' | 'attempts'> }[],
+): Envelope {
   const enqueuedAt = now();
-  const wanted = (ask.maxWaitMs ?? 0) + (ask.timeoutMs ?? 0) * 3;
+  const calling = models.map(
+    ({ provider }) => (ask.timeoutMs ?? provider.timeoutMs) * Math.max(fewestCalls, provider.attempts),
+  );
+  const wanted = (ask.maxWaitMs ?? 0) + Math.max(0, ...calling);
   return {
     client: caller.client,
     ...(hasLimits(caller.limits) && { clientLimits: caller.limits }),

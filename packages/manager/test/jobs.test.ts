@@ -65,8 +65,9 @@ test('a wait for a batch does so, too', async () => {
   const spec: BatchSpec = { settings: {}, variants: [{ settings: {} }], assertions: [], tags: [] };
   const template = { attempts: 1, timeoutMs: 1_000, settings: {}, warnings: [], expectedNanoUsd: null };
   const column = { number: 0, provider: 'mistral', model: 'm', lane: 'queue' as const, template };
+  const message = { role: 'user' as const, content: [{ type: 'text' as const, text: 'a' }] };
   await database.batches.create({ id: batchId, client: 'me', spec }, [column]);
-  await database.batches.addItems(batchId, 0, [{ id: 'a', messages: [] }]);
+  await database.batches.addItems(batchId, 0, [{ id: 'a', messages: [message] }]);
   await database.batches.start(batchId, { items: 1, estimatedNanoUsd: null }, new Map());
   expect(await getJob(resources, caller, batchId, { waitMs: 20_000 })).toMatchObject({ status: 'cancelled' });
 });

@@ -43,6 +43,24 @@ describe('the estimate of a task', () => {
     estimate('import '.repeat(200_000));
     expect(performance.now() - startedAt).toBeLessThan(500);
   });
+
+  test.each([
+    ['SELECT, then FROM', 'SELECT '.repeat(200) + ' FROM'.repeat(520)],
+    ['SELECT a FROM', 'SELECT a FROM '.repeat(285)],
+    ['SELECT', 'SELECT '.repeat(571)],
+    ['one long word', 'a'.repeat(4_000)],
+  ])('is not held up by what nearly looks like code: %s, again and again', (_words, text) => {
+    const startedAt = performance.now();
+    expect(estimate(text).reasons).not.toContain('code');
+    expect(performance.now() - startedAt).toBeLessThan(100);
+  });
+
+  test.each(['SELECT name FROM users;', 'select a, b from c where d = 1', 'what does src/main.ts do?'])(
+    'takes for code: %s',
+    (text) => {
+      expect(estimate(text).reasons).toContain('code');
+    },
+  );
 });
 
 describe('a model takes a request', () => {

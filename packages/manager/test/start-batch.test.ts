@@ -1,6 +1,7 @@
 import { ModelManagerError } from '@aimm/contracts';
+import { UnreadableError } from '@aimm/database';
 import { expect, test } from 'vitest';
-import { readBatch } from '../src/batch/read-batch.ts';
+import { listBatches, readBatch } from '../src/batch/read-batch.ts';
 import { startBatch } from '../src/batch/start-batch.ts';
 import { openResources } from './support/open-resources.ts';
 
@@ -58,4 +59,41 @@ test.each([
   expect(await database.batches.removeAbandoned(Date.now() + 1_000)).toBe(0);
   await expect(startBatch(resources, caller, { ...few, models: ['mine'] })).rejects.toThrow('by the alias mine');
   expect(await startBatch(resources, caller, few)).toMatchObject({ status: 'running' });
+});
+
+test('a batch whose models cannot be read hides no other in the list', async () => {
+  const odd = new Set<string>();
+  const { resources } = await openResources({
+    wrap: (opened) => ({
+      ...opened,
+      batches: {
+        ...opened.batches,
+        async columns(id) {
+          if (odd.has(id)) throw new UnreadableError('Its column', 'it is of tomorrow');
+          return opened.batches.columns(id);
+        },
+      },
+    }),
+  });
+  const started = [];
+  for (let count = 0; count < 3; count += 1) started.push((await startBatch(resources, caller, ask())).batchId);
+  odd.add(started[1] ?? '');
+  const { batches } = await listBatches(resources, caller);
+  expect(batches.map(({ batchId }) => batchId)).toEqual([started[2], started[0]]);
+});
+
+test('a schema that every item brings is looked at once', async () => {
+  const { resources } = await openResources();
+  const [item] = ask().items;
+  if (item === undefined) throw new Error('it has one');
+  const settings = () => ({ responseFormat: { type: 'json_schema' as const, schema: { type: 'object' } } });
+  const items = Array.from({ length: 500 }, (_, number) => ({ ...item, id: String(number), settings: settings() }));
+  const startedAt = performance.now();
+  await startBatch(resources, caller, { items, models: ['openai/gpt-6-luna'] });
+  // Each look takes 20 ms and more.
+  expect(performance.now() - startedAt).toBeLessThan(4_000);
+  const odd = { ...item, settings: { responseFormat: { type: 'json_schema' as const, schema: { type: 'objekt' } } } };
+  await expect(
+    startBatch(resources, caller, { items: [...items, odd], models: ['openai/gpt-6-luna'] }),
+  ).rejects.toThrow('response_format.schema');
 });

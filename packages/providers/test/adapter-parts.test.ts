@@ -3,6 +3,7 @@ import { parseErrorBody, readThrown } from '../src/adapter/error-body.ts';
 import { closeObjects, isStrictSchema, schemaName } from '../src/adapter/json-schema.ts';
 import { readMedia } from '../src/adapter/media.ts';
 import { findRetryAfterMs } from '../src/adapter/retry-after.ts';
+import { toUsage } from '../src/adapter/usage.ts';
 
 const now = Date.parse('2026-11-22T10:00:00Z');
 
@@ -102,5 +103,11 @@ describe('readMedia', () => {
     [{}, { at: 'nowhere' }],
   ])('%o', (part, expected) => {
     expect(readMedia({ type: 'image', ...part })).toEqual(expected);
+  });
+});
+
+describe('counts', () => {
+  test.each([2 ** 64, 2 ** 32 - 1, -1, 1.5, Number.NaN])('%d is none', (input) => {
+    expect(toUsage({ input, output: 3 })).toEqual({ outputTokens: 3 });
   });
 });

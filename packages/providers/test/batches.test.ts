@@ -419,6 +419,16 @@ describe.each(['openai', 'google', 'mistral'] as const)('batches of %s, which ar
     expect(server.files.size).toBe(0);
   });
 
+  test.each([408, 502])('leaves the upload to a batch that may have been made: %i', async (status) => {
+    Object.assign(server, { batches: [], refuse: undefined, losesAnswer: status });
+    server.files.clear();
+    const { batches } = createTestProvider(kind, server.url);
+    const error = await failureOf(batches?.submit({ name: 'made', requests, signal }) ?? Promise.resolve());
+    expect(error.vendorMessage).toContain(`HTTP ${status}`);
+    expect(server.batches).toHaveLength(1);
+    expect(server.files.size).toBe(1);
+  });
+
   test.each([
     [
       { status: 422, body: { detail: 'no' } },

@@ -69,6 +69,8 @@ local function admit(k, a, member, batch, tokens, gate)
       s.interval = tonumber(seen[5])
       s.tolerance = math.max(0, math.floor(${paceRequestBurstUs} / s.interval) - 1) * s.interval
     end
+    -- No call moves it further than that: it is from before the clock was set back.
+    if s.interval > 0 then s.requests = math.min(s.requests, now + s.tolerance + s.interval) end
     if seen[8] and tonumber(seen[8]) > now and tonumber(seen[7]) * tokens > s.cost then
       s.cost = tonumber(seen[7]) * tokens
       s.costTolerance = math.max(0, ${paceTokenBurstUs} - s.cost)
@@ -156,7 +158,7 @@ local function admit(k, a, member, batch, tokens, gate)
       redis.call('ZADD', s.turns, integer(nowMs + waitMs + (batch and ${integerText(batchTurns)} or 0)), member)
       redis.call('PEXPIRE', s.turns, 3600000)
       redis.call('HSET', s.limit, 'turns', integer(math.max(s.last, nowMs + waitMs)))
-      if s.last == 0 then redis.call('PEXPIRE', s.limit, 3600000) end
+      if redis.call('PTTL', s.limit) < 3600000 then redis.call('PEXPIRE', s.limit, 3600000) end
     end
   end
   if not inPlace and not by.queued then
@@ -187,6 +189,10 @@ for _, waiting in ipairs(redis.call('ZRANGE', KEYS[1], 0, 255)) do
   if wakeUp(waiting) then woken = woken + 1 end
 end
 return woken`;
+
+/** A job that was put aside goes to the front of its queue, whatever time it was to wait for. ARGV: member. */
+export const putForwardScript = `${wakeUpLua}
+return wakeUp(ARGV[1]) and 1 or 0`;
 
 /**
  * `settle(job, k, a, member, actual, release)`: corrects what was reserved by what was used (`''`: the estimate

@@ -1,7 +1,14 @@
 import type { Lane } from '@aimm/contracts';
 import type { Redis } from 'ioredis';
-import { argumentsPerScope, holdScript, keysPerScope, paceScript, wakeScript } from './admission-scripts.ts';
-import { keys } from './names.ts';
+import {
+  argumentsPerScope,
+  holdScript,
+  keysPerScope,
+  paceScript,
+  putForwardScript,
+  wakeScript,
+} from './admission-scripts.ts';
+import { keys, toMember } from './names.ts';
 
 /** Limits as config and environment give them; absent: none. */
 export interface Limits {
@@ -118,12 +125,15 @@ export interface Admission {
   noteRefused(scope: LimitScope): void;
   /** Limits have changed: whoever was seen to wait for a place asks again now. */
   wake(): Promise<void>;
+  /** A job that was put aside goes to the front of its queue: nobody's clock says when. */
+  putForward(queue: string, jobId: string): Promise<void>;
 }
 
 type Scripted = Redis & {
   aimmHold(limit: string, limiter: string, holdMs: number, pauseMs: number): Promise<null>;
   aimmPace(limit: string, ...argv: (string | number)[]): Promise<null>;
   aimmWake(turns: string): Promise<number>;
+  aimmPutForward(marker: string, member: string): Promise<number>;
 };
 
 /** Scopes that are remembered as waited for; what is beyond that comes by its own time. */
@@ -133,6 +143,7 @@ export function createAdmission(redis: Redis): Admission {
   redis.defineCommand('aimmHold', { numberOfKeys: 2, lua: holdScript });
   redis.defineCommand('aimmPace', { numberOfKeys: 1, lua: paceScript });
   redis.defineCommand('aimmWake', { numberOfKeys: 1, lua: wakeScript });
+  redis.defineCommand('aimmPutForward', { numberOfKeys: 1, lua: putForwardScript });
   const scripted = redis as Scripted;
   const waitedFor = new Set<string>();
   const wakeUps = new Map<string, { at: number; timer: NodeJS.Timeout }>();
@@ -159,6 +170,9 @@ export function createAdmission(redis: Redis): Admission {
       const names = [...waitedFor];
       waitedFor.clear();
       await Promise.all(names.map((name) => scripted.aimmWake(keys.turns(name))));
+    },
+    async putForward(queue, jobId) {
+      await scripted.aimmPutForward(keys.marker(queue), toMember({ queue, jobId }));
     },
     async hold(scope, queue, ms) {
       const whole = Math.ceil(ms);

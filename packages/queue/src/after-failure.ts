@@ -5,6 +5,7 @@ import type { Redis } from 'ioredis';
 import type { Admission, LimitScope } from './admission.ts';
 import { LockLostError } from './checkpoints.ts';
 import type { Decision } from './decision.ts';
+import { handBack } from './hand-back.ts';
 import { CallFailedError, type JobContext } from './job-context.ts';
 import { keepPlace } from './keep-place.ts';
 import { modelOf } from './names.ts';
@@ -62,8 +63,7 @@ export async function afterFailure(
       await job.moveToDelayed(Date.now() + decision.delayMs, token);
       return new DelayedError();
     case 'hand_back':
-      await job.moveToDelayed(Date.now() + 1, token);
-      return new DelayedError();
+      return handBack(job, token, admission);
   }
 }
 

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { type BudgetShare, type ErrorShape, type Outcome, RequestRecord } from '@aimm/contracts';
+import { type BudgetShare, type ErrorShape, type LedgerRow, type Outcome, RequestRecord } from '@aimm/contracts';
 import type { Redis } from 'ioredis';
 import { createLease, type Lease } from './lease.ts';
 import { withRedis } from './connection.ts';
@@ -17,8 +17,8 @@ export interface BatchJob {
 /** What Redis knows of one. `lost`: nothing; `owed`: its result is on its way to the database. */
 export type BatchJobState =
   | { state: 'lost' | 'owed' | 'open' }
-  /** It has ended; `outcome` is absent where BullMQ ended it. */
-  | { state: 'ended'; outcome?: Outcome; error?: ErrorShape };
+  /** It has ended; `outcome` is absent where BullMQ ended it. `rows`: of its calls, where it still has them; the ledger may not yet. */
+  | { state: 'ended'; outcome?: Outcome; error?: ErrorShape; rows?: LedgerRow[] };
 
 /** The jobs of batches, as the one sees them who feeds them. Nothing of this is truth: the database is. */
 export interface BatchJobs {
@@ -75,9 +75,13 @@ export function createBatchJobs(redis: Redis): BatchJobs {
           if (status === 'missing') return lookAtMissing(job.requestId);
           if (status === 'queued' || status === 'running') return { state: 'open' };
           const { queue, jobId } = placeOf(job);
-          const { outcome, status: now } = await requests.readJob(queue, jobId);
+          const [{ outcome, status: now }, checkpoint] = await Promise.all([
+            requests.readJob(queue, jobId),
+            requests.readCheckpoint({ queue, jobId }),
+          ]);
           if (now === 'missing') return lookAtMissing(job.requestId);
-          return { state: 'ended', ...(outcome !== undefined && { outcome }) };
+          const rows = checkpoint === undefined ? {} : { rows: checkpoint.rows };
+          return { state: 'ended', ...(outcome !== undefined && { outcome }), ...rows };
         }),
       );
     },

@@ -1,10 +1,11 @@
 /**
  * A budget's counter in one period is a hash: `spent` and `held` in nano-dollars, `h:<request>` what a request holds, `x:<request>`
- * a hold that ran out and may still be settled, `seeded` once `spent` holds what the ledger knew (until when that is believed, in epoch
- * milliseconds, where the ledger did not answer; else 1). The sorted set beside it
- * (`<counter>:holds`) has the holds by the time they run out.
+ * a hold that ran out and may still be settled, `seeded` once `spent` holds what the ledger knew: until when that is believed, in epoch
+ * milliseconds. The sorted set beside it (`<counter>:holds`) has the holds by the time they run out.
  */
 const common = `
+-- What nobody reserved for (a process without the budget asked it, or before there was one) is in the ledger only.
+local believedForMs = 3600000
 local function now()
   local time = redis.call('TIME')
   return time[1] * 1000 + math.floor(time[2] / 1000)
@@ -38,12 +39,12 @@ local function reserve(budgets)
   local at = now()
   for index, budget in ipairs(budgets) do
     local seen = redis.call('HMGET', budget.key, 'seeded', 'spent')
-    if not seen[1] or (seen[1] ~= '1' and tonumber(seen[1]) <= at) then
+    if not seen[1] or tonumber(seen[1]) <= at then
       if not budget.seed then unseeded[#unseeded + 1] = index
       else
         -- What was settled since may be on its way to the ledger.
         local spent = math.max(budget.seed, seen[1] and tonumber(seen[2] or 0) or 0)
-        redis.call('HSET', budget.key, 'seeded', budget.seedForMs and whole(at + budget.seedForMs) or '1', 'spent', whole(spent))
+        redis.call('HSET', budget.key, 'seeded', whole(at + (budget.seedForMs or believedForMs)), 'spent', whole(spent))
         redis.call('PEXPIREAT', budget.key, budget.keepUntil)
       end
     end
@@ -88,7 +89,7 @@ return reserve(cjson.decode(ARGV[1]))`;
  * Takes the hold away and adds the cost, once: a second settle finds neither hold nor run-out hold. KEYS: a job's lock, then the
  * counters. ARGV: the lock's token ('' where nobody need own the job), the request, the cost for each counter.
  */
-export const settleScript = `${common}
+export const settleScript = `#!lua flags=allow-oom${common}
 if ARGV[1] ~= '' and redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 local settled = 0
 for index = 2, #KEYS do
@@ -116,7 +117,7 @@ end
 return 1`;
 
 /** A hold that is not asked for: the request was let in when it did not need one. KEYS: the counters. ARGV: request, expires, then nano and keepUntil of each. */
-export const holdScript = `${common}
+export const holdScript = `#!lua flags=allow-oom${common}
 for index, counter in ipairs(KEYS) do
   if redis.call('HEXISTS', counter, 'h:' .. ARGV[1]) == 0 then
     hold(counter, ARGV[1], tonumber(ARGV[index * 2 + 1]), ARGV[2], ARGV[index * 2 + 2])

@@ -9,9 +9,9 @@ export interface BudgetClaim {
   key: string;
   limitNanoUsd: number;
   keepUntil: number;
-  /** What the ledger says was spent, for a counter that is not there yet. */
+  /** What the ledger says was spent, for a counter that is not there yet or was not compared with it for an hour. */
   seedNanoUsd?: number;
-  /** Where the ledger could not say it: how long that is believed. */
+  /** Where the ledger could not say it: how long that is believed, in place of the hour. */
   seedForMs?: number;
   /** None: the counter is only read. */
   holds: { requestId: string; nanoUsd: number; expiresAt: number }[];
@@ -183,9 +183,11 @@ function sumUp({ provider, heldNanoUsd }: BudgetShare, rows: readonly LedgerRow[
 }
 
 /**
- * Whether a vendor may have answered and billed what nobody saw the end of: it then counts as what was reserved for it.
- * A provider that cannot be reached, or fails by its own account, bills nothing: else its outage would use up the budget.
+ * Whether a vendor bills what has no cost, or may: an answer whose price nobody knows, and a call that nobody saw the end of. It then
+ * counts as what was reserved for it. A provider that cannot be reached, or fails by its own account, bills nothing: else its outage
+ * would use up the budget.
  */
 function mayBeBilled({ status, errorCode }: LedgerRow): boolean {
-  return status === 'outcome_unknown' || status === 'cancelled' || errorCode === 'timeout';
+  const isAnswer = status === 'succeeded' || status === 'partial';
+  return isAnswer || status === 'outcome_unknown' || status === 'cancelled' || errorCode === 'timeout';
 }

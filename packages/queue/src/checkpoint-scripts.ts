@@ -36,13 +36,20 @@ const startedLua = unsettledLua('ARGV[3]', '(admittedAt or instant())');
 const letSleepLua = `
 if redis.call('ZCARD', KEYS[6]) == 0 and redis.call('LLEN', KEYS[5]) == 0 then redis.call('ZREM', KEYS[7], '0') end`;
 
+/** Whether an outcome, where there is one, ends the job in favour of another. Answers may be long: of one only its beginning is looked at. */
+export const continuesLua = (outcome: string) =>
+  `${outcome} and string.sub(${outcome}, 1, 18) == '{"status":"failed"' and cjson.decode(${outcome})['continues'] == true`;
+
 export const openScript = `${ownedLua}
 ${letSleepLua}
 ${admitLua}
 ${admitCallLua}
 local seen = redis.call('HMGET', KEYS[1], '${fields.cancel}', '${fields.outcome}', '${fields.checkpoint}')
+local goesOn = ${continuesLua('seen[2]')}
+-- What its client was told stands, though a cancel came while the call was on its way to its end.
+local isCancelled = seen[1] and (goesOn or not seen[2])
 -- A job that was added for its request after somebody cancelled that calls nobody either.
-if seen[1] or (not seen[2] and redis.call('EXISTS', KEYS[9]) == 1) then return {'cancelled', seen[3] or ''} end
+if isCancelled or (not seen[2] and redis.call('EXISTS', KEYS[9]) == 1) then return {'cancelled', seen[3] or ''} end
 if seen[2] then return {'settled', seen[2], seen[3] or ''} end
 -- Our own first write, sent again by a connection that lost the answer to it, is no earlier run.
 if seen[3] then return seen[3] == ARGV[2] and {'fresh'} or {'resumed', seen[3]} end
@@ -57,7 +64,9 @@ export const startScript = `${ownedLua}
 ${admitLua}
 ${settleLua}
 ${admitCallLua}
-if redis.call('HGET', KEYS[1], '${fields.checkpoint}') == ARGV[2] then return {'fresh'} end
+local seen = redis.call('HMGET', KEYS[1], '${fields.cancel}', '${fields.checkpoint}')
+if seen[2] == ARGV[2] then return {'fresh'} end
+if seen[1] then return {'cancelled'} end
 if ARGV[10] ~= '0' then settle(KEYS[1], 10, 10, ARGV[3], ARGV[7], false) end
 local refused = admitCall()
 if refused then return refused end
@@ -67,22 +76,31 @@ ${startedLua}
 return {'fresh'}`;
 
 /**
- * KEYS: job, lock, reply stream, unsettled jobs, scopes. ARGV: token, checkpoint ('' keeps), outcome ('' removes it and the
- * partial text), reply ('' sends none), stream length, member, tokens used, scopes. A Redis that is out of memory takes this
- * all the same: the call is paid for, and there are no more of them than calls at once.
+ * KEYS: job, lock, reply stream, unsettled jobs, active jobs, copy of the outcome, scopes. ARGV: token, checkpoint ('' keeps),
+ * outcome ('' removes it and the partial text), reply ('' sends none), stream length, member, tokens used, the job's id, which
+ * start of it this is ('' takes no lock), the lock's life in ms, the copy's life in ms ('' keeps none), scopes. A Redis that is out of memory takes this all the same: the call is paid for,
+ * and there are no more of them than calls at once.
+ *
+ * A lock that ran out, as Redis was away or took no renewals, is taken again, if nobody began the job since.
  */
 export const saveScript = `#!lua flags=allow-oom
-if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
+local owner = redis.call('GET', KEYS[2])
+if not owner and ARGV[9] ~= '' and redis.call('HGET', KEYS[1], 'ats') == ARGV[9] and redis.call('LPOS', KEYS[5], ARGV[8]) then
+  redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[10])
+  owner = ARGV[1]
+end
+if owner ~= ARGV[1] then return 0 end
 if ARGV[2] ~= '' then
   redis.call('HSET', KEYS[1], '${fields.checkpoint}', ARGV[2])
   local time = redis.call('TIME')
   ${unsettledLua('ARGV[6]', '(time[1] * 1000000 + time[2])')}
 end
 if ARGV[3] ~= '' then redis.call('HSET', KEYS[1], '${fields.outcome}', ARGV[3]) else redis.call('HDEL', KEYS[1], '${fields.outcome}', '${fields.partial}') end
+if ARGV[11] ~= '' then redis.call('SET', KEYS[6], ARGV[3], 'PX', ARGV[11]) end
 if ARGV[4] ~= '' then redis.call('XADD', KEYS[3], 'NOMKSTREAM', 'MAXLEN', '~', ARGV[5], '*', 'r', ARGV[4]) end
-if ARGV[8] ~= '0' then
+if ARGV[12] ~= '0' then
   ${settleLua}
-  settle(KEYS[1], 5, 8, ARGV[6], ARGV[7], true)
+  settle(KEYS[1], 7, 12, ARGV[6], ARGV[7], true)
 end
 return 1`;
 

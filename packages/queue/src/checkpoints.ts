@@ -41,7 +41,7 @@ export type Opened =
   | { state: 'settled'; outcome: Outcome; checkpoint: Checkpoint | undefined }
   | { state: 'cancelled'; checkpoint: Checkpoint | undefined };
 
-export type Started = { state: 'fresh' } | NotStarted;
+export type Started = { state: 'fresh' } | NotStarted | { state: 'cancelled' };
 
 export interface JobHandle {
   queue: string;
@@ -55,6 +55,12 @@ export interface EndedCall {
   tokens?: number | undefined;
 }
 
+/** `start`: how often the job was begun by now, this run included. */
+export interface Regain {
+  start: number;
+  lockMs: number;
+}
+
 /** A job's memory across crashes, kept in fields of its own hash. Every write happens only while the writer holds the job's lock. */
 export interface Checkpoints {
   /**
@@ -64,13 +70,14 @@ export interface Checkpoints {
   open(job: JobHandle, fresh: Checkpoint, need?: AdmissionNeed): Promise<Opened>;
   /**
    * Writes a further call as started once its limits admit it, and accounts for the one before, which used `spent`
-   * tokens. @throws LockLostError
+   * tokens; nothing where the job was cancelled meanwhile. @throws LockLostError
    */
   start(job: JobHandle, checkpoint: Checkpoint, need?: AdmissionNeed, spent?: number): Promise<Started>;
   /**
    * Writes atomically what is given: checkpoint, outcome and a reply into a front's stream. Without an outcome the
    * job goes on: one that an earlier run left is removed, as is the text of the call before. `ended`: a call is over,
-   * its limits are settled. @throws LockLostError
+   * its limits are settled. `copy`: where else the outcome is kept for a while. `regain`: where the lock has run out and nobody began the job since, it
+   * is taken again. @throws LockLostError
    */
   save(
     job: JobHandle,
@@ -79,6 +86,8 @@ export interface Checkpoints {
       outcome?: Outcome;
       reply?: { stream: string; json: string };
       ended?: EndedCall | undefined;
+      copy?: { key: string; keepMs: number } | undefined;
+      regain?: Regain | undefined;
     },
   ): Promise<void>;
   /**
@@ -132,13 +141,14 @@ export function createCheckpoints(redis: Redis): Checkpoints {
           return { state, refusal: toRefusal(answer.slice(1), need?.scopes ?? []) };
         case 'fresh':
         case 'aside':
+        case 'cancelled':
           return { state };
         default:
           throw new LockLostError();
       }
     },
 
-    async save({ queue, jobId, token }, { checkpoint, outcome, reply, ended }) {
+    async save({ queue, jobId, token }, { checkpoint, outcome, reply, ended, copy, regain }) {
       const job = keys.job(queue, jobId);
       const scopes = toSettledScopes(ended?.scopes ?? []);
       const written = await scripted.aimmSave(
@@ -147,6 +157,8 @@ export function createCheckpoints(redis: Redis): Checkpoints {
         keys.jobLock(queue, jobId),
         reply?.stream ?? job,
         keys.unsettled,
+        keys.active(queue),
+        copy?.key ?? job,
         ...toScopeKeys(scopes),
         token,
         checkpoint === undefined ? '' : JSON.stringify(checkpoint),
@@ -155,6 +167,10 @@ export function createCheckpoints(redis: Redis): Checkpoints {
         replyStreamLength,
         toMember({ queue, jobId }),
         ended?.tokens ?? '',
+        jobId,
+        regain?.start ?? '',
+        regain?.lockMs ?? 0,
+        copy?.keepMs ?? '',
         ...toScopeArguments(scopes, 0),
       );
       if (written === 0) throw new LockLostError();
@@ -180,7 +196,7 @@ function throwFull(error: unknown): never {
 }
 
 /** Ahead of those of the scopes. */
-const fixedKeys = { start: 9, save: 4 };
+const fixedKeys = { start: 9, save: 6 };
 
 /** For `open` and `start`. KEYS: job, lock, limiter, unsettled jobs, the queue's two lines and its marker, cooldowns, its request's cancel, scopes. ARGV: token, checkpoint, member, batch, tokens, reserve, spent, the two that may not be set aside, scopes. */
 function toStartArguments(

@@ -16,11 +16,19 @@ function address(url: string): { url?: string; options: RedisOptions } {
 
 function open(url: string, options: RedisOptions, logger: Logger): Redis {
   const target = address(url);
+  const onDemoted = createErrorLog(logger, 'Redis is a replica and takes no writes; connecting anew');
   const all: RedisOptions = {
     ...target.options,
     ...options,
     // BullMQ's default backs off to 20 s: after a 20 s outage the first add then took 18 s, with this 50 ms.
     retryStrategy: (times) => Math.min(times * 200, 1_000),
+    // Behind one address another server took the place of this one, which keeps its clients. Connects anew and sends the
+    // command once more.
+    reconnectOnError(error) {
+      if (!isDemoted(error)) return false;
+      onDemoted(error);
+      return 2;
+    },
   };
   const redis = target.url === undefined ? new Redis(all) : new Redis(target.url, all);
   // Each request that waits for Redis listens here, and each queue over this connection: many is no leak. Not 0, which
@@ -113,6 +121,16 @@ export function redisUnavailable(cause?: unknown): ModelManagerError {
     retryable: true,
     cause,
   });
+}
+
+/** What a server that became a replica says to a write, and to who waits for something to come. */
+function isDemoted({ message }: Error): boolean {
+  return /^(?:READONLY|UNBLOCKED force)/.test(message);
+}
+
+/** Redis' words for a write that it did not begin and will take again: its disk is full, it lacks replicas, it is busy. */
+export function isRefusal(error: unknown): boolean {
+  return error instanceof Error && /^(?:BUSY|CLUSTERDOWN|LOADING|MISCONF|NOREPLICAS|READONLY)\b/.test(error.message);
 }
 
 /** Redis's own word for a write that `maxmemory` forbids. */

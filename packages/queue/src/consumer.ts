@@ -2,13 +2,14 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { ModelManagerError } from '@aimm/contracts';
 import type { Logger, Tally } from '@aimm/runtime';
-import { DelayedError, Queue, UnrecoverableError, Worker, type Job } from 'bullmq';
+import { Queue, UnrecoverableError, Worker, type Job } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { listenForCancels } from './cancel-listener.ts';
 import { createAdmission } from './admission.ts';
 import { createCheckpoints } from './checkpoints.ts';
 import { createErrorLog } from './error-log.ts';
 import { createFairOrder } from './fair-order.ts';
+import { handBack } from './hand-back.ts';
 import type { Handlers } from './job-context.ts';
 import { toLimiter } from './limits.ts';
 import { createLockKeeper } from './lock-keeper.ts';
@@ -99,6 +100,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
   const everySecond = setInterval(() => {
     if (redis.status !== 'ready') return;
     pace.publish().catch(() => undefined);
+    cancels.look().catch(() => undefined);
     // Places that became free without a job of this process ending.
     for (const name of lines) order.release(name).catch(() => undefined);
   }, 1_000).unref();
@@ -117,10 +119,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     const queue = queueFor(name);
     const process = async (job: Job, token: string | undefined, signal?: AbortSignal) => {
       // It was on its way when the worker began to leave, be it one that the worker has just handed back: nobody would end it.
-      if (leaving) {
-        await job.moveToDelayed(Date.now() + 1, token);
-        throw new DelayedError();
-      }
+      if (leaving) throw await handBack(job, token, admission);
       if (lines.has(name)) pace.started(name, job.timestamp);
       const release = locks.hold(worker, job.id ?? '', token ?? '');
       return runJob(job, token ?? '', signal, {
@@ -134,6 +133,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
         running,
         settlement: options.settlement,
         isLeaving: () => leaving,
+        lockMs: options.lockMs,
         now,
         order,
         sameModelFirst: wanted.sameModelFirst === true ? sameModelFirst : undefined,

@@ -2,7 +2,9 @@ import { Checkpoint, Outcome } from '@aimm/contracts';
 import type { Logger } from '@aimm/runtime';
 import type { Redis } from 'ioredis';
 import { holdsContent, toBareData, toBareOutcome } from './bare-job.ts';
-import { fields, keys, queueOf, toMember } from './names.ts';
+import { fields, keys, queueOf, requestIdOf, toMember } from './names.ts';
+import { listServed } from './presence.ts';
+import { readRedisTime } from './redis-time.ts';
 
 /** Takes prompts and answers out of jobs that have ended. What is left says who asked, of which model, and how it ended. */
 export interface ContentRemover {
@@ -13,7 +15,7 @@ export interface ContentRemover {
 
 export interface ContentRemoverOptions {
   redis: Redis;
-  /** Those whose jobs hold content. */
+  /** Those whose jobs hold content, besides those of providers that were served before. */
   queues: () => readonly string[];
   /** How long an answer can be read after its request has ended, in milliseconds. */
   keepMs: number;
@@ -23,12 +25,14 @@ export interface ContentRemoverOptions {
 const pageSize = 100;
 /** The reconciler gives an outcome to a job that failed without one; what it has not found by then it never will. */
 const withoutOutcomeMs = 10 * 60_000;
+/** So often all that is kept is looked at: a job that a clock behind had ended stands among those that were passed. */
+const wholeEveryMs = 10 * 60_000;
 const cursorTtlMs = 8 * 24 * 3_600_000;
 /** The append-only file holds what was removed until it is written anew. A Redis behind a network has others to do so. */
 const rewriteEveryMs = 10 * 60_000;
 
 /**
- * 0: gone, or it goes on. 2: its calls are not in the ledger yet, and all that is known of them is here. KEYS: job, unsettled jobs. ARGV: when
+ * 0: gone, or it goes on. 2: its calls are not in the ledger yet, and all that is known of them is here. KEYS: job, unsettled jobs, its copy for a comparison. ARGV: when
  * it ended, its member, data, outcome ('' for none), checkpoint ('' for none).
  */
 const emptyScript = `#!lua flags=allow-oom
@@ -38,9 +42,10 @@ redis.call('HSET', KEYS[1], 'data', ARGV[3], '${fields.emptied}', '1')
 if ARGV[4] ~= '' then redis.call('HSET', KEYS[1], '${fields.outcome}', ARGV[4]) end
 if ARGV[5] ~= '' then redis.call('HSET', KEYS[1], '${fields.checkpoint}', ARGV[5]) end
 redis.call('HDEL', KEYS[1], '${fields.partial}', 'stacktrace')
+redis.call('DEL', KEYS[3])
 return 1`;
 
-type Scripted = Redis & { aimmEmpty(job: string, unsettled: string, ...argv: string[]): Promise<number> };
+type Scripted = Redis & { aimmEmpty(job: string, unsettled: string, part: string, ...argv: string[]): Promise<number> };
 
 interface Place {
   queue: string;
@@ -48,9 +53,10 @@ interface Place {
 }
 
 export function createContentRemover({ redis, queues, keepMs, logger }: ContentRemoverOptions): ContentRemover {
-  redis.defineCommand('aimmEmpty', { numberOfKeys: 2, lua: emptyScript });
+  redis.defineCommand('aimmEmpty', { numberOfKeys: 3, lua: emptyScript });
   const scripted = redis as Scripted;
   let closed = false;
+  let nextWholeAt = 0;
   // Whoever removed some before may have stopped before the file was written anew.
   let isLogStale = true;
 
@@ -68,13 +74,15 @@ export function createContentRemover({ redis, queues, keepMs, logger }: ContentR
     if (finishedOn == null || emptied != null || data == null) return 'done';
     const payload: unknown = JSON.parse(data);
     if (!holdsContent(payload)) return 'done';
-    if (outcome == null && Date.now() - Number(finishedOn) < withoutOutcomeMs) return 'later';
+    if (outcome == null && (await readRedisTime(redis)) - Number(finishedOn) < withoutOutcomeMs) return 'later';
     if (payload.parentId !== undefined && (await isRunning(payload.parentId))) return 'later';
     // What went to a front that has gone, or was read long ago. The names of its entries are times of Redis.
-    if (payload.replyTo !== undefined) await redis.xtrim(payload.replyTo, 'MINID', (await now()) - keepMs);
+    if (payload.replyTo !== undefined)
+      await redis.xtrim(payload.replyTo, 'MINID', (await readRedisTime(redis)) - keepMs);
     const done = await scripted.aimmEmpty(
       job,
       keys.unsettled,
+      keys.part(requestIdOf(jobId)),
       finishedOn,
       toMember({ queue, jobId }),
       JSON.stringify(toBareData(payload)),
@@ -82,10 +90,6 @@ export function createContentRemover({ redis, queues, keepMs, logger }: ContentR
       checkpoint == null ? '' : JSON.stringify({ ...Checkpoint.parse(JSON.parse(checkpoint)), unfit: undefined }),
     );
     return done === 1 ? 'emptied' : done === 2 ? 'later' : 'done';
-  };
-  const now = async () => {
-    const [seconds, micros] = await redis.time();
-    return Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000);
   };
   /** A comparison reads the answers of its generations when the last of them has ended. */
   const isRunning = async (parentId: string) => {
@@ -104,17 +108,17 @@ export function createContentRemover({ redis, queues, keepMs, logger }: ContentR
       const member = toMember(place);
       const found = await empty(place);
       if (found === 'emptied') count += 1;
-      if (found === 'later') await redis.zadd(keys.contentLeft, 'NX', Date.now(), member);
+      if (found === 'later') await redis.zadd(keys.contentLeft, 'NX', await readRedisTime(redis), member);
       else await redis.zrem(keys.contentLeft, member);
     }
     return count;
   };
 
   /** The jobs that ended since the last round. Those of its last millisecond come again, and are known by their mark. */
-  const emptyEnded = async (queue: string, set: 'completed' | 'failed') => {
+  const emptyEnded = async (queue: string, set: 'completed' | 'failed', isWhole: boolean) => {
     const cursor = keys.contentSeen(queue, set);
-    const until = Date.now() - keepMs;
-    let from = Number((await redis.get(cursor)) ?? 0);
+    const until = (await readRedisTime(redis)) - keepMs;
+    let from = isWhole ? 0 : Math.min(Number((await redis.get(cursor)) ?? 0), until);
     let offset = 0;
     let count = 0;
     for (;;) {
@@ -131,12 +135,27 @@ export function createContentRemover({ redis, queues, keepMs, logger }: ContentR
     }
   };
 
-  const run = async () => {
-    const left = await redis.zrange(keys.contentLeft, 0, String(1_000));
-    let count = await emptyAll(left.map(parseMember));
-    for (const queue of queues()) {
-      for (const set of ['completed', 'failed'] as const) count += await emptyEnded(queue, set);
+  /** What a clock that was ahead has ended: from now on it is kept as long as anything. */
+  const noteEndedAhead = async (queue: string, set: 'completed' | 'failed') => {
+    const now = await readRedisTime(redis);
+    for (const jobId of await redis.zrangebyscore(keys[set](queue), `(${now}`, '+inf')) {
+      if ((await redis.hexists(keys.job(queue, jobId), fields.emptied)) === 1) continue;
+      await redis.zadd(keys.contentLeft, 'NX', now + keepMs, toMember({ queue, jobId }));
     }
+  };
+
+  const run = async () => {
+    const isWhole = performance.now() >= nextWholeAt;
+    const left = await redis.zrangebyscore(keys.contentLeft, '-inf', await readRedisTime(redis), 'LIMIT', 0, 1_000);
+    let count = await emptyAll(left.map(parseMember));
+    const served = (await listServed(redis)).map((id) => queueOf('generate', id));
+    for (const queue of new Set([...queues(), ...served])) {
+      for (const set of ['completed', 'failed'] as const) {
+        count += await emptyEnded(queue, set, isWhole);
+        await noteEndedAhead(queue, set);
+      }
+    }
+    if (isWhole) nextWholeAt = performance.now() + wholeEveryMs;
     isLogStale ||= count > 0;
     if (isLogStale && redis.options.path !== undefined) await rewriteLog();
     return count;

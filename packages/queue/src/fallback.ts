@@ -1,4 +1,4 @@
-import type { ErrorCode, ErrorShape, GeneratePayload, LedgerRow, Outcome, Warning } from '@aimm/contracts';
+import type { CallRecord, ErrorCode, ErrorShape, GeneratePayload, LedgerRow, Outcome, Warning } from '@aimm/contracts';
 import { withBudgetCosts } from './budgets.ts';
 import { modelOf } from './names.ts';
 
@@ -91,11 +91,20 @@ export function toPoolMove(payload: GeneratePayload, to: string): GeneratePayloa
 export function toSuccessor(
   payload: GeneratePayload,
   { error, continues, next, moved }: Extract<Outcome, { status: 'failed' }>,
-  { calls, rows }: { calls: readonly unknown[]; rows: readonly LedgerRow[] },
+  { calls, rows }: { calls: readonly Pick<CallRecord, 'state'>[]; rows: readonly LedgerRow[] },
 ): GeneratePayload | undefined {
   if (continues !== true) return undefined;
   if (moved === true) return toPoolMove(payload, next ?? '');
-  return toNextHop(withBudgetCosts(payload, rows), error, calls.length, beforeAnyDeadline, { to: next });
+  const hop = toNextHop(withBudgetCosts(payload, rows), error, calls.length, beforeAnyDeadline, { to: next });
+  return hop && { ...hop, warnings: withCutOff(hop.warnings, calls) };
+}
+
+/** The same with a word on a call that a crash cut off, where there was one and nothing is said of it yet. */
+export function withCutOff(warnings: readonly Warning[], calls: readonly Pick<CallRecord, 'state'>[]): Warning[] {
+  const isCutOff = calls.some(({ state }) => state === 'outcome_unknown');
+  if (!isCutOff || warnings.some(({ code }) => code === 'repeated_call')) return [...warnings];
+  const message = 'An earlier call for this request was cut off by a crash; it may have been billed as well.';
+  return [...warnings, { code: 'repeated_call', message }];
 }
 
 /** Whether a fallback that is not set aside could have the request now. */

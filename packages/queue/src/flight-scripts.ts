@@ -60,7 +60,7 @@ return {'leading'}`;
  * KEYS: the leader's lock, flight, slot, cached answer. ARGV: lock's token ('' for none), leader, flight's id, answer to keep ('' for
  * none), its life in ms, stream length, then the reply in pieces between which each follower's id goes. Gives the followers.
  */
-export const landScript = `${besideLua}
+export const landScript = `#!lua flags=allow-oom${besideLua}
 if ARGV[1] ~= '' and redis.call('GET', KEYS[1]) ~= ARGV[1] then return {} end
 if ARGV[4] ~= '' then redis.call('SET', KEYS[4], ARGV[4], 'PX', ARGV[5]) end
 if redis.call('HGET', KEYS[2], 'leader') ~= ARGV[2] then return {} end
@@ -91,7 +91,7 @@ return followers`;
  *
  * Who was shown the text of a call that broke, and allows no restart, is no heir; where nobody else is left it gives 'shown'.
  */
-export const promoteScript = `${besideLua}
+export const promoteScript = `#!lua flags=allow-oom${besideLua}
 if ARGV[1] ~= '' and redis.call('GET', KEYS[1]) ~= ARGV[1] then return {} end
 local heir = redis.call('HGET', KEYS[2], 'after:' .. ARGV[2])
 if not heir then

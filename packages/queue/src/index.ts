@@ -40,7 +40,7 @@ export {
 } from './cooldown.ts';
 export { createErrorLog } from './error-log.ts';
 export { createFairOrder } from './fair-order.ts';
-export { hasFreeHop, toNextHop, toPoolMove, toSuccessor } from './fallback.ts';
+export { hasFreeHop, toNextHop, toPoolMove, toSuccessor, withCutOff } from './fallback.ts';
 export { type Flights, type Joined, type Shareable } from './flights.ts';
 export { type FrontQueue, type FrontQueueOptions, openFrontQueue } from './front-queue.ts';
 export { generationJobId } from './generation-jobs.ts';
@@ -50,7 +50,7 @@ export { createKeyLeases, type KeyLeases } from './key-leases.ts';
 export { createListingCache, type ListingCache } from './listing-cache.ts';
 export { toLimiter } from './limits.ts';
 export { createMetricSums, type MetricSums, readMetricSums } from './metric-sums.ts';
-export { keyPrefix, modelOf, queueOf, systemQueues } from './names.ts';
+export { keyPrefix, modelOf, persistQueues, queueOf, systemQueues } from './names.ts';
 export { createPoolBalancer, type PoolBalancer, type PoolMember, type PoolPicker } from './pools.ts';
 export { type PreferenceNews } from './preference-news.ts';
 export { createPresence, listUnserved, listWorkers, WorkerPresence } from './presence.ts';

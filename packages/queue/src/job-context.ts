@@ -17,7 +17,7 @@ export interface JobContext {
   readonly stalledCount: number;
   /** Reads what an earlier run left; where there is nothing, writes `fresh` once its limits admit the call. @throws LockLostError */
   open(fresh: Checkpoint, need?: AdmissionNeed): Promise<Opened>;
-  /** Writes a further call as started, once its limits admit it. @throws LockLostError */
+  /** Writes a further call as started, once its limits admit it and unless the job was cancelled. @throws LockLostError */
   start(checkpoint: Checkpoint, need?: AdmissionNeed): Promise<Started>;
   /** How many tokens the call used that is over now; `undefined` where nobody knows. Settled by the next write. */
   spent(tokens: number | undefined): void;

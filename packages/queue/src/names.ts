@@ -3,8 +3,11 @@ import type { GeneratePayload, JobName } from '@aimm/contracts';
 /** One hash tag for every key: a flow's queues and our scripts must share a slot on Redis Cluster. */
 export const keyPrefix = '{aimm}';
 
+/** Their jobs are what the database has not taken yet, and nowhere else. */
+export const persistQueues = ['persist-usage', 'persist-turn', 'persist-batch'] as const;
+
 /** Queues that belong to no provider; a provider may not be called so. */
-export const systemQueues = ['compare', 'persist-usage', 'persist-turn', 'persist-batch'] as const;
+export const systemQueues = ['compare', ...persistQueues] as const;
 
 /** The queue of a job: generations wait in their provider's, questions about a provider beside it, outside its limits. */
 export function queueOf(name: JobName, provider?: string): string {
@@ -67,6 +70,8 @@ export const keys = {
   request: (requestId: string) => `${keyPrefix}:request:${requestId}`,
   /** There once a request was cancelled, whatever job it may go on as. */
   cancelled: (requestId: string) => `${keyPrefix}:cancelled:${requestId}`,
+  /** How a generation of a comparison ended, for the comparison. */
+  part: (requestId: string) => `${keyPrefix}:part:${requestId}`,
   requestsOf: (client: string) => `${keyPrefix}:requests:${client}`,
   requesters: `${keyPrefix}:requesters`,
   replies: (frontId: string) => `${keyPrefix}:replies:${frontId}`,

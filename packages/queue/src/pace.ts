@@ -23,7 +23,19 @@ export interface PaceMeter {
   publish(): Promise<void>;
 }
 
+/** Each start of a worker is a field of its own. KEYS: a queue's pace. ARGV: worker, what it tells, up to when what others told is old. */
+const publishScript = `
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+redis.call('PEXPIRE', KEYS[1], ${keptMs})
+local told = redis.call('HGETALL', KEYS[1])
+for index = 2, #told, 2 do
+  if tonumber(string.match(told[index], '%d+$') or 0) < tonumber(ARGV[3]) then redis.call('HDEL', KEYS[1], told[index - 1]) end
+end`;
+
+type Scripted = Redis & { aimmPace(pace: string, workerId: string, told: string, before: number): Promise<null> };
+
 export function createPaceMeter(redis: Redis, workerId: string, now: () => number = Date.now): PaceMeter {
+  redis.defineCommand('aimmPace', { numberOfKeys: 1, lua: publishScript });
   const measures = new Map<string, Measure>();
   return {
     started(queue, enqueuedAt) {
@@ -42,14 +54,12 @@ export function createPaceMeter(redis: Redis, workerId: string, now: () => numbe
     },
     async publish() {
       const fresh = [...measures].filter(([, { isNew }]) => isNew);
-      if (fresh.length === 0) return;
-      const pipeline = redis.pipeline();
-      for (const [queue, measure] of fresh) {
+      const published = fresh.map(([queue, measure]) => {
         measure.isNew = false;
         const told = [measure.starts.toFixed(2), Math.round(measure.busyMs), measure.lastAt].join(' ');
-        pipeline.hset(keys.pace(queue), workerId, told).pexpire(keys.pace(queue), keptMs);
-      }
-      await pipeline.exec();
+        return (redis as Scripted).aimmPace(keys.pace(queue), workerId, told, measure.lastAt - keptMs);
+      });
+      await Promise.all(published);
     },
   };
 }

@@ -83,6 +83,11 @@ export async function listUnserved(redis: Redis, unservedMs: number): Promise<st
   return redis.zrangebyscore(keys.served, '-inf', now - unservedMs);
 }
 
+/** Providers that some worker serves, or served once: none of their jobs are older. */
+export async function listServed(redis: Redis): Promise<string[]> {
+  return redis.zrange(keys.served, 0, '-1');
+}
+
 /** Workers that reported within the last 15 s. */
 export async function listWorkers(redis: Redis): Promise<WorkerPresence[]> {
   const [seconds] = await redis.time();

@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis';
-import { keys, queueOf } from './names.ts';
+import { keys, persistQueues } from './names.ts';
 import { createUnsettledJobs } from './unsettled.ts';
 
 /** How long things have been waiting; absent where nothing does. Milliseconds and bytes. */
@@ -62,11 +62,7 @@ async function readTimes(redis: Redis, queue: string, jobIds: readonly string[])
 
 /** Rows of the ledger, turns of conversations and results of batches. */
 async function readBacklog(redis: Redis, now: number): Promise<QueueAges['persistBacklog']> {
-  const all = await Promise.all(
-    [queueOf('persist-usage'), queueOf('persist-turn'), queueOf('persist-batch')].map((queue) =>
-      readOwed(redis, queue),
-    ),
-  );
+  const all = await Promise.all(persistQueues.map((queue) => readOwed(redis, queue)));
   const oldest = earliest(all.flatMap(({ times }) => times));
   return {
     jobs: all.reduce((sum, { jobs }) => sum + jobs, 0),

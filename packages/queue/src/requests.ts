@@ -1,5 +1,6 @@
 import { Checkpoint, GenerationResult, Outcome, RequestRecord, type RequestStatus } from '@aimm/contracts';
 import type { Redis } from 'ioredis';
+import { continuesLua } from './checkpoint-scripts.ts';
 import { withRedis } from './connection.ts';
 import { fields, keys, requestIdOf, toMember } from './names.ts';
 import { createListRequestIds, type IndexQuery } from './request-index.ts';
@@ -51,7 +52,7 @@ export interface Requests {
  */
 const markScript = `
 local seen = redis.call('HMGET', KEYS[1], 'timestamp', 'finishedOn', '${fields.outcome}')
-local goesOn = seen[3] and string.sub(seen[3], 1, 18) == '{"status":"failed"' and cjson.decode(seen[3])['continues'] == true
+local goesOn = ${continuesLua('seen[3]')}
 if not goesOn and (seen[2] or seen[3]) then return 3 end
 if ARGV[3] ~= '' then redis.call('SET', KEYS[3], ARGV[1], 'PX', ARGV[3]) end
 if goesOn or (not seen[1] and redis.call('HEXISTS', KEYS[1], '${fields.moved}') == 1) then return 5 end

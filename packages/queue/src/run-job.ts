@@ -1,8 +1,9 @@
 import {
+  type ComparePayload,
   type JobName,
   type JobPayload,
   ModelManagerError,
-  type Outcome,
+  Outcome,
   type Reply,
   toModelManagerError,
 } from '@aimm/contracts';
@@ -11,9 +12,10 @@ import { DelayedError, type Job, type Queue, WaitingChildrenError } from 'bullmq
 import type { Redis } from 'ioredis';
 import type { Admission } from './admission.ts';
 import { afterFailure, toHeldScope } from './after-failure.ts';
-import { type Checkpoints, type EndedCall, LockLostError } from './checkpoints.ts';
+import { type Checkpoints, type EndedCall, LockLostError, type Regain } from './checkpoints.ts';
 import { parseJob } from './parse-job.ts';
 import { decide } from './decision.ts';
+import { insist } from './insist.ts';
 import { CallFailedError, type Handler, type Handlers, type JobContext } from './job-context.ts';
 import { fields, keys, modelOf, queueOf, requestIdOf } from './names.ts';
 import { generationOptions, toRankedJob } from './generation-jobs.ts';
@@ -25,7 +27,7 @@ import type { Settlement } from './settlement.ts';
 import type { FairOrder } from './fair-order.ts';
 
 /** Jobs that run in this process, by job id. */
-export type RunningJobs = Map<string, { abort(reason: Error): void; loseLock(): void }>;
+export type RunningJobs = Map<string, { queue: string; abort(reason: Error): void; loseLock(): void }>;
 
 export interface RunOptions {
   redis: Redis;
@@ -38,6 +40,7 @@ export interface RunOptions {
   running: RunningJobs;
   settlement?: Settlement | undefined;
   isLeaving: () => boolean;
+  lockMs: number;
   /** By the clock of deadlines. */
   now: () => number;
   order: FairOrder;
@@ -48,6 +51,8 @@ export interface RunOptions {
 /** Results larger than this are not sent: the front reads them by id. */
 const maxReplyBytes = 64 * 1024;
 const partialTextEveryMs = 500;
+/** A comparison that is past its deadline is joined within this time, or never. */
+const joinedWithinMs = 600_000;
 /**
  * A worker that slept past its lock may have the whole answer waiting in its socket: it is read before the call is aborted,
  * since nobody else will know what that call cost.
@@ -93,6 +98,9 @@ type AnyPayload = {
   replyTo?: string;
   deadlineAt?: number;
   startBy?: number;
+  parentId?: string;
+  children?: ComparePayload['children'];
+  judge?: { requestId: string };
   attempts?: number;
   flight?: JobPayload<'generate'>['flight'];
   stream?: boolean;
@@ -129,12 +137,19 @@ function createRun(job: Job, token: string, signal: AbortSignal | undefined, pay
   let partialText = '';
   let partialTimer: NodeJS.Timeout | undefined;
 
+  /** Of a call that is over, and another follows: what is kept from here on is the other's. */
+  const dropPartialText = () => {
+    clearTimeout(partialTimer);
+    partialTimer = undefined;
+    partialText = '';
+  };
+
   let losing: NodeJS.Timeout | undefined;
   const loseLock = () => {
     losing ??= setTimeout(() => abort(new LockLostError()), readOnMs);
   };
   signal?.addEventListener('abort', loseLock, { once: true });
-  const own = { abort, loseLock };
+  const own = { queue: queue.name, abort, loseLock };
   // A run of the same job that still stands here slept past its lock, and BullMQ has forgotten it.
   running.get(jobId)?.loseLock();
   running.set(jobId, own);
@@ -155,6 +170,25 @@ function createRun(job: Job, token: string, signal: AbortSignal | undefined, pay
     return { reply: { stream: payload.replyTo, json: small } };
   };
 
+  /** A comparison reads how its generations ended when the last has: by then others may have taken the place of the first in Redis. */
+  const copyFor = (outcome: Outcome) => {
+    if (payload.parentId === undefined || (outcome.status === 'failed' && outcome.continues === true)) return undefined;
+    return { key: keys.part(requestId), keepMs: Math.max(0, (payload.deadlineAt ?? now()) - now()) + joinedWithinMs };
+  };
+  const dropParts = async () => {
+    const parts = [...(payload.children ?? []), ...(payload.judge === undefined ? [] : [payload.judge])];
+    if (parts.length > 0) await redis.unlink(...parts.map((part) => keys.part(part.requestId)));
+  };
+
+  const regain: Regain = { start: job.attemptsStarted, lockMs: options.lockMs };
+  const isAborted = () => controller.signal.aborted;
+  /** What is known of a call that is over is kept for as long as anybody could wait for it. */
+  const insistOn = <T>(write: () => Promise<T>) =>
+    insist(
+      write,
+      () => now() < (payload.deadlineAt ?? Number.POSITIVE_INFINITY) && !(options.isLeaving() && isAborted()),
+    );
+
   const context: JobContext = {
     logger,
     signal: controller.signal,
@@ -162,38 +196,57 @@ function createRun(job: Job, token: string, signal: AbortSignal | undefined, pay
     stalledCount: job.stalledCounter,
     async open(fresh, need) {
       checkpointed = true;
-      const opened = await checkpoints.open(handle, fresh, need);
+      const opened = await insist(
+        () => checkpoints.open(handle, fresh, need),
+        () => !isAborted(),
+      );
       if (opened.state === 'fresh' && need !== undefined) admitted = { scopes: need.scopes };
       if (opened.state === 'refused') options.admission.noteRefused(opened.refusal.scope);
       return opened;
     },
     async start(checkpoint, need) {
-      const started = await checkpoints.start(handle, checkpoint, need, admitted?.tokens);
+      dropPartialText();
+      const started = await insist(
+        () => checkpoints.start(handle, checkpoint, need, admitted?.tokens),
+        () => !isAborted(),
+      );
       if (started.state === 'fresh' && need !== undefined) admitted = { scopes: need.scopes };
       if (started.state === 'refused') options.admission.noteRefused(started.refusal.scope);
       return started;
     },
     spent: (tokens) => void (admitted &&= { ...admitted, tokens }),
-    save: (checkpoint) => checkpoints.save(handle, { checkpoint, ended: admitted }),
+    async save(checkpoint) {
+      dropPartialText();
+      await insistOn(() => checkpoints.save(handle, { checkpoint, ended: admitted, regain }));
+    },
     async settle(outcome, checkpoint) {
       writer.flush();
       settled = true;
       // Ahead of the outcome on the same connection: the text of a call that broke stays readable to its end.
       if (outcome.status === 'failed' && partialTimer !== undefined)
         checkpoints.keepPartialText(handle, partialText).catch(() => undefined);
-      const saved = checkpoints.save(handle, {
+      const end = {
         outcome,
         ended: admitted,
         ...(checkpoint !== undefined && { checkpoint }),
+        copy: copyFor(outcome),
+        regain,
         ...terminalReply(outcome),
-      });
-      // Behind it on the same connection: whoever is answered finds the budget settled and the answer kept.
+      };
       const fence = { lockKey: keys.jobLock(queue.name, jobId), token };
-      const told = options.settlement?.(payload, { outcome, checkpoint, maxReplyBytes, fence });
-      const [, followers] = await Promise.all([saved, told]);
-      return followers ?? [];
+      return insistOn(async () => {
+        const saved = checkpoints.save(handle, end);
+        // Behind it on the same connection: whoever is answered finds the budget settled and the answer kept.
+        const told = options.settlement?.(payload, { outcome, checkpoint, maxReplyBytes, fence });
+        const [, followers] = await Promise.all([saved, told]);
+        await dropParts();
+        return followers ?? [];
+      });
     },
-    reply: (attempt, body) => writer.send(attempt, body),
+    reply(attempt, body) {
+      if (body.type === 'reset') dropPartialText();
+      writer.send(attempt, body);
+    },
     keepPartialText(text) {
       partialText = text;
       partialTimer ??= setTimeout(() => {
@@ -239,7 +292,10 @@ function createRun(job: Job, token: string, signal: AbortSignal | undefined, pay
       const { outcome, status, failedReason } = await requests.readJob(queueName, otherJobId);
       if (outcome !== undefined) return outcome;
       if (failedReason !== undefined) return { status: 'failed', error: fromReason(failedReason) };
-      const ended = status === 'missing' ? (await requests.find(requestIdOf(otherJobId)))?.ended : undefined;
+      if (status !== 'missing') return undefined;
+      const copy = await redis.get(keys.part(requestIdOf(otherJobId)));
+      if (copy !== null) return Outcome.parse(JSON.parse(copy));
+      const ended = (await requests.find(requestIdOf(otherJobId)))?.ended;
       return ended && { status: 'failed', error: ended.error };
     },
     isCancelled: async () => (await redis.hexists(keys.job(queue.name, jobId), fields.cancel)) === 1,

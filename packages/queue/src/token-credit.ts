@@ -49,5 +49,7 @@ local function correct(limit, reservedAt, corrected)
     end
     redis.call('HSET', limit, '${marksField}', cmsgpack.pack(kept))
   end
-  redis.call('HINCRBY', limit, 'tokens', string.format('%.0f', corrected))
+  local clock = redis.call('TIME')
+  local keepMs = (redis.call('HINCRBY', limit, 'tokens', string.format('%.0f', corrected)) - clock[1] * 1000000 - clock[2]) / 1000 + 60000
+  if redis.call('PTTL', limit) < keepMs then redis.call('PEXPIRE', limit, string.format('%.0f', keepMs)) end
 end`;

@@ -1,6 +1,7 @@
 import { Outcome } from '@aimm/contracts';
 import type { Redis } from 'ioredis';
 import { fields, keys, toMember } from './names.ts';
+import { readRedisTime } from './redis-time.ts';
 
 /** A job of which nobody knows whether all of its calls are in the ledger. Most of them simply run. */
 export interface UnsettledJob {
@@ -10,10 +11,10 @@ export interface UnsettledJob {
   since: number;
   /**
    * `running`: a worker holds its lock. `open`: nobody does. `ended`: BullMQ is done with it. `gone`: it was removed from
-   * Redis. `settled`: it left the set while it was read.
+   * Redis. `settled`: it left the set while it was read. `unreadable`: in a form that this release does not know.
    */
-  place: 'running' | 'open' | 'ended' | 'gone' | 'settled';
-  /** As it was added; undefined where running or gone. */
+  place: 'running' | 'open' | 'ended' | 'gone' | 'settled' | 'unreadable';
+  /** As it was added; undefined where running, gone or unreadable. */
   payload?: unknown;
   /** The checkpoint's JSON. */
   checkpoint?: string;
@@ -106,16 +107,10 @@ export function createUnsettledJobs(redis: Redis): UnsettledJobs {
 
     async readFailures(queue, count, graceMs) {
       const cursor = keys.failuresSeen(queue);
-      const from = Number((await redis.get(cursor)) ?? 0);
-      const found = await redis.zrangebyscore(
-        keys.failed(queue),
-        from,
-        Date.now() - graceMs,
-        'WITHSCORES',
-        'LIMIT',
-        0,
-        count,
-      );
+      // By Redis' clock: one that was ahead would have the others pass over what failed until they are there.
+      const until = (await readRedisTime(redis)) - graceMs;
+      const from = Math.min(Number((await redis.get(cursor)) ?? 0), until);
+      const found = await redis.zrangebyscore(keys.failed(queue), from, until, 'WITHSCORES', 'LIMIT', 0, count);
       const ids = found.filter((_, index) => index % 2 === 0);
       const last = Number(found.at(-1) ?? from);
       const read = await Promise.all(ids.map((jobId) => readFailure(redis, queue, jobId)));
@@ -161,12 +156,14 @@ async function readUnsettled(
   // A job is taken off the set before it ends: this one ran when the set was read.
   if (since === null) return { ...member, place: 'settled' };
   if (data == null) return { ...member, place: 'gone' };
+  const end = outcome == null ? undefined : Outcome.safeParse(JSON.parse(outcome));
+  if (end?.success === false) return { ...member, place: 'unreadable' };
   return {
     ...member,
     place: finishedOn === null ? 'open' : 'ended',
     payload: JSON.parse(data),
     ...(checkpoint != null && { checkpoint }),
-    ...(outcome != null && { outcome: Outcome.parse(JSON.parse(outcome)) }),
+    ...(end !== undefined && { outcome: end.data }),
     ...(failedReason != null && { failedReason }),
   };
 }

@@ -1,6 +1,6 @@
 import type { GeneratePayload } from '@aimm/contracts';
 import { describe, expect, test } from 'vitest';
-import { toNextHop, toPoolMove } from '../src/fallback.ts';
+import { toNextHop, toPoolMove, toSuccessor } from '../src/fallback.ts';
 import { generationJobId } from '../src/generation-jobs.ts';
 
 const hop = (model: string) => ({ provider: 'mistral', model, timeoutMs: 1, attempts: 2, warnings: [] });
@@ -42,6 +42,20 @@ describe('a fallback', () => {
       expect.stringContaining('openai/gpt failed (server_error: broken)'),
       expect.stringContaining('mistral/first failed'),
     ]);
+  });
+
+  test('tells that a call before it was cut off, once over all hops', () => {
+    const calls = [
+      { number: 1, startedAt: 1, state: 'outcome_unknown' },
+      { number: 2, startedAt: 2, state: 'failed' },
+    ] as const;
+    const outcome = { status: 'failed', error, continues: true } as const;
+    const next = toSuccessor(payload, { ...outcome, next: 'mistral/first' }, { calls, rows: [] });
+    const last = next && toSuccessor(next, { ...outcome, next: 'mistral/second' }, { calls, rows: [] });
+    for (const hop of [next, last])
+      expect(hop?.warnings.filter(({ code }) => code === 'repeated_call')).toEqual([
+        { code: 'repeated_call', message: expect.stringContaining('may have been billed') },
+      ]);
   });
 
   test('ends where the list ends', () => {

@@ -87,9 +87,14 @@ describe('what a request takes of a budget', () => {
     expect(cost([row({ status: 'cancelled', costNanoUsd: null })])).toBe(100);
     expect(cost([row({ status: 'failed', errorCode: 'timeout', costNanoUsd: null })])).toBe(100);
   });
-  it('is nothing for a provider that could not be reached, for an unknown price and for a stand-in', () => {
+  it('is the estimate for an answer whose price nobody knows, and nothing where nothing could be estimated', () => {
+    expect(cost([row({ costNanoUsd: null })])).toBe(100);
+    expect(cost([row({ status: 'partial', errorCode: 'network', costNanoUsd: null })])).toBe(100);
+    expect(cost([row({ costNanoUsd: null })], { heldNanoUsd: 0 })).toBe(0);
+  });
+  it('is nothing for a provider that could not be reached, and for a stand-in', () => {
     expect(cost([row({ status: 'failed', errorCode: 'network', costNanoUsd: null })])).toBe(0);
-    expect(cost([row({ costNanoUsd: null })])).toBe(0);
+    expect(cost([row({ demo: true, costNanoUsd: null })])).toBe(0);
     expect(cost([row({ demo: true })])).toBe(0);
   });
   it('counts only calls to the provider that the budget is for', () => {

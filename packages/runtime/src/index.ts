@@ -14,5 +14,6 @@ export {
 export { isProviderKey, masterKeyVariables, secretsOf, toKeyMark, withoutProviderKeys } from './secrets.ts';
 export { createShutdown, exitOnUncaught, type Shutdown, type ShutdownOptions } from './shutdown.ts';
 export { createMetrics, type Metrics, metricDefinitions } from './metrics.ts';
+export { otherModel } from './metrics/definition.ts';
 export { createTally, type Tally } from './metrics/tally.ts';
 export { localTimeZone } from './time-zone.ts';

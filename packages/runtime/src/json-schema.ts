@@ -29,6 +29,7 @@ const options: Options = { strict: false, validateFormats: false, allErrors: tru
  * @throws JsonSchemaError
  */
 export async function checkJsonSchema(schema: object): Promise<void> {
+  if ('$async' in schema) throw new JsonSchemaError('$async', 'is no keyword of JSON Schema');
   const { Ajv, plain } = await choose(schema);
   const meta = new Ajv(options);
   createTimeLimit()(compileWithinMs, () => {
@@ -70,12 +71,16 @@ export async function compileJsonSchema(schema: object): Promise<FindFaults> {
   };
 }
 
-/** The two drafts that are in use differ in what `items` may be. Loaded late: few requests bring a schema. */
+/**
+ * The two drafts that are in use differ in what `items` may be. Loaded late: few requests bring a schema. With Ajv's own
+ * `$async` a check would give a promise, whose rejection nobody awaits.
+ */
 async function choose(schema: object) {
-  const { $schema: dialect = 'https://json-schema.org/draft/2020-12/schema', ...plain } = schema as Record<
-    string,
-    unknown
-  >;
+  const {
+    $schema: dialect = 'https://json-schema.org/draft/2020-12/schema',
+    $async: _$async,
+    ...plain
+  } = schema as Record<string, unknown>;
   if (/^https?:\/\/json-schema\.org\/draft\/20(20-12|19-09)\/schema#?$/.test(String(dialect)))
     return { Ajv: (await import('ajv/dist/2020.js')).Ajv2020, plain };
   if (/^https?:\/\/json-schema\.org\/draft-0[67]\/schema#?$/.test(String(dialect)))
@@ -83,7 +88,11 @@ async function choose(schema: object) {
   throw new JsonSchemaError('$schema', 'must name draft 2020-12, 2019-09 or draft-07');
 }
 
-/** Runs work and breaks it off where it takes longer than `timeout`: only this stops a regular expression. */
+/**
+ * Runs work and breaks it off where it takes longer than `timeout`: only this stops a regular expression.
+ *
+ * @throws JsonSchemaError where it was broken off, or ran out of stack
+ */
 function createTimeLimit() {
   const script = new Script('work()');
   const context = createContext({});
@@ -92,6 +101,8 @@ function createTimeLimit() {
     try {
       return script.runInContext(context, { timeout }) as T; // what `work` returned
     } catch (error) {
+      if (error instanceof RangeError)
+        throw new JsonSchemaError('', 'refers to itself, or is nested, too deeply to be checked');
       if ((error as NodeJS.ErrnoException).code !== 'ERR_SCRIPT_EXECUTION_TIMEOUT') throw error;
       throw new JsonSchemaError('', `takes longer than ${timeout} ms to check`);
     }

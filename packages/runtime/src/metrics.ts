@@ -1,4 +1,4 @@
-import type { LabelsOf, MetricDefinition } from './metrics/definition.ts';
+import type { CounterDefinition, LabelsOf, MetricDefinition } from './metrics/definition.ts';
 import { type GaugeKey, type Gauges, gauges } from './metrics/gauges.ts';
 import { toSpread } from './metrics/spread.ts';
 import { parseField } from './metrics/tally.ts';
@@ -10,8 +10,11 @@ export interface Metrics {
   /** Begins anew: everything that `set` and `load` gave before is forgotten. */
   clear(): void;
   set<K extends GaugeKey>(key: K, labels: LabelsOf<Gauges[K]>, value: number): void;
-  /** Takes over sums by field, as tallies count them. Fields of metrics that this release does not have are passed over. */
-  load(sums: ReadonlyMap<string, number>): void;
+  /**
+   * Takes over sums by field, as tallies count them. Fields of metrics that this release does not have are passed over. A counter
+   * all of whose labels have `known` values shows 0 for what was never counted: only then is its first event an increase.
+   */
+  load(sums: ReadonlyMap<string, number>, known?: KnownValues): void;
   text(): Promise<string>;
   close(): void;
 }
@@ -19,6 +22,7 @@ export interface Metrics {
 /** Every metric of ours; a process's own (`process_…`, `nodejs_…`) come on top. */
 export const metricDefinitions: readonly MetricDefinition[] = [...Object.values(totals), ...Object.values(gauges)];
 
+type KnownValues = Readonly<Record<string, readonly string[]>>;
 type Row = { values: string[]; count: number };
 
 /** A registry of its own, with the process's own metrics in it. Loads `prom-client`, which others need not. */
@@ -27,6 +31,7 @@ export async function createMetrics(): Promise<Metrics> {
   const own = new Registry();
   collectDefaultMetrics({ register: own });
   let rows: ReadonlyMap<string, Row[]> | undefined;
+  let knownValues: KnownValues = {};
   let standing: { key: GaugeKey; labels: Record<string, string>; value: number }[] = [];
 
   /** Counted elsewhere. `prom-client` cannot be told sums; its registry asks this method first. */
@@ -44,6 +49,7 @@ export async function createMetrics(): Promise<Metrics> {
     switch (definition.type) {
       case 'counter': {
         const counter = new Counter(config);
+        for (const known of combine(definition, knownValues)) counter.inc(known, 0);
         for (const row of found) counter.inc(labelsOf(row), row.count / definition.perUnit);
         return;
       }
@@ -66,7 +72,10 @@ export async function createMetrics(): Promise<Metrics> {
       standing = [];
     },
     set: (key, labels, value) => void standing.push({ key, labels, value }),
-    load: (sums) => void (rows = toRows(sums)),
+    load(sums, known = {}) {
+      rows = toRows(sums);
+      knownValues = known;
+    },
     async text() {
       const registry = new Registry();
       // What nobody could read is absent: a counter that falls to 0 would pass for a restart.
@@ -76,6 +85,15 @@ export async function createMetrics(): Promise<Metrics> {
     },
     close: () => own.clear(),
   };
+}
+
+/** Every combination of values that the labels may have; none where those of one label are not known. */
+function combine({ labels, values }: CounterDefinition, known: KnownValues): Record<string, string>[] {
+  return labels.reduce<Record<string, string>[]>(
+    (begun, label) =>
+      begun.flatMap((one) => (values[label] ?? known[label] ?? []).map((value) => ({ ...one, [label]: value }))),
+    [{}],
+  );
 }
 
 function toRows(sums: ReadonlyMap<string, number>): Map<string, Row[]> {

@@ -50,6 +50,16 @@ test('every container is given the limits and budgets of the providers that come
 test('a worker has the keys of added providers from .env, and neither its paths nor the token of the front', () => {
   const worker = section('  worker:');
   expect(worker).toContain('env_file: [{ path: .env, required: false }]');
-  for (const name of ['AIMM_DATA_DIR', 'AIMM_CONFIG_DIR', 'AIMM_AUTH_TOKEN']) expect(worker).toContain(`${name}: ''`);
+  for (const name of ['AIMM_CONFIG_DIR', 'AIMM_AUTH_TOKEN']) expect(worker).toContain(`${name}: ''`);
+  expect(worker).toContain('AIMM_DATA_DIR: /data\n');
   for (const container of ['front', 'dashboard']) expect(section(`  ${container}:`)).not.toMatch(/env_file|API_KEY/);
+});
+
+test('ledger rows that went to a worker’s disk outlive its container, and every worker finds them', () => {
+  expect(section('  worker:')).toContain("volumes: ['./config:/app/config:ro', 'spool:/data/spool']");
+  expect(section('volumes:')).toContain('  spool:');
+  // A named volume has the owner of the image's folder.
+  expect(read('Dockerfile')).toContain(
+    'RUN install --directory --owner=node --group=node --mode=700 /data /data/spool\n',
+  );
 });

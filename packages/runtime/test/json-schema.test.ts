@@ -48,6 +48,17 @@ describe('a value', () => {
     expect(findFaults(`${'a'.repeat(60)}b`)).toEqual(['takes longer than 250 ms to check']);
     expect(performance.now() - startedAt).toBeLessThan(2_000);
   });
+
+  test('is checked at once, also where a schema asks for a check that is answered later', async () => {
+    const findFaults = await compileJsonSchema({ $async: true, type: 'object', required: ['a'] });
+    expect(findFaults({})).toEqual(["the whole: must have required property 'a'"]);
+    expect(findFaults({ a: 1 })).toEqual([]);
+  });
+
+  test('does not fit a schema that refers to itself without end', async () => {
+    const findFaults = await compileJsonSchema({ $ref: '#' });
+    expect(findFaults({})).toEqual(['refers to itself, or is nested, too deeply to be checked']);
+  });
 });
 
 describe('a schema', () => {
@@ -71,6 +82,8 @@ describe('a schema', () => {
     [{ properties: { a: { $ref: 'https://example.com/other.json' } } }, '', /example\.com/],
     [{ type: 'string', pattern: '(' }, '', /regular expression/],
     [{ $schema: 'http://json-schema.org/draft-04/schema#' }, '$schema', /2020-12/],
+    [{ $async: true, type: 'object', required: ['a'] }, '$async', /no keyword/],
+    [{ properties: { a: { $async: true, type: 'object' } } }, '', /async/],
   ])('that cannot be used is refused with its place: %j', async (schema, path, message) => {
     await expect(checkJsonSchema(schema)).rejects.toMatchObject({
       name: 'JsonSchemaError',

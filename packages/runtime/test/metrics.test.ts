@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
+import { parse } from 'yaml';
 import { createMetrics, createTally, metricDefinitions } from '../src/index.ts';
 
 const labels = { provider: 'openai', model: 'gpt-5-mini' };
@@ -65,14 +66,31 @@ test('what could not be read is absent rather than 0, and what an older or newer
   expect(lines).toContain('aimm_lost_requests_total 0');
 });
 
+test('what was never counted shows 0 where all its labels are known, so that the first of its kind is an increase', async () => {
+  const tally = createTally();
+  tally.count('repeatedCalls', { provider: 'openai' });
+  const lines = await show((metrics) =>
+    metrics.load(tally.take(), { provider: ['openai', 'mistral'], queue: ['openai'] }),
+  );
+  expect(lines).toContain('aimm_repeated_calls_total{provider="openai"} 1');
+  expect(lines).toContain('aimm_repeated_calls_total{provider="mistral"} 0');
+  expect(lines).toContain('aimm_given_up_jobs_total{queue="openai"} 0');
+  expect(lines).toContain('aimm_reconciler_findings_total{kind="vanished"} 0');
+  expect(lines).toContain('aimm_ledger_rows_total{result="spooled"} 0');
+  expect(lines.filter((line) => /aimm_(calls|tokens|call_errors)_total/.test(line))).toEqual([]);
+});
+
 test('docs/metrics.md explains every metric there is, and no other', async () => {
   const page = await readFile(new URL('../../../docs/metrics.md', import.meta.url), 'utf8');
   const explained = [...page.matchAll(/^\| `(aimm_\w+)`/gm)].map(([, name = '']) => name);
   expect(explained.toSorted()).toEqual(metricDefinitions.map(({ name }) => name).toSorted());
-  for (const { type, name, labels: names } of metricDefinitions) {
+  for (const definition of metricDefinitions) {
+    const { type, name, labels: names } = definition;
     expect(name).toMatch(type === 'counter' ? /^aimm_[a-z_]+_total$/ : /^aimm_[a-z_]+(?<!_total)$/);
     const [line = ''] = page.split('\n').filter((row) => row.startsWith(`| \`${name}\``));
-    expect(names.filter((label) => !line.includes(`\`${label}\``)).map((label) => `${name}: ${label}`)).toEqual([]);
+    const fixed = type === 'counter' ? Object.values(definition.values).flat() : [];
+    const missing = [...names, ...fixed].filter((label) => !line.includes(`\`${label}\``));
+    expect(missing.map((label) => `${name}: ${label}`)).toEqual([]);
   }
 });
 
@@ -83,4 +101,34 @@ test('alert rules and queries in docs/metrics.md name metrics and labels that th
   );
   const used = new Set(page.match(/aimm_[a-z_]+/g));
   expect([...used].filter((name) => !known.includes(name))).toEqual([]);
+});
+
+test('the alert rules of docs/metrics.md are read as they are meant', async () => {
+  const page = await readFile(new URL('../../../docs/metrics.md', import.meta.url), 'utf8');
+  const blocks = [...page.matchAll(/^```yaml\n(.*?)^```/gms)].map(([, block = '']) => parse(block) as unknown);
+  expect(blocks).toEqual([
+    { scrape_configs: [expect.objectContaining({ job_name: 'aimm' })] },
+    { groups: [{ name: 'aimm', rules: expect.anything() }] },
+  ]);
+  const { rules } = (blocks[1] as { groups: [{ rules: unknown[] }] }).groups[0];
+  expect(rules.length).toBeGreaterThan(10);
+  // A dashboard that does not answer, or does not let its scraper in, has no metrics that could say so.
+  expect(rules).toContainEqual(expect.objectContaining({ expr: expect.stringContaining('or up{job="aimm"} == 0') }));
+  for (const rule of rules) {
+    expect(rule).toMatchObject({ alert: expect.stringMatching(/^Aimm\w+$/), expr: expect.any(String) });
+    // A comma in a text without quotes would make two annotations of it, the second with a name that Prometheus 2 refuses.
+    expect(rule).toHaveProperty('annotations', { summary: expect.stringMatching(/[.?]$/) });
+  }
+});
+
+test('the alert about failing calls counts what the error rate of reports counts', async () => {
+  const page = await readFile(new URL('../../../docs/metrics.md', import.meta.url), 'utf8');
+  const [row = ''] = page.split('\n').filter((line) => line.startsWith('| `aimm_calls_total`'));
+  const statuses = [...row.matchAll(/`([a-z_]+)`/g)].map(([, name = '']) => name).slice(4);
+  const [, excluded = ''] = /aimm_calls_total\{status!~"(.*?)"\}/.exec(page) ?? [];
+  expect(statuses.filter((status) => !excluded.split('|').includes(status))).toEqual([
+    'failed',
+    'partial',
+    'outcome_unknown',
+  ]);
 });

@@ -1,6 +1,7 @@
-import { type GenerationSettings, type Message, ReasoningEffort } from '@aimm/contracts';
+import { type GenerationSettings, type Message, ModelManagerError, ReasoningEffort } from '@aimm/contracts';
+import { loadEnvironment } from '@aimm/runtime';
 import { type Command, Option } from 'commander';
-import { parseCount, parseList, parseNumber, parseWhole } from './parse-options.ts';
+import { parseCount, parseList, parseNumber, parseToolChoice, parseWhole } from './parse-options.ts';
 import { readImage, readSchema, readTools } from './read-file-option.ts';
 import { readPrompt } from './read-prompt.ts';
 
@@ -15,6 +16,7 @@ export interface AskOptions extends Pick<
   | 'presencePenalty'
   | 'frequencyPenalty'
   | 'reasoningEffort'
+  | 'toolChoice'
   | 'serviceTier'
   | 'promptCache'
 > {
@@ -48,6 +50,11 @@ export function addAskOptions(command: Command): Command {
     .addOption(new Option('--format <format>', 'form of the answer').choices(['text', 'json']).conflicts('schema'))
     .option('--schema <file>', 'a JSON Schema that the answer must satisfy')
     .option('--tools <file>', 'functions that the model may ask for, as JSON; nothing is run')
+    .option(
+      '--tool-choice <choice>',
+      'auto, none, required, or the name of the one that it is to ask for; with --tools',
+      parseToolChoice,
+    )
     .option('--service-tier <tier>', "the vendor's service tier")
     .addOption(
       new Option('--prompt-cache <how>', 'keep the prompt for cheaper repeats').choices(['off', 'auto', '5m', '1h']),
@@ -59,8 +66,17 @@ export function addAskOptions(command: Command): Command {
     .option('--json', 'print the whole result as JSON');
 }
 
-/** What is asked, as the manager takes it; reads stdin and files. @throws ModelManagerError `invalid_request` without a prompt */
-export async function toAsk(words: readonly string[], options: AskOptions) {
+/**
+ * What is asked, as the manager takes it; reads stdin and files. `furtherTexts`: what counts towards its size besides.
+ * @throws ModelManagerError `invalid_request` without a prompt, and where it is too long
+ */
+export async function toAsk(
+  words: readonly string[],
+  options: AskOptions,
+  ...furtherTexts: readonly (string | undefined)[]
+) {
+  if (options.toolChoice !== undefined && options.tools === undefined)
+    throw new ModelManagerError('invalid_request', '--tool-choice needs --tools, the functions to choose from.');
   const [schema, tools, images] = await Promise.all([
     options.schema === undefined ? undefined : readSchema(options.schema),
     options.tools === undefined ? undefined : readTools(options.tools),
@@ -84,10 +100,14 @@ export async function toAsk(words: readonly string[], options: AskOptions) {
     promptCache: options.promptCache,
     userId: options.user,
     tools,
+    toolChoice: options.toolChoice,
     responseFormat: schema === undefined ? options.format && { type: options.format } : { type: 'json_schema', schema },
   };
+  const messages = [...system, question];
+  const { requireRequestSize } = await import('@aimm/batch/input');
+  requireRequestSize({ messages, settings }, loadEnvironment().env.AIMM_MAX_PROMPT_BYTES, furtherTexts);
   return {
-    messages: [...system, question],
+    messages,
     settings,
     tags: options.tag,
     maxWaitMs: toMs(options.maxWait),

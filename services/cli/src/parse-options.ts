@@ -1,4 +1,4 @@
-import { isTimeZone } from '@aimm/contracts';
+import { isTimeZone, type ToolChoice } from '@aimm/contracts';
 import { InvalidArgumentError } from 'commander';
 
 /** A whole number from `min` on, for commander. */
@@ -27,6 +27,12 @@ export function parseNumber(min: number, max: number): (value: string) => number
     }
     return number;
   };
+}
+
+/** One of the three words, else a tool's name. */
+export function parseToolChoice(value: string): ToolChoice {
+  if (value.trim() === '') throw new InvalidArgumentError('expected auto, none, required or the name of a tool');
+  return value === 'auto' || value === 'none' || value === 'required' ? value : { name: value };
 }
 
 /** `a,b` → `['a', 'b']`. */

@@ -1,5 +1,5 @@
 import { findKeyVariables } from '@aimm/catalog';
-import { joinStack, type StackConnection, withStackContent } from '@aimm/local-stack';
+import { joinStack, type StackConnection, withStackSettings } from '@aimm/local-stack';
 import type { Caller, Manager } from '@aimm/manager';
 import {
   createLogger,
@@ -62,7 +62,7 @@ async function openSession(): Promise<Session> {
     // Here, not at the top: most commands need no manager, and it is the largest part.
     const { createManager } = await import('@aimm/manager');
     const manager = await createManager({
-      raw: stack === undefined ? raw : withStackContent(raw, stack.info, logger),
+      raw: stack === undefined ? raw : withStackSettings(raw, stack.info, logger),
       logger,
       redisUrl: stack?.info.redisUrl ?? env.REDIS_URL ?? '',
       databaseUrl: stack?.info.databaseUrl ?? toStackDatabaseUrl(env),

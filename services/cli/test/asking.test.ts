@@ -3,11 +3,14 @@ import { once } from 'node:events';
 import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
+import { requireRequestSize } from '@aimm/batch/input';
+import type { ImagePart } from '@aimm/contracts';
 import type { GenerationAnswer } from '@aimm/manager';
 import { describe, expect, it } from 'vitest';
 import { takesColour } from '../src/env.ts';
 import { readPrompt } from '../src/read-prompt.ts';
 import { createAnswerDisplay } from '../src/show-answer.ts';
+import { runCli } from './support/run-cli.ts';
 
 const piped = (text: string) => ({ stdin: Readable.from([text]), stderr: { write: () => true } });
 const terminal = {
@@ -32,6 +35,25 @@ describe('the prompt', () => {
     ['the dash comes twice', ['-', '-'], piped('a')],
   ])('is refused where %s', async (_name, words, streams) => {
     await expect(readPrompt(words, streams)).rejects.toMatchObject({ code: 'invalid_request' });
+  });
+});
+
+describe('a request that is too long', () => {
+  it.each([
+    ['generate', ['generate', 'more than ten bytes']],
+    ['compare', ['compare', 'short', '-m', 'fast,smart', '--judge', 'fast', '--criteria', 'long ones']],
+  ])('is refused by %s before anything is started', async (_command, args) => {
+    const { code, stderr } = await runCli(args, { AIMM_MAX_PROMPT_BYTES: '10', AIMM_DATA_DIR: '/dev/null/none' });
+    expect([code, stderr]).toEqual([2, expect.stringContaining('AIMM_MAX_PROMPT_BYTES')]);
+    expect(stderr).toContain('the limit is 10 bytes');
+  });
+
+  it('is one whose images are larger than a message may be, too', () => {
+    const image = (length: number): ImagePart => ({ type: 'image', data: 'a'.repeat(length), mediaType: 'image/png' });
+    const ask = (...content: ImagePart[]) => ({ messages: [{ role: 'user' as const, content }], settings: {} });
+    const half = 16 * 1024 * 1024;
+    expect(() => requireRequestSize(ask(image(half), image(half)), 10)).not.toThrow();
+    expect(() => requireRequestSize(ask(image(half), image(half + 1)), 10)).toThrow('limit is 32 MB');
   });
 });
 

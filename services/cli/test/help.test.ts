@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs';
+import { rareFields, settingFields } from '@aimm/batch/input';
 import type { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
 import { createProgram } from '../src/program.ts';
+import { binPath } from '../src/stack/bin-path.ts';
 
 /** Every command that a person may call. */
 function listCommands(command: Command, path: string[] = []): { path: string[]; command: Command }[] {
@@ -73,6 +75,27 @@ describe('help', () => {
     replaceActions(program);
     await program.parseAsync(args, { from: 'user' });
     expect(ran).toBeDefined();
+  });
+
+  it('has an option for every setting of a question, as docs/cli.md says', () => {
+    const optionsOf = (name: string) =>
+      commands.find(({ path }) => path.join(' ') === name)?.command.options.map(({ long }) => long) ?? [];
+    const [generate, compare] = [optionsOf('generate'), optionsOf('compare')];
+    const named: Record<string, string[]> = { images: ['--image'], response_format: ['--format', '--schema'] };
+    const wanted = Object.keys({ ...settingFields, ...rareFields }).flatMap(
+      (name) => named[name] ?? [`--${name.replaceAll('_', '-')}`],
+    );
+    expect(generate).toEqual(expect.arrayContaining([...wanted, '--cache', '--no-cache']));
+    expect(compare).toEqual(expect.arrayContaining(wanted));
+    const [, section = ''] = page.split('### aimm generate');
+    const [told = ''] = section.split('### aimm compare');
+    expect(generate.filter((long) => !told.includes(`\`${long}`))).toEqual([]);
+  });
+
+  // In another project's folder npx would fetch whatever npm has by the name.
+  it('gives MCP clients the place of this checkout, which works from every folder', () => {
+    const added = examples.filter(({ line }) => line.includes('mcp add')).map(({ line }) => line);
+    expect(added).toEqual([`claude mcp add ai-model-manager -- node ${binPath} mcp`]);
   });
 
   it('tells of --json with every command', () => {

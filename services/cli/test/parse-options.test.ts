@@ -6,6 +6,7 @@ import {
   parseNumber,
   parsePeriod,
   parseTimeZone,
+  parseToolChoice,
   toPeriodStart,
 } from '../src/parse-options.ts';
 
@@ -23,6 +24,15 @@ describe('command line values', () => {
     ['all', 'UTC', 0],
   ])('reads the period %s in %s', async (value, timeZone, expected) => {
     expect(await toPeriodStart(parsePeriod(value), timeZone, now)).toBe(expected);
+  });
+
+  it('takes a word for the choice of tools, or the name of one', () => {
+    expect(['auto', 'none', 'required', 'get_weather'].map(parseToolChoice)).toEqual([
+      'auto',
+      'none',
+      'required',
+      { name: 'get_weather' },
+    ]);
   });
 
   it('takes the names of time zones only', () => {

@@ -9,6 +9,7 @@ import { serveHealth } from './health.ts';
 import { loginPages, requireLogin } from './login.ts';
 import { metricsPage } from './metrics-page.ts';
 import { overviewPage } from './overview/overview-page.ts';
+import { createPatientAccess } from './patient-access.ts';
 import type { QueueBoard } from './queue-board.ts';
 import { sendProblem } from './send-problem.ts';
 
@@ -37,9 +38,10 @@ export function createApp({ token, requireToken, manager, redis, board, logger, 
   app.use('/assets', express.static(assets, { maxAge: '1h', index: false }));
   app.get('/healthz', serveHealth({ manager, redis, access, now }));
   if (access.demanded) app.use(loginPages(access));
+  const scraperAccess = createPatientAccess(access, now);
+  app.get('/metrics', requireLogin(scraperAccess), metricsPage({ manager, redis, board, logger, now }));
   app.use(requireLogin(access));
   app.get('/', overviewPage({ manager, redis, board, signedIn: access.demanded, now }));
-  app.get('/metrics', metricsPage({ manager, redis, board, logger, now }));
   app.use('/queues', board.handler);
   app.use(notFound, answerFault(logger));
   return app;

@@ -32,10 +32,11 @@ const freshForMs = 1_000;
 /** `/healthz`: 200 or, when down, 503. Asks no provider; strangers learn the status and nothing else. */
 export function serveHealth(options: HealthOptions): RequestHandler {
   const { access, now } = options;
-  // Anybody may ask, as often as they like: at most one look a second reaches Redis and the database.
+  // Anybody may ask, as often as they like: at most one look a second reaches Redis and the database. Anew, too, where the clock
+  // was set back.
   let last: { health: Promise<Health>; at: number } | undefined;
   const read = () => {
-    if (last === undefined || now() - last.at > freshForMs) last = { health: readHealth(options), at: now() };
+    if (last === undefined || Math.abs(now() - last.at) > freshForMs) last = { health: readHealth(options), at: now() };
     return last.health;
   };
   return async (req, res) => {

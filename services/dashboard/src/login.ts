@@ -35,7 +35,7 @@ export function loginPages(access: Access): Router {
 }
 
 /** Sends browsers to the form and tells programs what is missing. */
-export function requireLogin(access: Access): RequestHandler {
+export function requireLogin(access: Pick<Access, 'demanded' | 'check'>): RequestHandler {
   return async (req, res, next) => {
     const admission = await orProblem(req, res, access.check(req));
     if (admission === 'admitted') return next();

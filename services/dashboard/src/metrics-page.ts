@@ -9,13 +9,13 @@ import {
   type Redis,
   withRedis,
 } from '@aimm/queue';
-import { createMetrics, type Logger, type Metrics } from '@aimm/runtime';
+import { createMetrics, type Logger, type Metrics, otherModel } from '@aimm/runtime';
 import type { RequestHandler } from 'express';
 import type { QueueBoard } from './queue-board.ts';
 import { readUsage } from './read-usage.ts';
 
 export interface MetricsPageOptions {
-  manager: Pick<Manager, 'usage'>;
+  manager: Pick<Manager, 'usage' | 'listProviders' | 'isCatalogued'>;
   board: Pick<QueueBoard, 'counts'>;
   redis: Redis;
   logger: Logger;
@@ -35,8 +35,9 @@ export function metricsPage(options: MetricsPageOptions): RequestHandler {
   return async (_req, res) => {
     metrics ??= createMetrics();
     const ready = await metrics;
-    // Several may scrape; the sums are read once.
-    if (last === undefined || now() - last.at > freshForMs) last = { text: render(ready, options), at: now() };
+    // Several may scrape; the sums are read once. Anew, too, where the clock was set back.
+    if (last === undefined || Math.abs(now() - last.at) > freshForMs)
+      last = { text: render(ready, options), at: now() };
     res.set('Content-Type', ready.contentType);
     res.send(await last.text);
   };
@@ -45,8 +46,9 @@ export function metricsPage(options: MetricsPageOptions): RequestHandler {
 async function render(metrics: Metrics, { manager, board, redis, logger, now }: MetricsPageOptions): Promise<string> {
   const at = now();
   const read = async () => {
-    const counts = await board.counts();
+    const [counts, providers] = await Promise.all([board.counts(), manager.listProviders()]);
     const names = counts.map(({ name }) => name);
+    const known = { provider: providers.map(({ id }) => id), queue: names };
     return withRedis(redis, async () => {
       const [sums, workers, ages, cooldowns] = await Promise.all([
         readMetricSums(redis),
@@ -54,7 +56,7 @@ async function render(metrics: Metrics, { manager, board, redis, logger, now }: 
         readQueueAges(redis, names, at),
         readCooldowns(redis, now),
       ]);
-      return { counts, sums, workers, ages, cooldowns };
+      return { known, counts, sums, workers, ages, cooldowns };
     });
   };
   const found = await read().catch((error: unknown) => {
@@ -71,11 +73,11 @@ async function render(metrics: Metrics, { manager, board, redis, logger, now }: 
   metrics.set('redisUp', {}, found === undefined ? 0 : 1);
   metrics.set('databaseUp', {}, databaseUp ? 1 : 0);
   if (found !== undefined) {
-    metrics.load(found.sums);
+    metrics.load(found.sums, found.known);
     setQueues(metrics, found.counts);
     setAges(metrics, found.ages);
     setWorkers(metrics, found.workers);
-    setCooldowns(metrics, found.cooldowns, at);
+    setCooldowns(metrics, found.cooldowns, { manager, at });
   }
   return metrics.text();
 }
@@ -98,9 +100,18 @@ function setAges(metrics: Metrics, { oldestWaitingMs, persistBacklog, unsettled,
   if (memory.limitBytes !== undefined) metrics.set('redisMemoryLimit', {}, memory.limitBytes);
 }
 
-function setCooldowns(metrics: Metrics, cooldowns: readonly Cooldown[], now: number): void {
-  for (const { provider, model = '', until } of cooldowns)
-    metrics.set('setAside', { provider, model }, Math.max(0, until - now) / 1_000);
+/** Of the models that the catalog does not know the one with the most time shows. */
+function setCooldowns(
+  metrics: Metrics,
+  cooldowns: readonly Cooldown[],
+  { manager, at }: { manager: Pick<Manager, 'isCatalogued'>; at: number },
+): void {
+  const shown = cooldowns.map(({ provider, model = '', until }) => {
+    const isKnown = model === '' || manager.isCatalogued(provider, model);
+    return { labels: { provider, model: isKnown ? model : otherModel }, until };
+  });
+  for (const { labels, until } of shown.toSorted((a, b) => a.until - b.until))
+    metrics.set('setAside', labels, Math.max(0, until - at) / 1_000);
 }
 
 function setWorkers(metrics: Metrics, workers: Awaited<ReturnType<typeof listWorkers>>): void {

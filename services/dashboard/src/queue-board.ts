@@ -3,7 +3,14 @@ import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
 import { ExpressAdapter } from '@bull-board/express';
 import { toModelManagerError } from '@aimm/contracts';
 import type { Manager } from '@aimm/manager';
-import { createQueueDirectory, type QueueCounts, type QueueDirectory, type Redis, withRedis } from '@aimm/queue';
+import {
+  createQueueDirectory,
+  persistQueues,
+  type QueueCounts,
+  type QueueDirectory,
+  type Redis,
+  withRedis,
+} from '@aimm/queue';
 import type { Logger } from '@aimm/runtime';
 import { type Express, type RequestHandler, Router } from 'express';
 import { describeQueue } from './describe-queue.ts';
@@ -72,7 +79,11 @@ export function createQueueBoard(options: {
       listed = ids.join();
       const names = new Map(providers.map(({ id, name }) => [id, name]));
       board.replaceQueues(
-        directory.queues.map((queue) => new BullMQAdapter(queue, { description: describeQueue(queue.name, names) })),
+        directory.queues.map((queue) => {
+          // Removed there, a call that was paid for is in no account.
+          const readOnlyMode = persistQueues.some((name) => name === queue.name);
+          return new BullMQAdapter(queue, { description: describeQueue(queue.name, names), readOnlyMode });
+        }),
       );
     }
     adapter.setUIConfig(providers.some(({ demo }) => demo) ? demoConfig : uiConfig);

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { Manager } from '@aimm/manager';
-import type { Redis } from '@aimm/queue';
+import { createSharedClock, type Redis } from '@aimm/queue';
 import type { Logger } from '@aimm/runtime';
 import { createApp } from './app.ts';
 import { createQueueBoard } from './queue-board.ts';
@@ -13,7 +13,7 @@ export interface DashboardOptions {
   /** A connection that fails fast (`connectFront`): a page must answer when Redis does not. Stays the caller's. */
   redis: Redis;
   logger: Logger;
-  /** Epoch milliseconds. */
+  /** Epoch milliseconds; default: Redis' time, which the ages in it are told by. */
   now?: () => number;
 }
 
@@ -39,7 +39,9 @@ const patience = { headersTimeout: 10_000, requestTimeout: 15_000, connectionsCh
  * @throws ListenError
  */
 export async function startDashboard(options: DashboardOptions): Promise<Dashboard> {
-  const { settings, manager, redis, logger, now = Date.now } = options;
+  const { settings, manager, redis, logger } = options;
+  const clock = createSharedClock(redis, logger);
+  const { now = clock.now } = options;
   const board = createQueueBoard({ manager, redis, logger });
   const server = createServer(patience, createApp({ ...settings, manager, redis, board, logger, now }));
   const port = await listen(server, settings);
@@ -52,6 +54,7 @@ export async function startDashboard(options: DashboardOptions): Promise<Dashboa
       await closed;
       clearTimeout(timer);
       await board.close();
+      clock.close();
     },
   };
 }

@@ -46,6 +46,12 @@ export async function createDashboardFixture(
   return {
     url: dashboard.url,
     redis,
+    /** A connection to its Redis, until the fixture closes. */
+    connect() {
+      const own = connectWorker(redis.url, logger);
+      closers.push(async () => own.disconnect());
+      return own;
+    },
     /** Adds a generation that nobody will make. */
     async addJob(payload: Partial<GeneratePayload> = {}) {
       const own = connectWorker(redis.url, logger);

@@ -56,6 +56,15 @@ test('with Redis down it says down with 503 promptly, and ok once Redis is back'
   await expect.poll(next, { timeout: 5_000 }).toBe(200);
 });
 
+test('after its clock was set back it looks anew all the same', async () => {
+  let clock = Date.now();
+  dashboard = await createDashboardFixture({ now: () => clock });
+  expect(await readHealth()).toMatchObject({ status: 200 });
+  clock -= 3_600_000;
+  await dashboard.redis.stop();
+  expect(await readHealth()).toMatchObject({ status: 503 });
+});
+
 test('with the database down it says down with 503, and gives away no password', async () => {
   dashboard = await createDashboardFixture({ databaseUrl: 'postgresql://someone:pass-not-to-tell@127.0.0.1:1/aimm' });
 

@@ -97,6 +97,7 @@ const totals = {
   cacheWriteTokens: 0,
   reasoningTokens: 0,
   costNanoUsd: 1,
+  demoNanoUsd: 0,
   unpricedCalls: 0,
   cached: 0,
   errorRate: 0,

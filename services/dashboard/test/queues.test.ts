@@ -44,6 +44,21 @@ test('Redis’s own details stay out of it', async () => {
   expect((await ask(`${dashboard.url}/queues/api/redis/stats`)).status).toBe(403);
 });
 
+test('what waits for the database cannot be thrown away with a button, and can be seen', async () => {
+  dashboard = await createDashboardFixture();
+  const redis = dashboard.connect();
+  for (const queue of ['persist-usage', 'persist-turn', 'persist-batch']) {
+    await redis.hset(`{aimm}:${queue}:owed`, { name: queue, data: '{}', timestamp: Date.now() });
+    await redis.lpush(`{aimm}:${queue}:wait`, 'owed');
+    for (const button of ['empty', 'clean/waiting', 'obliterate', 'pause', 'owed/clean']) {
+      const { status } = await ask(`${dashboard.url}/queues/api/queues/${queue}/${button}`, { method: 'PUT' });
+      expect([queue, button, status]).toEqual([queue, button, 405]);
+    }
+    const { queues } = await readQueues(`?activeQueue=${queue}&status=waiting&page=1&jobsPerPage=10`);
+    expect(queues.find(({ name }) => name === queue)?.jobs).toMatchObject([{ id: 'owed' }]);
+  }
+});
+
 test.each([
   ['a text with NUL, over which it stumbles', 'GET', '/queues/api/queues?activeQueue=mistral&status=x%00"b', ''],
   ['a body that is no JSON', 'POST', '/queues/api/queues/mistral/add', '{"name"'],

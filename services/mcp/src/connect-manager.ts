@@ -1,5 +1,5 @@
 import { ModelManagerError } from '@aimm/contracts';
-import { joinStack, type StackConnection, toStackPaths, withStackContent } from '@aimm/local-stack';
+import { joinStack, type StackConnection, type StackInfo, toStackPaths, withStackSettings } from '@aimm/local-stack';
 import { createManager, findKeyVariables, type Manager } from '@aimm/manager';
 import {
   ConfigError,
@@ -9,6 +9,7 @@ import {
   withoutProviderKeys,
 } from '@aimm/runtime';
 import { fileURLToPath } from 'node:url';
+import { isDeepStrictEqual } from 'node:util';
 import { forgetProviderKeys } from './env.ts';
 
 export interface ConnectOptions {
@@ -43,9 +44,11 @@ export async function connectManager({ env, raw, logger }: ConnectOptions): Prom
   const join = () => joinStack({ dataDir: env.dataDir, raw, logger, launch, keyVariables });
   const stack = env.REDIS_URL === undefined ? await orUnavailable(join) : undefined;
   forgetProviderKeys(keyVariables);
+  const own = withoutProviderKeys(raw, keyVariables);
+  let settings = stack?.info.settings;
   try {
     const manager = await createManager({
-      raw: withoutProviderKeys(stack === undefined ? raw : withStackContent(raw, stack.info, logger), keyVariables),
+      raw: stack === undefined ? own : withStackSettings(own, stack.info, logger),
       logger,
       redisUrl: env.REDIS_URL ?? stack?.info.redisUrl ?? '',
       databaseUrl: stack?.info.databaseUrl ?? env.DATABASE_URL ?? `file:${toStackPaths(env.dataDir).databaseFile}`,
@@ -54,7 +57,7 @@ export async function connectManager({ env, raw, logger }: ConnectOptions): Prom
     });
     return {
       async manager() {
-        if (stack !== undefined) await orUnavailable(() => stack.ensure());
+        if (stack !== undefined) goBy(await orUnavailable(() => stack.ensure()));
         return manager;
       },
       announce: (httpUrl) => stack?.announce(httpUrl),
@@ -63,6 +66,13 @@ export async function connectManager({ env, raw, logger }: ConnectOptions): Prom
         await stack?.close();
       },
     };
+
+    /** Another stack may have started with others. */
+    function goBy(info: StackInfo): void {
+      if (isDeepStrictEqual(info.settings, settings)) return;
+      settings = info.settings;
+      manager.useEnvironment(withStackSettings(own, info, logger));
+    }
   } catch (error) {
     await closeQuietly(stack, logger);
     throw error;

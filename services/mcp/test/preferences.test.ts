@@ -60,7 +60,9 @@ describe.each(eras)('in version %s', (era) => {
   it('list_jobs says that batches are missing while the database is away', async () => {
     const manager = { ...createReadyManager(), listJobs: async () => ({ jobs: [], withoutBatches: true as const }) };
     const { text, structured } = await callTool(await connect(manager, { era }), 'list_jobs', {});
-    expect(text[0]).toMatch(/^No such job of the last 24 hours\.\nWarning: Batches are not listed/);
+    expect(text[0]).toMatch(
+      /^No such request of the last 24 hours, and no such batch\.\nWarning: Batches are not listed/,
+    );
     expect(structured).toMatchObject({ jobs: [], warnings: [expect.stringContaining('the database')] });
   });
 

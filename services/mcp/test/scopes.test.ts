@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { type Caller, createGate } from '@aimm/manager';
 import { type AccessScope, ModelManagerError } from '@aimm/contracts';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
@@ -193,3 +194,20 @@ describe('who comes in', () => {
 function isCaller(value: unknown): value is Caller {
   return typeof value === 'object' && value !== null && 'client' in value && 'admin' in value;
 }
+
+it('docs/configuration.md tells which tools a scope opens', () => {
+  const page = readFileSync(new URL('../../../docs/configuration.md', import.meta.url), 'utf8');
+  const told = Object.fromEntries(
+    [...page.matchAll(/^\| +(`generate`|`read`|either) +\|(.*)\|$/gm)].map(([, scope = '', tools = '']) => [
+      scope.replaceAll('`', ''),
+      [...tools.matchAll(/`(\w+)`/g)].map(([, name = '']) => name).toSorted(),
+    ]),
+  );
+  const opened = (...scopes: string[]) =>
+    tools.filter((tool) => [...tool.scopes].toSorted().join() === scopes.join()).map(({ name }) => name);
+  expect(told).toEqual({
+    generate: opened('generate').toSorted(),
+    read: opened('read').toSorted(),
+    either: opened('generate', 'read').toSorted(),
+  });
+});

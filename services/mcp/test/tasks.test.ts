@@ -252,6 +252,11 @@ describe('tasks/get', () => {
       'Paused at 1 of 2 done, $0.00090, about 1 min 1 s left. It has cost as much as it may.',
       60_000,
     ],
+    [
+      { ...batched, batch: { ...batch, waitsBecause: 'openai is overloaded.' } },
+      '1 of 2 done, $0.00090, about 1 min 1 s left. openai is overloaded.',
+      6100,
+    ],
   ])('while it works says where it stands and when to ask again (%#)', async (view, statusMessage, pollIntervalMs) => {
     expect(await getTask(view)).toMatchObject({ status: 'working', statusMessage, pollIntervalMs });
   });

@@ -1,5 +1,6 @@
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { generationFields } from '../src/format/generation.ts';
 import { tools } from '../src/tools/index.ts';
 import { connect, eras } from './support/connect.ts';
 
@@ -98,4 +99,10 @@ it('every file of the tools folder is in the registry, under the name of its too
 it('an unknown tool is a protocol error', async () => {
   const client = await connect(noManager);
   await expect(client.callTool({ name: 'generate_text', arguments: {} })).rejects.toMatchObject({ code: -32_602 });
+});
+
+it('docs/tools.md tells every field that generate returns', () => {
+  const page = readFileSync(new URL('../../../docs/tools.md', import.meta.url), 'utf8');
+  const [, returned = ''] = /### generate\n.*?^Returns (.*?)\n###/ms.exec(page) ?? [];
+  expect(Object.keys(generationFields).filter((name) => !returned.includes(`\`${name}\``))).toEqual([]);
 });

@@ -1,6 +1,6 @@
 import type { Catalog } from '@aimm/catalog';
 import type { LedgerRow } from '@aimm/contracts';
-import type { Tally } from '@aimm/runtime';
+import { otherModel, type Tally } from '@aimm/runtime';
 
 /** Counts what becomes of calls. Every row is counted once, by the process that made it, when the call ended. */
 export interface CallMetrics {
@@ -13,15 +13,11 @@ export interface CallMetrics {
   paused(provider: string, code: string): void;
 }
 
-/** Users may ask for any model by its id: what the catalog does not know shares one label, so that there are never many. */
-const otherModel = 'other';
-
-export function createCallMetrics(tally: Tally, catalog: Pick<Catalog, 'listModels'>): CallMetrics {
-  const known = new Set(catalog.listModels().map(({ provider, id }) => `${provider}/${id}`));
+export function createCallMetrics(tally: Tally, catalog: Pick<Catalog, 'hasEntry'>): CallMetrics {
   return {
     ended(row) {
       const { provider, status } = row;
-      const model = known.has(`${provider}/${row.model}`) ? row.model : otherModel;
+      const model = catalog.hasEntry(provider, row.model) ? row.model : otherModel;
       tally.count('calls', { provider, model, status });
       if (row.errorCode !== undefined) tally.count('callErrors', { provider, code: row.errorCode });
       for (const [kind, count] of Object.entries(tokensOf(row)))

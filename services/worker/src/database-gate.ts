@@ -1,5 +1,5 @@
 import { ModelManagerError } from '@aimm/contracts';
-import type { Database } from '@aimm/database';
+import { type Database, isRefusal } from '@aimm/database';
 import { within } from '@aimm/runtime/within';
 
 /** A database that did not take what it was given is not asked again for a while, lest everybody waits for its silence. */
@@ -26,15 +26,19 @@ export function createDatabaseGate<D extends Partial<Database>>(options: Databas
   return {
     isDown: () => downUntil !== undefined && performance.now() < downUntil,
     async ask(ask) {
+      const answers = () => {
+        if (downUntil !== undefined) onBack?.();
+        downUntil = undefined;
+      };
       try {
         const answer = await within(patienceMs, database().then(ask), () => {
           throw new ModelManagerError('unavailable', 'The database did not answer in time.');
         });
-        if (downUntil !== undefined) onBack?.();
-        downUntil = undefined;
+        answers();
         return answer;
       } catch (error) {
-        downUntil = performance.now() + downForMs;
+        if (isRefusal(error)) answers();
+        else downUntil = performance.now() + downForMs;
         throw error;
       }
     },

@@ -1,5 +1,5 @@
 import { type Catalog, fitHistory, type TokenEstimator, toPromptBudget } from '@aimm/catalog';
-import type { GeneratePayload, Warning } from '@aimm/contracts';
+import type { GeneratePayload, Message, Warning } from '@aimm/contracts';
 import { modelOf } from '@aimm/queue';
 
 /**
@@ -16,30 +16,37 @@ export function fitConversation(
   const contextWindow = payload.contextWindow ?? info?.contextWindow;
   const kind = catalog.findProvider(provider)?.kind ?? provider;
   const { settings } = request;
+  const { maxOutputTokens } = settings;
+  const budgetTokens =
+    contextWindow === undefined
+      ? Number.POSITIVE_INFINITY
+      : toPromptBudget(contextWindow, { maxOutputTokens, longestAnswer: info?.maxOutputTokens });
   const { messages, droppedTurns } = fitHistory({
     messages: request.messages,
     history: conversation.history,
-    budgetTokens:
-      contextWindow === undefined
-        ? Number.POSITIVE_INFINITY
-        : toPromptBudget(contextWindow, {
-            maxOutputTokens: settings.maxOutputTokens,
-            longestAnswer: info?.maxOutputTokens,
-          }),
+    summaryAt: conversation.summaryAt,
+    budgetTokens,
     estimate: (some) => tokens.estimate({ messages: [...some], settings }, kind),
   });
   const leftOut = droppedTurns + (conversation.leftOut ?? 0);
-  if (leftOut === 0) return payload;
-  return {
-    ...payload,
-    request: { ...request, messages },
-    warnings: [...payload.warnings, toWarning(leftOut, modelOf(payload), contextWindow)],
-  };
+  const fitted = { ...payload, request: { ...request, messages: joinSummary(messages, conversation.summaryAt) } };
+  if (leftOut === 0) return fitted;
+  const window =
+    contextWindow === undefined
+      ? 'one prompt'
+      : `the ${contextWindow} tokens that ${modelOf(payload)} takes, of which ${contextWindow - budgetTokens} are kept for the answer`;
+  return { ...fitted, warnings: [...payload.warnings, toWarning(leftOut, window)] };
 }
 
-function toWarning(turns: number, model: string, contextWindow: number | undefined): Warning {
+/** The summary of what is older as a part of the next thing that a user says: not every server takes two of a user in a row. */
+function joinSummary(messages: Message[], summaryAt = messages.length): Message[] {
+  const [summary, next] = messages.slice(summaryAt, summaryAt + 2);
+  if (summary === undefined || next?.role !== 'user') return messages;
+  return messages.toSpliced(summaryAt, 2, { ...next, content: [...summary.content, ...next.content] });
+}
+
+function toWarning(turns: number, window: string): Warning {
   const what =
     turns === 1 ? 'The oldest turn of the conversation was' : `The ${turns} oldest turns of the conversation were`;
-  const window = contextWindow === undefined ? 'one prompt' : `the ${contextWindow} tokens that ${model} takes`;
   return { code: 'other', message: `${what} not sent: the whole of it is longer than ${window}.` };
 }

@@ -6,6 +6,11 @@ export function toCancelled(reason: unknown): ModelManagerError {
   return reason instanceof ModelManagerError ? reason : new ModelManagerError('cancelled', 'The call was stopped.');
 }
 
+/** Whoever asked wants it no more. */
+export function cancelled(): ModelManagerError {
+  return new ModelManagerError('cancelled', 'The request was cancelled.');
+}
+
 export function cutOff(model: string, provider: string): ModelManagerError {
   return new ModelManagerError(
     'outcome_unknown',

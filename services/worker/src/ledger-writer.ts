@@ -1,5 +1,5 @@
 import type { LedgerRow } from '@aimm/contracts';
-import type { Database } from '@aimm/database';
+import { type Database, isRefusal } from '@aimm/database';
 import type { Producer } from '@aimm/queue';
 import type { Logger } from '@aimm/runtime';
 import { createDatabaseGate } from './database-gate.ts';
@@ -13,12 +13,20 @@ import type { UsageSpool } from './usage-spool.ts';
 export interface LedgerWriter {
   /** @throws ModelManagerError `unavailable` where nothing takes them: they stay in the checkpoint of their job */
   record(rows: readonly LedgerRow[]): Promise<void>;
-  /** Straight to the database. @throws unavailable */
-  recordNow(rows: readonly LedgerRow[]): Promise<number>;
+  /** Straight to the database: all rows but those that it will never take. @throws unavailable */
+  recordNow(rows: readonly LedgerRow[]): Promise<Recorded>;
+  /** Queues each of these by itself, where it keeps no other one waiting. */
+  setAside(refused: readonly LedgerRow[]): Promise<void>;
   /** Rows that are held in memory. There are never more than jobs that run, since each waits for its own. */
   pendingRows(): number;
   /** Writes no more than it was given. */
   close(): Promise<void>;
+}
+
+export interface Recorded {
+  written: number;
+  /** What is in them is nothing that the database takes. */
+  refused: LedgerRow[];
 }
 
 export interface LedgerWriterOptions {
@@ -58,12 +66,35 @@ export function createLedgerWriter({
     downForMs,
     onBack: () => logger.info('The database takes usage rows again'),
   });
-  const recordNow = (rows: readonly LedgerRow[]) => gate.ask(({ ledger }) => ledger.record(rows));
+  const recordNow = async (rows: readonly LedgerRow[]): Promise<Recorded> => {
+    try {
+      return { written: await gate.ask(({ ledger }) => ledger.record(rows)), refused: [] };
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      if (rows.length === 1) return { written: 0, refused: [...rows] };
+      // One statement takes all of its rows or none.
+      const middle = Math.ceil(rows.length / 2);
+      const [first, second] = [await recordNow(rows.slice(0, middle)), await recordNow(rows.slice(middle))];
+      return { written: first.written + second.written, refused: [...first.refused, ...second.refused] };
+    }
+  };
+
+  const setAside = async (refused: readonly LedgerRow[]) => {
+    for (const row of refused) {
+      const { requestId, callNumber, provider, model } = row;
+      logger.error(
+        { requestId, callNumber, provider, model },
+        'The database refuses a usage row; it waits in a job of its own',
+      );
+      await producer.addUsage([row]);
+    }
+  };
 
   const writeOrQueue = async (rows: readonly LedgerRow[]) => {
     if (!gate.isDown()) {
       try {
-        await recordNow(rows);
+        const { refused } = await recordNow(rows);
+        await setAside(refused);
         return;
       } catch (error) {
         logger.warn(
@@ -117,6 +148,7 @@ export function createLedgerWriter({
 
   return {
     recordNow,
+    setAside,
     pendingRows: () => pendingRows,
     async close() {
       clearInterval(replayTimer);

@@ -133,11 +133,12 @@ async function main(): Promise<void> {
     database: () => database.get(),
     retentionDays: env.USAGE_RETENTION_DAYS,
     logger,
+    now,
   });
   shutdown.add('usage', () => usage.close());
   if (env.BATCH_RETENTION_DAYS !== undefined) {
     const { BATCH_RETENTION_DAYS: retentionDays } = env;
-    const retention = createBatchRetention({ database: () => database.get(), retentionDays, logger });
+    const retention = createBatchRetention({ database: () => database.get(), retentionDays, logger, now });
     shutdown.add('batches', () => retention.close());
   }
   const config = followConfig({

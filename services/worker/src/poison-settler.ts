@@ -3,14 +3,15 @@ import {
   fromReason,
   type Producer,
   type Redis,
+  type Requests,
   settleAbandonedJob,
   type Settlement,
   toGivenUp,
-  toSuccessor,
   type UnsettledJobs,
 } from '@aimm/queue';
 import type { Logger } from '@aimm/runtime';
 import type { BatchRecorder } from './batch/batch-recorder.ts';
+import { findSuccessor } from './find-successor.ts';
 import { toOwedRows } from './ledger-rows.ts';
 import type { LedgerWriter } from './ledger-writer.ts';
 
@@ -36,6 +37,7 @@ export function createPoisonSettler({
   ledger,
   batches,
   producer,
+  requests,
   settlement,
   isDemo,
   keepMs,
@@ -47,6 +49,7 @@ export function createPoisonSettler({
   ledger: Pick<LedgerWriter, 'record'>;
   batches: Pick<BatchRecorder, 'record'>;
   producer: Pick<Producer, 'addGeneration' | 'runAgain'>;
+  requests: Pick<Requests, 'find'>;
   settlement: Settlement;
   isDemo: () => boolean;
   /** How long a job stays that BullMQ will never remove; default: as long as any. */
@@ -85,7 +88,7 @@ export function createPoisonSettler({
     const next =
       generation === undefined || inForce.status === 'succeeded'
         ? undefined
-        : toSuccessor(generation, inForce, left ?? { calls: [], rows: [] });
+        : await findSuccessor(requests, generation, inForce, left ?? { calls: [], rows: [] });
     if (next !== undefined) await producer.addGeneration(next);
     const hadSucceeded = inForce.status === 'succeeded' && (await producer.runAgain(queue, jobId));
     await unsettled.forget({ queue, jobId, checkpoint });

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { Checkpoint, GeneratePayload } from '@aimm/contracts';
+import { Checkpoint, GeneratePayload, ModelManagerError } from '@aimm/contracts';
 import {
   generationJobId,
   type Producer,
@@ -25,6 +25,8 @@ export interface ReconciledCounts {
   fallbacks: number;
   /** Gone from Redis before their calls were accounted for. Cannot be mended. */
   vanished: number;
+  /** Could not be read or settled, of a newer release maybe: left for the next round. */
+  failed: number;
 }
 
 /** Settles what crashes left unsettled. One worker of all does so at a time. */
@@ -59,14 +61,14 @@ const failureGraceMs = 5_000;
 const deadlineGraceMs = 60_000;
 /** Longer than a ledger write takes: what has its outcome and is still not accounted for was cut off. */
 const settledGraceMs = 60_000;
-/** When another worker is at it at the start: it may have died there. */
+/** When another worker is at it at the start: it may have died there, and its claim outlives it. */
 const triedAgainAfterMs = 5_000;
 
 function parse(checkpoint: string | undefined): Checkpoint | undefined {
   return checkpoint === undefined ? undefined : Checkpoint.parse(JSON.parse(checkpoint));
 }
 
-const none = { unaccounted: 0, abandoned: 0, stranded: 0, fallbacks: 0, vanished: 0 };
+const none = { unaccounted: 0, abandoned: 0, stranded: 0, fallbacks: 0, vanished: 0, failed: 0 };
 
 /** Begins at once, then every minute, give or take a quarter: workers that started together do not stay together. */
 export function createReconciler(options: ReconcilerOptions): Reconciler {
@@ -114,6 +116,8 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       case 'gone':
         await unsettled.forget(job);
         return 'vanished';
+      case 'unreadable':
+        throw new TypeError('the job is in a form that this release does not know');
       case 'ended': {
         const resumed = generation !== undefined && (await resumeFallback(job, generation));
         const isGivenUp = job.outcome?.status === 'succeeded' && job.failedReason !== undefined;
@@ -139,14 +143,25 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     }
   };
 
+  /** What is wrong with one job concerns no other; what is wrong with the database or Redis concerns all. */
+  const trySettle = async (job: { queue: string; jobId: string }, settleIt: () => ReturnType<typeof settle>) => {
+    try {
+      return { found: await settleIt(), stays: false };
+    } catch (error) {
+      if (error instanceof ModelManagerError && error.code === 'unavailable') throw error;
+      logger.warn({ err: error, queue: job.queue, jobId: job.jobId }, 'A job could not be settled');
+      return { found: 'failed' as const, stays: true };
+    }
+  };
+
   const settleUnsettled = async (counts: ReconciledCounts) => {
     for (let seen = 0; seen < maxPerRound && !closed; seen += pageSize) {
       const page = await unsettled.read(offset, pageSize);
       for (const job of page) {
         if (job.place === 'settled') continue;
-        const found = await settle(job);
-        if (found === undefined) offset += 1;
-        else counts[found] += 1;
+        const { found, stays } = await trySettle(job, () => settle(job));
+        if (found === undefined || stays) offset += 1;
+        if (found !== undefined) counts[found] += 1;
       }
       if (page.length < pageSize) {
         offset = 0;
@@ -158,8 +173,8 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   const settleFailures = async (counts: ReconciledCounts) => {
     for (const queue of queues()) {
       for (const failure of await unsettled.readFailures(queue, pageSize, failureGraceMs)) {
-        await settlePoisoned(failure);
-        counts.abandoned += 1;
+        const { found } = await trySettle(failure, () => settlePoisoned(failure).then(() => 'abandoned' as const));
+        if (found !== undefined) counts[found] += 1;
       }
     }
   };
@@ -190,7 +205,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
         })
         .then((counts) => {
           const isHeldUp = anew && counts === undefined;
-          runNext(isHeldUp ? triedAgainAfterMs : everyMs * (0.75 + Math.random() / 2));
+          runNext(isHeldUp ? triedAgainAfterMs : everyMs * (0.75 + Math.random() / 2), isHeldUp);
         });
     }, afterMs).unref();
   };

@@ -5,7 +5,7 @@ import {
   type ResponseFormat,
   type UnfitAnswer,
 } from '@aimm/contracts';
-import { compileJsonSchema } from '@aimm/runtime';
+import { compileJsonSchema, JsonSchemaError } from '@aimm/runtime';
 import type { CallReport } from './make-call.ts';
 
 export type CheckedAnswer =
@@ -28,7 +28,13 @@ export async function checkAnswer({ provider, request, demo }: Asked, report: Ca
   // Whoever asks for tools answers in the next turn.
   if (format === undefined || format.type === 'text' || report.toolCalls.length > 0) return { state: 'fits' };
   const value = parseAnswer(report.text);
-  const faults = value === undefined ? ['the answer is not JSON'] : await findFaults(format, value);
+  let faults: string[];
+  try {
+    faults = value === undefined ? ['the answer is not JSON'] : await findFaults(format, value);
+  } catch (error) {
+    if (!(error instanceof JsonSchemaError)) throw error;
+    return { state: 'hopeless', error: unusable(provider, error) };
+  }
   if (value !== undefined && faults.length === 0) return { state: 'fits', structured: value };
   if (demo === true) return { state: 'fits' };
   switch (report.finishReason?.unified) {
@@ -97,6 +103,15 @@ export function stillUnfit({ provider, request }: Asked, { faults }: UnfitAnswer
       retryable: true,
       hint: `What did not fit: ${faults.slice(0, 3).join('; ').slice(0, 600)}. Ask again, simplify the schema, or ask another model.`,
     },
+  );
+}
+
+/** Nobody refused it when it was asked: an older front, or one of another version of the check. */
+function unusable(provider: string, cause: JsonSchemaError): ModelManagerError {
+  return new ModelManagerError(
+    'invalid_request',
+    `The answer could not be checked: the schema of response_format is not usable (${cause.message}).`,
+    { provider, retryable: false, hint: 'Correct the schema and ask again.', cause },
   );
 }
 

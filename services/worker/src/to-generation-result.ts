@@ -7,6 +7,7 @@ import type {
   Usage,
   Warning,
 } from '@aimm/contracts';
+import { withCutOff } from '@aimm/queue';
 import type { AccountedCall } from './account-for-call.ts';
 
 interface Facts {
@@ -46,7 +47,7 @@ export function toGenerationResult(payload: GeneratePayload, report: AccountedCa
     },
     calls: (payload.callsBefore ?? 0) + facts.calls.length,
     cached: false,
-    warnings: [...payload.warnings, ...report.warnings, ...toOwnWarnings(facts)],
+    warnings: withCutOff([...payload.warnings, ...report.warnings, ...toOwnWarnings(facts)], facts.calls),
     ...(payload.fallbackFrom !== undefined && { fallbackFrom: payload.fallbackFrom }),
     ...(payload.alias !== undefined && { alias: payload.alias }),
   };
@@ -69,7 +70,7 @@ export const demoWarning: Warning = {
   message: 'Demo: a local stand-in answered; no vendor was asked and nothing was billed.',
 };
 
-function toOwnWarnings({ demo, calls, rows }: Facts): Warning[] {
+function toOwnWarnings({ demo, rows }: Facts): Warning[] {
   const warnings: Warning[] = [];
   if (rows.filter(({ status }) => status === 'succeeded').length > 1) {
     warnings.push({
@@ -80,12 +81,6 @@ function toOwnWarnings({ demo, calls, rows }: Facts): Warning[] {
   }
   if (demo) {
     warnings.push(demoWarning);
-  }
-  if (calls.some(({ state }) => state === 'outcome_unknown')) {
-    warnings.push({
-      code: 'repeated_call',
-      message: 'An earlier call for this request was cut off by a crash; it may have been billed as well.',
-    });
   }
   return warnings;
 }

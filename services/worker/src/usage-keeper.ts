@@ -8,7 +8,8 @@ export interface UsageKeeperOptions {
   /** Rows are deleted so many days after they began; undefined: never. */
   retentionDays: number | undefined;
   logger: Logger;
-  now?: () => number;
+  /** Epoch milliseconds, by a clock that all processes go by: what it says is too old is deleted. */
+  now: () => number;
   everyMs?: number;
 }
 
@@ -24,7 +25,7 @@ const unknownForDays = 30;
  * one of them at a time.
  */
 export function createUsageKeeper(options: UsageKeeperOptions): Repeated {
-  const { database, retentionDays, logger, now = Date.now, everyMs = 60_000 } = options;
+  const { database, retentionDays, logger, now, everyMs = 60_000 } = options;
 
   const keep = async (signal: AbortSignal) => {
     const untilNoneIsLeft = async (work: () => Promise<number>) => {

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { access, constants, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { LedgerRow, ModelManagerError } from '@aimm/contracts';
 import type { Logger } from '@aimm/runtime';
@@ -22,14 +23,24 @@ export interface UsageSpoolOptions {
   dirs: readonly string[];
   logger: Logger;
   maxBytes?: number;
+  /** Whose process numbers are its own: a machine, or a container. Default: this one's name. */
+  host?: string;
 }
 
 const suffix = { open: '.open', sealed: '.jsonl' } as const;
 /** A live process seals its file every few seconds: one that lies open for longer belongs to nobody. */
 const openAtMostMs = 10 * 60_000;
+/** Whether a process of another host lives nobody can see: what it left alone for so long is no more written to. */
+const elsewhereAtMostMs = 60_000;
 const rowsAtOnce = 200;
 
-export function createUsageSpool({ dirs, logger, maxBytes = 256 * 1024 * 1024 }: UsageSpoolOptions): UsageSpool {
+export function createUsageSpool({
+  dirs,
+  logger,
+  maxBytes = 256 * 1024 * 1024,
+  host: named = hostname(),
+}: UsageSpoolOptions): UsageSpool {
+  const host = named.replaceAll(/[^\w.-]/g, '_');
   let own: string | undefined;
   /** Appending, sealing: one after the other. */
   let last: Promise<unknown> = Promise.resolve();
@@ -44,7 +55,7 @@ export function createUsageSpool({ dirs, logger, maxBytes = 256 * 1024 * 1024 }:
     if (own === undefined) return;
     const path = own;
     own = undefined;
-    await rename(path, path.slice(0, -suffix.open.length) + suffix.sealed);
+    await sealFile(path);
   };
 
   const write = async (text: string) => {
@@ -52,7 +63,7 @@ export function createUsageSpool({ dirs, logger, maxBytes = 256 * 1024 * 1024 }:
     if (found.reduce((sum, { bytes }) => sum + bytes, 0) + text.length > maxBytes) {
       throw new Error(`it holds ${maxBytes} bytes already`);
     }
-    own ??= join(await makeDir(dirs), `usage-${Date.now()}-${process.pid}-${randomUUID()}${suffix.open}`);
+    own ??= join(await makeDir(dirs), `usage-${Date.now()}-${process.pid}-${randomUUID()}@${host}${suffix.open}`);
     const file = await open(own, 'a', 0o600);
     try {
       await file.appendFile(text);
@@ -82,12 +93,16 @@ export function createUsageSpool({ dirs, logger, maxBytes = 256 * 1024 * 1024 }:
       await inTurn(seal);
       let replayed = 0;
       for (const file of await findFiles(dirs)) {
-        if (!isFree(file)) continue;
-        for await (const rows of readRows(file.path, logger)) {
+        // What was appended since the own one was sealed comes next time.
+        if (file.path === own || !isFree(file, host)) continue;
+        // First under another name: should its process live after all, it goes on in a new file.
+        const path = file.path.endsWith(suffix.open) ? await sealFile(file.path).catch(ignoreGone) : file.path;
+        if (path === undefined) continue;
+        for await (const rows of readRows(path, logger)) {
           await take(rows);
           replayed += rows.length;
         }
-        await rm(file.path, { force: true });
+        await rm(path, { force: true });
       }
       return replayed;
     },
@@ -98,9 +113,23 @@ export function createUsageSpool({ dirs, logger, maxBytes = 256 * 1024 * 1024 }:
   };
 }
 
+/** Gives the new path. */
+async function sealFile(path: string): Promise<string> {
+  const sealed = path.slice(0, -suffix.open.length) + suffix.sealed;
+  await rename(path, sealed);
+  return sealed;
+}
+
+/** Another process was quicker with it. */
+function ignoreGone(error: NodeJS.ErrnoException): undefined {
+  if (error.code !== 'ENOENT') throw error;
+}
+
 interface SpoolFile {
   path: string;
   pid: number;
+  /** Absent in names that were given by an earlier release. */
+  host?: string | undefined;
   bytes: number;
   changedAt: number;
 }
@@ -115,20 +144,22 @@ async function findFiles(dirs: readonly string[]): Promise<SpoolFile[]> {
       .flat()
       .toSorted((left, right) => (left.name < right.name ? -1 : 1))
       .map(async ({ dir, name }) => {
-        const [, pid] = /^usage-\d+-(\d+)-[\w-]+\.(?:open|jsonl)$/.exec(name) ?? [];
+        const [, pid, host] = /^usage-\d+-(\d+)-[\w-]+(?:@([\w.-]+))?\.(?:open|jsonl)$/.exec(name) ?? [];
         const path = join(dir, name);
         // Another process may have replayed it meanwhile.
         const seen = pid === undefined ? undefined : await stat(path).catch(() => undefined);
-        return seen === undefined ? [] : [{ path, pid: Number(pid), bytes: seen.size, changedAt: seen.mtimeMs }];
+        return seen === undefined ? [] : [{ path, pid: Number(pid), host, bytes: seen.size, changedAt: seen.mtimeMs }];
       }),
   );
   return files.flat();
 }
 
 /** Sealed, or left open by a process that is no more. */
-function isFree({ path, pid, changedAt }: SpoolFile): boolean {
-  if (path.endsWith(suffix.sealed) || Date.now() - changedAt > openAtMostMs) return true;
-  // Its own are sealed: one of its number was left by a process before it, in a container say.
+function isFree({ path, pid, host, changedAt }: SpoolFile, here: string): boolean {
+  const untouchedMs = Date.now() - changedAt;
+  if (path.endsWith(suffix.sealed) || untouchedMs > openAtMostMs) return true;
+  if (host !== undefined && host !== here) return untouchedMs > elsewhereAtMostMs;
+  // Its own are sealed: one of its number was left by a process before it, in a container that was started again say.
   return pid === process.pid || !isAlive(pid);
 }
 

@@ -2,8 +2,10 @@ import { loadCatalog } from '@aimm/catalog';
 import type { StoredBatch, StoredColumn } from '@aimm/database';
 import { createLogger } from '@aimm/runtime';
 import { expect, test } from 'vitest';
+import type { BatchBudgets } from '../src/batch/batch-budgets.ts';
 import { findAffordable } from '../src/batch/affordable.ts';
-import { createColumnFeeder } from '../src/batch/feed-columns.ts';
+import { createColumnFeeder, type FeedDependencies } from '../src/batch/feed-columns.ts';
+import { unlimitedBudgets } from './support/unlimited-budgets.ts';
 
 const batch: StoredBatch = {
   id: 'bat_mixed',
@@ -24,14 +26,15 @@ const toColumn = (number: number, lane: StoredColumn['lane']): StoredColumn => (
   nextItem: 0,
 });
 
-async function createFeeder(env: Record<string, string>) {
+async function createFeeder(env: Record<string, string>, more: Partial<FeedDependencies> = {}) {
   return createColumnFeeder({
     catalog: loadCatalog({ env }).catalog,
     producer: { addGenerations: () => Promise.resolve() },
-    budgets: {} as never, // nothing is there to be reserved
+    budgets: unlimitedBudgets,
     now: () => 0,
     createId: () => 'gen_1',
     logger: await createLogger({ name: 'feeder', level: 'silent', format: 'json' }),
+    ...more,
   });
 }
 
@@ -89,4 +92,44 @@ test('a limit that is the estimate has room for all of it', () => {
     const live = { batch: { ...batch, maxCostNanoUsd: total }, columns: [column], outstanding: new Map() };
     expect([items, findAffordable(live, column)]).toEqual([items, items]);
   }
+});
+
+test('a provider’s queue holds 16 MB of what batches ask, also of columns that are fed in one round', async () => {
+  const taken: number[] = [];
+  const feeder = await createFeeder({ OPENAI_CONCURRENCY: '8' });
+  const content = { id: 'large', messages: [{ role: 'user', content: [{ type: 'text', text: 'x' }] }] };
+  const batches = {
+    take: (_id: string, { number }: StoredColumn) => {
+      taken.push(number);
+      const one = { item: taken.length, requestId: `gen_${taken.length}`, content, bytes: 9_000_000, answers: [] };
+      return Promise.resolve({ taken: [one], skipped: 0 });
+    },
+  };
+  const columns = [0, 1, 2, 3].map((number) => toColumn(number, 'queue'));
+  await feeder.feedAll(batches as never, [{ batch, columns, outstanding: new Map() }]);
+  // The second passes the limit: what is larger than what is free must not wait for ever.
+  expect(taken).toEqual([0, 1]);
+});
+
+test('a batch that waits for its budget says so once, and again when it waits for another reason or has gone on', async () => {
+  const told: unknown[] = [];
+  const logger = { info: ({ pausedBecause }: { pausedBecause: string }) => told.push(pausedBecause) };
+  let because: string | undefined = 'the budget of the day';
+  const reserve: BatchBudgets['reserve'] = (_batch, payloads) =>
+    Promise.resolve(
+      because === undefined ? { reserved: [...payloads] } : { reserved: [], refusal: { because, renewsAt: 1e15 } },
+    );
+  const feeder = await createFeeder({}, { logger: logger as never, budgets: { ...unlimitedBudgets, reserve } });
+  const content = { id: 'one', messages: [{ role: 'user', content: [{ type: 'text', text: 'x' }] }] };
+  const one = { item: 0, requestId: 'gen_1', content, bytes: 9, answers: [] };
+  const batches = {
+    take: () => Promise.resolve({ taken: [one], skipped: 0 }),
+    putBack: () => Promise.resolve([]),
+    setStatus: () => Promise.resolve(true),
+  };
+  for (because of ['the budget of the day', 'the budget of the day', 'another', 'another', undefined, 'another']) {
+    feeder.wake(batch.id);
+    await feeder.feedAll(batches as never, [{ batch, columns: [toColumn(0, 'queue')], outstanding: new Map() }]);
+  }
+  expect(told).toEqual(['the budget of the day', 'another', 'another']);
 });

@@ -50,6 +50,14 @@ describe('an answer', () => {
     expect(await checkAnswer(asked(form), report(text))).toEqual({ state: 'unfit', unfit: { text, faults } });
   });
 
+  test('to a schema that cannot be used is not asked for again: no answer fits it', async () => {
+    const format = { ...form, schema: { $ref: '#/$defs/gone' } };
+    expect(await checkAnswer(asked(format), report('{"n":1}'))).toMatchObject({
+      state: 'hopeless',
+      error: { code: 'invalid_request', retryable: false, message: expect.stringContaining('#/$defs/gone') },
+    });
+  });
+
   test('may be any JSON where no schema was given', async () => {
     expect(await checkAnswer(asked({ type: 'json' }), report('null'))).toEqual({ state: 'fits', structured: null });
   });

@@ -1,10 +1,11 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { type LedgerRow, ModelManagerError } from '@aimm/contracts';
 import { createDatabase, type Database } from '@aimm/database';
 import { createLogger } from '@aimm/runtime';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { createBatchSweeper } from '../src/batch/sweep-batch.ts';
+import { createBatchSweeper, type SweepDependencies } from '../src/batch/sweep-batch.ts';
 import { unlimitedBudgets } from './support/unlimited-budgets.ts';
 
 const batchId = 'bat_1';
@@ -48,8 +49,9 @@ afterEach(async () => {
   await rm(dir, { recursive: true, force: true });
 });
 
-async function createSweeper(withdrawn: string[] = []) {
+async function createSweeper(withdrawn: string[] = [], given: Partial<SweepDependencies> = {}) {
   return createBatchSweeper({
+    database: () => Promise.resolve(database),
     jobs: {
       look: (jobs) =>
         Promise.resolve(jobs.map(({ provider }) => ({ state: provider === 'quick' ? ('lost' as const) : 'open' }))),
@@ -64,6 +66,7 @@ async function createSweeper(withdrawn: string[] = []) {
     budgets: unlimitedBudgets,
     now: () => 60_000,
     logger: await createLogger({ name: 'sweep-tests', level: 'silent', format: 'json' }),
+    ...given,
   });
 }
 
@@ -92,4 +95,57 @@ test('what a paused batch can take back comes back in one go, however much runs 
   await sweeper.withdraw(database.batches, batch, columns);
   expect(new Set(withdrawn).size).toBe(perColumn);
   expect(await findWaiting()).toEqual([[lostColumn, perColumn]]);
+});
+
+test('what ended without its worker is recorded with its calls: those of its job, else those of the ledger', async () => {
+  const { batch, columns } = await load();
+  const toRow = (requestId: string, costNanoUsd: number): LedgerRow => ({
+    requestId,
+    callNumber: 1,
+    provider: 'quick',
+    model: 'm3',
+    status: 'failed',
+    client: 'tests',
+    tags: [],
+    lane: 'batch',
+    estimated: false,
+    costNanoUsd,
+    cached: false,
+    demo: false,
+    startedAt: 1,
+  });
+  const queued = await database.batches.listQueued(batchId, { queuedBefore: 60_000, limit: 3, columns: [lostColumn] });
+  const [ofJob, ofLedger, never] = queued.map(({ requestId }) => requestId);
+  if (ofJob === undefined || ofLedger === undefined) throw new Error('three wait');
+  await database.ledger.record([toRow(ofLedger, 20)]);
+  const error = new ModelManagerError('server_error', 'It failed.').toShape();
+  const recorded = new Map<string, readonly LedgerRow[] | undefined>();
+  const sweeper = await createSweeper([], {
+    jobs: {
+      look: (jobs) =>
+        Promise.resolve(
+          jobs.map(({ requestId }) => {
+            if (requestId === ofJob)
+              return { state: 'ended', outcome: { status: 'failed', error }, rows: [toRow(ofJob, 10)] };
+            return requestId === ofLedger || requestId === never ? { state: 'ended', error } : { state: 'open' };
+          }),
+        ),
+      withdraw: () => Promise.reject(new Error('nothing is withdrawn here')),
+    },
+    recorder: {
+      record: ({ requestId }, _outcome, rows) => {
+        recorded.set(requestId, rows);
+        return Promise.resolve();
+      },
+    },
+  });
+  await sweeper.sweep(database.batches, batch, columns);
+  expect(recorded.size).toBe(0);
+  await sweeper.sweep(database.batches, batch, columns);
+  const costs = [...recorded].map(([requestId, rows]) => [requestId, rows?.map(({ costNanoUsd }) => costNanoUsd)]);
+  expect(costs).toEqual([
+    [ofJob, [10]],
+    [ofLedger, [20]],
+    [never, []],
+  ]);
 });

@@ -1,10 +1,10 @@
-import { appendFile, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { LedgerRow } from '@aimm/contracts';
 import { createLogger } from '@aimm/runtime';
 import { expect, onTestFinished, test } from 'vitest';
-import { createUsageSpool } from '../src/usage-spool.ts';
+import { createUsageSpool, type UsageSpool } from '../src/usage-spool.ts';
 
 const logger = await createLogger({ name: 'test', level: 'silent', format: 'json' });
 
@@ -121,6 +121,28 @@ test('rows of a process that died are brought by the next, those of one that liv
   await writeFile(join(dir, `usage-2-${process.ppid}-b.open`), line(createRow(2)));
   expect(await readAll([dir])).toEqual([1]);
   expect(await readdir(dir)).toEqual([`usage-2-${process.ppid}-b.open`]);
+});
+
+test('rows of another machine, or container, on the same disk are brought once it has left them alone, and none that it adds is lost', async () => {
+  const dir = await createDir();
+  const [theirs, ours] = ['theirs', 'ours'].map((host) => createUsageSpool({ dirs: [dir], logger, host })) as [
+    UsageSpool,
+    UsageSpool,
+  ];
+  await theirs.append([createRow(1)]);
+  const numbers: number[] = [];
+  const bring = () =>
+    ours.replay(async (rows) => {
+      numbers.push(...rows.map(({ callNumber }) => callNumber));
+      await theirs.append([createRow(numbers.length + 1)]);
+    });
+  expect(await bring()).toBe(0);
+  const [name = ''] = await readdir(dir);
+  const longAgo = Date.now() / 1_000 - 61;
+  await utimes(join(dir, name), longAgo, longAgo);
+  expect([await bring(), numbers]).toEqual([1, [1]]);
+  await theirs.replay(async (rows) => void numbers.push(...rows.map(({ callNumber }) => callNumber)));
+  expect(numbers).toEqual([1, 2]);
 });
 
 test('a spool that is full refuses with a reason, and takes rows again once it was emptied', async () => {

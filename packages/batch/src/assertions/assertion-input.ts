@@ -2,9 +2,10 @@ import { type Assertion, ModelManagerError } from '@aimm/contracts';
 import * as z from 'zod';
 import { describeIssue } from '../input/describe-issue.ts';
 import { JsonObjectInput } from '../input/json-object.ts';
+import { KeptText } from '../input/kept-text.ts';
 import { assertionTypes, findAssertionType, findFirstWord, isUnsupportedType, parseShortForm } from './short-form.ts';
 
-const named = { name: z.string().min(1).max(100).optional() };
+const named = { name: KeptText.max(100).optional() };
 const text = { value: z.string().min(1), ignore_case: z.boolean().optional() };
 
 const ObjectForm = z.discriminatedUnion('type', [
@@ -32,7 +33,7 @@ const ObjectForm = z.discriminatedUnion('type', [
     value: z.string(),
     threshold: z.number().min(0).max(1).default(0.8),
   }),
-  z.strictObject({ ...named, type: z.literal('max_cost'), usd: z.number().min(0) }),
+  z.strictObject({ ...named, type: z.literal('max_cost'), usd: z.number().min(0).max(1e6) }),
   z.strictObject({ ...named, type: z.literal('max_latency'), ms: z.number().min(0) }),
 ]);
 
@@ -125,7 +126,10 @@ function toAssertion(form: z.output<typeof ObjectForm>): Assertion {
   }
 }
 
-function findPatternFault(pattern: string, flags: string | undefined): string | undefined {
+export function findPatternFault(pattern: string, flags: string | undefined): string | undefined {
+  // It is not stored as it is, and what is stored might be no pattern.
+  if (pattern.includes('\0')) return 'holds U+0000 as it is: write \\0';
+  if (!pattern.isWellFormed()) return 'holds half a character: write \\uD800 and the like';
   try {
     new RegExp(pattern, flags);
     return undefined;

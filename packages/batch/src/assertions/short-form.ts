@@ -44,9 +44,9 @@ export function parseShortForm(text: string): Record<string, unknown> | undefine
   const number = argument === undefined ? undefined : Number(argument);
   switch (known.type) {
     case 'max_cost':
-      return { ...known, usd: number ?? Number(value) };
+      return { ...known, usd: number ?? toNumber(value) };
     case 'max_latency':
-      return { ...known, ms: number ?? Number(value) };
+      return { ...known, ms: number ?? toNumber(value) };
     case 'json_schema':
       return value === undefined || value.trim() === '' ? known : { ...known, schema: parseObject(value) };
     case 'similarity':
@@ -61,6 +61,13 @@ export function parseShortForm(text: string): Record<string, unknown> | undefine
 /** The word before the colon, whether or not it is a type. */
 export function findFirstWord(text: string): string | undefined {
   return /^\s*([a-z][a-z_-]*)\s*(?:\([\d.]+\))?\s*:/i.exec(text)?.[1];
+}
+
+/** A text that is no number stays what it is, to be told in the refusal. */
+function toNumber(text = ''): number | string | undefined {
+  const trimmed = text.trim();
+  if (trimmed === '') return undefined;
+  return Number.isNaN(Number(trimmed)) ? trimmed : Number(trimmed);
 }
 
 function parseObject(text: string): unknown {

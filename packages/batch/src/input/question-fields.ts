@@ -2,6 +2,7 @@ import { ReasoningEffort } from '@aimm/contracts';
 import * as z from 'zod';
 import { ImageInput } from './images.ts';
 import { JsonObjectInput } from './json-object.ts';
+import { KeptText } from './kept-text.ts';
 import { MessageInput } from './messages.ts';
 
 /** What is asked: exactly one of the two, see {@link requireOneQuestion}. */
@@ -21,7 +22,7 @@ export const settingFields = {
   temperature: z.number().min(0).max(2).optional(),
   top_p: z.number().min(0).max(1).optional(),
   stop: z
-    .union([z.string().min(1), z.array(z.string().min(1)).max(16)], 'expected a text or a list of up to 16 texts')
+    .union([KeptText, z.array(KeptText).max(16)], 'expected a text or a list of up to 16 texts')
     .optional()
     .describe('Text, or up to 16 texts, at which the answer ends.'),
   seed: z.int().optional(),
@@ -44,7 +45,7 @@ export const settingFields = {
   tools: z
     .array(
       z.strictObject({
-        name: z.string().min(1).max(128),
+        name: KeptText.max(128),
         description: z.string().optional(),
         parameters: JsonObjectInput.describe('JSON Schema of the arguments.'),
       }),

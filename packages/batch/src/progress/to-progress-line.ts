@@ -23,9 +23,10 @@ export function toSpent({ costNanoUsd, maxCostNanoUsd }: BatchView): string {
   return maxCostNanoUsd === undefined ? spent : `${spent} of at most ${formatCost(maxCostNanoUsd)}`;
 }
 
-/** `about 3 min 20 s left`, why it is paused, or nothing. */
-export function toLeft({ status, estimatedLeftMs, pausedBecause }: BatchView): string {
-  if (status === 'paused') return pausedBecause === undefined ? '' : toPlainText(pausedBecause).replaceAll('\n', ' ');
+/** `about 3 min 20 s left`, why it is paused or waits, or nothing. */
+export function toLeft({ status, estimatedLeftMs, pausedBecause, waitsBecause }: BatchView): string {
+  const why = status === 'paused' ? (pausedBecause ?? '') : waitsBecause;
+  if (why !== undefined) return toPlainText(why).replaceAll('\n', ' ');
   if (status !== 'running' || estimatedLeftMs === undefined) return '';
   return `about ${formatDuration(estimatedLeftMs)} left`;
 }

@@ -1,8 +1,10 @@
 import type { Assertion, BatchItem, GenerationSettings, JsonObject, Message, MessagePart } from '@aimm/contracts';
 import { checkJsonSchema, JsonSchemaError } from '@aimm/runtime';
+import { findPatternFault } from '../assertions/assertion-input.ts';
 import { describeIssue } from '../input/describe-issue.ts';
 import { countTextBytes, toConversation, toSettings } from '../input/to-question.ts';
 import type { Faults } from './faults.ts';
+import { type Fill, fillAssertion } from './fill-assertion.ts';
 import { fillTemplate, type Variables } from './fill-template.ts';
 import { ItemInput, itemFields } from './item-input.ts';
 
@@ -57,8 +59,8 @@ export function createItemBuilder(
       }
       const { id = String(number), vars, assert } = parsed.data;
       const missing = new Set<string>();
-      const fill = (text: string) =>
-        vars === undefined ? text : fillTemplate(text, vars, (name) => missing.add(name));
+      const fill: Fill = (text, write) =>
+        vars === undefined ? text : fillTemplate(text, vars, (name) => missing.add(name), write);
       const messages = withSystem(toConversation(parsed.data), system).map((message) => fillMessage(message, fill));
       const settings = withoutUndefined(toSettings(parsed.data));
       const assertions = fillAssertions === true ? assert?.map((each) => fillAssertion(each, fill)) : assert;
@@ -68,7 +70,9 @@ export function createItemBuilder(
           ? [`id: ${JSON.stringify(id)} is that of ${places.get(id)}, too. Expected one of its own`]
           : []),
         ...findSizeFault(messages, settings, maxPromptBytes),
-        ...(await findSchemaFaults(settings, assertions, findSchemaFault)),
+        // Of a template's as they were before: the same for all its items, and just as usable with values in it.
+        ...(await findSchemaFaults(settings, assert, findSchemaFault)),
+        ...(fillAssertions === true ? findPatternFaults(assertions) : []),
       ];
       places.set(id, place);
       faults.add(place, ...found);
@@ -113,6 +117,13 @@ async function findSchemaFaults(
   return faults;
 }
 
+function findPatternFaults(assertions: readonly Assertion[] = []): string[] {
+  return assertions.flatMap((each, index) => {
+    const fault = each.type === 'regex' ? findPatternFault(each.pattern, each.flags) : undefined;
+    return fault === undefined ? [] : [`assert[${index}].pattern: ${fault}`];
+  });
+}
+
 function findSizeFault(messages: readonly Message[], settings: GenerationSettings, maxBytes: number): string[] {
   const bytes = countTextBytes(messages, settings);
   if (bytes <= maxBytes) return [];
@@ -126,14 +137,10 @@ function withSystem(messages: Message[], system: string | undefined): Message[] 
   return [{ role: 'system', content: [{ type: 'text', text: system }] }, ...messages];
 }
 
-function fillMessage(message: Message, fill: (text: string) => string): Message {
+function fillMessage(message: Message, fill: Fill): Message {
   const fillPart = (part: MessagePart): MessagePart =>
     part.type === 'text' ? { ...part, text: fill(part.text) } : part;
   return { ...message, content: message.content.map(fillPart) };
-}
-
-function fillAssertion(assertion: Assertion, fill: (text: string) => string): Assertion {
-  return 'value' in assertion ? { ...assertion, value: fill(assertion.value) } : assertion;
 }
 
 function withoutUndefined(settings: GenerationSettings): GenerationSettings {

@@ -8,8 +8,14 @@ export type Variables = Readonly<Record<string, unknown>>;
  * JSON. Braces around anything but a name stay.
  *
  * @param missing takes the name of each variable that there is none of
+ * @param write how a value is written where it goes
  */
-export function fillTemplate(template: string, vars: Variables, missing: (name: string) => void): string {
+export function fillTemplate(
+  template: string,
+  vars: Variables,
+  missing: (name: string) => void,
+  write: (value: string) => string = (value) => value,
+): string {
   return template.replaceAll(placeholder, (whole: string, escape: string, name: string) => {
     if (escape !== '') return whole.slice(1);
     const value = findValue(vars, name);
@@ -17,7 +23,7 @@ export function fillTemplate(template: string, vars: Variables, missing: (name: 
       missing(name);
       return whole;
     }
-    return typeof value === 'string' ? value : JSON.stringify(value);
+    return write(typeof value === 'string' ? value : JSON.stringify(value));
   });
 }
 

@@ -1,10 +1,11 @@
 import * as z from 'zod';
 import { AssertionInput } from '../assertions/assertion-input.ts';
 import { JsonObjectInput } from '../input/json-object.ts';
+import { KeptText } from '../input/kept-text.ts';
 import { questionFields, rareFields, requireOneQuestion, settingFields } from '../input/question-fields.ts';
 
 const ItemId = z
-  .union([z.string().min(1).max(200), z.int()], 'expected a text of 1 to 200 characters, or a whole number')
+  .union([KeptText.max(200), z.int()], 'expected a text of 1 to 200 characters, or a whole number')
   .transform(String);
 
 const fields = {

@@ -2,6 +2,8 @@
 const renamed: Record<string, string> = { max_tokens: 'max_output_tokens', max_completion_tokens: 'max_output_tokens' };
 /** Which model answers and how it comes back is the batch's affair; a vendor keeps nothing for us. */
 const ignored = new Set(['model', 'stream', 'stream_options', 'store', 'n', 'metadata']);
+/** Said without need: so it is anyway. Whatever else there is no field for stays, and is refused by its name. */
+const usual: Readonly<Record<string, unknown>> = { parallel_tool_calls: true, logprobs: false };
 
 export type Converted = { input: Record<string, unknown> } | { fault: string };
 
@@ -25,7 +27,7 @@ export function convertOpenAiLine(line: Record<string, unknown>): Converted {
   if (!Array.isArray(messages)) return { fault: 'body.messages: required. Expected a list' };
   const input: Record<string, unknown> = { id, messages: messages.map(convertMessage) };
   for (const [name, value] of Object.entries(fields)) {
-    if (ignored.has(name)) continue;
+    if (ignored.has(name) || value === null || usual[name] === value) continue;
     if (name === 'response_format') input[name] = convertFormat(value);
     else if (name === 'tools' && Array.isArray(value)) input[name] = value.map(convertTool);
     else if (name === 'tool_choice') input[name] = unwrapFunction(value);
@@ -36,7 +38,8 @@ export function convertOpenAiLine(line: Record<string, unknown>): Converted {
 
 function convertMessage(message: unknown): unknown {
   if (!isObject(message)) return message;
-  const { role, content, tool_calls: calls, ...rest } = message;
+  const { role, content, tool_calls: calls, ...more } = message;
+  const rest = Object.fromEntries(Object.entries(more).filter(([, value]) => value !== null));
   const parts = Array.isArray(content) ? content.map(convertPart) : content;
   const own = { ...rest, role: role === 'developer' ? 'system' : role };
   if (!Array.isArray(calls)) return { ...own, content: parts };
@@ -46,8 +49,10 @@ function convertMessage(message: unknown): unknown {
 
 function convertPart(part: unknown): unknown {
   if (!isObject(part) || part['type'] !== 'image_url') return part;
-  const image = part['image_url'];
-  return { type: 'image', url: isObject(image) ? image['url'] : image };
+  const { image_url: image } = part;
+  if (!isObject(image)) return { type: 'image', url: image };
+  const { detail = 'auto', ...rest } = image;
+  return { type: 'image', ...rest, ...(detail !== 'auto' && { detail }) };
 }
 
 function convertCall(call: unknown): unknown {
@@ -69,13 +74,16 @@ function convertFormat(format: unknown): unknown {
   if (format['type'] === 'json_object') return 'json';
   if (format['type'] === 'text') return 'text';
   const inner = format['json_schema'];
-  return isObject(inner) ? { type: 'json_schema', schema: inner['schema'], name: inner['name'] } : format;
+  if (!isObject(inner)) return format;
+  // Where the schema allows it, it is asked for all the same.
+  const { strict: _strict, ...rest } = inner;
+  return { type: 'json_schema', ...rest };
 }
 
 function convertTool(tool: unknown): unknown {
   if (!isObject(tool) || !isObject(tool['function'])) return tool;
-  const { name, description, parameters = { type: 'object' } } = tool['function'];
-  return { name, description, parameters };
+  const { strict, parameters = { type: 'object' }, ...rest } = tool['function'];
+  return { ...rest, parameters, ...(strict === true && { strict }) };
 }
 
 function unwrapFunction(choice: unknown): unknown {

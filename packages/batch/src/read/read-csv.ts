@@ -1,7 +1,8 @@
 import { pipeline, Readable } from 'node:stream';
 import { CsvError, parse } from 'csv-parse';
-import { describeType } from '../assertions/assertion-input.ts';
+import { AssertionInput, describeType } from '../assertions/assertion-input.ts';
 import { findFirstWord, isUnsupportedType, parseShortForm } from '../assertions/short-form.ts';
+import { describeIssue } from '../input/describe-issue.ts';
 import type { RawItem } from './build-item.ts';
 import type { Faults } from './faults.ts';
 
@@ -88,14 +89,23 @@ function toInput(
     faults.add(place, `${refused[0]}: ${describeType(findFirstWord(refused[1]))}`);
     return undefined;
   }
+  const assert = wanted.map(([, value]) => parseShortForm(value) ?? { type: 'equals', value });
+  const found = wanted.flatMap(([name], index) => findFaults(assert[index]).map((fault) => `${name}: ${fault}`));
+  faults.add(place, ...found);
+  if (found.length > 0) return undefined;
   return {
     ...given,
     ...(template !== undefined && { prompt: template }),
     ...((vars.length > 0 || template !== undefined) && { vars: Object.fromEntries(vars) }),
-    ...(wanted.length > 0 && {
-      assert: wanted.map(([, value]) => parseShortForm(value) ?? { type: 'equals', value }),
-    }),
+    ...(assert.length > 0 && { assert }),
   };
+}
+
+/** A cell may begin as an assertion does and be meant as it stands. */
+function findFaults(assertion: unknown): string[] {
+  const { error } = AssertionInput.safeParse(assertion, { reportInput: true });
+  const faults = (error?.issues ?? []).flatMap((issue) => describeIssue(issue, []));
+  return faults.map((fault) => `${fault.replace(/^- /, '')} For the text itself write equals: before it`);
 }
 
 /** A heading's names hold no delimiter as a rule; where there is a comma, that is what CSV says. */

@@ -1,5 +1,5 @@
 import { type Catalog, estimateOutput, estimateTokens, expectOutput } from '@aimm/catalog';
-import type { BatchItem } from '@aimm/contracts';
+import type { BatchItem, GenerationSettings } from '@aimm/contracts';
 import type { NewColumn } from '@aimm/database';
 
 /** A verdict and its reason, and what the judge is told besides the answers. */
@@ -12,8 +12,9 @@ export interface BatchCosts {
   price(at: number): { byColumn: Map<number, number | null>; totalNanoUsd: number | null };
 }
 
-/** Items of one size: prices go by it at some vendors. */
+/** Items of one size and service tier: prices go by both at some vendors. */
 interface Bin {
+  serviceTier: string | undefined;
   items: number;
   input: number;
   output: number;
@@ -28,7 +29,10 @@ export function createBatchCosts(
   columns: readonly NewColumn[],
   read: readonly NewColumn[] = columns,
 ): BatchCosts {
-  const sums = columns.map((column) => ({ column, bins: new Map<number, Bin>() }));
+  const sums = columns.map((column) => {
+    const kind = catalog.findProvider(column.provider)?.kind ?? column.provider;
+    return { column, kind, given: countSettings(column.template.settings, kind), bins: new Map<string, Bin>() };
+  });
   const outputOf = ({ provider, model, template }: NewColumn, { settings }: BatchItem) => {
     const own = { ...template.settings, ...settings };
     return Math.min(expectOutput(own), estimateOutput(catalog, { provider, model, settings: own }));
@@ -39,23 +43,27 @@ export function createBatchCosts(
     add(item) {
       items += 1;
       const tokens = new Map<string, number>();
-      const inputOf = (kind: string) => {
-        const known = tokens.get(kind) ?? estimateTokens(item, kind);
+      const messagesOf = (kind: string) => {
+        const known = tokens.get(kind) ?? estimateTokens({ messages: item.messages }, kind);
         tokens.set(kind, known);
         return known;
       };
-      for (const { column, bins } of sums) {
-        const { provider, judges, template } = column;
-        const kind = catalog.findProvider(provider)?.kind ?? provider;
+      const { settings: own } = item;
+      const bringsOwn = own?.tools !== undefined || own?.responseFormat !== undefined;
+      for (const { column, kind, given, bins } of sums) {
+        const { judges, template } = column;
         const answers = read.filter(({ number }) => judges?.includes(number) === true);
         const input =
-          inputOf(kind) +
+          messagesOf(kind) +
           (judges === undefined
-            ? countSystem(template.system)
+            ? countSystem(template.system) + (bringsOwn ? countSettings({ ...template.settings, ...own }, kind) : given)
             : instructionTokens + answers.reduce((sum, answer) => sum + outputOf(answer, item), 0));
         const size = Math.floor(Math.log2(Math.max(1, input)));
-        const bin = bins.get(size) ?? { items: 0, input: 0, output: 0 };
-        bins.set(size, {
+        const serviceTier = tierOf(column, item);
+        const key = `${size} ${serviceTier}`;
+        const bin = bins.get(key) ?? { items: 0, input: 0, output: 0 };
+        bins.set(key, {
+          serviceTier,
           items: bin.items + 1,
           input: bin.input + input,
           output: bin.output + (judges === undefined ? outputOf(column, item) : verdictTokens),
@@ -75,7 +83,7 @@ export function createBatchCosts(
               outputTokens: Math.round(bin.output / bin.items),
             },
             at,
-            ...(column.lane === 'provider_batch' && { serviceTier: 'batch' }),
+            serviceTier: bin.serviceTier,
           });
           return sum === null || costNanoUsd === null ? null : sum + costNanoUsd * bin.items;
         }, 0);
@@ -85,6 +93,17 @@ export function createBatchCosts(
       return { byColumn, totalNanoUsd: totalNanoUsd === null ? null : Math.round(totalNanoUsd) };
     },
   };
+}
+
+/** Tools and a schema. */
+function countSettings(settings: GenerationSettings, kind: string): number {
+  return estimateTokens({ messages: [], settings }, kind);
+}
+
+/** A vendor's batch is a tier of its own; what an item asks for is not its judge's. */
+function tierOf({ lane, judges, template }: NewColumn, { settings }: BatchItem): string | undefined {
+  if (lane === 'provider_batch') return 'batch';
+  return (judges === undefined ? settings?.serviceTier : undefined) ?? template.settings.serviceTier;
 }
 
 /** Four characters are about one token. */

@@ -46,8 +46,11 @@ export interface BatchEstimate {
 export interface BatchOptions {
   /** Aborting before it runs leaves nothing behind; afterwards it does nothing. */
   signal?: AbortSignal | undefined;
-  /** Asked where it is expected to cost more than it may: whether to go on all the same, without that limit. Default: no. */
-  confirm?: ((estimate: BatchEstimate) => Promise<boolean>) | undefined;
+  /**
+   * Asked where it is expected to cost more than it may: whether to go on all the same, without that limit or until it has cost as
+   * much (`limited`). Default: no.
+   */
+  confirm?: ((estimate: BatchEstimate) => Promise<boolean | 'limited'>) | undefined;
   /** Told while items are written. */
   onItems?: ((count: number) => void) | undefined;
 }

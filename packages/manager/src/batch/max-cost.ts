@@ -3,7 +3,7 @@ import { formatCost } from '@aimm/runtime/format';
 import type { BatchEstimate, BatchOptions } from './batch-types.ts';
 
 /**
- * Whether it may be started. Gives the limit that holds from then on: none where somebody was asked and said yes.
+ * Whether it may be started. Gives the limit that holds from then on: none where somebody was asked and wants none.
  * @throws budget_exceeded naming both figures and the way out
  */
 export async function requireAffordable(
@@ -13,7 +13,9 @@ export async function requireAffordable(
   const { estimatedNanoUsd, maxCostNanoUsd } = estimate;
   if (maxCostNanoUsd === undefined) return undefined;
   if (estimatedNanoUsd !== null && estimatedNanoUsd <= maxCostNanoUsd) return maxCostNanoUsd;
-  if ((await confirm?.({ ...estimate, maxCostNanoUsd })) === true) return undefined;
+  const answer = await confirm?.({ ...estimate, maxCostNanoUsd });
+  if (answer === true) return undefined;
+  if (answer === 'limited') return maxCostNanoUsd;
   if (estimatedNanoUsd === null) {
     throw new ModelManagerError(
       'budget_exceeded',

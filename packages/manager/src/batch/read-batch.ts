@@ -1,9 +1,10 @@
 import { addCounts, type BatchCounts, type BatchView, ModelManagerError, sumCounts } from '@aimm/contracts';
-import type { BatchRepository, StoredBatch } from '@aimm/database';
+import { type BatchRepository, type StoredBatch, UnreadableError } from '@aimm/database';
 import type { Caller } from '../caller.ts';
 import type { Resources } from '../resources.ts';
 import { estimateLeft } from './batch-pace.ts';
 import type { BatchItemResult, BatchList, BatchPage, BatchQuery, BatchSummary } from './batch-types.ts';
+import { explainWait } from './explain-wait.ts';
 import { requireBatch } from './require-batch.ts';
 
 export async function readBatch(resources: Resources, caller: Caller, batchId: string): Promise<BatchView> {
@@ -13,6 +14,7 @@ export async function readBatch(resources: Resources, caller: Caller, batchId: s
   for (const { counts: own } of summaries) own[toUnfed(batch)] += batch.items - sumCounts(own);
   const counts = addCounts(summaries.map((summary) => summary.counts));
   const left = estimateLeft(resources, { ...toBase(batch), columns: summaries });
+  const waitsBecause = await explainWait(resources, batch, summaries);
   return {
     ...toBase(batch),
     total: batch.items * columns.length,
@@ -21,6 +23,7 @@ export async function readBatch(resources: Resources, caller: Caller, batchId: s
     ...(batch.maxCostNanoUsd !== undefined && { maxCostNanoUsd: batch.maxCostNanoUsd }),
     columns: summaries,
     ...(left !== undefined && { estimatedLeftMs: left }),
+    ...(waitsBecause !== undefined && { waitsBecause }),
   };
 }
 
@@ -78,12 +81,18 @@ export async function listBatches(
   const owner = caller.admin ? client : caller.client;
   const found = await batches.list({ client: owner, before, statuses, limit: limit + 1 });
   const page = found.slice(0, limit);
-  const summaries = await Promise.all(page.map((batch) => toSummary(batches, batch)));
+  const summaries = await Promise.all(page.map((batch) => toSummary(batches, batch).catch(toNothing)));
   const last = page.at(-1);
   return {
-    batches: summaries,
+    batches: summaries.flat(),
     ...(found.length > limit && last !== undefined && { nextCursor: last.id }),
   };
+}
+
+/** One whose models cannot be read hides no other. */
+function toNothing(error: unknown): [] {
+  if (error instanceof UnreadableError) return [];
+  throw error;
 }
 
 /** How far it is, without looking at results. */

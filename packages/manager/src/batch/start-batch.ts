@@ -4,7 +4,7 @@ import type { BatchRepository, NewColumn, StoredBatch } from '@aimm/database';
 import { requireNotAborted } from '../abort.ts';
 import type { Caller } from '../caller.ts';
 import { asCaller } from '../own-budgets.ts';
-import { requireUsableSchema } from '../require-usable-schema.ts';
+import { createSchemaCheck, requireUsableSchema } from '../require-usable-schema.ts';
 import type { Resources } from '../resources.ts';
 import { requireStorage } from '../store-content.ts';
 import { type BatchCosts, createBatchCosts } from './batch-costs.ts';
@@ -106,6 +106,7 @@ async function writeItems(
   costs: BatchCosts,
   { signal, onItems }: BatchOptions,
 ): Promise<number> {
+  const requireUsable = createSchemaCheck();
   let written = 0;
   let held: BatchItem[] = [];
   let bytes = 0;
@@ -118,7 +119,7 @@ async function writeItems(
   };
   for await (const item of items) {
     requireNotAborted(signal);
-    if (item.settings !== undefined) await requireUsableSchema(item.settings);
+    if (item.settings !== undefined) await requireUsable(item.settings);
     costs.add(item);
     held.push(item);
     bytes += sizeOf(item);

@@ -74,12 +74,16 @@ export async function cancelUnlessOver(answer: Promise<Response>, overStatuses: 
   }
 }
 
-/** Makes a batch of a file that went up. Refused, nothing will read the file: it is removed. Where the answer was lost a batch may be reading it. */
+/** Statuses of 4xx after which the vendor may have taken it all the same: it was too slow to say so, or has it already. */
+const unsettled: readonly number[] = [408, 409];
+
+/** Makes a batch of a file that went up. Refused (4xx), nothing will read the file: it is removed. Where the answer was lost a batch may be reading it. */
 export async function makeOfFile<T>(make: () => Promise<T>, removeFile: () => Promise<void>): Promise<T> {
   try {
     return await make();
   } catch (error) {
-    if (findResponseFault(error) !== undefined) await removeFile().catch(() => undefined);
+    const status = findResponseFault(error)?.status ?? 0;
+    if (status >= 400 && status < 499 && !unsettled.includes(status)) await removeFile().catch(() => undefined);
     throw error;
   }
 }

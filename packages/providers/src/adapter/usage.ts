@@ -30,6 +30,9 @@ export function sumOf(...counts: Count[]): number | undefined {
   return known.length === 0 ? undefined : known.reduce((sum, count) => sum + count, 0);
 }
 
+/** Beyond it lies no answer, but a counter that some server let underflow; databases keep whole numbers up to here. */
+const mostTokens = 2 ** 31 - 1;
+
 export function isCount(value: unknown): value is number {
-  return typeof value === 'number' && Number.isInteger(value) && value >= 0;
+  return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= mostTokens;
 }

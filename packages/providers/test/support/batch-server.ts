@@ -17,6 +17,8 @@ export interface KeptBatch {
   inputFile: string | undefined;
   /** What OpenAI says of one that failed. */
   failure?: object;
+  /** It failed when it had begun: what it had done by then is there to be read. OpenAI's never do. */
+  begun?: boolean;
 }
 
 /** OpenAI's words where too many tokens of a model wait already: the batch is taken, and fails when it is looked at. */
@@ -44,8 +46,8 @@ export interface BatchServer {
   refuse:
     | ((method: string, path: string) => { status: number; headers?: Record<string, string>; body: object } | undefined)
     | undefined;
-  /** The next batch is made, and whoever made it never hears of it. */
-  losesAnswer: boolean;
+  /** The next batch is made, and whoever made it never hears of it: the line breaks, or a gateway answers with this status. */
+  losesAnswer: boolean | number;
   end(state: KeptBatch['state']): void;
   close(): Promise<void>;
 }
@@ -74,9 +76,11 @@ export async function startBatchServer(kind: BatchKind): Promise<BatchServer> {
         keep: (batch) => {
           const kept = { id: `batch-${randomUUID()}`, createdAt: Date.now(), state: 'validating' as const, ...batch };
           server.batches.unshift(kept);
-          if (!server.losesAnswer) return kept;
+          const { losesAnswer: lost } = server;
           server.losesAnswer = false;
-          response.destroy();
+          if (lost === false) return kept;
+          if (lost === true) response.destroy();
+          else sendJson(response, lost, { error: { message: 'upstream reset before headers' } });
           return undefined;
         },
       };

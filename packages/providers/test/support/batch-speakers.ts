@@ -225,7 +225,7 @@ const google: Speaker = ({ method, path, query, headers, body, server, json, lin
       ending: 'CANCELLING',
       ended: 'SUCCEEDED',
     };
-    const hasResults = batch.state === 'ended';
+    const hasResults = batch.state === 'ended' || (batch.state === 'failed' && batch.begun === true);
     const all = hasResults ? fates(server, batch) : [];
     const succeeded = all.filter(({ fate }) => isAnswer(fate)).length;
     return {
@@ -318,7 +318,7 @@ const mistral: Speaker = async (exchange) => {
       expired: 'TIMEOUT_EXCEEDED',
     };
     // What was not done in time is in neither file.
-    const hasResults = isOver(batch) && batch.state !== 'failed';
+    const hasResults = isOver(batch) && (batch.state !== 'failed' || batch.begun === true);
     const { output, errors } = hasResults ? toFiles(server, batch) : { output: [], errors: [] };
     return {
       id: batch.id,

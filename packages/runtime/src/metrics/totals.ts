@@ -14,12 +14,9 @@ export const totals = {
     'Calls to providers that did not succeed, by error code.',
   ),
   tokens: counter('aimm_tokens_total', ['provider', 'model', 'kind'], 'Tokens as far as they are known.'),
-  cost: counter(
-    'aimm_cost_usd_total',
-    ['provider', 'model'],
-    'Cost of calls whose price is known, in US dollars.',
-    nanosPerDollar,
-  ),
+  cost: counter('aimm_cost_usd_total', ['provider', 'model'], 'Cost of calls whose price is known, in US dollars.', {
+    perUnit: nanosPerDollar,
+  }),
   unpricedCalls: counter('aimm_unpriced_calls_total', ['provider'], 'Calls whose cost is unknown.'),
   callSeconds: histogram(
     'aimm_call_duration_seconds',
@@ -65,8 +62,11 @@ export const totals = {
     'aimm_ledger_rows_total',
     ['result'],
     'Rows of the ledger: written to the database, or queued or refused because it did not take them.',
+    { values: { result: ['written', 'refused', 'queued', 'spooled'] } },
   ),
-  reconciled: counter('aimm_reconciler_findings_total', ['kind'], 'What the reconciler found unsettled, and settled.'),
+  reconciled: counter('aimm_reconciler_findings_total', ['kind'], 'What the reconciler found unsettled, and settled.', {
+    values: { kind: ['unaccounted', 'abandoned', 'stranded', 'fallbacks', 'vanished'] },
+  }),
   sweptReplies: counter(
     'aimm_swept_replies_total',
     [],

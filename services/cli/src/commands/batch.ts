@@ -28,7 +28,7 @@ export function addBatchCommand(program: Command): void {
       'ask before it starts where it may cost more, and pause when it has',
       parseNumber(0, 1e6),
     )
-    .option('-y, --yes', 'start it whatever it is expected to cost')
+    .option('-y, --yes', 'start it without being asked; it pauses at --max-cost all the same')
     .option('--name <name>', 'what to call it')
     .option('--template <text>', 'the prompt of every row, with {{name}} for its variables')
     .addOption(

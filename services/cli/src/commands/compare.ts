@@ -35,7 +35,7 @@ Examples:
 
 async function compare(words: string[], options: CompareOptions): Promise<void> {
   const { models, judge, criteria } = options;
-  const ask = { ...(await toAsk(words, options)), models, judge, criteria };
+  const ask = { ...(await toAsk(words, options, criteria)), models, judge, criteria };
   const display = options.json === true ? undefined : await createDisplay(options);
   try {
     const comparison = await withSession(({ manager, caller }) =>

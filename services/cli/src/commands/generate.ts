@@ -27,6 +27,7 @@ export function addGenerateCommand(program: Command): void {
       parseListOrNone,
     )
     .option('--cache', 'reuse the stored answer to the same request, or store this one')
+    .option('--no-cache', 'ask anew, whatever config/routing.json says of stored answers')
     .option('--save', 'start a saved conversation; its id is printed at the end')
     .option('-c, --conversation <id>', 'continue a saved conversation')
     .addOption(

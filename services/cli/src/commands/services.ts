@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { binPath } from '../stack/bin-path.ts';
 
 /** Commands that are services of their own. The bin starts them directly; here stand their words, and the way there. */
 export function addServiceCommands(program: Command): void {
@@ -6,7 +7,10 @@ export function addServiceCommands(program: Command): void {
     .command('mcp')
     .description('Speak MCP on stdin and stdout (or over HTTP); joins or starts the local stack')
     .option('--http', 'serve Streamable HTTP at HTTP_HOST:HTTP_PORT (127.0.0.1:3920), path /mcp')
-    .addHelpText('after', '\nExamples:\n  $ claude mcp add ai-model-manager -- npx aimm mcp\n  $ aimm mcp --http\n')
+    .addHelpText(
+      'after',
+      `\nExamples:\n  $ claude mcp add ai-model-manager -- node ${binPath} mcp\n  $ aimm mcp --http\n`,
+    )
     .action(() => runService('mcp'));
   program
     .command('worker')

@@ -61,6 +61,8 @@ async function showUsage(options: UsageOptions): Promise<void> {
   if (totals.unpricedCalls > 0) {
     print(`The cost is without ${formatPlural(totals.unpricedCalls, 'call')} whose price is unknown.`);
   }
+  if (totals.demoNanoUsd > 0)
+    print(`Demo answers would have cost ${formatCost(totals.demoNanoUsd)}; they cost nothing.`);
   for (const [code, times] of Object.entries(totals.errorsByCode)) print(`${formatCount(times)} × ${code}`);
   if (totals.cached > 0)
     print(`The cache saved ${formatCost(totals.savedNanoUsd)} in ${formatPlural(totals.cached, 'answer')}.`);

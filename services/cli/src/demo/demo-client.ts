@@ -31,6 +31,7 @@ const Totals = z.object({
   input_tokens: z.number(),
   output_tokens: z.number(),
   cost_usd: z.number().nullable(),
+  demo_cost_usd: z.number().optional(),
 });
 const UsageReport = z.object({ totals: Totals, groups: z.array(Totals.extend({ key: z.string() })) });
 

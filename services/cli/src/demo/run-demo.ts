@@ -128,7 +128,7 @@ async function tellStory(client: DemoClient): Promise<void> {
     String(row.calls),
     String(row.input_tokens),
     String(row.output_tokens),
-    formatUsd(row.cost_usd),
+    formatUsd(row.demo_cost_usd ?? 0),
   ];
   const usageRows = [...groups.map((group) => toRow(group.key, group)), toRow('Total', totals)];
   print(formatTable(['Provider', 'Calls', 'Tokens in', 'out', 'Cost'], usageRows));

@@ -40,6 +40,7 @@ export const batchFields = {
   batch_status: BatchStatus,
   name: z.string().optional(),
   paused_because: z.string().optional(),
+  waits_because: z.string().optional(),
   items: z.int(),
   total: z.int(),
   counts: BatchCounts,
@@ -85,6 +86,7 @@ export function toBatchOutput(view: BatchView): z.input<typeof BatchOutput> {
     batch_status: view.status,
     ...(view.name !== undefined && { name: view.name }),
     ...(view.pausedBecause !== undefined && { paused_because: view.pausedBecause }),
+    ...(view.waitsBecause !== undefined && { waits_because: view.waitsBecause }),
     items: view.items,
     total: view.total,
     counts: view.counts,
@@ -147,7 +149,8 @@ export function formatBatch(view: BatchView): string[] {
     ...(view.estimatedLeftMs === undefined ? [] : [`about ${formatSeconds(view.estimatedLeftMs)} left`]),
   ];
   const columns = view.columns.map(({ column }) => column);
-  const why = view.pausedBecause === undefined ? '' : ` ${view.pausedBecause}`;
+  const because = view.pausedBecause ?? view.waitsBecause;
+  const why = because === undefined ? '' : ` ${because}`;
   return [
     `Batch ${named} is ${view.status}: ${facts.join(', ')}.${why}`,
     ...(done === 0 ? [] : [view.columns.map((summary) => formatColumn(summary, columns)).join('\n')]),

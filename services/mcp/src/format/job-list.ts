@@ -47,7 +47,7 @@ export function toJobListOutput({ jobs, nextCursor, withoutBatches }: JobList): 
 export function formatJobList({ jobs, nextCursor, withoutBatches }: JobList): string {
   const warnings = withoutBatches ? [`Warning: ${batchesMissing}`] : [];
   if (jobs.length === 0 && nextCursor === undefined)
-    return ['No such job of the last 24 hours.', ...warnings].join('\n');
+    return ['No such request of the last 24 hours, and no such batch.', ...warnings].join('\n');
   const lines = jobs.map(({ requestId, status, models, ageMs, wait, errorCode }) => {
     const place =
       wait === undefined

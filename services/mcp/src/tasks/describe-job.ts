@@ -47,12 +47,20 @@ function describeComparison(children: NonNullable<JobView['children']>): string 
 }
 
 /** `120 of 600 done, 3 failed, $0.42, about 2 min left`. */
-function describeBatch({ status, pausedBecause, counts, costNanoUsd, estimatedLeftMs }: BatchView): string {
+function describeBatch({
+  status,
+  pausedBecause,
+  waitsBecause,
+  counts,
+  costNanoUsd,
+  estimatedLeftMs,
+}: BatchView): string {
   const facts = [
     `${formatCount(countEnded(counts))} of ${formatCount(sumCounts(counts))} done`,
     ...(counts.failed > 0 ? [`${formatCount(counts.failed)} failed`] : []),
     formatUsd(costNanoUsd / 1e9),
     ...(estimatedLeftMs === undefined ? [] : [`about ${formatSeconds(estimatedLeftMs)} left`]),
   ].join(', ');
-  return status === 'paused' ? `Paused at ${facts}. ${pausedBecause ?? ''}`.trimEnd() : facts;
+  if (status === 'paused') return `Paused at ${facts}. ${pausedBecause ?? ''}`.trimEnd();
+  return waitsBecause === undefined ? facts : `${facts}. ${waitsBecause}`;
 }

@@ -7,7 +7,7 @@ export const listJobs = defineTool({
   name: 'list_jobs',
   title: 'List jobs',
   description:
-    'Lists your requests of the last 24 hours, newest first, with status, models and place in the queue. get_job reads one.',
+    'Lists requests of the last 24 hours and all batches, yours (for admins everybody’s), newest first, with status, models and place in the queue. get_job reads one.',
   input: z.strictObject({
     kind: z.enum(['generation', 'comparison', 'batch']).optional(),
     status: RequestStatus.optional(),

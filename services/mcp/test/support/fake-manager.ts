@@ -154,6 +154,7 @@ export function createFakeManager(overrides: Partial<Manager> = {}): FakeManager
       record('listModels', query);
       return { models: [model], providers: [provider], problems: [] };
     },
+    useEnvironment() {},
     async warmUp() {
       record('warmUp');
     },
@@ -185,6 +186,7 @@ export function createFakeManager(overrides: Partial<Manager> = {}): FakeManager
       record('listProviders');
       return [provider];
     },
+    isCatalogued: () => true,
     async identify(token) {
       record('identify', token);
       return undefined;

@@ -110,6 +110,7 @@ export const totals: UsageTotals = {
   cacheWriteTokens: 0,
   reasoningTokens: 0,
   costNanoUsd: 18_000,
+  demoNanoUsd: 0,
   unpricedCalls: 1,
   cached: 0,
   errorRate: 1 / 3,

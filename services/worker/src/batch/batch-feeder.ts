@@ -13,6 +13,7 @@ import { createUuid } from '@aimm/runtime/uuid';
 import { createBatchBudgets } from './batch-budgets.ts';
 import type { BatchRecorder } from './batch-recorder.ts';
 import { createColumnFeeder, type LiveBatch } from './feed-columns.ts';
+import { isolateBatch } from './isolate-batch.ts';
 import { createBatchSweeper } from './sweep-batch.ts';
 
 /** Keeps batches going: one worker of all does at a time. */
@@ -66,7 +67,18 @@ export function createBatchFeeder(options: BatchFeederOptions): BatchFeeder {
     const running: LiveBatch[] = [];
     const isSweep = time >= sweptAt + sweepEveryMs;
     const nowStopped = new Set<string>();
-    for (const one of found) {
+    for (const one of found) await isolateBatch({ batches, logger }, one, () => lookAt(one));
+    stopped = nowStopped;
+    if (isSweep) sweptAt = time;
+    if (time >= tidiedAt + tidyEveryMs) {
+      tidiedAt = time;
+      const removed = await batches.removeAbandoned(time - abandonedAfterMs);
+      if (removed > 0) logger.info({ removed }, 'Removed batches whose preparation was cut off');
+    }
+    await feeder.feedAll(batches, running);
+    return found.length > 0;
+
+    async function lookAt(one: StoredBatch): Promise<void> {
       const columns = await batches.columns(one.id);
       const batch = await resume(one, time);
       if (batch.status !== 'running') {
@@ -79,21 +91,12 @@ export function createBatchFeeder(options: BatchFeederOptions): BatchFeeder {
       if (outstanding.length === 0 && (await batches.finishIfDone(batch.id)))
         logger.info({ batchId: batch.id, status: batch.status }, 'A batch has ended');
     }
-    stopped = nowStopped;
-    if (isSweep) sweptAt = time;
-    if (time >= tidiedAt + tidyEveryMs) {
-      tidiedAt = time;
-      const removed = await batches.removeAbandoned(time - abandonedAfterMs);
-      if (removed > 0) logger.info({ removed }, 'Removed batches whose preparation was cut off');
-    }
-    await feeder.feedAll(batches, running);
-    return found.length > 0;
 
     /** A budget may have renewed. */
     async function resume(batch: StoredBatch, at: number): Promise<StoredBatch> {
       if (batch.status !== 'paused' || batch.resumeAt === undefined || batch.resumeAt > at) return batch;
       feeder.wake(batch.id);
-      const isOn = await batches.setStatus(batch.id, ['paused'], 'running');
+      const isOn = await batches.resumeDue(batch.id, at);
       return isOn ? { ...batch, status: 'running' } : batch;
     }
 

@@ -9,7 +9,7 @@ const deadlineMs = 24 * 3_600_000;
 export function toBatchPayload(
   { id, client, spec }: StoredBatch,
   column: StoredColumn,
-  { item, requestId, content, answers }: TakenGeneration,
+  { item, requestId, content, answers }: Omit<TakenGeneration, 'bytes'>,
   now: number,
 ): GeneratePayload {
   const { provider, model, template } = column;

@@ -7,7 +7,8 @@ export interface BatchRetentionOptions {
   /** Batches are deleted so many days after they ended. */
   retentionDays: number;
   logger: Logger;
-  now?: () => number;
+  /** Epoch milliseconds, by a clock that all processes go by: what it says is too old is deleted. */
+  now: () => number;
   everyMs?: number;
 }
 
@@ -22,7 +23,7 @@ const listedAtOnce = 20;
 
 /** Deletes old batches with all that was asked and answered; the ledger keeps what they cost. Every worker looks, and each is deleted by one. */
 export function createBatchRetention(options: BatchRetentionOptions): BatchRetention {
-  const { database, retentionDays, logger, now = Date.now, everyMs = 600_000 } = options;
+  const { database, retentionDays, logger, now, everyMs = 600_000 } = options;
 
   const keep = async (signal: AbortSignal) => {
     const { batches } = await database();

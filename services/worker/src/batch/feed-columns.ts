@@ -5,6 +5,7 @@ import type { Logger } from '@aimm/runtime';
 import { explainMaxCost, findAffordable, hasMore } from './affordable.ts';
 import type { BatchBudgets } from './batch-budgets.ts';
 import { toBatchPayload } from './batch-payload.ts';
+import { isolateBatch } from './isolate-batch.ts';
 
 export interface FeedDependencies {
   catalog: Catalog;
@@ -38,6 +39,7 @@ const askAgainMs = 1_000;
 const restMs = 2_000;
 /** Another request may give something back, or somebody raise the budget, before it renews. */
 const longestPauseMs = 5_000;
+const mostTold = 1_000;
 
 /** How many generations of batches may stand in a provider's queue: what its workers take in a few seconds. */
 export function toWindow({
@@ -55,6 +57,8 @@ export function toWindow({
 export function createColumnFeeder({ catalog, producer, budgets, now, createId, logger }: FeedDependencies) {
   /** Columns with nothing to give, by batch and number, until when. */
   const resting = new Map<string, number>();
+  /** Why batches were paused last, until they go on: one that waits for its budget is paused anew at every look. */
+  const told = new Map<string, string>();
   let atOnce = takenAtOnce;
   const keyOf = ({ id }: StoredBatch, { number }: StoredColumn) => `${id} ${number}`;
   const isResting = (batch: StoredBatch, column: StoredColumn) => (resting.get(keyOf(batch, column)) ?? 0) > now();
@@ -66,7 +70,10 @@ export function createColumnFeeder({ catalog, producer, budgets, now, createId, 
       pausedBecause,
       ...(resumeAt !== undefined && { resumeAt }),
     });
-    if (isNew) logger.info({ batchId: id, pausedBecause }, 'A batch was paused');
+    if (!isNew || told.get(id) === pausedBecause) return;
+    if (told.size >= mostTold) told.clear();
+    told.set(id, pausedBecause);
+    logger.info({ batchId: id, pausedBecause }, 'A batch was paused');
   };
 
   /** @returns how many were taken */
@@ -113,9 +120,11 @@ export function createColumnFeeder({ catalog, producer, budgets, now, createId, 
       return 0;
     }
     await producer.addGenerations(reserved);
+    told.delete(batch.id);
     if (limit >= atOnce) atOnce = Math.min(takenAtOnce, 2 * atOnce);
     const before = outstanding.get(column.number) ?? { count: 0, bytes: 0 };
-    outstanding.set(column.number, { ...before, count: before.count + reserved.length });
+    const added = taken.slice(0, reserved.length).reduce((sum, one) => sum + one.bytes, 0);
+    outstanding.set(column.number, { count: before.count + reserved.length, bytes: before.bytes + added });
     return reserved.length;
   };
 
@@ -142,34 +151,34 @@ export function createColumnFeeder({ catalog, producer, budgets, now, createId, 
     return { room: isLow ? Math.min(quota - own, window - count) : 0, bytes: windowBytes - bytes };
   };
 
-  return {
-    /** One round over all batches that run. Gives how many were queued. */
-    async feedAll(batches: BatchRepository, all: readonly LiveBatch[]): Promise<number> {
-      let fed = 0;
-      for (const live of all) {
-        for (const column of live.columns) {
-          // Vendors' batch APIs have a keeper of their own.
-          if (column.lane !== 'queue' || isResting(live.batch, column)) continue;
-          if (catalog.findProvider(column.provider) === undefined) {
-            await pause(batches, live.batch, `The provider ${column.provider} is not in the configuration any more.`);
-            break;
-          }
-          for (let first = true; ; first = false) {
-            const { room, bytes } = findRoom(all, live, column);
-            if (room <= 0 || bytes <= 0) break;
-            const wanted = Math.min(room, atOnce);
-            const count = await feed(batches, live, column, room, bytes);
-            fed += count;
-            if (count < wanted || (!first && isResting(live.batch, column))) break;
-          }
-        }
+  const feedBatch = async (batches: BatchRepository, all: readonly LiveBatch[], live: LiveBatch) => {
+    for (const column of live.columns) {
+      // Vendors' batch APIs have a keeper of their own.
+      if (column.lane !== 'queue' || isResting(live.batch, column)) continue;
+      if (catalog.findProvider(column.provider) === undefined)
+        return pause(batches, live.batch, `The provider ${column.provider} is not in the configuration any more.`);
+      for (let first = true; ; first = false) {
+        const { room, bytes } = findRoom(all, live, column);
+        if (room <= 0 || bytes <= 0) break;
+        const wanted = Math.min(room, atOnce);
+        const count = await feed(batches, live, column, room, bytes);
+        if (count < wanted || (!first && isResting(live.batch, column))) break;
       }
-      return fed;
+    }
+  };
+
+  return {
+    /** One round over all batches that run. */
+    async feedAll(batches: BatchRepository, all: readonly LiveBatch[]): Promise<void> {
+      for (const live of all) await isolateBatch({ batches, logger }, live.batch, () => feedBatch(batches, all, live));
     },
     /** Something has changed about a batch: it is looked at anew. */
     wake(batchId: string): void {
       for (const key of resting.keys()) if (key.startsWith(`${batchId} `)) resting.delete(key);
     },
-    forgetAll: () => resting.clear(),
+    forgetAll(): void {
+      resting.clear();
+      told.clear();
+    },
   };
 }

@@ -1,6 +1,6 @@
 import type { LedgerRow, Outcome } from '@aimm/contracts';
 import { ModelManagerError } from '@aimm/contracts';
-import type { BatchRepository, QueuedGeneration, StoredBatch, StoredColumn } from '@aimm/database';
+import type { BatchRepository, Database, QueuedGeneration, StoredBatch, StoredColumn } from '@aimm/database';
 import { type BatchJobs, type Producer, queueOf } from '@aimm/queue';
 import type { Logger } from '@aimm/runtime';
 import type { BatchBudgets } from './batch-budgets.ts';
@@ -8,6 +8,7 @@ import { toBatchPlace } from './batch-payload.ts';
 import type { BatchRecorder } from './batch-recorder.ts';
 
 export interface SweepDependencies {
+  database: () => Promise<Pick<Database, 'ledger'>>;
   jobs: Pick<BatchJobs, 'look' | 'withdraw'>;
   producer: Pick<Producer, 'cancel'>;
   recorder: Pick<BatchRecorder, 'record'>;
@@ -21,7 +22,7 @@ const lostAfterMs = 5_000;
 const lookedAtOnce = 1_000;
 
 /** Brings rows that say “queued” together with what Redis knows, whoever died in between. */
-export function createBatchSweeper({ jobs, producer, recorder, budgets, now, logger }: SweepDependencies) {
+export function createBatchSweeper({ database, jobs, producer, recorder, budgets, now, logger }: SweepDependencies) {
   /** By batch, those seen as ended at its last look: whoever ran them may be about to write the row. */
   const seenEnded = new Map<string, ReadonlySet<string>>();
 
@@ -39,7 +40,10 @@ export function createBatchSweeper({ jobs, producer, recorder, budgets, now, log
     const column = columns.find((one) => one.number === number);
     const [stored] = await batches.items(batch.id, item, 1);
     if (column === undefined || stored === undefined) return;
-    await recorder.record({ requestId, batch: toBatchPlace(batch, column, item, stored.content) }, outcome, rows);
+    const place = toBatchPlace(batch, column, item, stored.content);
+    const isKnown = rows !== undefined || outcome.status === 'succeeded';
+    const calls = isKnown ? rows : await (await database()).ledger.findByRequest(requestId);
+    await recorder.record({ requestId, batch: place }, outcome, calls);
   };
 
   return {
@@ -60,7 +64,7 @@ export function createBatchSweeper({ jobs, producer, recorder, budgets, now, log
             found.outcome ?? (found.error === undefined ? undefined : { status: 'failed', error: found.error });
           // Without an outcome the reconciler comes to it, and records it.
           if (outcome !== undefined && seenBefore?.has(one.requestId) === true)
-            await end(batches, batch, columns, one, outcome);
+            await end(batches, batch, columns, one, outcome, found.rows);
           ended.add(one.requestId);
         }
       }

@@ -1,8 +1,8 @@
 import type { Checkpoint, ModelManagerError, UnfitAnswer } from '@aimm/contracts';
-import { LockLostError, modelOf, type NotStarted, type Opened, toCharge } from '@aimm/queue';
+import { CallFailedError, LockLostError, modelOf, type NotStarted, type Opened, toCharge } from '@aimm/queue';
 import { type AccountedCall, accountForCall } from '../account-for-call.ts';
 import { findObstacle } from '../find-obstacle.ts';
-import { cutOff, toBrokenOff, toCancelled } from '../generation-errors.ts';
+import { cancelled, cutOff, toBrokenOff, toCancelled } from '../generation-errors.ts';
 import { type ProviderKey, toKeyFault } from '../key-ring.ts';
 import { toLedgerRow, toOwedRows } from '../ledger-rows.ts';
 import { makeCall } from '../make-call.ts';
@@ -77,8 +77,8 @@ export async function call(run: GenerationRun): Promise<Answered> {
       : nameNearModels(report.error, payload, catalog);
     return await failCall(run, report, error);
   } catch (thrown) {
-    // Taken over while the call ran: nothing of the job is ours to write, but what the call cost is known here only.
-    if (thrown instanceof LockLostError) await ledger.record(log.rows.slice(-1));
+    // Taken over while the call ran, or nothing of the job can be written: what the call cost is known here only.
+    if (!(thrown instanceof CallFailedError)) await ledger.record(log.rows.slice(-1));
     throw thrown;
   }
 }
@@ -100,6 +100,10 @@ export async function callAgain(run: GenerationRun): Promise<Answered> {
   log.start();
   const started = await context.start(log.checkpoint(), way.need());
   if (started.state === 'fresh') return call(run);
+  if (started.state === 'cancelled') {
+    log.takeBack();
+    return fail(run, cancelled());
+  }
   await waitToStart(run, started);
   return callAgain(run);
 }

@@ -1,13 +1,6 @@
 import { GenerationResult, type ModelManagerError, type Outcome } from '@aimm/contracts';
-import {
-  CallFailedError,
-  type Follower,
-  type Handled,
-  modelOf,
-  toCachedRow,
-  toNextHop,
-  toSuccessor,
-} from '@aimm/queue';
+import { CallFailedError, type Follower, type Handled, modelOf, toCachedRow, toNextHop } from '@aimm/queue';
+import { findSuccessor } from '../find-successor.ts';
 import { toCancelled } from '../generation-errors.ts';
 import { toGenerationReceipt } from '../to-generation-result.ts';
 import type { GenerationRun } from './run.ts';
@@ -62,9 +55,9 @@ export async function end(
   error: ModelManagerError,
 ): Promise<never> {
   const { payload, context, log } = run;
-  const { ledger, batches, producer } = run.dependencies;
+  const { ledger, batches, producer, requests } = run.dependencies;
   await context.settle(outcome, log.checkpoint());
-  const next = toSuccessor(payload, outcome, log);
+  const next = await findSuccessor(requests, payload, outcome, log);
   // Whoever cancels it from here on finds that it goes on elsewhere.
   if (next !== undefined && (await context.isCancelled())) return fail(run, toCancelled(undefined));
   if (next !== undefined) await producer.addGeneration(next);

@@ -1,6 +1,6 @@
 import type { Catalog, TokenEstimator } from '@aimm/catalog';
 import type { GeneratePayload } from '@aimm/contracts';
-import type { Budgets, Cooldowns, JobContext, KeyLeases, Producer } from '@aimm/queue';
+import type { Budgets, Cooldowns, JobContext, KeyLeases, Producer, Requests } from '@aimm/queue';
 import type { AdmissionNeeds } from '../admission-need.ts';
 import type { BatchRecorder } from '../batch/batch-recorder.ts';
 import { type CallLog, createCallLog } from '../call-log.ts';
@@ -23,6 +23,7 @@ export interface GenerateDependencies {
   /** Where a batch's generations end. */
   batches: Pick<BatchRecorder, 'record'>;
   producer: Pick<Producer, 'addGeneration'>;
+  requests: Pick<Requests, 'find'>;
   budgets: Pick<Budgets, 'reopen'>;
   cooldowns: Cooldowns;
   needs: AdmissionNeeds;

@@ -2,30 +2,40 @@ import { setTimeout as delay } from 'node:timers/promises';
 import {
   type ComparePayload,
   type ComparisonEntry,
-  type ComparisonResult,
+  ComparisonResult,
   GenerationResult,
   type Judgement,
   ModelManagerError,
   type Outcome,
 } from '@aimm/contracts';
-import { type Handler, type JobContext, queueOf } from '@aimm/queue';
+import { type Handled, type Handler, type JobContext, queueOf } from '@aimm/queue';
 import { summarizeComparison } from '../comparison-summary.ts';
 import { toJudgeRequest, toJudgement, toUnjudged } from '../judging.ts';
 
 /** Runs when every generation of a comparison has ended: joins what succeeded and what failed, and has it judged. */
 export const compare: Handler<'compare'> = async (payload, context) => {
-  if (await context.isCancelled()) throw new ModelManagerError('cancelled', 'The comparison was cancelled.');
+  // What its client was told stands, though a cancel came while the answers were being joined.
+  const told = await context.readOutcome(queueOf('compare'), payload.requestId);
+  if (told?.status === 'succeeded') return toHandled(ComparisonResult.parse(told.value));
+  if (await context.isCancelled()) throw told === undefined ? cancelled() : ModelManagerError.fromShape(told.error);
   const entries = await Promise.all(payload.children.map((child) => readEntry(child, context)));
   const judgement = payload.judge === undefined ? undefined : await judge(payload, entries, context);
-  const value: ComparisonResult = {
+  return toHandled({
     requestId: payload.requestId,
     entries,
     summary: summarizeComparison(entries, judgement),
     ...(judgement !== undefined && { judgement }),
-  };
-  const { succeeded, failed } = value.summary;
-  return { value, receipt: { requestId: payload.requestId, succeeded, failed } };
+  });
 };
+
+function toHandled(value: ComparisonResult): Handled<'compare'> {
+  const { succeeded, failed } = value.summary;
+  return { value, receipt: { requestId: value.requestId, succeeded, failed } };
+}
+
+function cancelled(): ModelManagerError {
+  return new ModelManagerError('cancelled', 'The comparison was cancelled.');
+}
 
 const looks = 10;
 const lookEveryMs = 50;
@@ -45,8 +55,8 @@ function toResultOrError(outcome: Outcome | undefined): Pick<ComparisonEntry, 'r
   if (outcome === undefined) {
     return {
       error: new ModelManagerError(
-        'cancelled',
-        'This model was taken out of the comparison before it answered.',
+        'outcome_unknown',
+        'Nothing is known of how this model ended: its job is not in Redis any more.',
       ).toShape(),
     };
   }

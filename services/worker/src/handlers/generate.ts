@@ -1,7 +1,8 @@
-import { type GeneratePayload, ModelManagerError } from '@aimm/contracts';
+import { type GeneratePayload, ModelManagerError, type Outcome } from '@aimm/contracts';
 import type { Handler, JobContext } from '@aimm/queue';
 import { call, callAgain, open, startAnew } from '../generation/calling.ts';
 import { type Answered, answerAgain, end, fail } from '../generation/ending.ts';
+import { cancelled } from '../generation-errors.ts';
 import { createGenerationRun, type GenerateDependencies, type GenerationRun } from '../generation/run.ts';
 
 /**
@@ -32,16 +33,20 @@ async function start(run: GenerationRun): Promise<Answered> {
     case 'fresh':
       return call(run);
     case 'cancelled':
-      return fail(run, new ModelManagerError('cancelled', 'The request was cancelled.'));
+      return fail(run, cancelled());
     case 'settled':
       if (opened.outcome.status === 'succeeded') return answerAgain(run, opened.outcome);
       // Settled and stalled after that: the crash came before BullMQ knew. Otherwise someone pressed "retry".
-      // A request that goes on elsewhere is not called here again, however its job comes back.
-      if (opened.outcome.continues === true || context.stalledCount > (opened.checkpoint?.stalledCount ?? 0)) {
+      // A request that goes on elsewhere, or was cancelled, is not called here again, however its job comes back.
+      if (isOver(opened.outcome) || context.stalledCount > (opened.checkpoint?.stalledCount ?? 0)) {
         return end(run, opened.outcome, ModelManagerError.fromShape(opened.outcome.error));
       }
       return startAnew(run, opened.checkpoint);
     case 'resumed':
       return callAgain(run);
   }
+}
+
+function isOver({ continues, error }: Extract<Outcome, { status: 'failed' }>): boolean {
+  return continues === true || error.code === 'cancelled';
 }

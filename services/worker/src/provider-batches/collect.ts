@@ -18,23 +18,27 @@ export async function collectResults(
   held: Held,
   context: StepContext,
   endpoint: BatchEndpoint,
-  { state, resultsReady }: BatchProgress,
+  { state, counts, error, resultsReady }: BatchProgress,
 ): Promise<{ ours: boolean }> {
   const { submission, batch } = held;
   const { pace, signal, ledger, database } = context;
   const asked = await loadGenerations(held, context);
   const seen = new Set<string>();
+  const called = new Set<string>();
   const again: { id: string; error: ModelManagerError }[] = [];
   let pending: { result: BatchResult; generation: AskedGeneration }[] = [];
 
   const flush = async () => {
     const settled = [];
     // What the rounds before cost is part of what a generation costs.
-    const again = submission.round === 1 ? [] : pending.map(({ generation }) => generation.payload.requestId);
-    const callsOf = await findCalls(context, again);
+    const before = pending.filter(({ generation }) => generation.callNumber > 1);
+    const callsOf = await findCalls(
+      context,
+      before.map(({ generation }) => generation.payload.requestId),
+    );
     for (const { result, generation } of pending) {
       const calls = callsOf(generation.payload.requestId);
-      const earlier = calls.filter(({ callNumber }) => callNumber < submission.round);
+      const earlier = calls.filter(({ callNumber }) => callNumber < generation.callNumber);
       settled.push(await settle(result, generation, earlier));
     }
     pending = [];
@@ -51,6 +55,7 @@ export async function collectResults(
   const settle = async (result: BatchResult, generation: AskedGeneration, earlier: readonly LedgerRow[]) => {
     const { warnings } = await endpoint.prepare(generation.payload.request);
     const { row, record, error } = await toLedgerAndRecord(held, context, generation, { result, earlier, warnings });
+    called.add(result.id);
     const goesOn = error?.retryable === true && mayGoOn(held, context);
     if (goesOn) again.push({ id: result.id, error });
     return { row, earlier, record: goesOn ? undefined : record, payload: generation.payload };
@@ -73,13 +78,20 @@ export async function collectResults(
   }
   if (seen.size === 0 && submission.handle?.['certain'] === false) return { ours: false };
 
-  const missing = [...asked].filter(([id]) => !seen.has(id));
-  if (state === 'ended') await ledger.record(missing.map(([, generation]) => toLostRow(held, context, generation)));
+  const missing = new Map([...asked].filter(([id]) => !seen.has(id)));
+  // One that failed says how much it had done, and may not show all of that.
+  const isShort = (counts.succeeded ?? 0) + (counts.failed ?? 0) > seen.size;
+  if (state === 'ended' || (state === 'failed' && isShort)) {
+    await recordLost(held, context, missing.values());
+    for (const id of missing.keys()) called.add(id);
+  }
   await concludeRequests(held, context, {
     outcome: batch.status === 'cancelled' ? 'cancelled' : 'unanswered',
     state,
+    ...(error && { error }),
     again,
-    missing: missing.map(([id]) => id),
+    called,
+    missing: [...missing.keys()],
   });
   return { ours: true };
 }
@@ -89,8 +101,17 @@ function isUndone({ code, vendorMessage }: ModelManagerError): boolean {
   return vendorMessage === undefined && (code === 'timeout' || code === 'cancelled');
 }
 
-/** The vendor ended the batch without a word on this request: it may have been done, and billed. */
-export function toLostRow({ submission }: Held, { providers }: StepContext, { payload }: AskedGeneration): LedgerRow {
+/** Of what the vendor has, or may have, and nobody can ask after: it may have been done, and billed. */
+export async function recordLost(
+  { submission }: Held,
+  { ledger, onCall, providers }: StepContext,
+  generations: Iterable<AskedGeneration>,
+): Promise<void> {
   const startedAt = submission.submittedAt ?? submission.createdAt;
-  return toUnknownRow(payload, { number: submission.round, startedAt, demo: providers.isDemo() });
+  const demo = providers.isDemo();
+  const rows = [...generations].map(({ payload, callNumber: number }) =>
+    toUnknownRow(payload, { number, startedAt, demo }),
+  );
+  await ledger.record(rows);
+  for (const row of rows) onCall?.(row);
 }

@@ -10,15 +10,25 @@ import { settleUndone } from './settle-budgets.ts';
 
 export type Conclusion =
   /** Nothing of it was or will be done. */
-  | { outcome: 'cancelled'; state?: BatchState; again?: Undone[]; missing?: string[] }
+  | ({ outcome: 'cancelled' } & Partial<Unanswered>)
   /** Some of it was not done. */
-  | { outcome: 'unanswered'; state: BatchState; again: Undone[]; missing: string[] }
+  | ({ outcome: 'unanswered' } & Unanswered)
   /** None of it was tried, or nobody can tell. */
   | { outcome: 'failed'; error: ModelManagerError }
-  /** None of it was tried: it is too large for its vendor. */
+  /** None of it was tried in this round: it is too large to be sent at once. */
   | { outcome: 'too_large' }
   /** Some of it the vendor cannot be asked. */
   | { outcome: 'refused'; refused: Undone[]; again: string[] };
+
+interface Unanswered {
+  state: BatchState;
+  /** Of all of it, where it failed. */
+  error?: ModelManagerError;
+  again: Undone[];
+  missing: string[];
+  /** Those that made a call in this round. */
+  called: ReadonlySet<string>;
+}
 
 interface Undone {
   id: string;
@@ -46,7 +56,7 @@ export async function concludeRequests(held: Held, context: StepContext, conclus
     }
     case 'failed': {
       const { error } = conclusion;
-      if (error.retryable && mayGoOn(held, context)) return submitAgain(held, context, all, true, error);
+      if (error.retryable && mayGoOn(held, context)) return submitAgain(held, context, all, { wasTried: true, error });
       return endAs(
         held,
         context,
@@ -56,14 +66,14 @@ export async function concludeRequests(held: Held, context: StepContext, conclus
     }
     case 'too_large': {
       const half = Math.ceil(all.length / 2);
-      await submitAgain(held, context, all.slice(0, half), false);
-      return submitAgain(held, context, all.slice(half), false, undefined, toHalfId(submission.id));
+      await submitAgain(held, context, all.slice(0, half), { wasTried: false });
+      return submitAgain(held, context, all.slice(half), { wasTried: false, id: toHalfId(submission.id) });
     }
     case 'refused':
       await endAs(held, context, 'failed', conclusion.refused);
-      return submitAgain(held, context, conclusion.again, false);
+      return submitAgain(held, context, conclusion.again, { wasTried: false });
     case 'unanswered': {
-      const lost = toUnanswered(submission.provider, conclusion.state);
+      const lost = conclusion.error ?? toUnanswered(submission.provider, conclusion.state);
       const undone = [...conclusion.again, ...conclusion.missing.map((id) => ({ id, error: lost }))];
       if (!mayGoOn(held, context)) return endAs(held, context, 'failed', undone);
       const hopeless = undone.filter(({ error }) => !error.retryable);
@@ -73,8 +83,7 @@ export async function concludeRequests(held: Held, context: StepContext, conclus
         held,
         context,
         rest.map(({ id }) => id),
-        true,
-        rest[0]?.error,
+        { wasTried: true, called: conclusion.called, error: rest[0]?.error },
       );
     }
   }
@@ -102,7 +111,8 @@ async function endAs(
       {
         batchId: batch.id,
         column: column.number,
-        ...request,
+        item: request.item,
+        requestId: request.requestId,
         status,
         // Of the rounds before; where there was no call it is nothing.
         costNanoUsd: sumCosts(callsOf(request.requestId)),
@@ -120,9 +130,18 @@ async function submitAgain(
   { submission }: Held,
   context: StepContext,
   ids: readonly string[],
-  wasTried: boolean,
-  error?: ModelManagerError,
-  id = toNextId(submission.id),
+  {
+    wasTried,
+    called,
+    error,
+    id = toNextId(submission.id),
+  }: {
+    /** A round counts. */
+    wasTried: boolean;
+    called?: ReadonlySet<string>;
+    error?: ModelManagerError | undefined;
+    id?: string;
+  },
 ): Promise<void> {
   if (ids.length === 0) return;
   const { batchId, column, provider, model, round, requests, createdAt } = submission;
@@ -134,7 +153,11 @@ async function submitAgain(
     provider,
     model,
     round: wasTried ? round + 1 : round,
-    requests: requests.filter(({ item }) => wanted.has(toVendorId(item))),
+    requests: requests.flatMap(({ item, requestId, calls }) => {
+      const vendorId = toVendorId(item);
+      if (!wanted.has(vendorId)) return [];
+      return [{ item, requestId, calls: called?.has(vendorId) === true ? calls + 1 : calls }];
+    }),
     createdAt,
     nextAt: wasTried ? nextTryAt({ tries: round }, context, error) : context.now(),
   });

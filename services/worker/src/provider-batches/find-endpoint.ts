@@ -1,4 +1,3 @@
-import { ModelManagerError } from '@aimm/contracts';
 import type { BatchEndpoint } from '@aimm/providers';
 import type { ProviderKey } from '../key-ring.ts';
 import type { ProviderSet } from '../provider-set.ts';
@@ -30,13 +29,5 @@ export function listEndpoints(providers: ProviderSet, provider: string): KeyedEn
   return (providers.find(provider)?.keys ?? []).flatMap((key) => {
     const endpoint = key.provider.batches;
     return endpoint === undefined || !key.provider.isAvailable() ? [] : [{ endpoint, key }];
-  });
-}
-
-/** Why nothing can be done while this worker does not have that key. */
-export function toKeyGone(provider: string): ModelManagerError {
-  return new ModelManagerError('unavailable', `The key that a batch of ${provider} was submitted with is not here.`, {
-    provider,
-    hint: 'Add the key again, or cancel the batch.',
   });
 }

@@ -2,47 +2,42 @@ import { type JsonObject, toModelManagerError } from '@aimm/contracts';
 import type { SubmissionChange } from '@aimm/database';
 import type { BatchHandle, BatchProgress } from '@aimm/providers';
 import { collectResults } from './collect.ts';
-import { concludeRequests } from './conclude.ts';
-import { findEndpointOf, type KeyedEndpoint, listEndpoints, toKeyGone } from './find-endpoint.ts';
+import { endWithoutKey } from './end-without-key.ts';
+import { findEndpointOf, type KeyedEndpoint, listEndpoints } from './find-endpoint.ts';
 import type { Held, StepContext } from './keeper-options.ts';
 import { makeRoom } from './make-room.ts';
-import { nextTryAt } from './next-try.ts';
-
-/** Times the vendor's own time for a batch: after that a batch that cannot be asked after is lost. */
-const givenUpAfter = 2;
+import { nextTryAt, toPatienceMs } from './next-try.ts';
 
 /** Asks after a submission that the vendor has; at its end takes over what came of it. */
 export async function follow(held: Held, context: StepContext): Promise<SubmissionChange> {
   const { submission, batch } = held;
   const { providers, now, signal, logger } = context;
   const keyed = findEndpointOf(providers, submission) ?? (await findAnotherName(held, context));
-  if (keyed === undefined) {
-    if (batch.status !== 'cancelled') throw toKeyGone(submission.provider);
-    await concludeRequests(held, context, { outcome: 'cancelled' });
-    return { status: 'ended', endedAt: now() };
-  }
+  if (keyed === undefined) return endWithoutKey(held, context);
   const { endpoint } = keyed;
   const handle: BatchHandle = submission.handle ?? {};
   const tries = submission.tries + 1;
   const progress = await endpoint.poll(handle, signal).catch((error: unknown): BatchProgress => {
-    const patienceMs = givenUpAfter * endpoint.limits.expiresAfterMs;
-    if (signal.aborted || now() < (submission.submittedAt ?? 0) + patienceMs) throw error;
+    if (signal.aborted || now() < (submission.submittedAt ?? 0) + toPatienceMs(endpoint)) throw error;
     // Long after its end nobody can say anything of it: it may have been done, and billed.
     return { state: 'ended', counts: {}, resultsReady: false };
   });
   const seen: JsonObject = { state: progress.state, counts: { ...progress.counts } };
-  const isOver = progress.state === 'ended' || progress.state === 'expired' || progress.state === 'cancelled';
+  const hasFailed = progress.state === 'failed';
+  const isOver = hasFailed || ['ended', 'expired', 'cancelled'].includes(progress.state);
   const tidyUp = () =>
     endpoint.remove(handle, signal).catch((error: unknown) => {
       logger.warn({ submission: submission.id, err: error }, 'What a vendor keeps of a batch was not deleted');
     });
 
-  if (progress.state === 'failed') {
-    const error = progress.error ?? toModelManagerError(new Error('the vendor said nothing of why its batch failed'));
-    const room = await makeRoom(held, context, progress, error);
-    if (room === undefined) await concludeRequests(held, context, { outcome: 'failed', error });
+  const error = hasFailed
+    ? (progress.error ?? toModelManagerError(new Error('the vendor said nothing of why its batch failed')))
+    : undefined;
+  const problem = error?.toShape() ?? null;
+  const room = error === undefined ? undefined : await makeRoom(held, context, progress, error);
+  if (room !== undefined) {
     await tidyUp();
-    return { progress: seen, problem: error.toShape(), ...(room ?? { status: 'ended', endedAt: now() }) };
+    return { progress: seen, problem, ...room };
   }
   if (!isOver) {
     const cancels = batch.status === 'cancelled' && submission.cancelledAt === undefined;
@@ -55,14 +50,14 @@ export async function follow(held: Held, context: StepContext): Promise<Submissi
       nextAt: nextTryAt({ tries: cancels ? 0 : tries }, context),
     };
   }
-  const { ours } = await collectResults(held, context, endpoint, progress);
+  const { ours } = await collectResults(held, context, endpoint, { ...progress, ...(error && { error }) });
   if (!ours) {
     // A batch that was taken for this one where the vendor has no names: this one never arrived.
     logger.warn({ submission: submission.id }, 'The batch that was found is somebody else’s; submitting anew');
     return { status: 'prepared', handle: null, attemptedAt: null, tries: 0, nextAt: now() };
   }
   await tidyUp();
-  return { status: 'ended', endedAt: now(), progress: seen, problem: null };
+  return { status: 'ended', endedAt: now(), progress: seen, problem };
 }
 
 /**

@@ -32,9 +32,13 @@ export function createProviderBatchKeeper(options: ProviderBatchOptions): Provid
     const context: StepContext = { ...options, database, pace, now, signal: closing.signal };
     const served = providers.configs().map(({ id }) => id);
     const sweeps = now() >= nextSweepAt;
-    await fillSubmissions(context, served, { sweeps });
-    if (sweeps) nextSweepAt = now() + pace.sweepEveryMs;
-    while (!closing.signal.aborted && (await step(context, served)));
+    try {
+      await fillSubmissions(context, served, { sweeps });
+      if (sweeps) nextSweepAt = now() + pace.sweepEveryMs;
+    } finally {
+      // What is at vendors ends there, whether or not more can be prepared.
+      while (!closing.signal.aborted && (await step(context, served)));
+    }
   }
 
   /** False where nothing is due. */

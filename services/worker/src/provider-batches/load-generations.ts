@@ -5,6 +5,8 @@ import type { Held, StepContext } from './keeper-options.ts';
 export interface AskedGeneration {
   item: number;
   payload: GeneratePayload;
+  /** What the call of this round is in the ledger: its number among all of its request. */
+  callNumber: number;
 }
 
 const itemsAtOnce = 500;
@@ -14,7 +16,7 @@ export async function loadGenerations(
   { submission, batch, column }: Held,
   { database }: Pick<StepContext, 'database'>,
 ): Promise<Map<string, AskedGeneration>> {
-  const wanted = new Map(submission.requests.map(({ item, requestId }) => [item, requestId]));
+  const wanted = new Map(submission.requests.map((request) => [request.item, request]));
   const sorted = [...wanted.keys()].toSorted((a, b) => a - b);
   const contents = new Map<number, BatchItem>();
   for (let at = 0; at < sorted.length;) {
@@ -26,10 +28,10 @@ export async function loadGenerations(
   }
   return new Map(
     [...contents].map(([item, content]) => {
-      const requestId = wanted.get(item) ?? '';
+      const { requestId = '', calls = 0 } = wanted.get(item) ?? {};
       // It has waited since it was taken.
       const payload = toBatchPayload(batch, column, { item, requestId, content, answers: [] }, submission.createdAt);
-      return [toVendorId(item), { item, payload }];
+      return [toVendorId(item), { item, payload, callNumber: calls + 1 }];
     }),
   );
 }

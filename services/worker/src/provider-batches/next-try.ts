@@ -1,4 +1,5 @@
 import type { ModelManagerError } from '@aimm/contracts';
+import type { BatchEndpoint } from '@aimm/providers';
 import type { Held, StepContext } from './keeper-options.ts';
 
 /** When to look again: later each time, up to the longest, never before the vendor's word; spread, so that not all come at once. */
@@ -16,4 +17,9 @@ export function nextTryAt(
 /** Whether what was not done is submitted once more. */
 export function mayGoOn({ submission, batch }: Held, { pace }: Pick<StepContext, 'pace'>): boolean {
   return submission.round < pace.maxRounds && batch.status !== 'cancelled';
+}
+
+/** How long a vendor is waited for, in milliseconds: twice its own time for a batch. What is not known by then, nobody will say. */
+export function toPatienceMs({ limits }: Pick<BatchEndpoint, 'limits'>): number {
+  return 2 * limits.expiresAfterMs;
 }

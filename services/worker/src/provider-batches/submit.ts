@@ -3,19 +3,21 @@ import { ModelManagerError, toModelManagerError } from '@aimm/contracts';
 import type { SubmissionChange } from '@aimm/database';
 import type { BatchRequest } from '@aimm/providers';
 import { toKeyFault } from '../key-ring.ts';
-import { toLostRow } from './collect.ts';
+import { recordLost } from './collect.ts';
 import { concludeRequests } from './conclude.ts';
-import { findEndpoint, findEndpointOf, type KeyedEndpoint, toKeyGone } from './find-endpoint.ts';
+import { endWithoutKey } from './end-without-key.ts';
+import { findEndpoint, findEndpointOf, type KeyedEndpoint } from './find-endpoint.ts';
 import type { Held, StepContext } from './keeper-options.ts';
 import { loadGenerations, toVendorId } from './load-generations.ts';
-import { nextTryAt } from './next-try.ts';
+import { nextTryAt, toPatienceMs } from './next-try.ts';
 
-/** Errors after which nobody knows whether the vendor took the batch. */
+/** Errors after which nobody knows whether the vendor took the batch: what says that it is overloaded may be a gateway before it. */
 const mayHaveArrived: ReadonlySet<ModelManagerError['code']> = new Set([
   'network',
   'timeout',
   'cancelled',
   'server_error',
+  'overloaded',
 ]);
 
 /**
@@ -29,8 +31,8 @@ export async function submit(held: Held, context: StepContext): Promise<Submissi
     const settledAt = submission.attemptedAt + pace.settleMs;
     if (now() < settledAt) return { nextAt: settledAt };
     const keyed = findEndpointOf(providers, submission);
-    if (keyed === undefined && batch.status !== 'cancelled') throw toKeyGone(submission.provider);
-    const found = keyed === undefined ? undefined : await adoptOrGiveUp(held, keyed, context);
+    if (keyed === undefined) return endWithoutKey(held, context);
+    const found = await adoptOrGiveUp(held, keyed, context);
     if (found !== undefined) return found;
   }
   if (batch.status === 'cancelled') {
@@ -44,19 +46,17 @@ export async function submit(held: Held, context: StepContext): Promise<Submissi
   return send(held, keyed, context);
 }
 
-/** Times the vendor's own time for a batch: after that nothing can have come of one that was not found. */
-const givenUpAfter = 2;
 /** What a vendor that is away says; one that names a limit has to be waited for. */
 const away: ReadonlySet<ModelManagerError['code']> = new Set(['server_error', 'overloaded']);
 
-/** As many tries as fit into that time at the slowest pace. */
+/** As many tries as fit into the time that it is waited for, at the slowest pace. */
 function isInVain(
   { problem, tries }: Held['submission'],
   { endpoint }: KeyedEndpoint,
   { longestPollMs }: StepContext['pace'],
 ): boolean {
   const isAway = problem !== undefined && away.has(problem.code);
-  return isAway && tries * longestPollMs >= givenUpAfter * endpoint.limits.expiresAfterMs;
+  return isAway && tries * longestPollMs >= toPatienceMs(endpoint);
 }
 
 /** Whatever was tried last is settled by now: the vendor has nothing of it. */
@@ -77,13 +77,12 @@ async function adoptOrGiveUp(
   context: StepContext,
 ): Promise<SubmissionChange | undefined> {
   const { submission } = held;
-  const { ledger, now, pace, signal, logger, onCall } = context;
+  const { now, pace, signal, logger } = context;
   try {
     return await adopt(held, keyed, context);
   } catch (thrown) {
     const error = toModelManagerError(thrown);
-    const patienceMs = givenUpAfter * keyed.endpoint.limits.expiresAfterMs;
-    const isLate = now() >= (submission.attemptedAt ?? 0) + patienceMs;
+    const isLate = now() >= (submission.attemptedAt ?? 0) + toPatienceMs(keyed.endpoint);
     // A key may be mended; an address that is not there stays away.
     const isFinal = !error.retryable && toKeyFault(error) === undefined && submission.tries + 1 >= pace.maxFinds;
     if (signal.aborted || !(isLate || isFinal)) throw error;
@@ -91,10 +90,7 @@ async function adoptOrGiveUp(
       { submission: submission.id, err: error },
       'A vendor does not say whether it has a batch; giving it up',
     );
-    const asked = await loadGenerations(held, context);
-    const rows = [...asked.values()].map((generation) => toLostRow(held, context, generation));
-    await ledger.record(rows);
-    for (const row of rows) onCall?.(row);
+    await recordLost(held, context, (await loadGenerations(held, context)).values());
     const unknown = new ModelManagerError(
       'outcome_unknown',
       `It is unknown whether ${submission.provider} received this batch: it does not say which ones it has.`,
@@ -138,14 +134,16 @@ async function send(held: Held, { endpoint, key }: KeyedEndpoint, context: StepC
   const asked = await loadGenerations(held, context);
   const requests: BatchRequest[] = [];
   const refused: { id: string; error: ModelManagerError }[] = [];
-  const surplus: string[] = [];
+  const surplus = new Set<string>();
+  const maxBytes = Math.min(pace.maxBytes, endpoint.limits.maxBytes);
   let bytes = 0;
   for (const [index, [id, { payload }]] of [...asked].entries()) {
     // Streams of the same process want their turn.
     if (index % 50 === 49) await nextTurn();
     try {
       const prepared = await endpoint.prepare(payload.request);
-      if (bytes + prepared.bytes > endpoint.limits.maxBytes) surplus.push(id);
+      // One that is too large by itself is the vendor's to refuse.
+      if (requests.length > 0 && bytes + prepared.bytes > maxBytes) surplus.add(id);
       else {
         bytes += prepared.bytes;
         requests.push({ id, request: payload.request });
@@ -154,11 +152,21 @@ async function send(held: Held, { endpoint, key }: KeyedEndpoint, context: StepC
       refused.push({ id, error: toModelManagerError(error) });
     }
   }
-  if (refused.length > 0 || surplus.length > 0) {
+  if (surplus.size > 0 && submission.round > 1) {
+    // What waits again is asked as another request: these have calls already.
+    await concludeRequests(held, context, { outcome: 'too_large' });
+    return { status: 'ended', endedAt: now() };
+  }
+  if (refused.length > 0 || surplus.size > 0) {
     // A submission is what is sent, no more and no less: what it cannot hold leaves it, and the rest follows as another.
     const queued = held.submission.requests
-      .filter(({ item }) => surplus.includes(toVendorId(item)))
-      .map((request) => ({ ...request, column: held.column.number, queuedAt: submission.createdAt }));
+      .filter(({ item }) => surplus.has(toVendorId(item)))
+      .map(({ item, requestId }) => ({
+        item,
+        requestId,
+        column: held.column.number,
+        queuedAt: submission.createdAt,
+      }));
     const back = await database.batches.putBack(held.batch.id, queued);
     for (const one of back) await context.budgets?.releaseLost(held.batch, one.requestId, submission.createdAt);
     await concludeRequests(held, context, { outcome: 'refused', refused, again: requests.map(({ id }) => id) });

@@ -24,7 +24,7 @@ export interface Settled {
 export async function toLedgerAndRecord(
   { submission, batch, column }: Held,
   context: StepContext,
-  { item, payload }: AskedGeneration,
+  { item, payload, callNumber: number }: AskedGeneration,
   { result, earlier, warnings }: { result: BatchResult; earlier: readonly LedgerRow[]; warnings: readonly Warning[] },
 ): Promise<Settled> {
   const startedAt = submission.submittedAt ?? submission.createdAt;
@@ -36,7 +36,7 @@ export async function toLedgerAndRecord(
     providerMs: _providerMs,
     firstTokenMs: _firstTokenMs,
     ...row
-  } = toLedgerRow(payload, { number: submission.round, startedAt, demo }, call);
+  } = toLedgerRow(payload, { number, startedAt, demo }, call);
   const checked = call.error === undefined ? await checkAnswer({ ...payload, demo }, call) : undefined;
   const error = call.error ?? toFault(checked, payload);
   const structured: GenerationResult['structured'] = checked?.state === 'fits' ? checked.structured : undefined;

@@ -63,7 +63,7 @@ export async function run(file: string, options: RunOptions): Promise<void> {
         },
         {
           signal,
-          confirm: (estimate) => (options.yes === true ? Promise.resolve(true) : confirmCost(estimate, file)),
+          confirm: async (estimate) => (options.yes === true ? takeLimit(estimate) : confirmCost(estimate, file)),
         },
       ),
     );
@@ -104,11 +104,20 @@ async function requireReadable(file: string): Promise<void> {
 }
 
 /** Only a person at a terminal is asked. */
-async function confirmCost({ estimatedNanoUsd, maxCostNanoUsd }: BatchEstimate, file: string): Promise<boolean> {
+async function confirmCost(estimate: BatchEstimate, file: string): Promise<boolean> {
   if (file === '-' || !canAsk()) return false;
-  return askToGoOn(
-    estimatedNanoUsd === null
-      ? 'What it will cost is not known, as the price of a model is not. Start it all the same, without a limit?'
-      : `It is expected to cost about ${formatCost(estimatedNanoUsd)}, more than ${formatCost(maxCostNanoUsd)}. Start it all the same, without a limit?`,
-  );
+  return askToGoOn(`${describeCost(estimate)}. Start it all the same, without a limit?`);
+}
+
+/** Who is not asked has not been told either: the limit that was named beside it holds. */
+function takeLimit(estimate: BatchEstimate): 'limited' {
+  const limit = formatCost(estimate.maxCostNanoUsd);
+  process.stderr.write(`${describeCost(estimate)}: it starts, and pauses when it has cost ${limit}.\n`);
+  return 'limited';
+}
+
+function describeCost({ estimatedNanoUsd, maxCostNanoUsd }: BatchEstimate): string {
+  return estimatedNanoUsd === null
+    ? 'What it will cost is not known, as the price of a model is not'
+    : `It is expected to cost about ${formatCost(estimatedNanoUsd)}, more than ${formatCost(maxCostNanoUsd)}`;
 }

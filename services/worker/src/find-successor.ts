@@ -1,0 +1,16 @@
+import type { GeneratePayload } from '@aimm/contracts';
+import { generationJobId, type Requests, toSuccessor } from '@aimm/queue';
+
+/**
+ * The job that a request goes on as, by what its last one left behind. Undefined where there is none, and where the request has gone
+ * on already: that job may have answered and made room for others by now, and would call once more.
+ */
+export async function findSuccessor(
+  requests: Pick<Requests, 'find'>,
+  ...[payload, outcome, left]: Parameters<typeof toSuccessor>
+): Promise<GeneratePayload | undefined> {
+  const next = toSuccessor(payload, outcome, left);
+  if (next === undefined) return undefined;
+  const record = await requests.find(payload.requestId);
+  return record === undefined || record.jobId === generationJobId(payload) ? next : undefined;
+}
