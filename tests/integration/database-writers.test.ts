@@ -24,7 +24,7 @@ async function holdWriteLock(url: string): Promise<() => void> {
     const client = new pg.Client(url);
     await client.connect();
     await client.query('BEGIN; LOCK TABLE usage_stats IN EXCLUSIVE MODE');
-    return () => void client.query('ROLLBACK').finally(() => client.end());
+    return () => void client.query('ROLLBACK').then(() => client.end());
   }
   const file = new Sqlite(url.slice('file:'.length));
   file.exec('BEGIN IMMEDIATE');
