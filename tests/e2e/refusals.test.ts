@@ -26,12 +26,15 @@ describe.each(mixedFaces)('what cannot be asked, over $transport in $era:', (fac
   });
   beforeEach(() => deployment.vendors.say(recite));
 
+  /** All but the questions for lists of models, which cost nothing. */
+  const asked = async () => (await deployment.requestIds()).filter((id) => !id.startsWith('probe_'));
+
   /** Runs the call and sees that it cost nothing: no vendor was called, no job was added. */
   async function refuse(tool: string, args: Record<string, unknown>) {
-    const [callsBefore, idsBefore] = [deployment.vendors.calls().length, await deployment.requestIds()];
+    const [callsBefore, idsBefore] = [deployment.vendors.calls().length, await asked()];
     const outcome = await mcp.call(tool, args);
     expect(deployment.vendors.calls()).toHaveLength(callsBefore);
-    expect(await deployment.requestIds()).toEqual(idsBefore);
+    expect(await asked()).toEqual(idsBefore);
     expect(outcome.isError).toBe(true);
     return outcome;
   }
