@@ -99,6 +99,7 @@ type AnyPayload = {
   deadlineAt?: number;
   startBy?: number;
   parentId?: string;
+  batch?: JobPayload<'generate'>['batch'];
   children?: ComparePayload['children'];
   judge?: { requestId: string };
   attempts?: number;
@@ -172,7 +173,8 @@ function createRun(job: Job, token: string, signal: AbortSignal | undefined, pay
 
   /** A comparison reads how its generations ended when the last has: by then others may have taken the place of the first in Redis. */
   const copyFor = (outcome: Outcome) => {
-    if (payload.parentId === undefined || (outcome.status === 'failed' && outcome.continues === true)) return undefined;
+    const isPart = payload.parentId !== undefined && payload.batch === undefined;
+    if (!isPart || (outcome.status === 'failed' && outcome.continues === true)) return undefined;
     return { key: keys.part(requestId), keepMs: Math.max(0, (payload.deadlineAt ?? now()) - now()) + joinedWithinMs };
   };
   const dropParts = async () => {
