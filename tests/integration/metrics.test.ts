@@ -78,6 +78,7 @@ test('one scrape tells what all workers and fronts did, the killed one too, and 
 
   const totals = await readLedger(stack);
   await expect.poll(async () => sumOf(await dashboard.scrape(), 'aimm_calls_total'), patience).toBe(totals.calls);
+  await expect.poll(written, patience).toBe(totals.calls);
   const samples = await dashboard.scrape();
   const callsBy = (status: string) => sumOf(samples, 'aimm_calls_total', { status });
   expect(totals).toMatchObject({
