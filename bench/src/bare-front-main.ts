@@ -23,21 +23,16 @@ function createFront(): McpServer {
   return server;
 }
 
-async function toRequest(incoming: IncomingMessage): Promise<Request> {
-  const { method = 'GET', headers } = incoming;
-  const body = await text(incoming);
-  return new Request(new URL('/mcp', 'http://localhost'), {
-    method,
-    headers: headers as Record<string, string>,
-    ...(body !== '' && { body }),
-  });
+function toRequest({ method = 'GET', headers }: IncomingMessage): Request {
+  return new Request(new URL('/mcp', 'http://localhost'), { method, headers: headers as Record<string, string> });
 }
 
 if (transport === '--http') {
   const handler = createMcpHandler(createFront);
   const server = createServer((incoming, outgoing) => {
     void (async () => {
-      const answer = await handler.fetch(await toRequest(incoming));
+      const body = await text(incoming);
+      const answer = await handler.fetch(toRequest(incoming), body === '' ? {} : { parsedBody: JSON.parse(body) });
       outgoing.writeHead(answer.status, Object.fromEntries(answer.headers));
       outgoing.end(await answer.text());
     })();

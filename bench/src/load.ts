@@ -5,42 +5,28 @@ export interface LoadResult {
   perSecond: number;
 }
 
-export interface Load {
-  name: string;
-  once: () => Promise<unknown>;
+/** Calls `once` `count` times with `inFlight` at a time. */
+export async function runLoad(
+  once: () => Promise<unknown>,
+  { count, inFlight }: { count: number; inFlight: number },
+): Promise<LoadResult> {
+  const latencies: number[] = [];
+  const startedAt = performance.now();
+  await repeat(
+    async () => {
+      const at = performance.now();
+      await once();
+      latencies.push(performance.now() - at);
+    },
+    count,
+    inFlight,
+  );
+  const tookMs = performance.now() - startedAt;
+  latencies.sort((a, b) => a - b);
+  return { p50: percentile(latencies, 0.5), p99: percentile(latencies, 0.99), perSecond: (count * 1_000) / tookMs };
 }
 
-/**
- * Calls each load's `once` `count` times with `inFlight` at a time, in as many turns of one load after the other as `rounds`
- * says: what the machine does meanwhile happens to all of them. Results in the order of the loads.
- */
-export async function runLoads(
-  loads: readonly Load[],
-  { count, inFlight, rounds }: { count: number; inFlight: number; rounds: number },
-): Promise<LoadResult[]> {
-  const runs = loads.map(({ once }) => ({ once, latencies: [] as number[], tookMs: 0 }));
-  for (let round = 0; round < rounds; round += 1) {
-    for (const run of runs) {
-      const startedAt = performance.now();
-      await repeat(
-        async () => {
-          const at = performance.now();
-          await run.once();
-          run.latencies.push(performance.now() - at);
-        },
-        count / rounds,
-        inFlight,
-      );
-      run.tookMs += performance.now() - startedAt;
-    }
-  }
-  return runs.map(({ latencies, tookMs }) => {
-    latencies.sort((a, b) => a - b);
-    return { p50: percentile(latencies, 0.5), p99: percentile(latencies, 0.99), perSecond: (count * 1_000) / tookMs };
-  });
-}
-
-async function repeat(work: () => Promise<void>, count: number, inFlight: number): Promise<void> {
+async function repeat(work: () => Promise<unknown>, count: number, inFlight: number): Promise<void> {
   let left = count;
   const lane = async () => {
     while (left-- > 0) await work();
