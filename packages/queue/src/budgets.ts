@@ -71,7 +71,7 @@ export function toBudgetClaims(
 type Scripted = Redis & {
   aimmReserve(count: number, ...argv: string[]): Promise<ReservedReply>;
   aimmSettle(count: number, ...argv: (string | number)[]): Promise<number>;
-  aimmHold(count: number, ...argv: (string | number)[]): Promise<number>;
+  aimmHoldBudget(count: number, ...argv: (string | number)[]): Promise<number>;
   aimmReopen(count: number, ...argv: (string | number)[]): Promise<number>;
 };
 
@@ -80,7 +80,7 @@ export type ReservedReply = [state: string, ...values: (string | number)[]];
 export function createBudgets(redis: Redis): Budgets {
   redis.defineCommand('aimmReserve', { lua: reserveScript });
   redis.defineCommand('aimmSettle', { lua: settleScript });
-  redis.defineCommand('aimmHold', { lua: holdScript });
+  redis.defineCommand('aimmHoldBudget', { lua: holdScript });
   redis.defineCommand('aimmReopen', { lua: reopenScript });
   const scripted = redis as Scripted;
 
@@ -106,7 +106,7 @@ export function createBudgets(redis: Redis): Budgets {
     },
     async hold(requestId, shares, deadlineAt) {
       if (shares.length === 0) return;
-      await scripted.aimmHold(
+      await scripted.aimmHoldBudget(
         shares.length,
         ...shares.map(({ key }) => keys.budget(key)),
         requestId,

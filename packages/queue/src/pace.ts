@@ -32,10 +32,10 @@ for index = 2, #told, 2 do
   if tonumber(string.match(told[index], '%d+$') or 0) < tonumber(ARGV[3]) then redis.call('HDEL', KEYS[1], told[index - 1]) end
 end`;
 
-type Scripted = Redis & { aimmPace(pace: string, workerId: string, told: string, before: number): Promise<null> };
+type Scripted = Redis & { aimmTellPace(pace: string, workerId: string, told: string, before: number): Promise<null> };
 
 export function createPaceMeter(redis: Redis, workerId: string, now: () => number = Date.now): PaceMeter {
-  redis.defineCommand('aimmPace', { numberOfKeys: 1, lua: publishScript });
+  redis.defineCommand('aimmTellPace', { numberOfKeys: 1, lua: publishScript });
   const measures = new Map<string, Measure>();
   return {
     started(queue, enqueuedAt) {
@@ -57,7 +57,7 @@ export function createPaceMeter(redis: Redis, workerId: string, now: () => numbe
       const published = fresh.map(([queue, measure]) => {
         measure.isNew = false;
         const told = [measure.starts.toFixed(2), Math.round(measure.busyMs), measure.lastAt].join(' ');
-        return (redis as Scripted).aimmPace(keys.pace(queue), workerId, told, measure.lastAt - keptMs);
+        return (redis as Scripted).aimmTellPace(keys.pace(queue), workerId, told, measure.lastAt - keptMs);
       });
       await Promise.all(published);
     },

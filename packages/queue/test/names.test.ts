@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { globSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { keyPrefix, keys } from '../src/names.ts';
 
@@ -14,4 +14,14 @@ test('docs/architecture.md tells of every key that is ours', () => {
   });
   expect(ours.length).toBeGreaterThan(30);
   expect(ours.filter((name) => name !== 'queue' && !told.has(name))).toEqual([]);
+});
+
+test('no two scripts have one name, for of two on one connection the last one runs for both', () => {
+  const root = new URL('../../../', import.meta.url).pathname;
+  const sources = globSync('{packages,services}/*/src/**/*.ts', { cwd: root });
+  const names = sources.flatMap((path) =>
+    [...readFileSync(`${root}${path}`, 'utf8').matchAll(/defineCommand\(\s*'(\w+)'/g)].map(([, name]) => name),
+  );
+  expect(names.length).toBeGreaterThan(40);
+  expect(names.filter((name, index) => names.indexOf(name) !== index)).toEqual([]);
 });

@@ -1,6 +1,6 @@
 import type { GeneratePayload } from '@aimm/contracts';
 import { type Headroom, parseHeadroom } from '@aimm/providers';
-import { type Admission, type LimitScope, modelOf, queueOf } from '@aimm/queue';
+import { type Admission, createErrorLog, type LimitScope, modelOf, queueOf } from '@aimm/queue';
 import type { Logger } from '@aimm/runtime';
 
 /** Slows a model down, for all workers, while its vendor says that little is left of a limit. */
@@ -20,8 +20,8 @@ const longestForMs = 10_000;
 
 export function createPaceKeeper({ admission, logger }: { admission: Admission; logger: Logger }): PaceKeeper {
   const slowed = new Set<string>();
-  const tell = (work: Promise<void>) =>
-    void work.catch((error: unknown) => logger.debug({ err: error }, 'Could not pass a pace on'));
+  const onError = createErrorLog(logger, 'Could not pass a pace on');
+  const tell = (work: Promise<void>) => void work.catch(onError);
 
   return {
     note(payload, headers, keys) {
