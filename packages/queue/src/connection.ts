@@ -1,5 +1,6 @@
 import { ModelManagerError } from '@aimm/contracts';
 import type { Logger } from '@aimm/runtime';
+import { within } from '@aimm/runtime/within';
 import { Redis, type RedisOptions } from 'ioredis';
 import { createErrorLog } from './error-log.ts';
 
@@ -149,16 +150,12 @@ export function redisFull(cause: unknown): ModelManagerError {
 /** Runs commands against Redis; whatever the connection throws becomes `unavailable`, and 2 s is the limit. */
 export async function withRedis<T>(redis: Redis, work: () => Promise<T>): Promise<T> {
   await requireRedis(redis);
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(redisUnavailable()), answerWithinMs + 250);
-  });
   try {
-    return await Promise.race([work(), late]);
+    return await within(answerWithinMs + 250, work(), () => {
+      throw redisUnavailable();
+    });
   } catch (error) {
     if (isOutOfMemory(error)) throw redisFull(error);
     throw error instanceof ModelManagerError ? error : redisUnavailable(error);
-  } finally {
-    clearTimeout(timer);
   }
 }

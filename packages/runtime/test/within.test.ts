@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
 import { expect, test, vi } from 'vitest';
 import { within } from '../src/within.ts';
 
@@ -28,4 +30,19 @@ test('once time is up, gives or throws what is said instead, and ignores how the
   } finally {
     vi.useRealTimers();
   }
+});
+
+test('what came in time counts, also where the event loop was held up past the time', async () => {
+  const code = `const { parentPort } = require('node:worker_threads');
+    parentPort.on('message', (sent) => parentPort.postMessage(sent));`;
+  const echo = new Worker(code, { eval: true });
+  await once(echo, 'online');
+  // From here on the event loop comes to its timers first.
+  await new Promise((resolve) => setImmediate(resolve));
+  echo.postMessage('an answer');
+  const answer = within(20, once(echo, 'message'), () => 'late');
+  const heldUpUntil = performance.now() + 200;
+  while (performance.now() < heldUpUntil);
+  expect(await answer).toEqual(['an answer']);
+  await echo.terminate();
 });
