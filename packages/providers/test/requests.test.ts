@@ -211,6 +211,11 @@ describe('what a provider kept with its tool call comes back to it, and to no ot
       find: (body: { messages: { content: unknown[] }[] }) => body.messages[1]?.content[0],
       expected: { type: 'thinking', thinking: 'hmm', signature: 's' },
     },
+    'openai-compatible': {
+      vendor: { 'openai-compatible': { provider: 'openai-compatible', model: 'm-1', reasoning_content: 'hmm' } },
+      find: (body: { messages: object[] }) => body.messages[2],
+      expected: expect.objectContaining({ role: 'assistant', reasoning_content: 'hmm' }),
+    },
     google: {
       vendor: { google: { thoughtSignature: 'c2ln' } },
       find: (body: { contents: { parts: unknown[] }[] }) => body.contents[1]?.parts[1],
@@ -240,6 +245,66 @@ describe('what a provider kept with its tool call comes back to it, and to no ot
     const others = keepers.filter((keeper) => keeper.kind !== kind).map(({ vendor: data }) => data);
     const foreign = await send(kind, withVendor(Object.assign({}, ...others)));
     expect(foreign.body).toEqual(plain.body);
+  });
+
+  const thoughts = (index: number, type: string, more: object) => ({ type, index, format: 'some-v1', ...more });
+
+  test.each<[string, object[], object, object]>([
+    [
+      'the text of its reasoning (DeepSeek, Kimi)',
+      [{ reasoning_content: 'Rome' }, { reasoning_content: '?', content: '' }, { reasoning_content: null }],
+      { reasoning_content: 'Rome?' },
+      {},
+    ],
+    ['that text under its other name', [{ reasoning: 'Rome?' }], { reasoning: 'Rome?' }, {}],
+    [
+      'what is signed or encrypted of it (OpenRouter)',
+      [
+        { reasoning: 'Ro', reasoning_details: [thoughts(0, 'reasoning.text', { text: 'Ro' })] },
+        { reasoning: 'me', reasoning_details: [thoughts(0, 'reasoning.text', { text: 'me', signature: null })] },
+        { reasoning_details: [thoughts(0, 'reasoning.text', { text: '', signature: 's1' })] },
+        { reasoning_details: [thoughts(1, 'reasoning.encrypted', { data: 'x' })] },
+        { reasoning_details: [thoughts(2, 'reasoning.summary', { summary: 'a' })] },
+        { reasoning_details: [thoughts(2, 'reasoning.summary', { summary: 'b' })] },
+      ],
+      {
+        reasoning: 'Rome',
+        reasoning_details: [
+          thoughts(0, 'reasoning.text', { text: 'Rome', signature: 's1' }),
+          thoughts(1, 'reasoning.encrypted', { data: 'x' }),
+          thoughts(2, 'reasoning.summary', { summary: 'ab' }),
+        ],
+      },
+      {},
+    ],
+    ['a signature of its own (Gemini)', [], {}, { extra_content: { google: { thought_signature: 'c2ln' } } }],
+  ])('openai-compatible: with a call goes back %s', async (_what, deltas, message, extra) => {
+    const call = { id: 'c1', type: 'function', function: { name: 'weather', arguments: '{}' } };
+    const calls = [
+      { index: 0, ...call, ...extra },
+      { index: 1, ...call, id: 'c2' },
+    ];
+    const events = [
+      ...deltas.map((delta) => ({ delta })),
+      { delta: { tool_calls: calls } },
+      { delta: {}, finish_reason: 'tool_calls' },
+    ].map((choice) => `data: ${JSON.stringify({ choices: [{ index: 0, ...choice }] })}\n\n`);
+    vendor.answer = sendEvents('text/event-stream', events);
+    const { toolCalls } = await createTestProvider('openai-compatible', vendor.url).generate(ask('Rome?'), patient());
+    const next = await send('openai-compatible', [
+      { role: 'user', content: [{ type: 'text', text: 'Rome?' }] },
+      { role: 'assistant', content: toolCalls },
+      { role: 'user', content: toolCalls.map(({ id }) => ({ type: 'tool_result', toolCallId: id, content: 'sunny' })) },
+    ]);
+    expect((next.body as { messages: object[] }).messages[1]).toEqual({
+      role: 'assistant',
+      content: null,
+      ...message,
+      tool_calls: [
+        { ...call, ...extra },
+        { ...call, id: 'c2' },
+      ],
+    });
   });
 });
 

@@ -1,14 +1,25 @@
-import type { GenerationRequest, Message, MessagePart, ModelInfo, ReasoningEffort, Warning } from '@aimm/contracts';
+import type {
+  GenerationRequest,
+  JsonObject,
+  Message,
+  MessagePart,
+  ModelInfo,
+  ReasoningEffort,
+  ToolCallPart,
+  Warning,
+} from '@aimm/contracts';
 import type {
   ChatCompletionContentPart,
   ChatCompletionCreateParamsStreaming,
   ChatCompletionMessageParam,
 } from 'openai/resources/chat/completions';
 import { askForJson, leaveOut, resultText, textOf } from '../adapter/conversation.ts';
+import { findKept } from '../adapter/kept.ts';
 import { closeObjects, isStrictSchema, schemaName } from '../adapter/json-schema.ts';
 import { readMedia, toDataUrl } from '../adapter/media.ts';
 import { toPromptCacheKey } from '../adapter/prompt-cache-key.ts';
 import { planSettings, type WireSupport } from '../adapter/settings-plan.ts';
+import { chatKeeper, findExtra, toReasoningFields } from './chat-reasoning.ts';
 
 /** Fields that OpenAI renamed over the years, while compatible servers kept the old ones. */
 export interface ChatDialect {
@@ -34,11 +45,13 @@ export function toChatBody(
   const { responseFormat: format, tools, toolChoice, reasoningEffort: effort, serviceTier } = settings;
   const messages = format?.type === 'json' ? askForJson(request.messages, provider, warnings) : request.messages;
   const systemRole = info?.quirks?.systemRole ?? 'system';
+  const asked = { provider, model: request.model };
+  const findOwn: FindOwn = (call) => findKept(call, chatKeeper, asked, info) ?? {};
   const body: Body = {
     model: request.model,
     stream: true,
     stream_options: { include_usage: true },
-    messages: messages.flatMap((message) => toMessages(message, systemRole, warnings)),
+    messages: messages.flatMap((message) => toMessages(message, systemRole, findOwn, warnings)),
     ...(dialect.storeField && { store: false }),
     ...(settings.maxOutputTokens !== undefined && {
       [info?.quirks?.maxTokensField ?? dialect.maxTokensField]: settings.maxOutputTokens,
@@ -85,32 +98,38 @@ function toResponseFormat(
   };
 }
 
+/** What the model that is asked kept with a call; empty where that is nothing. */
+type FindOwn = (call: ToolCallPart) => JsonObject;
+
 function toMessages(
   message: Message,
   systemRole: 'system' | 'developer',
+  findOwn: FindOwn,
   warnings: Warning[],
 ): ChatCompletionMessageParam[] {
   switch (message.role) {
     case 'system':
       return [{ role: systemRole, content: textOf(message) }];
     case 'assistant':
-      return [toAssistantMessage(message)];
+      return [toAssistantMessage(message, findOwn)];
     case 'user':
       return toUserMessages(message.content, warnings);
   }
 }
 
-function toAssistantMessage(message: Message): ChatCompletionMessageParam {
+function toAssistantMessage(message: Message, findOwn: FindOwn): ChatCompletionMessageParam {
   const calls = message.content.filter((part) => part.type === 'tool_call');
   const text = textOf(message);
   return {
     role: 'assistant',
     content: text === '' && calls.length > 0 ? null : text,
+    ...toReasoningFields(calls.map(findOwn)),
     ...(calls.length > 0 && {
       tool_calls: calls.map((call) => ({
         id: call.id,
         type: 'function',
         function: { name: call.name, arguments: JSON.stringify(call.arguments) },
+        ...findExtra(findOwn(call)),
       })),
     }),
   };
