@@ -377,6 +377,38 @@ describe('what only one vendor says', () => {
     expect(error.message).not.toContain('30');
   });
 
+  test.each<[string, ProviderKind, number, object]>([
+    ['OpenAI: another organisation’s', 'openai', 400, { error: { code: 'invalid_encrypted_content', message: 'no' } }],
+    [
+      'OpenAI: a model that does not reason',
+      'openai',
+      400,
+      { error: { message: 'Reasoning input items can only be provided to a reasoning or computer use model.' } },
+    ],
+    [
+      'Groq',
+      'openai-compatible',
+      400,
+      { error: { message: "'messages.1' : property 'reasoning_content' is unsupported", code: 'wrong_api_format' } },
+    ],
+    [
+      'a server that takes no further fields',
+      'openai-compatible',
+      422,
+      { detail: [{ loc: ['body', 'messages', 1, 'assistant', 'reasoning'], msg: 'Extra inputs are not permitted' }] },
+    ],
+  ])(
+    'what was kept with a tool call and is refused is told from other faults (%s)',
+    async (_who, kind, status, body) => {
+      expect(await fail(kind, sendJson(status, body))).toMatchObject({ code: 'invalid_request', refused: 'kept' });
+    },
+  );
+
+  test('openai: a setting for reasoning that is refused is not taken for that', async () => {
+    const error = { message: "Unsupported parameter: 'reasoning.effort' is not supported with this model." };
+    expect(await fail('openai', sendJson(400, { error }))).toMatchObject({ refused: undefined });
+  });
+
   test('openai: an error event without a name is a failure', async () => {
     const event = 'data: {"type":"error","code":"rate_limit_exceeded","message":"slow"}\n\n';
     expect(await fail('openai', sendEvents('text/event-stream', [event]))).toMatchObject({ code: 'rate_limited' });

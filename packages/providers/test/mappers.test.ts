@@ -97,7 +97,7 @@ describe('Responses', () => {
     response: { status: 'completed', output: [], ...fields },
   });
 
-  test('a call keeps the reasoning before it, to give it back', () => {
+  test('a call keeps the reasoning before it and who made it, to give it back', () => {
     const reasoning = {
       type: 'reasoning',
       id: 'rs_1',
@@ -105,13 +105,20 @@ describe('Responses', () => {
       encrypted_content: 'x',
     };
     const call = { type: 'function_call', call_id: 'c1', name: 'f', arguments: '{}' };
-    const parts = mapAll([
+    const maker = { provider: 'openai', model: 'm' };
+    const parts = run<ResponseStreamEvent>(createResponsesMapper(maker), [
       { type: 'response.output_item.done', item: { ...reasoning, status: 'completed' } },
       { type: 'response.output_item.done', item: call },
       completed({ output: [reasoning, call] }),
     ]);
     expect(called(parts)).toEqual([
-      { type: 'tool_call', id: 'c1', name: 'f', arguments: {}, vendor: { openai: { reasoning: [reasoning] } } },
+      {
+        type: 'tool_call',
+        id: 'c1',
+        name: 'f',
+        arguments: {},
+        vendor: { openai: { ...maker, reasoning: [reasoning] } },
+      },
     ]);
   });
 

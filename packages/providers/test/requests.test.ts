@@ -1,4 +1,4 @@
-import type { GenerationSettings, Message } from '@aimm/contracts';
+import type { GenerationSettings, Message, ModelInfo } from '@aimm/contracts';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type ProviderKind, providerKinds, type ProviderSettings } from '../src/index.ts';
 import { ask, createTestProvider, modelInfo, patient, plantedKey } from './support/providers.ts';
@@ -245,6 +245,31 @@ describe('what a provider kept with its tool call comes back to it, and to no ot
     const others = keepers.filter((keeper) => keeper.kind !== kind).map(({ vendor: data }) => data);
     const foreign = await send(kind, withVendor(Object.assign({}, ...others)));
     expect(foreign.body).toEqual(plain.body);
+  });
+
+  const reasons = modelInfo('openai', { capabilities: ['text', 'tools', 'reasoning'] });
+  const answers = modelInfo('openai', { capabilities: ['text', 'tools'] });
+
+  test.each<[string, object, ModelInfo | undefined, boolean]>([
+    ['the model itself', { provider: 'openai', model: 'm-1' }, undefined, true],
+    ['the model itself, whatever is known of it', { provider: 'openai', model: 'm-1' }, answers, true],
+    ['another that reasons', { provider: 'openai', model: 'm-0' }, reasons, true],
+    ['another that does not', { provider: 'openai', model: 'm-0' }, answers, false],
+    ['another of which nothing is known', { provider: 'openai', model: 'm-0' }, undefined, false],
+    ['the same model elsewhere', { provider: 'azure', model: 'm-1' }, reasons, false],
+    ['a model that does not reason, where nobody noted the maker', {}, answers, false],
+    ['one that does, where nobody noted the maker', {}, reasons, true],
+  ])('encrypted reasoning and %s', async (_model, maker, info, expected) => {
+    const item = { type: 'reasoning', id: 'rs_1', summary: [], encrypted_content: 'x' };
+    const { body } = await send(
+      'openai',
+      withVendor({ openai: { ...maker, reasoning: [item] } }),
+      {},
+      {
+        describeModel: () => info,
+      },
+    );
+    expect((body as { input: object[] }).input.some((one) => 'encrypted_content' in one)).toBe(expected);
   });
 
   const thoughts = (index: number, type: string, more: object) => ({ type, index, format: 'some-v1', ...more });

@@ -50,7 +50,7 @@ export function createOpenAiVendor(settings: ProviderSettings, transport: Transp
     const maker = { provider: settings.id, model: request.model };
     if (apiOf(info) === 'responses') {
       const { body, warnings } = toResponsesBody(settings.id, request, info);
-      return toCall(warnings, createResponsesMapper(), async () => (await getClient()).responses.create(body));
+      return toCall(warnings, createResponsesMapper(maker), async () => (await getClient()).responses.create(body));
     }
     const { body, warnings } = toChatBody(settings.id, request, info, dialect.chat);
     return toCall(warnings, createChatMapper(maker), async () => (await getClient()).chat.completions.create(body));
