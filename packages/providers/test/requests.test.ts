@@ -561,18 +561,37 @@ describe('images', () => {
 });
 
 describe('parallel calls and foreign ids', () => {
-  test('mistral: ids of other providers become ones that it takes, the same for call and result', async () => {
-    const foreign = toolTrip.map((message) => ({
+  const withId = (id: string): Message[] =>
+    toolTrip.map((message) => ({
       ...message,
       content: message.content.map((part) => {
-        if (part.type === 'tool_call') return { ...part, id: 'call_of_another-provider' };
-        return part.type === 'tool_result' ? { ...part, toolCallId: 'call_of_another-provider' } : part;
+        if (part.type === 'tool_call') return { ...part, id };
+        return part.type === 'tool_result' ? { ...part, toolCallId: id } : part;
       }),
     }));
-    const { body } = await send('mistral', foreign);
-    const { messages } = body as { messages: { tool_call_id?: string; tool_calls?: { id: string }[] }[] };
-    expect(messages[2]?.tool_calls?.[0]?.id).toMatch(/^[a-zA-Z0-9]{9}$/);
-    expect(messages[3]?.tool_call_id).toBe(messages[2]?.tool_calls?.[0]?.id);
+  const asChat = { describeModel: () => modelInfo('openai', { quirks: { api: 'chat' } }) };
+  const idsIn = (body: unknown) =>
+    [...JSON.stringify(body).matchAll(/"(?:id|call_id|tool_call_id|tool_use_id)":"(.*?)"/g)].map(([, id]) => id);
+
+  test.each<[ProviderKind, string, RegExp, Partial<ProviderSettings>?]>([
+    ['mistral', 'call_of_another-provider', /^[a-zA-Z0-9]{9}$/],
+    ['anthropic', 'functions.now:0', /^[a-zA-Z0-9_-]+$/],
+    ['openai', `call_${'a'.repeat(60)}`, /^.{1,64}$/],
+    ['openai', `call_${'a'.repeat(36)}`, /^.{1,40}$/, asChat],
+  ])('%s: the id %s becomes one that it takes, the same for call and result', async (kind, id, allowed, more) => {
+    const wire = wires[more === undefined ? kind : 'openai-compatible'];
+    vendor.answer = sendEvents(wire.contentType, wire.text(['ok'], counts));
+    await createTestProvider(kind, vendor.url, more).generate(ask(withId(id)), patient());
+    const [ofCall, ofResult, ...none] = idsIn(vendor.received.at(-1)?.body);
+    expect(ofCall).toMatch(allowed);
+    expect(ofCall).not.toBe(id);
+    expect(ofResult).toBe(ofCall);
+    expect(none).toEqual([]);
+  });
+
+  test.each(kinds.filter((kind) => kind !== 'mistral'))('%s: an id that it takes stays', async (kind) => {
+    const { body } = await send(kind, withId('call_0-a'));
+    expect(idsIn(body)).toEqual(['call_0-a', 'call_0-a']);
   });
 
   test('anthropic: results of one turn come first in one message', async () => {

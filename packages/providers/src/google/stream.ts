@@ -1,6 +1,6 @@
-import { randomUUID } from 'node:crypto';
 import type { FinishReason, JsonObject, Usage } from '@aimm/contracts';
 import type { GenerateContentResponse, Part } from '@google/genai';
+import { createCallId } from '../adapter/call-id.ts';
 import { sumOf, toUsage } from '../adapter/usage.ts';
 import type { CallFacts, ContentPart, EventMapper } from '../adapter/vendor.ts';
 
@@ -22,7 +22,7 @@ export function createContentMapper(): EventMapper<GenerateContentResponse> {
           type: 'tool_call',
           call: {
             type: 'tool_call',
-            id: call.id || `call_${randomUUID()}`,
+            id: call.id || createCallId(),
             name: call.name,
             arguments: (call.args ?? {}) as JsonObject, // parsed from JSON by the SDK
             ...(signature !== undefined && { vendor: { google: { thoughtSignature: signature } } }),

@@ -1,6 +1,6 @@
-import { randomUUID } from 'node:crypto';
 import type { FinishReason, JsonObject, Usage } from '@aimm/contracts';
 import type { ChatCompletionChunk } from 'openai/resources/chat/completions';
+import { createCallId } from '../adapter/call-id.ts';
 import { parseArguments, warnBrokenCall } from '../adapter/conversation.ts';
 import type { Maker } from '../adapter/kept.ts';
 import { StreamFault } from '../adapter/stream-fault.ts';
@@ -29,7 +29,7 @@ export function createChatMapper(maker?: Maker): EventMapper<ChatCompletionChunk
     const continues = open !== undefined && (!fragment.id || fragment.id === open.id);
     const call = continues
       ? open
-      : { index: fragment.index, id: fragment.id || `call_${randomUUID()}`, name: '', text: '', extra: {} };
+      : { index: fragment.index, id: fragment.id || createCallId(), name: '', text: '', extra: {} };
     if (!continues) calls.push(call);
     if (call.name === '') call.name = fragment.function?.name ?? '';
     call.text += fragment.function?.arguments ?? '';

@@ -12,6 +12,7 @@ import type {
   ResponseInputContent,
   ResponseInputItem,
 } from 'openai/resources/responses/responses';
+import { toCallId } from '../adapter/call-id.ts';
 import { askForJson, leaveOut, resultText, textOf } from '../adapter/conversation.ts';
 import { findKept } from '../adapter/kept.ts';
 import { closeObjects, isStrictSchema, schemaName } from '../adapter/json-schema.ts';
@@ -22,6 +23,7 @@ import { responsesKeeper } from './responses-stream.ts';
 
 /** The Responses API refuses a lower limit of tokens. */
 const leastOutputTokens = 16;
+const callIds = /^[^]{1,64}$/;
 
 /** The body of a Responses call, stateless: nothing is stored at OpenAI. */
 export function toResponsesBody(
@@ -123,14 +125,19 @@ function toItems(message: Message, findReasoning: FindReasoning, warnings: Warni
         break;
       case 'tool_result':
         flush();
-        items.push({ type: 'function_call_output', call_id: part.toolCallId, output: resultText(part) });
+        items.push({
+          type: 'function_call_output',
+          call_id: toCallId(part.toolCallId, callIds),
+          output: resultText(part),
+        });
         break;
       case 'tool_call': {
         const kept = findReasoning(part);
         // Our own record of the items that the Responses API gave with this call.
         if (Array.isArray(kept)) items.push(...(kept as unknown as ResponseInputItem[]));
+        const id = toCallId(part.id, callIds);
         const text = JSON.stringify(part.arguments);
-        items.push({ type: 'function_call', call_id: part.id, name: part.name, arguments: text });
+        items.push({ type: 'function_call', call_id: id, name: part.name, arguments: text });
         break;
       }
       case 'reasoning':
