@@ -541,6 +541,20 @@ describe('images', () => {
     expect([...base64.warnings, ...asUrl.warnings]).toEqual([]);
   });
 
+  test.each(kinds)('%s: the names that programs have for JPEG are one to it', async (kind) => {
+    const plain = await send(kind, inline({ data: pixel, mediaType: 'image/jpeg' }));
+    for (const part of [
+      { data: pixel, mediaType: 'image/jpg' },
+      { data: pixel, mediaType: 'IMAGE/JPEG ' },
+      { url: `data:image/jpg;base64,${pixel}` },
+      { url: `data:image/pjpeg;base64,${pixel}` },
+    ]) {
+      const { body, warnings } = await send(kind, inline(part));
+      expect(body).toEqual(plain.body);
+      expect(warnings).toEqual([]);
+    }
+  });
+
   const url = 'https://example.com/cat.png';
 
   test.each(kinds.filter((kind) => kind !== 'ollama'))('%s: an address is passed on', async (kind) => {
