@@ -295,6 +295,13 @@ describe('what only one vendor says', () => {
     });
   });
 
+  test('google: a tool call that the model botched is asked for again', async () => {
+    const chunk = { candidates: [{ content: {}, finishReason: 'MALFORMED_FUNCTION_CALL' }] };
+    expect(await fail('google', sendEvents('text/event-stream', [`data: ${JSON.stringify(chunk)}\n\n`]))).toMatchObject(
+      { code: 'server_error', retryable: true },
+    );
+  });
+
   test('anthropic: a spending limit is no rate limit', async () => {
     const error = {
       type: 'rate_limit_error',
