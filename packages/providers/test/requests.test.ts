@@ -500,6 +500,24 @@ describe('a JSON schema is the vendor’s to keep to', () => {
     expect(warnings).toEqual([]);
   });
 
+  const older = { describeModel: () => modelInfo('google', { quirks: { reasoningStyle: 'budget' } }) };
+  const asked = { code: 'adjusted_setting', setting: 'responseFormat', message: expect.stringContaining('google/m-1') };
+
+  test.each([
+    ['a schema', { type: 'json_schema' as const, schema }, 'satisfies this JSON Schema'],
+    ['plain JSON', { type: 'json' as const }, 'Answer with a JSON object'],
+  ])('google: beside tools, models before Gemini 3 are asked for %s in the prompt', async (_form, format, words) => {
+    const { body, warnings } = await send('google', 'hi', { tools, responseFormat: format }, older);
+    expect(JSON.stringify(body)).toContain(words);
+    expect(JSON.stringify(body)).not.toMatch(/responseMimeType|responseJsonSchema/);
+    expect(warnings).toEqual([asked]);
+    const alone = await send('google', 'hi', { responseFormat: format }, older);
+    expect(alone.body).toMatchObject({ generationConfig: { responseMimeType: 'application/json' } });
+    const later = await send('google', 'hi', { tools, responseFormat: format });
+    expect(later.body).toMatchObject({ generationConfig: { responseMimeType: 'application/json' } });
+    expect([...alone.warnings, ...later.warnings]).toEqual([]);
+  });
+
   test('google has a mode for plain JSON', async () => {
     const { body, warnings } = await send('google', 'hi', { responseFormat: { type: 'json' } });
     expect(body).toMatchObject({ generationConfig: { responseMimeType: 'application/json' } });
