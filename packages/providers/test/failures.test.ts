@@ -404,6 +404,24 @@ describe('what only one vendor says', () => {
       422,
       { detail: [{ loc: ['body', 'messages', 1, 'assistant', 'reasoning'], msg: 'Extra inputs are not permitted' }] },
     ],
+    [
+      'Anthropic: another model’s thoughts',
+      'anthropic',
+      400,
+      {
+        type: 'error',
+        error: {
+          type: 'invalid_request_error',
+          message: 'messages.1.content.0: Invalid `signature` in `thinking` block',
+        },
+      },
+    ],
+    [
+      'Google: another model’s signature',
+      'google',
+      400,
+      { error: { code: 400, status: 'INVALID_ARGUMENT', message: 'Corrupted thought signature.' } },
+    ],
   ])(
     'what was kept with a tool call and is refused is told from other faults (%s)',
     async (_who, kind, status, body) => {
@@ -411,9 +429,12 @@ describe('what only one vendor says', () => {
     },
   );
 
-  test('openai: a setting for reasoning that is refused is not taken for that', async () => {
-    const error = { message: "Unsupported parameter: 'reasoning.effort' is not supported with this model." };
-    expect(await fail('openai', sendJson(400, { error }))).toMatchObject({ refused: undefined });
+  test.each([
+    ['a setting for reasoning', "Unsupported parameter: 'reasoning.effort' is not supported with this model."],
+    ['reasoning that is missed', 'The `reasoning_content` in the thinking mode must be passed back to the API.'],
+  ])('openai-compatible: %s is not taken for that', async (_what, message) => {
+    const error = await fail('openai-compatible', sendJson(400, { error: { message } }));
+    expect(error).toMatchObject({ code: 'invalid_request', refused: undefined });
   });
 
   test('openai: an error event without a name is a failure', async () => {

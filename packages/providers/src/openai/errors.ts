@@ -65,6 +65,8 @@ export const openAiErrorRules: readonly ErrorRule[] = [
     code: 'invalid_request',
     status: [400, 422],
     message: /\breasoning(_content|_details)?\b(?!\.\w)|\bextra_content\b/i,
+    // Who misses it refuses to go without.
+    test: ({ message }) => !/passed back|preserved/i.test(message),
     refused: 'kept',
   },
 ];
