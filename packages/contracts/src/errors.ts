@@ -40,6 +40,8 @@ export interface ErrorDetails {
   provider?: string | undefined;
   /** Whose limit it is, where the vendor says that it is the model's alone. Stays in the process. */
   appliesTo?: 'model' | undefined;
+  /** What of the request was refused, where it can be asked without: what was kept with its tool calls. Stays in the process. */
+  refused?: 'kept' | undefined;
   /** What the reader can do about it, as a sentence. */
   hint?: string | undefined;
   /** For logs only: a short extract of what the vendor said. Never sent to a client or a model. */
@@ -62,6 +64,7 @@ export class ModelManagerError extends Error {
   readonly retryAfterMs: number | undefined;
   readonly provider: string | undefined;
   readonly appliesTo: 'model' | undefined;
+  readonly refused: 'kept' | undefined;
   readonly hint: string | undefined;
   readonly vendorMessage: string | undefined;
 
@@ -73,6 +76,7 @@ export class ModelManagerError extends Error {
     this.retryAfterMs = details.retryAfterMs;
     this.provider = details.provider;
     this.appliesTo = details.appliesTo;
+    this.refused = details.refused;
     this.hint = details.hint;
     this.vendorMessage = details.vendorMessage;
   }

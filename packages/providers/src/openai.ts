@@ -16,6 +16,7 @@ export const createOpenAiProvider: ProviderFactory = (settings) =>
         maxTokensField: 'max_completion_tokens',
         userField: 'safety_identifier',
         storeField: true,
+        callIds: /^[^]{1,40}$/,
         support: { unsupported: ['topK'], maxStops: 4, promptCache: ['auto'] },
         topEffort: 'xhigh',
       },

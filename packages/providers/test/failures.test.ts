@@ -295,6 +295,13 @@ describe('what only one vendor says', () => {
     });
   });
 
+  test('google: a tool call that the model botched is asked for again', async () => {
+    const chunk = { candidates: [{ content: {}, finishReason: 'MALFORMED_FUNCTION_CALL' }] };
+    expect(await fail('google', sendEvents('text/event-stream', [`data: ${JSON.stringify(chunk)}\n\n`]))).toMatchObject(
+      { code: 'server_error', retryable: true },
+    );
+  });
+
   test('anthropic: a spending limit is no rate limit', async () => {
     const error = {
       type: 'rate_limit_error',
@@ -375,6 +382,59 @@ describe('what only one vendor says', () => {
     const error = await fail('openai', sendJson(429, tooLarge(message), { 'retry-after': '7' }));
     expect(error).toMatchObject({ code: 'rate_limited', retryable: true, retryAfterMs: 7_000, appliesTo: 'model' });
     expect(error.message).not.toContain('30');
+  });
+
+  test.each<[string, ProviderKind, number, object]>([
+    ['OpenAI: another organisation’s', 'openai', 400, { error: { code: 'invalid_encrypted_content', message: 'no' } }],
+    [
+      'OpenAI: a model that does not reason',
+      'openai',
+      400,
+      { error: { message: 'Reasoning input items can only be provided to a reasoning or computer use model.' } },
+    ],
+    [
+      'Groq',
+      'openai-compatible',
+      400,
+      { error: { message: "'messages.1' : property 'reasoning_content' is unsupported", code: 'wrong_api_format' } },
+    ],
+    [
+      'a server that takes no further fields',
+      'openai-compatible',
+      422,
+      { detail: [{ loc: ['body', 'messages', 1, 'assistant', 'reasoning'], msg: 'Extra inputs are not permitted' }] },
+    ],
+    [
+      'Anthropic: another model’s thoughts',
+      'anthropic',
+      400,
+      {
+        type: 'error',
+        error: {
+          type: 'invalid_request_error',
+          message: 'messages.1.content.0: Invalid `signature` in `thinking` block',
+        },
+      },
+    ],
+    [
+      'Google: another model’s signature',
+      'google',
+      400,
+      { error: { code: 400, status: 'INVALID_ARGUMENT', message: 'Corrupted thought signature.' } },
+    ],
+  ])(
+    'what was kept with a tool call and is refused is told from other faults (%s)',
+    async (_who, kind, status, body) => {
+      expect(await fail(kind, sendJson(status, body))).toMatchObject({ code: 'invalid_request', refused: 'kept' });
+    },
+  );
+
+  test.each([
+    ['a setting for reasoning', "Unsupported parameter: 'reasoning.effort' is not supported with this model."],
+    ['reasoning that is missed', 'The `reasoning_content` in the thinking mode must be passed back to the API.'],
+  ])('openai-compatible: %s is not taken for that', async (_what, message) => {
+    const error = await fail('openai-compatible', sendJson(400, { error: { message } }));
+    expect(error).toMatchObject({ code: 'invalid_request', refused: undefined });
   });
 
   test('openai: an error event without a name is a failure', async () => {

@@ -3,6 +3,7 @@ import type { GenerateContentResponse } from '@google/genai';
 import type { ChatCompletionChunk } from 'openai/resources/chat/completions';
 import type { ResponseStreamEvent } from 'openai/resources/responses/responses';
 import { describe, expect, test } from 'vitest';
+import { StreamFault } from '../src/adapter/stream-fault.ts';
 import type { EventMapper } from '../src/adapter/vendor.ts';
 import { createMessagesMapper } from '../src/anthropic/stream.ts';
 import { createContentMapper } from '../src/google/stream.ts';
@@ -97,7 +98,7 @@ describe('Responses', () => {
     response: { status: 'completed', output: [], ...fields },
   });
 
-  test('a call keeps the reasoning before it, to give it back', () => {
+  test('a call keeps the reasoning before it and who made it, to give it back', () => {
     const reasoning = {
       type: 'reasoning',
       id: 'rs_1',
@@ -105,13 +106,20 @@ describe('Responses', () => {
       encrypted_content: 'x',
     };
     const call = { type: 'function_call', call_id: 'c1', name: 'f', arguments: '{}' };
-    const parts = mapAll([
+    const maker = { provider: 'openai', model: 'm' };
+    const parts = run<ResponseStreamEvent>(createResponsesMapper(maker), [
       { type: 'response.output_item.done', item: { ...reasoning, status: 'completed' } },
       { type: 'response.output_item.done', item: call },
       completed({ output: [reasoning, call] }),
     ]);
     expect(called(parts)).toEqual([
-      { type: 'tool_call', id: 'c1', name: 'f', arguments: {}, vendor: { openai: { reasoning: [reasoning] } } },
+      {
+        type: 'tool_call',
+        id: 'c1',
+        name: 'f',
+        arguments: {},
+        vendor: { openai: { ...maker, reasoning: [reasoning] } },
+      },
     ]);
   });
 
@@ -263,6 +271,23 @@ describe('Gemini', () => {
       },
     ]);
     expect(reasonOf(parts)?.unified).toBe('tool_calls');
+  });
+
+  test.each(['MALFORMED_FUNCTION_CALL', 'MALFORMED_RESPONSE'])('%s is a failure with its counts', (finishReason) => {
+    const mapper = createContentMapper();
+    const usageMetadata = { promptTokenCount: 4, candidatesTokenCount: 9 };
+    // Of what the SDK's type asks for, what the wire has.
+    const chunk = { candidates: [{ finishReason }], usageMetadata } as GenerateContentResponse;
+    expect(() => mapper.map(chunk)).toThrow(StreamFault);
+    expect(mapper.finish()).toBeUndefined();
+    expect(mapper.facts()).toMatchObject({ usage: { inputTokens: 4, outputTokens: 9 } });
+  });
+
+  test('a call beside one that was botched is not lost', () => {
+    const part = { functionCall: { name: 'f', args: {} } };
+    const parts = mapAll([{ candidates: [{ content: { parts: [part] }, finishReason: 'MALFORMED_FUNCTION_CALL' }] }]);
+    expect(called(parts)).toHaveLength(1);
+    expect(reasonOf(parts)?.unified).toBe('error');
   });
 
   test('an answer that is no text is not dropped in silence', () => {

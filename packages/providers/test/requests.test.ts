@@ -1,4 +1,4 @@
-import type { GenerationSettings, Message } from '@aimm/contracts';
+import type { GenerationSettings, Message, ModelInfo } from '@aimm/contracts';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type ProviderKind, providerKinds, type ProviderSettings } from '../src/index.ts';
 import { ask, createTestProvider, modelInfo, patient, plantedKey } from './support/providers.ts';
@@ -211,6 +211,11 @@ describe('what a provider kept with its tool call comes back to it, and to no ot
       find: (body: { messages: { content: unknown[] }[] }) => body.messages[1]?.content[0],
       expected: { type: 'thinking', thinking: 'hmm', signature: 's' },
     },
+    'openai-compatible': {
+      vendor: { 'openai-compatible': { provider: 'openai-compatible', model: 'm-1', reasoning_content: 'hmm' } },
+      find: (body: { messages: object[] }) => body.messages[2],
+      expected: expect.objectContaining({ role: 'assistant', reasoning_content: 'hmm' }),
+    },
     google: {
       vendor: { google: { thoughtSignature: 'c2ln' } },
       find: (body: { contents: { parts: unknown[] }[] }) => body.contents[1]?.parts[1],
@@ -240,6 +245,91 @@ describe('what a provider kept with its tool call comes back to it, and to no ot
     const others = keepers.filter((keeper) => keeper.kind !== kind).map(({ vendor: data }) => data);
     const foreign = await send(kind, withVendor(Object.assign({}, ...others)));
     expect(foreign.body).toEqual(plain.body);
+  });
+
+  const reasons = modelInfo('openai', { capabilities: ['text', 'tools', 'reasoning'] });
+  const answers = modelInfo('openai', { capabilities: ['text', 'tools'] });
+
+  test.each<[string, object, ModelInfo | undefined, boolean]>([
+    ['the model itself', { provider: 'openai', model: 'm-1' }, undefined, true],
+    ['the model itself, whatever is known of it', { provider: 'openai', model: 'm-1' }, answers, true],
+    ['another that reasons', { provider: 'openai', model: 'm-0' }, reasons, true],
+    ['another that does not', { provider: 'openai', model: 'm-0' }, answers, false],
+    ['another of which nothing is known', { provider: 'openai', model: 'm-0' }, undefined, false],
+    ['the same model elsewhere', { provider: 'azure', model: 'm-1' }, reasons, false],
+    ['a model that does not reason, where nobody noted the maker', {}, answers, false],
+    ['one that does, where nobody noted the maker', {}, reasons, true],
+  ])('encrypted reasoning and %s', async (_model, maker, info, expected) => {
+    const item = { type: 'reasoning', id: 'rs_1', summary: [], encrypted_content: 'x' };
+    const { body } = await send(
+      'openai',
+      withVendor({ openai: { ...maker, reasoning: [item] } }),
+      {},
+      {
+        describeModel: () => info,
+      },
+    );
+    expect((body as { input: object[] }).input.some((one) => 'encrypted_content' in one)).toBe(expected);
+  });
+
+  const thoughts = (index: number, type: string, more: object) => ({ type, index, format: 'some-v1', ...more });
+
+  test.each<[string, object[], object, object]>([
+    [
+      'the text of its reasoning (DeepSeek, Kimi)',
+      [{ reasoning_content: 'Rome' }, { reasoning_content: '?', content: '' }, { reasoning_content: null }],
+      { reasoning_content: 'Rome?' },
+      {},
+    ],
+    ['that text under its other name', [{ reasoning: 'Rome?' }], { reasoning: 'Rome?' }, {}],
+    [
+      'what is signed or encrypted of it (OpenRouter)',
+      [
+        { reasoning: 'Ro', reasoning_details: [thoughts(0, 'reasoning.text', { text: 'Ro' })] },
+        { reasoning: 'me', reasoning_details: [thoughts(0, 'reasoning.text', { text: 'me', signature: null })] },
+        { reasoning_details: [thoughts(0, 'reasoning.text', { text: '', signature: 's1' })] },
+        { reasoning_details: [thoughts(1, 'reasoning.encrypted', { data: 'x' })] },
+        { reasoning_details: [thoughts(2, 'reasoning.summary', { summary: 'a' })] },
+        { reasoning_details: [thoughts(2, 'reasoning.summary', { summary: 'b' })] },
+      ],
+      {
+        reasoning: 'Rome',
+        reasoning_details: [
+          thoughts(0, 'reasoning.text', { text: 'Rome', signature: 's1' }),
+          thoughts(1, 'reasoning.encrypted', { data: 'x' }),
+          thoughts(2, 'reasoning.summary', { summary: 'ab' }),
+        ],
+      },
+      {},
+    ],
+    ['a signature of its own (Gemini)', [], {}, { extra_content: { google: { thought_signature: 'c2ln' } } }],
+  ])('openai-compatible: with a call goes back %s', async (_what, deltas, message, extra) => {
+    const call = { id: 'c1', type: 'function', function: { name: 'weather', arguments: '{}' } };
+    const calls = [
+      { index: 0, ...call, ...extra },
+      { index: 1, ...call, id: 'c2' },
+    ];
+    const events = [
+      ...deltas.map((delta) => ({ delta })),
+      { delta: { tool_calls: calls } },
+      { delta: {}, finish_reason: 'tool_calls' },
+    ].map((choice) => `data: ${JSON.stringify({ choices: [{ index: 0, ...choice }] })}\n\n`);
+    vendor.answer = sendEvents('text/event-stream', events);
+    const { toolCalls } = await createTestProvider('openai-compatible', vendor.url).generate(ask('Rome?'), patient());
+    const next = await send('openai-compatible', [
+      { role: 'user', content: [{ type: 'text', text: 'Rome?' }] },
+      { role: 'assistant', content: toolCalls },
+      { role: 'user', content: toolCalls.map(({ id }) => ({ type: 'tool_result', toolCallId: id, content: 'sunny' })) },
+    ]);
+    expect((next.body as { messages: object[] }).messages[1]).toEqual({
+      role: 'assistant',
+      content: null,
+      ...message,
+      tool_calls: [
+        { ...call, ...extra },
+        { ...call, id: 'c2' },
+      ],
+    });
   });
 });
 
@@ -410,6 +500,24 @@ describe('a JSON schema is the vendor’s to keep to', () => {
     expect(warnings).toEqual([]);
   });
 
+  const older = { describeModel: () => modelInfo('google', { quirks: { reasoningStyle: 'budget' } }) };
+  const asked = { code: 'adjusted_setting', setting: 'responseFormat', message: expect.stringContaining('google/m-1') };
+
+  test.each([
+    ['a schema', { type: 'json_schema' as const, schema }, 'satisfies this JSON Schema'],
+    ['plain JSON', { type: 'json' as const }, 'Answer with a JSON object'],
+  ])('google: beside tools, models before Gemini 3 are asked for %s in the prompt', async (_form, format, words) => {
+    const { body, warnings } = await send('google', 'hi', { tools, responseFormat: format }, older);
+    expect(JSON.stringify(body)).toContain(words);
+    expect(JSON.stringify(body)).not.toMatch(/responseMimeType|responseJsonSchema/);
+    expect(warnings).toEqual([asked]);
+    const alone = await send('google', 'hi', { responseFormat: format }, older);
+    expect(alone.body).toMatchObject({ generationConfig: { responseMimeType: 'application/json' } });
+    const later = await send('google', 'hi', { tools, responseFormat: format });
+    expect(later.body).toMatchObject({ generationConfig: { responseMimeType: 'application/json' } });
+    expect([...alone.warnings, ...later.warnings]).toEqual([]);
+  });
+
   test('google has a mode for plain JSON', async () => {
     const { body, warnings } = await send('google', 'hi', { responseFormat: { type: 'json' } });
     expect(body).toMatchObject({ generationConfig: { responseMimeType: 'application/json' } });
@@ -451,6 +559,20 @@ describe('images', () => {
     expect([...base64.warnings, ...asUrl.warnings]).toEqual([]);
   });
 
+  test.each(kinds)('%s: the names that programs have for JPEG are one to it', async (kind) => {
+    const plain = await send(kind, inline({ data: pixel, mediaType: 'image/jpeg' }));
+    for (const part of [
+      { data: pixel, mediaType: 'image/jpg' },
+      { data: pixel, mediaType: 'IMAGE/JPEG ' },
+      { url: `data:image/jpg;base64,${pixel}` },
+      { url: `data:image/pjpeg;base64,${pixel}` },
+    ]) {
+      const { body, warnings } = await send(kind, inline(part));
+      expect(body).toEqual(plain.body);
+      expect(warnings).toEqual([]);
+    }
+  });
+
   const url = 'https://example.com/cat.png';
 
   test.each(kinds.filter((kind) => kind !== 'ollama'))('%s: an address is passed on', async (kind) => {
@@ -471,18 +593,37 @@ describe('images', () => {
 });
 
 describe('parallel calls and foreign ids', () => {
-  test('mistral: ids of other providers become ones that it takes, the same for call and result', async () => {
-    const foreign = toolTrip.map((message) => ({
+  const withId = (id: string): Message[] =>
+    toolTrip.map((message) => ({
       ...message,
       content: message.content.map((part) => {
-        if (part.type === 'tool_call') return { ...part, id: 'call_of_another-provider' };
-        return part.type === 'tool_result' ? { ...part, toolCallId: 'call_of_another-provider' } : part;
+        if (part.type === 'tool_call') return { ...part, id };
+        return part.type === 'tool_result' ? { ...part, toolCallId: id } : part;
       }),
     }));
-    const { body } = await send('mistral', foreign);
-    const { messages } = body as { messages: { tool_call_id?: string; tool_calls?: { id: string }[] }[] };
-    expect(messages[2]?.tool_calls?.[0]?.id).toMatch(/^[a-zA-Z0-9]{9}$/);
-    expect(messages[3]?.tool_call_id).toBe(messages[2]?.tool_calls?.[0]?.id);
+  const asChat = { describeModel: () => modelInfo('openai', { quirks: { api: 'chat' } }) };
+  const idsIn = (body: unknown) =>
+    [...JSON.stringify(body).matchAll(/"(?:id|call_id|tool_call_id|tool_use_id)":"(.*?)"/g)].map(([, id]) => id);
+
+  test.each<[ProviderKind, string, RegExp, Partial<ProviderSettings>?]>([
+    ['mistral', 'call_of_another-provider', /^[a-zA-Z0-9]{9}$/],
+    ['anthropic', 'functions.now:0', /^[a-zA-Z0-9_-]+$/],
+    ['openai', `call_${'a'.repeat(60)}`, /^.{1,64}$/],
+    ['openai', `call_${'a'.repeat(36)}`, /^.{1,40}$/, asChat],
+  ])('%s: the id %s becomes one that it takes, the same for call and result', async (kind, id, allowed, more) => {
+    const wire = wires[more === undefined ? kind : 'openai-compatible'];
+    vendor.answer = sendEvents(wire.contentType, wire.text(['ok'], counts));
+    await createTestProvider(kind, vendor.url, more).generate(ask(withId(id)), patient());
+    const [ofCall, ofResult, ...none] = idsIn(vendor.received.at(-1)?.body);
+    expect(ofCall).toMatch(allowed);
+    expect(ofCall).not.toBe(id);
+    expect(ofResult).toBe(ofCall);
+    expect(none).toEqual([]);
+  });
+
+  test.each(kinds.filter((kind) => kind !== 'mistral'))('%s: an id that it takes stays', async (kind) => {
+    const { body } = await send(kind, withId('call_0-a'));
+    expect(idsIn(body)).toEqual(['call_0-a', 'call_0-a']);
   });
 
   test('anthropic: results of one turn come first in one message', async () => {

@@ -2,13 +2,14 @@ import { createTokenEstimator, loadCatalog } from '@aimm/catalog';
 import {
   type Checkpoint,
   type GeneratePayload,
+  type GenerationRequest,
   type LedgerRow,
   ModelManagerError,
   type Outcome,
 } from '@aimm/contracts';
 import type { ModelProvider, StreamPart } from '@aimm/providers';
 import { CallFailedError, type Cooldowns, decide, type JobContext, type Opened } from '@aimm/queue';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { createAdmissionNeeds } from '../src/admission-need.ts';
 import { createKeyRing } from '../src/key-ring.ts';
 import type { GenerateDependencies } from '../src/generation/run.ts';
@@ -41,15 +42,15 @@ const answer: StreamPart = {
 const died = new Error('its worker died');
 
 /** A job as Redis keeps it, which one worker after the other may run, and a vendor that fails as the test says. */
-function createJob(failures: readonly ModelManagerError[]) {
+function createJob(failures: readonly ModelManagerError[], request = payload.request) {
   const kept: { checkpoint?: Checkpoint; outcome?: Outcome; isCancelled?: boolean } = {};
   const ledger = new Map<number, LedgerRow['status']>();
-  let calls = 0;
+  const asked: GenerationRequest[] = [];
   const provider: Pick<ModelProvider, 'isAvailable' | 'stream'> = {
     isAvailable: () => true,
-    async *stream() {
-      calls += 1;
-      const failure = failures[calls - 1];
+    async *stream(given) {
+      asked.push(given);
+      const failure = failures[asked.length - 1];
       if (failure !== undefined) throw failure;
       yield answer;
     },
@@ -116,12 +117,12 @@ function createJob(failures: readonly ModelManagerError[]) {
     };
     // The handler asks for no more of either.
     const generate = createGenerate(dependencies as unknown as GenerateDependencies);
-    return generate(payload, context as unknown as JobContext).then(
+    return generate({ ...payload, request }, context as unknown as JobContext).then(
       ({ value }) => value.finishReason.unified,
       (thrown: unknown) => (thrown instanceof CallFailedError ? thrown.decision.error.code : thrown),
     );
   };
-  return { kept, run, calls: () => calls, rows: () => [...ledger.entries()] };
+  return { kept, run, asked, calls: () => asked.length, rows: () => [...ledger.entries()] };
 }
 
 const broken = new ModelManagerError('server_error', 'broken', { retryable: true });
@@ -173,4 +174,41 @@ test('a request that is cancelled before its next call makes none', async () => 
   expect(kept.outcome).toMatchObject({ status: 'failed', error: { code: 'cancelled' } });
   expect(calls()).toBe(1);
   expect(rows()).toEqual([[1, 'failed']]);
+});
+
+describe('a provider that refuses what was kept with earlier tool calls, as of another key’s organisation', () => {
+  const refusal = new ModelManagerError('invalid_request', 'no', { refused: 'kept' });
+  const call = { type: 'tool_call', id: 'c1', name: 'f', arguments: {} } as const;
+  const toRequest = (more: object): GenerationRequest => ({
+    ...payload.request,
+    messages: [
+      ...payload.request.messages,
+      { role: 'assistant', content: [{ ...call, ...more }] },
+      { role: 'user', content: [{ type: 'tool_result', toolCallId: 'c1', content: 'sunny' }] },
+    ],
+  });
+  const kept = toRequest({ vendor: { openai: { reasoning: [] } } });
+  const bare = toRequest({});
+
+  test('is asked once more without it, at once, and the answer says so', async () => {
+    const job = createJob([refusal], kept);
+    expect(await job.run()).toBe('stop');
+    expect(job.asked).toEqual([kept, bare]);
+    expect(job.rows()).toEqual([
+      [1, 'failed'],
+      [2, 'succeeded'],
+    ]);
+    const warning = { code: 'other', message: expect.stringContaining('mistral/m refused it') };
+    expect(job.kept.outcome).toMatchObject({ status: 'succeeded', value: { warnings: [warning] } });
+  });
+
+  test.each([
+    ['for another reason after that, has refused the request', [refusal, refused], kept, 2],
+    ['for the same reason after that, too', [refusal, refusal], kept, 2],
+    ['although nothing was kept, too', [refusal], bare, 1],
+  ])('%s', async (_how, failures, request, calls) => {
+    const job = createJob(failures, request);
+    expect(await job.run()).toBe('invalid_request');
+    expect(job.calls()).toBe(calls);
+  });
 });

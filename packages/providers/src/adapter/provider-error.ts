@@ -21,6 +21,8 @@ export interface ErrorRule {
   test?: (facts: ErrorFacts) => boolean;
   /** Set where asking again gives the same, although it may help with the code. */
   retryable?: false;
+  /** Set where it is about what was kept with the tool calls. */
+  refused?: 'kept';
 }
 
 /** A vendor's own way out of an error, where it has a better one; `unreachable` when nothing answered at all. */
@@ -55,7 +57,8 @@ export function toProviderError(thrown: unknown, given: ErrorContext): ModelMana
   const status = failed ?? body.status;
   const facts: ErrorFacts = { ...body, headers: exchange.headers, ...(status !== undefined && { status }) };
   const code = context.code ?? decideCode(thrown, facts, context);
-  const isFinal = context.rules.find((rule) => matches(rule, facts) && rule.code === code)?.retryable === false;
+  const rule = context.rules.find((one) => matches(one, facts) && one.code === code);
+  const isFinal = rule?.retryable === false;
   const redact = (text: string) => redactKey(text, settings.apiKey);
   // Our own sentences hold no vendor's text; a short key (`demo`) may be a word of theirs.
   const redactOwn = (text: string) => ((settings.apiKey ?? '').length < 8 ? text : redact(text));
@@ -75,6 +78,7 @@ export function toProviderError(thrown: unknown, given: ErrorContext): ModelMana
   return new ModelManagerError(code, redactOwn(describeError(wording)), {
     provider: settings.id,
     appliesTo: findLimited(code, facts, model),
+    refused: rule?.refused,
     hint: hint === undefined ? undefined : redactOwn(hint),
     retryAfterMs: wanted ? findRetryAfterMs(exchange.headers, facts) : undefined,
     // Asking again where there is no such address, or only a redirect, gives the same.

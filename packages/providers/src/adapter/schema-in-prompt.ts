@@ -1,4 +1,5 @@
 import type { GenerationRequest, Message, ModelInfo, Warning } from '@aimm/contracts';
+import { askForJson } from './conversation.ts';
 
 /**
  * For a model that cannot be held to a schema: the same request with the schema in its prompt. Whoever asked holds the
@@ -12,18 +13,33 @@ export function putSchemaInPrompt(
   info: ModelInfo | undefined,
   byDefault: boolean,
 ): { request: GenerationRequest; warnings: Warning[] } {
-  const { responseFormat: format, ...settings } = request.settings;
   const can = info?.capabilities;
   const isNative = can === undefined ? byDefault : can.includes('json_schema');
-  if (format?.type !== 'json_schema' || isNative) return { request, warnings: [] };
-  const instruction = `Answer with JSON that satisfies this JSON Schema, and with nothing else:\n${JSON.stringify(format.schema)}`;
-  const message = `The prompt asks for the schema, since ${provider}/${request.model} is not known to have a mode for it; the answer is checked.`;
+  if (request.settings.responseFormat?.type !== 'json_schema' || isNative) return { request, warnings: [] };
+  const asked = putFormatInPrompt(provider, request, 'is not known to have a mode for it');
+  const isJson = can?.includes('json') === true;
+  const settings = { ...asked.request.settings, ...(isJson && { responseFormat: { type: 'json' as const } }) };
+  return { ...asked, request: { ...asked.request, settings } };
+}
+
+/** The same request with the form of its answer in the prompt alone, a schema or plain JSON; `why`: what is with the model. */
+export function putFormatInPrompt(
+  provider: string,
+  request: GenerationRequest,
+  why: string,
+): { request: GenerationRequest; warnings: Warning[] } {
+  const { responseFormat: format, ...settings } = request.settings;
+  if (format === undefined || format.type === 'text') return { request, warnings: [] };
+  const isSchema = format.type === 'json_schema';
+  const messages = isSchema
+    ? addInstruction(
+        request.messages,
+        `Answer with JSON that satisfies this JSON Schema, and with nothing else:\n${JSON.stringify(format.schema)}`,
+      )
+    : askForJson(request.messages, provider, []);
+  const message = `The prompt asks for ${isSchema ? 'the schema' : 'JSON'}, since ${provider}/${request.model} ${why}; the answer is checked.`;
   return {
-    request: {
-      ...request,
-      messages: addInstruction(request.messages, instruction),
-      settings: { ...settings, ...(can?.includes('json') === true && { responseFormat: { type: 'json' } }) },
-    },
+    request: { ...request, messages, settings },
     warnings: [{ code: 'adjusted_setting', setting: 'responseFormat', message }],
   };
 }

@@ -6,9 +6,11 @@ import type {
   MessageParam,
   TextBlockParam,
 } from '@anthropic-ai/sdk/resources/messages/messages';
+import { toCallId } from '../adapter/call-id.ts';
 import { leaveOut, mergeTurns, type Turn, vendorData } from '../adapter/conversation.ts';
 import { type Media, readMedia } from '../adapter/media.ts';
 
+const callIds = /^[a-zA-Z0-9_-]+$/;
 const imageTypes = ['image/jpeg', 'image/png', 'image/gif', 'image/webp'] as const;
 
 /** Turns as Anthropic wants them: alternating, results of tools first in theirs, no empty text. */
@@ -35,7 +37,8 @@ function toUserBlock(part: MessagePart, warnings: Warning[]): ContentBlockParam[
       return [toDocument(part, warnings)];
     case 'tool_result': {
       const failed = part.isError === true ? { is_error: true } : {};
-      return [{ type: 'tool_result', tool_use_id: part.toolCallId, content: part.content, ...failed }];
+      const id = toCallId(part.toolCallId, callIds);
+      return [{ type: 'tool_result', tool_use_id: id, content: part.content, ...failed }];
     }
     default:
       return [];
@@ -58,7 +61,8 @@ function toAssistantBlocks(content: readonly MessagePart[]): ContentBlockParam[]
         // Our own record of Anthropic's blocks. Those of a turn's first call stood before its text.
         blocks.splice(calls === 0 ? 0 : blocks.length, 0, ...(kept as unknown as ContentBlockParam[]));
       }
-      blocks.push({ type: 'tool_use', id: part.id, name: part.name, input: part.arguments });
+      const id = toCallId(part.id, callIds);
+      blocks.push({ type: 'tool_use', id, name: part.name, input: part.arguments });
       calls += 1;
     }
   }

@@ -10,6 +10,7 @@ export const googleErrorRules: readonly ErrorRule[] = [
   { code: 'context_length_exceeded', status: [400], message: /input token count.*exceeds the maximum/i },
   { code: 'permission', words: ['permission_denied'] },
   { code: 'unknown_model', words: ['not_found'] },
+  { code: 'invalid_request', status: [400], message: /thought.signature/i, refused: 'kept' },
 ];
 
 /** A quota per day is back at midnight in California; per minute it is a rate limit. */

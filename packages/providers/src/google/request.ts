@@ -9,6 +9,7 @@ import type {
   ThinkingLevel,
 } from '@google/genai';
 import { splitSystem } from '../adapter/conversation.ts';
+import { putFormatInPrompt } from '../adapter/schema-in-prompt.ts';
 import { planSettings } from '../adapter/settings-plan.ts';
 import { toContents } from './contents.ts';
 
@@ -37,10 +38,11 @@ const budgets: Record<ReasoningEffort, number> = {
 /** The parameters of a `generateContentStream`. */
 export function toGenerateParams(
   provider: string,
-  request: GenerationRequest,
+  given: GenerationRequest,
   info: ModelInfo | undefined,
 ): { params: GenerateContentParameters; warnings: Warning[] } {
   const style = info?.quirks?.reasoningStyle ?? 'effort';
+  const { request, warnings: moved } = fitFormat(provider, given, style);
   const { settings, warnings } = planSettings(provider, request, info, {
     unsupported: ['userId'],
     serviceTiers: ['flex', 'standard', 'priority'],
@@ -81,7 +83,14 @@ export function toGenerateParams(
   };
   // Those whose reasoning is an effort: Gemini 3 and later.
   const contents = toContents(turns, style === 'effort', warnings);
-  return { params: { model: request.model, contents, config }, warnings };
+  return { params: { model: request.model, contents, config }, warnings: [...moved, ...warnings] };
+}
+
+/** Models before Gemini 3 refuse a form of the answer beside tools. */
+function fitFormat(provider: string, request: GenerationRequest, style: ReasoningStyle) {
+  const hasTools = (request.settings.tools ?? []).length > 0;
+  if (style !== 'budget' || !hasTools) return { request, warnings: [] };
+  return putFormatInPrompt(provider, request, 'takes no form of the answer beside tools');
 }
 
 function toFormat(format: GenerationSettings['responseFormat']): GenerateContentConfig {

@@ -1,6 +1,7 @@
-import { randomUUID } from 'node:crypto';
 import type { FinishReason, JsonObject, Usage } from '@aimm/contracts';
 import type { GenerateContentResponse, Part } from '@google/genai';
+import { createCallId } from '../adapter/call-id.ts';
+import { StreamFault } from '../adapter/stream-fault.ts';
 import { sumOf, toUsage } from '../adapter/usage.ts';
 import type { CallFacts, ContentPart, EventMapper } from '../adapter/vendor.ts';
 
@@ -22,7 +23,7 @@ export function createContentMapper(): EventMapper<GenerateContentResponse> {
           type: 'tool_call',
           call: {
             type: 'tool_call',
-            id: call.id || `call_${randomUUID()}`,
+            id: call.id || createCallId(),
             name: call.name,
             arguments: (call.args ?? {}) as JsonObject, // parsed from JSON by the SDK
             ...(signature !== undefined && { vendor: { google: { thoughtSignature: signature } } }),
@@ -52,7 +53,11 @@ export function createContentMapper(): EventMapper<GenerateContentResponse> {
       const candidate = chunk.candidates?.[0];
       // Read part by part: the SDK's own `text` writes to the console.
       const parts = (candidate?.content?.parts ?? []).flatMap(mapPart);
-      reason = candidate?.finishReason ?? reason;
+      const ended = candidate?.finishReason;
+      // Thrown before it counts as an end: no failure is an answer. A call beside it is one.
+      if (!called && ended !== undefined && botched.has(ended))
+        throw new StreamFault({ code: 'server_error', message: `finish reason ${ended}` });
+      reason = ended ?? reason;
       blocked = chunk.promptFeedback?.blockReason ?? blocked;
       return parts;
     },
@@ -63,6 +68,9 @@ export function createContentMapper(): EventMapper<GenerateContentResponse> {
     },
   };
 }
+
+/** Ends of what the model wrote wrongly; asked again it mostly writes it well. */
+const botched: ReadonlySet<string> = new Set(['MALFORMED_FUNCTION_CALL', 'MALFORMED_RESPONSE']);
 
 const reasons: Record<string, FinishReason['unified']> = {
   STOP: 'stop',

@@ -1,6 +1,6 @@
-import { randomUUID } from 'node:crypto';
 import type { FinishReason, JsonObject } from '@aimm/contracts';
 import type { ChatResponse } from 'ollama';
+import { createCallId } from '../adapter/call-id.ts';
 import { toUsage } from '../adapter/usage.ts';
 import type { CallFacts, ContentPart, EventMapper } from '../adapter/vendor.ts';
 
@@ -40,7 +40,7 @@ function mapCall(call: WireCall): ContentPart {
   return {
     type: 'tool_call',
     // Parsed from a line of JSON by the SDK.
-    call: { type: 'tool_call', id: call.id || `call_${randomUUID()}`, name, arguments: (given ?? {}) as JsonObject },
+    call: { type: 'tool_call', id: call.id || createCallId(), name, arguments: (given ?? {}) as JsonObject },
   };
 }
 

@@ -1,14 +1,26 @@
-import type { GenerationRequest, Message, MessagePart, ModelInfo, ReasoningEffort, Warning } from '@aimm/contracts';
+import type {
+  GenerationRequest,
+  JsonObject,
+  Message,
+  MessagePart,
+  ModelInfo,
+  ReasoningEffort,
+  ToolCallPart,
+  Warning,
+} from '@aimm/contracts';
 import type {
   ChatCompletionContentPart,
   ChatCompletionCreateParamsStreaming,
   ChatCompletionMessageParam,
 } from 'openai/resources/chat/completions';
+import { toCallId } from '../adapter/call-id.ts';
 import { askForJson, leaveOut, resultText, textOf } from '../adapter/conversation.ts';
+import { findKept } from '../adapter/kept.ts';
 import { closeObjects, isStrictSchema, schemaName } from '../adapter/json-schema.ts';
 import { readMedia, toDataUrl } from '../adapter/media.ts';
 import { toPromptCacheKey } from '../adapter/prompt-cache-key.ts';
 import { planSettings, type WireSupport } from '../adapter/settings-plan.ts';
+import { chatKeeper, findExtra, toReasoningFields } from './chat-reasoning.ts';
 
 /** Fields that OpenAI renamed over the years, while compatible servers kept the old ones. */
 export interface ChatDialect {
@@ -16,6 +28,8 @@ export interface ChatDialect {
   userField: 'user' | 'safety_identifier';
   /** Whether the server knows `store`. */
   storeField: boolean;
+  /** Ids of calls that the server takes; absent: any. */
+  callIds?: RegExp;
   support: WireSupport;
   /** What `max` is called. */
   topEffort: 'high' | 'xhigh';
@@ -33,12 +47,19 @@ export function toChatBody(
   const { settings, warnings } = planSettings(provider, request, info, dialect.support);
   const { responseFormat: format, tools, toolChoice, reasoningEffort: effort, serviceTier } = settings;
   const messages = format?.type === 'json' ? askForJson(request.messages, provider, warnings) : request.messages;
-  const systemRole = info?.quirks?.systemRole ?? 'system';
+  const asked = { provider, model: request.model };
+  const { callIds } = dialect;
+  const writing: Writing = {
+    systemRole: info?.quirks?.systemRole ?? 'system',
+    findOwn: (call) => findKept(call, chatKeeper, asked, info) ?? {},
+    toId: (id) => (callIds === undefined ? id : toCallId(id, callIds)),
+    warnings,
+  };
   const body: Body = {
     model: request.model,
     stream: true,
     stream_options: { include_usage: true },
-    messages: messages.flatMap((message) => toMessages(message, systemRole, warnings)),
+    messages: messages.flatMap((message) => toMessages(message, writing)),
     ...(dialect.storeField && { store: false }),
     ...(settings.maxOutputTokens !== undefined && {
       [info?.quirks?.maxTokensField ?? dialect.maxTokensField]: settings.maxOutputTokens,
@@ -85,44 +106,56 @@ function toResponseFormat(
   };
 }
 
-function toMessages(
-  message: Message,
-  systemRole: 'system' | 'developer',
-  warnings: Warning[],
-): ChatCompletionMessageParam[] {
+/** How the messages of one request are written. */
+interface Writing {
+  systemRole: 'system' | 'developer';
+  /** What the model that is asked kept with a call; empty where that is nothing. */
+  findOwn: (call: ToolCallPart) => JsonObject;
+  /** An id of a call as the server takes it. */
+  toId: (id: string) => string;
+  warnings: Warning[];
+}
+
+function toMessages(message: Message, writing: Writing): ChatCompletionMessageParam[] {
   switch (message.role) {
     case 'system':
-      return [{ role: systemRole, content: textOf(message) }];
+      return [{ role: writing.systemRole, content: textOf(message) }];
     case 'assistant':
-      return [toAssistantMessage(message)];
+      return [toAssistantMessage(message, writing)];
     case 'user':
-      return toUserMessages(message.content, warnings);
+      return toUserMessages(message.content, writing);
   }
 }
 
-function toAssistantMessage(message: Message): ChatCompletionMessageParam {
+function toAssistantMessage(message: Message, { findOwn, toId }: Writing): ChatCompletionMessageParam {
   const calls = message.content.filter((part) => part.type === 'tool_call');
   const text = textOf(message);
   return {
     role: 'assistant',
     content: text === '' && calls.length > 0 ? null : text,
+    ...toReasoningFields(calls.map(findOwn)),
     ...(calls.length > 0 && {
       tool_calls: calls.map((call) => ({
-        id: call.id,
+        id: toId(call.id),
         type: 'function',
         function: { name: call.name, arguments: JSON.stringify(call.arguments) },
+        ...findExtra(findOwn(call)),
       })),
     }),
   };
 }
 
 /** Results of tools are messages of their own here, before what the user says to them. */
-function toUserMessages(content: readonly MessagePart[], warnings: Warning[]): ChatCompletionMessageParam[] {
+function toUserMessages(content: readonly MessagePart[], { toId, warnings }: Writing): ChatCompletionMessageParam[] {
   const results = content.filter((part) => part.type === 'tool_result');
   const parts = content.flatMap((part) => toContentPart(part, warnings));
   const onlyText = parts.every((part) => part.type === 'text');
   return [
-    ...results.map((part) => ({ role: 'tool' as const, tool_call_id: part.toolCallId, content: resultText(part) })),
+    ...results.map((part) => ({
+      role: 'tool' as const,
+      tool_call_id: toId(part.toolCallId),
+      content: resultText(part),
+    })),
     // Plain text for plain text: not every server takes a list.
     ...(parts.length === 0
       ? []

@@ -1,18 +1,24 @@
-import { randomUUID } from 'node:crypto';
-import type { FinishReason, Usage } from '@aimm/contracts';
+import type { FinishReason, JsonObject, Usage } from '@aimm/contracts';
 import type { ChatCompletionChunk } from 'openai/resources/chat/completions';
+import { createCallId } from '../adapter/call-id.ts';
 import { parseArguments, warnBrokenCall } from '../adapter/conversation.ts';
+import type { Maker } from '../adapter/kept.ts';
 import { StreamFault } from '../adapter/stream-fault.ts';
 import { sumOf, toUsage } from '../adapter/usage.ts';
 import type { CallFacts, ContentPart, EventMapper } from '../adapter/vendor.ts';
+import { chatKeeper, createReasoningKeeper, findExtra } from './chat-reasoning.ts';
 
 type Delta = ChatCompletionChunk.Choice.Delta;
 /** What OpenRouter and others end an answer with that broke on their side. */
 const failedAnswer = { code: 'server_error', message: 'finish_reason error' };
-type OpenCall = { index: number; id: string; name: string; text: string };
+type OpenCall = { index: number; id: string; name: string; text: string; extra: JsonObject };
 
-/** Chunks of Chat Completions. Usage comes in a chunk of its own after the one with the finish reason, if at all. */
-export function createChatMapper(): EventMapper<ChatCompletionChunk> {
+/**
+ * Chunks of Chat Completions. Usage comes in a chunk of its own after the one with the finish reason, if at all. `maker` is
+ * noted with what a call keeps of its reasoning.
+ */
+export function createChatMapper(maker?: Maker): EventMapper<ChatCompletionChunk> {
+  const reasoning = createReasoningKeeper();
   const calls: OpenCall[] = [];
   let reason: string | undefined;
   let refused = false;
@@ -23,16 +29,17 @@ export function createChatMapper(): EventMapper<ChatCompletionChunk> {
     const continues = open !== undefined && (!fragment.id || fragment.id === open.id);
     const call = continues
       ? open
-      : { index: fragment.index, id: fragment.id || `call_${randomUUID()}`, name: '', text: '' };
+      : { index: fragment.index, id: fragment.id || createCallId(), name: '', text: '', extra: {} };
     if (!continues) calls.push(call);
     if (call.name === '') call.name = fragment.function?.name ?? '';
     call.text += fragment.function?.arguments ?? '';
+    call.extra = { ...call.extra, ...findExtra(fragment) };
   }
 
   function mapDelta(delta: Delta): ContentPart[] {
     const parts: ContentPart[] = [];
-    const reasoning = findReasoning(delta);
-    if (reasoning !== '') parts.push({ type: 'reasoning', text: reasoning });
+    const thought = reasoning.add(delta);
+    if (thought !== '') parts.push({ type: 'reasoning', text: thought });
     if (typeof delta.content === 'string' && delta.content !== '') parts.push({ type: 'text', text: delta.content });
     if (delta.refusal) {
       refused = true;
@@ -40,6 +47,14 @@ export function createChatMapper(): EventMapper<ChatCompletionChunk> {
     }
     delta.tool_calls?.forEach(append);
     return parts;
+  }
+
+  function toPart({ id, name, text, extra }: OpenCall): ContentPart {
+    const parsed = parseArguments(text);
+    if (parsed === undefined) return { type: 'warning', warning: warnBrokenCall(name) };
+    const kept = { ...reasoning.take(), ...extra };
+    const vendor = Object.keys(kept).length === 0 ? {} : { vendor: { [chatKeeper]: { ...maker, ...kept } } };
+    return { type: 'tool_call', call: { type: 'tool_call', id, name, arguments: parsed, ...vendor } };
   }
 
   return {
@@ -65,18 +80,6 @@ export function createChatMapper(): EventMapper<ChatCompletionChunk> {
     facts: () => known,
     finish: () => (reason === undefined ? undefined : toFinishReason(reason, calls.length > 0, refused)),
   };
-}
-
-function toPart({ id, name, text }: OpenCall): ContentPart {
-  const parsed = parseArguments(text);
-  if (parsed === undefined) return { type: 'warning', warning: warnBrokenCall(name) };
-  return { type: 'tool_call', call: { type: 'tool_call', id, name, arguments: parsed } };
-}
-
-/** Not OpenAI's: compatible servers show reasoning under either name. */
-function findReasoning(delta: Delta & { reasoning_content?: unknown; reasoning?: unknown }): string {
-  const text = delta.reasoning_content ?? delta.reasoning;
-  return typeof text === 'string' ? text : '';
 }
 
 function toFinishReason(raw: string, called: boolean, refused: boolean): FinishReason {

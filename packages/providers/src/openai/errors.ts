@@ -59,4 +59,14 @@ export const openAiErrorRules: readonly ErrorRule[] = [
   { code: 'overloaded', words: ['server_is_overloaded', 'service_unavailable_error'] },
   // Of a batch; compatible servers say the word of prompts that are too long.
   { code: 'rate_limited', words: ['token_limit_exceeded'], message: /enqueued token/i },
+  // Another organisation's reasoning, or a model that does not reason; compatible servers name the field that they do not take.
+  { code: 'invalid_request', words: ['invalid_encrypted_content'], refused: 'kept' },
+  {
+    code: 'invalid_request',
+    status: [400, 422],
+    message: /\breasoning(_content|_details)?\b(?!\.\w)|\bextra_content\b/i,
+    // Who misses it refuses to go without.
+    test: ({ message }) => !/passed back|preserved/i.test(message),
+    refused: 'kept',
+  },
 ];

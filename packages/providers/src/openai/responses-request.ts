@@ -1,17 +1,29 @@
-import type { GenerationRequest, Message, ModelInfo, ModelQuirks, ReasoningEffort, Warning } from '@aimm/contracts';
+import type {
+  GenerationRequest,
+  Message,
+  ModelInfo,
+  ModelQuirks,
+  ReasoningEffort,
+  ToolCallPart,
+  Warning,
+} from '@aimm/contracts';
 import type {
   ResponseCreateParamsStreaming,
   ResponseInputContent,
   ResponseInputItem,
 } from 'openai/resources/responses/responses';
-import { askForJson, leaveOut, resultText, textOf, vendorData } from '../adapter/conversation.ts';
+import { toCallId } from '../adapter/call-id.ts';
+import { askForJson, leaveOut, resultText, textOf } from '../adapter/conversation.ts';
+import { findKept } from '../adapter/kept.ts';
 import { closeObjects, isStrictSchema, schemaName } from '../adapter/json-schema.ts';
 import { readMedia, toDataUrl } from '../adapter/media.ts';
 import { toPromptCacheKey } from '../adapter/prompt-cache-key.ts';
 import { planSettings } from '../adapter/settings-plan.ts';
+import { responsesKeeper } from './responses-stream.ts';
 
 /** The Responses API refuses a lower limit of tokens. */
 const leastOutputTokens = 16;
+const callIds = /^[^]{1,64}$/;
 
 /** The body of a Responses call, stateless: nothing is stored at OpenAI. */
 export function toResponsesBody(
@@ -38,11 +50,13 @@ export function toResponsesBody(
   const input = format?.type === 'json' ? askForJson(turns, provider, warnings) : turns;
   // Reasoning models lose their thread between tool calls unless they get their own reasoning back.
   const keepsReasoning = tools !== undefined && info?.capabilities?.includes('reasoning') === true;
+  const findReasoning: FindReasoning = (call) =>
+    findKept(call, responsesKeeper, { provider, model: request.model }, info)?.['reasoning'];
   const body: ResponseCreateParamsStreaming = {
     model: request.model,
     stream: true,
     store: false,
-    input: input.flatMap((message) => toItems(message, warnings)),
+    input: input.flatMap((message) => toItems(message, findReasoning, warnings)),
     ...(leading.length > 0 && { instructions: leading.map(textOf).join('\n\n') }),
     ...(maxOutputTokens !== undefined && { max_output_tokens: maxOutputTokens }),
     ...(settings.temperature !== undefined && { temperature: settings.temperature }),
@@ -88,7 +102,10 @@ function toTextFormat(format: NonNullable<GenerationRequest['settings']['respons
   return { type: 'json_schema', name: schemaName(format.name), schema, strict: isStrictSchema(schema) };
 }
 
-function toItems(message: Message, warnings: Warning[]): ResponseInputItem[] {
+/** What the model that is asked kept with a call. */
+type FindReasoning = (call: ToolCallPart) => unknown;
+
+function toItems(message: Message, findReasoning: FindReasoning, warnings: Warning[]): ResponseInputItem[] {
   if (message.role === 'system') return [{ role: 'developer', content: textOf(message) }];
   const items: ResponseInputItem[] = [];
   let content: ResponseInputContent[] = [];
@@ -108,14 +125,19 @@ function toItems(message: Message, warnings: Warning[]): ResponseInputItem[] {
         break;
       case 'tool_result':
         flush();
-        items.push({ type: 'function_call_output', call_id: part.toolCallId, output: resultText(part) });
+        items.push({
+          type: 'function_call_output',
+          call_id: toCallId(part.toolCallId, callIds),
+          output: resultText(part),
+        });
         break;
       case 'tool_call': {
-        const kept = vendorData(part, 'openai')?.['reasoning'];
+        const kept = findReasoning(part);
         // Our own record of the items that the Responses API gave with this call.
         if (Array.isArray(kept)) items.push(...(kept as unknown as ResponseInputItem[]));
+        const id = toCallId(part.id, callIds);
         const text = JSON.stringify(part.arguments);
-        items.push({ type: 'function_call', call_id: part.id, name: part.name, arguments: text });
+        items.push({ type: 'function_call', call_id: id, name: part.name, arguments: text });
         break;
       }
       case 'reasoning':

@@ -6,12 +6,19 @@ import type {
   ResponseStreamEvent,
 } from 'openai/resources/responses/responses';
 import { parseArguments, warnBrokenCall } from '../adapter/conversation.ts';
+import type { Maker } from '../adapter/kept.ts';
 import { StreamFault } from '../adapter/stream-fault.ts';
 import { toUsage } from '../adapter/usage.ts';
 import type { CallFacts, ContentPart, EventMapper } from '../adapter/vendor.ts';
 
-/** Events of the Responses API. The last carries the whole response: its status decides, not the event's name. */
-export function createResponsesMapper(): EventMapper<ResponseStreamEvent> {
+/** Under this name reasoning is kept with the calls. */
+export const responsesKeeper = 'openai';
+
+/**
+ * Events of the Responses API. The last carries the whole response: its status decides, not the event's name. `maker` is
+ * noted with what a call keeps of its reasoning.
+ */
+export function createResponsesMapper(maker?: Maker): EventMapper<ResponseStreamEvent> {
   const called = new Set<string>();
   let reasoning: JsonObject[] = [];
   let refused = false;
@@ -34,7 +41,7 @@ export function createResponsesMapper(): EventMapper<ResponseStreamEvent> {
     called.add(call.call_id);
     const parsed = parseArguments(call.arguments);
     if (parsed === undefined) return [{ type: 'warning', warning: warnBrokenCall(call.name) }];
-    const vendor = reasoning.length === 0 ? {} : { vendor: { openai: { reasoning } } };
+    const vendor = reasoning.length === 0 ? {} : { vendor: { [responsesKeeper]: { ...maker, reasoning } } };
     reasoning = [];
     return [
       {

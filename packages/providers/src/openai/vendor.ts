@@ -47,12 +47,13 @@ export function createOpenAiVendor(settings: ProviderSettings, transport: Transp
   const apiOf = (info: ModelInfo | undefined) => info?.quirks?.api ?? dialect.api;
 
   function prepare(request: GenerationRequest, info: ModelInfo | undefined): PreparedCall {
+    const maker = { provider: settings.id, model: request.model };
     if (apiOf(info) === 'responses') {
       const { body, warnings } = toResponsesBody(settings.id, request, info);
-      return toCall(warnings, createResponsesMapper(), async () => (await getClient()).responses.create(body));
+      return toCall(warnings, createResponsesMapper(maker), async () => (await getClient()).responses.create(body));
     }
     const { body, warnings } = toChatBody(settings.id, request, info, dialect.chat);
-    return toCall(warnings, createChatMapper(), async () => (await getClient()).chat.completions.create(body));
+    return toCall(warnings, createChatMapper(maker), async () => (await getClient()).chat.completions.create(body));
   }
 
   /** The body that `prepare` would send, but for the stream. */

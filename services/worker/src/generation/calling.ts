@@ -4,6 +4,7 @@ import { type AccountedCall, accountForCall } from '../account-for-call.ts';
 import { findObstacle } from '../find-obstacle.ts';
 import { cancelled, cutOff, toBrokenOff, toCancelled } from '../generation-errors.ts';
 import { type ProviderKey, toKeyFault } from '../key-ring.ts';
+import { isKeptRefused, leftOutKept, withoutKept } from '../kept-reasoning.ts';
 import { toLedgerRow, toOwedRows } from '../ledger-rows.ts';
 import { makeCall } from '../make-call.ts';
 import { nameNearModels } from '../name-near-models.ts';
@@ -37,7 +38,8 @@ export async function call(run: GenerationRun): Promise<Answered> {
   const { payload, context, dependencies, fitted, log, way, ring, refused } = run;
   const { pace, needs, keyLeases, catalog, ledger } = dependencies;
   const { unfit } = log;
-  const request = unfit === undefined ? fitted.request : toRepairRequest(fitted.request, unfit);
+  const whole = run.keptRefused ? withoutKept(fitted.request) : fitted.request;
+  const request = unfit === undefined ? whole : toRepairRequest(whole, unfit);
   const { number: attempt, startedAt } = log.current();
   /** Others may listen, whether or not the request itself does. */
   const isShared = payload.flight !== undefined;
@@ -63,6 +65,7 @@ export async function call(run: GenerationRun): Promise<Answered> {
     },
   });
   taken?.release();
+  if (run.keptRefused) made.warnings.push(leftOutKept(modelOf(payload)));
   const report = accountForCall({ ...payload, request }, startedAt, made, dependencies);
   context.spent(needs.note(payload, report));
   ring?.report(key, report.error);
@@ -139,7 +142,7 @@ async function mend(run: GenerationRun, unfit: UnfitAnswer): Promise<Answered> {
 
 /** Another key, another time, another model, or the end. */
 async function failCall(run: GenerationRun, report: AccountedCall, error: ModelManagerError): Promise<Answered> {
-  const { payload, context, log, ring, refused, dependencies } = run;
+  const { payload, context, fitted, log, ring, refused, dependencies } = run;
   log.end(error.code === 'cancelled' ? 'cancelled' : 'failed', toRow(run, report));
   if (context.signal.reason instanceof LockLostError) throw context.signal.reason;
   const takeBack = (again: { again?: true }) => {
@@ -147,8 +150,11 @@ async function failCall(run: GenerationRun, report: AccountedCall, error: ModelM
   };
   // What somebody has read is not taken back, unless the request says so; another model may be asked where it names one.
   const isShown = payload.stream && report.text !== '' && payload.allowRestart !== true;
-  if (!isShown && toKeyFault(error) !== undefined && ring?.hasNext(refused) === true) {
-    // At once and at no attempt's cost: the provider is well, and so may the next key be.
+  const hasNextKey = toKeyFault(error) !== undefined && ring?.hasNext(refused) === true;
+  const goesWithout = !run.keptRefused && isKeptRefused(error, fitted.request);
+  if (!isShown && (hasNextKey || goesWithout)) {
+    // At once and at no attempt's cost: the provider is well, and so may the next key be, or the request without what it refused.
+    run.keptRefused ||= goesWithout;
     takeBack({ again: true });
     return callAgain(run);
   }

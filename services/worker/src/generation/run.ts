@@ -50,6 +50,8 @@ export interface GenerationRun {
   readonly refused: Set<ProviderKey>;
   /** Whoever waits may have read text of it. */
   sentText: boolean;
+  /** What was kept with earlier tool calls was refused, and is left out from now on. */
+  keptRefused: boolean;
 }
 
 export function createGenerationRun(
@@ -77,6 +79,7 @@ export function createGenerationRun(
     way: createWayIn(fitted, context, dependencies),
     refused: new Set(),
     sentText: false,
+    keptRefused: false,
   };
 }
 
