@@ -45,7 +45,7 @@ export async function connectManager({ env, raw, logger }: ConnectOptions): Prom
   const stack = env.REDIS_URL === undefined ? await orUnavailable(join) : undefined;
   forgetProviderKeys(keyVariables);
   const own = withoutProviderKeys(raw, keyVariables);
-  let settings = stack?.info.settings;
+  let said = stack === undefined ? undefined : toSaid(stack.info);
   try {
     const manager = await createManager({
       raw: stack === undefined ? own : withStackSettings(own, stack.info, logger),
@@ -69,14 +69,19 @@ export async function connectManager({ env, raw, logger }: ConnectOptions): Prom
 
     /** Another stack may have started with others. */
     function goBy(info: StackInfo): void {
-      if (isDeepStrictEqual(info.settings, settings)) return;
-      settings = info.settings;
+      if (isDeepStrictEqual(toSaid(info), said)) return;
+      said = toSaid(info);
       manager.useEnvironment(withStackSettings(own, info, logger));
     }
   } catch (error) {
     await closeQuietly(stack, logger);
     throw error;
   }
+}
+
+/** What a stack says that its clients go by. */
+function toSaid({ settings, storesContent }: StackInfo): Pick<StackInfo, 'settings' | 'storesContent'> {
+  return { settings, storesContent };
 }
 
 async function orUnavailable<T>(work: () => Promise<T>): Promise<T> {
