@@ -1,4 +1,4 @@
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -37,6 +37,18 @@ async function startLittleStack(onHello: (channel: Channel, environment: Record<
     rmSync(folder, { recursive: true, force: true });
   });
   return { folder };
+}
+
+/** Answers nothing; `asked` once somebody has connected. */
+async function startLittleRedis(socket: string) {
+  const asked = Promise.withResolvers<void>();
+  const server = createServer((client) => {
+    client.on('error', () => undefined);
+    asked.resolve();
+  });
+  await new Promise<void>((resolve) => server.listen(socket, resolve));
+  onTestFinished(() => void server.close());
+  return { url: `unix:${socket}`, asked: asked.promise };
 }
 
 /** One stack after another in a folder, the last one for good; `next` ends the one that runs and has its follower joined. */
@@ -122,4 +134,24 @@ it('keeps what is said, or nothing, as the stack that runs does', async () => {
   await expect(start(await connection.manager())).rejects.toThrow('at least one model');
   await expect(start(await next())).rejects.toThrow('STORE_CONTENT is off');
   await expect(start(await next())).rejects.toThrow('at least one model');
+});
+
+it('works on the database and the Redis of the stack that runs, not on those of the one before', async () => {
+  const other = mkdtempSync(join(tmpdir(), 'aimm-other-'));
+  onTestFinished(() => rmSync(other, { recursive: true, force: true }));
+  const databaseFile = join(other, 'moved.db');
+  const moved = { databaseUrl: `file:${databaseFile}` };
+  const redis = await startLittleRedis(join(other, 'redis.sock'));
+  const { connection, next } = await followStacks([{}, moved, { ...moved, redisUrl: redis.url }]);
+  const first = await connection.manager();
+  await first.warmUp();
+
+  const onOtherDatabase = await next();
+  await onOtherDatabase.warmUp();
+  expect(existsSync(databaseFile)).toBe(true);
+  const list = () => first.listConversations({ client: 'local', admin: true });
+  await vi.waitFor(() => expect(list()).rejects.toThrow('was closed by this process'), { timeout: 5_000 });
+
+  expect(await next()).toBe(await connection.manager());
+  await redis.asked;
 });
