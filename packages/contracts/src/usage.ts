@@ -44,7 +44,7 @@ export const UsageTotals = z.object({
   costNanoUsd: Money,
   /** What demo answers would have cost; in no other sum. */
   demoNanoUsd: Money,
-  /** Succeeded calls whose price is unknown: their cost is not in the sum. */
+  /** Succeeded calls whose price is unknown: their cost is not in the sum. Demo answers are none of them, nor of `unpricedCached`. */
   unpricedCalls: z.number().int(),
   /** (failed + partial + outcome unknown) ÷ calls; 0 without calls. */
   errorRate: z.number(),
