@@ -40,7 +40,9 @@ export const sumColumns = {
   },
   unpriced_calls: {
     name: 'unpricedCalls',
-    when: `${ended('succeeded')} AND NOT usage_stats.demo AND usage_stats.cost_nano_usd IS NULL`,
+    // What broke off is paid for as far as it came. Where nothing is known to have come, no price is missing.
+    when: `NOT usage_stats.cached AND NOT usage_stats.demo AND usage_stats.cost_nano_usd IS NULL
+      AND (usage_stats.status = 'succeeded' OR COALESCE(usage_stats.input_tokens, usage_stats.output_tokens) IS NOT NULL)`,
   },
   saved_input_tokens: { name: 'savedInputTokens', when: 'usage_stats.cached', value: 'usage_stats.input_tokens' },
   saved_output_tokens: { name: 'savedOutputTokens', when: 'usage_stats.cached', value: 'usage_stats.output_tokens' },

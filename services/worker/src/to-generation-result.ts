@@ -86,7 +86,7 @@ function toOwnWarnings({ demo, rows }: Facts): Warning[] {
 }
 
 /** A count that one of them lacks is known for the other only; so is the sum. */
-function addUsage(usage: Usage, earlier: readonly LedgerRow[]): Usage {
+export function addUsage(usage: Usage, earlier: readonly LedgerRow[]): Usage {
   if (earlier.length === 0) return usage;
   const names = ['inputTokens', 'outputTokens', 'cacheReadTokens', 'cacheWriteTokens', 'reasoningTokens'] as const;
   const sums = names.flatMap((name) => {
