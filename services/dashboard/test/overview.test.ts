@@ -83,6 +83,29 @@ test('names that come from configuration and workers never become markup', () =>
   expect(markup.split('&#60;img').length - 1).toBe(7);
 });
 
+test('what nobody knows the price of is not said to have cost nothing', () => {
+  const unpriced = {
+    ...totals,
+    succeeded: 0,
+    partial: 1,
+    costNanoUsd: 0,
+    unpricedCalls: 1,
+    cached: 1,
+    unpricedCached: 1,
+  };
+  const { markup } = renderOverview({
+    at: 0,
+    providers: { value: [] },
+    queues: { value: [] },
+    workers: { value: [] },
+    usage: { value: { from: 0, to: 1, totals: unpriced, groups: [{ key: 'lab/m1', ...unpriced }] } },
+  });
+  const text = toText(markup);
+  expect(text).toContain('Cost unknown 1 call of unknown price');
+  expect(text).toContain('From the cache 1 saved unknown');
+  expect(text).toMatch(/lab\/m1 1 1 1 unknown/);
+});
+
 const totals = {
   requests: 1,
   calls: 1,
