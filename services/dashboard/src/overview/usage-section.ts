@@ -12,7 +12,7 @@ export function usageSection({ totals, groups }: UsageReport): Html {
       ${tile('Requests', formatCount(totals.requests), `${formatPlural(totals.calls, 'call')} to providers`)}
       ${tile('Tokens in', formatCount(totals.inputTokens))} ${tile('Tokens out', formatCount(totals.outputTokens))}
       ${tile('Cost', formatCost(toKnownCost(totals)), toUnpriced(totals))}
-      ${tile('Errors', formatShare(totals.errorRate), totals.failed > 0 && `${formatPlural(totals.failed, 'call')} failed`)}
+      ${tile('Errors', formatShare(totals.errorRate), toFaulty(totals))}
       ${tile('Latency', formatLatency(totals.latencyP50Ms), toSlowest(totals))}
       ${totals.cached > 0 && tile('From the cache', formatCount(totals.cached), `saved ${formatCost(toKnownSavings(totals))}`)}
     </dl>
@@ -31,6 +31,13 @@ function tile(name: string, value: string, note: string | false = false): Html {
 function toUnpriced(totals: UsageTotals): string | false {
   const unpriced = `${formatPlural(totals.unpricedCalls, 'call')} of unknown price`;
   return totals.unpricedCalls > 0 && (toKnownCost(totals) === null ? unpriced : `without ${unpriced}`);
+}
+
+/** The calls that the share of errors is made of, by how they ended. */
+function toFaulty({ failed, partial, outcomeUnknown }: UsageTotals): string | false {
+  const ends = { failed, 'broken off': partial, 'of unknown outcome': outcomeUnknown };
+  const some = Object.entries(ends).filter(([, count]) => count > 0);
+  return some.length > 0 && some.map(([name, count]) => `${formatCount(count)} ${name}`).join(', ');
 }
 
 function toSlowest({ latencyP95Ms }: UsageTotals): string | false {
