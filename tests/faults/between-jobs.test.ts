@@ -307,7 +307,7 @@ test('of a comparison that a budget refused nothing is heard any more', async ()
     { onProgress: ({ type }) => events.push(type) },
   );
   await expect(compared).rejects.toMatchObject({ code: 'budget_exceeded' });
-  // Whoever still waited would be told that the server is shutting down.
+  // Whoever still waited would be told that the server has let go of the queue.
   await front.close();
   expect(events).toEqual([]);
   expect(stack.upstream.calls).toEqual([]);

@@ -329,6 +329,20 @@ describe.each(databaseKinds)('batches on %s', (kind) => {
     expect(judge).not.toHaveProperty('score');
   });
 
+  it('tell how many used tokens whose price is unknown, however they ended', async () => {
+    const { batches } = database;
+    await storeBatch(batches, 'bat_unpriced', { items: 2, columns: [toColumn(0)] });
+    const { taken } = await take('bat_unpriced', 0, 2);
+    const failure = { status: 'failed', costNanoUsd: null };
+    await record('bat_unpriced', 0, taken.slice(0, 1), failure);
+    await record('bat_unpriced', 0, taken.slice(1), { ...failure, usage: undefined });
+    const batch = await batches.find('bat_unpriced');
+    if (batch === undefined) throw new Error('it is there');
+    const [summary] = await batches.summarize(batch, await columnsOf('bat_unpriced'));
+    expect(summary).toMatchObject({ counts: { failed: 2 }, costNanoUsd: 0, unpriced: 1 });
+    await batches.remove('bat_unpriced');
+  });
+
   it('are paged through by item, then column, also what is not asked yet, and by status and failed assertions', async () => {
     const { batches } = database;
     const batch = await batches.find('bat_sum');

@@ -74,13 +74,13 @@ function addUp(rows: readonly LedgerRow[]): UsageTotals {
     reasoningTokens: add((row) => row.reasoningTokens),
     costNanoUsd: add((row) => (row.demo ? 0 : row.costNanoUsd)),
     demoNanoUsd: add((row) => (row.demo ? row.costNanoUsd : 0)),
-    unpricedCalls: succeeded.filter((row) => row.costNanoUsd === null).length,
+    unpricedCalls: calls.filter((row) => !row.demo && row.costNanoUsd === null && brought(row)).length,
     errorRate: calls.length === 0 ? 0 : faulty / calls.length,
     errorsByCode: countCodes(calls),
     savedInputTokens: save((row) => row.inputTokens),
     savedOutputTokens: save((row) => row.outputTokens),
-    savedNanoUsd: save((row) => row.savedNanoUsd),
-    unpricedCached: answers.filter((row) => row.savedNanoUsd === undefined).length,
+    savedNanoUsd: save((row) => (row.demo ? 0 : row.savedNanoUsd)),
+    unpricedCached: answers.filter((row) => !row.demo && row.savedNanoUsd === undefined).length,
     ...percentiles(
       'latency',
       succeeded.map((row) => row.providerMs),
@@ -94,6 +94,11 @@ function addUp(rows: readonly LedgerRow[]): UsageTotals {
       calls.filter(({ callNumber }) => callNumber === 1).map((row) => row.queueMs),
     ),
   } as UsageTotals);
+}
+
+/** Whether a call came to something that has a price. */
+function brought({ status, inputTokens, outputTokens }: LedgerRow): boolean {
+  return status === 'succeeded' || inputTokens !== undefined || outputTokens !== undefined;
 }
 
 function countCodes(calls: readonly LedgerRow[]): Record<string, number> {

@@ -115,6 +115,7 @@ export const BatchGeneration = z.object({
   toolCalls: z.array(ToolCallPart).optional(),
   structured: z.json().optional(),
   finishReason: FinishReason.optional(),
+  /** Of a failure: of its calls, as far as they were counted. */
   usage: Usage.optional(),
   /** Null: the price is unknown. */
   costNanoUsd: z.number().int().nonnegative().nullable().optional(),
@@ -154,7 +155,7 @@ export const BatchColumnSummary = z.object({
   /** Mean of the judge's scores, 0 to 10; absent where it gave none. */
   score: z.number().optional(),
   costNanoUsd: z.number().int(),
-  /** Answers whose price is unknown: the cost is without them. */
+  /** Answers, and failures that used tokens, whose price is unknown: the cost is without them. */
   unpriced: z.number().int(),
   inputTokens: z.number().int(),
   outputTokens: z.number().int(),

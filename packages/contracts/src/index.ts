@@ -98,4 +98,4 @@ export {
 export { everyClient, ModelPreference, PreferenceName, PreferenceSettings } from './preferences.ts';
 export { Reply } from './replies.ts';
 export { isTimeZone } from './time-zone.ts';
-export { UsageGroupBy, UsageQuery, UsageReport, UsageTotals } from './usage.ts';
+export { toKnownCost, toKnownSavings, UsageGroupBy, UsageQuery, UsageReport, UsageTotals } from './usage.ts';

@@ -44,7 +44,10 @@ export const UsageTotals = z.object({
   costNanoUsd: Money,
   /** What demo answers would have cost; in no other sum. */
   demoNanoUsd: Money,
-  /** Succeeded calls whose price is unknown: their cost is not in the sum. */
+  /**
+   * Calls that succeeded or have token counts, whose price is unknown: their cost is not in the sum. Demo answers are none of them,
+   * nor of `unpricedCached`.
+   */
   unpricedCalls: z.number().int(),
   /** (failed + partial + outcome unknown) ÷ calls; 0 without calls. */
   errorRate: z.number(),
@@ -75,3 +78,13 @@ export const UsageReport = z.object({
   groups: z.array(UsageTotals.extend({ key: z.string() })),
 });
 export type UsageReport = z.infer<typeof UsageReport>;
+
+/** What the calls cost, in nano-dollars; null where none of them has a price: 0 would say that they were free. */
+export function toKnownCost({ costNanoUsd, unpricedCalls, succeeded }: UsageTotals): number | null {
+  return costNanoUsd === 0 && unpricedCalls > 0 && unpricedCalls >= succeeded ? null : costNanoUsd;
+}
+
+/** What the cached answers saved, in nano-dollars; null where none of them has a price. */
+export function toKnownSavings({ savedNanoUsd, unpricedCached, cached }: UsageTotals): number | null {
+  return cached > 0 && unpricedCached === cached ? null : savedNanoUsd;
+}

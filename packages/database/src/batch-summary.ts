@@ -38,7 +38,8 @@ export async function summarizeBatch(
       const range = sql`batch_id = ${id} AND column_number = ${column.number} AND item >= ${from} AND item < ${from + rowsAtOnce}`;
       const groups = await client.$queryRaw<Group[]>(sql`
         SELECT status, error_code, marks, COUNT(*) AS count, SUM(cost_nano_usd) AS cost,
-          SUM(CASE WHEN status = 'succeeded' AND cost_nano_usd IS NULL THEN 1 ELSE 0 END) AS unpriced,
+          SUM(CASE WHEN cost_nano_usd IS NULL AND (status = 'succeeded' OR COALESCE(input_tokens, output_tokens) IS NOT NULL)
+            THEN 1 ELSE 0 END) AS unpriced,
           SUM(input_tokens) AS input, SUM(output_tokens) AS output, SUM(score) AS score, COUNT(score) AS scored
         FROM batch_generations WHERE ${range} GROUP BY status, error_code, marks`);
       for (const group of groups) own?.add(group);

@@ -27,7 +27,7 @@ export const sumColumns = {
     value: 'usage_stats.cache_write_tokens',
   },
   reasoning_tokens: { name: 'reasoningTokens', when: 'NOT usage_stats.cached', value: 'usage_stats.reasoning_tokens' },
-  // What a demo answer would have cost is nobody's money.
+  // What a demo answer would have cost is nobody's money, nor is what a copy of one would have.
   cost_nano_usd: {
     name: 'costNanoUsd',
     when: 'NOT usage_stats.cached AND NOT usage_stats.demo',
@@ -38,11 +38,23 @@ export const sumColumns = {
     when: 'NOT usage_stats.cached AND usage_stats.demo',
     value: 'usage_stats.cost_nano_usd',
   },
-  unpriced_calls: { name: 'unpricedCalls', when: `${ended('succeeded')} AND usage_stats.cost_nano_usd IS NULL` },
+  unpriced_calls: {
+    name: 'unpricedCalls',
+    // What broke off is paid for as far as it came. Where nothing is known to have come, no price is missing.
+    when: `NOT usage_stats.cached AND NOT usage_stats.demo AND usage_stats.cost_nano_usd IS NULL
+      AND (usage_stats.status = 'succeeded' OR COALESCE(usage_stats.input_tokens, usage_stats.output_tokens) IS NOT NULL)`,
+  },
   saved_input_tokens: { name: 'savedInputTokens', when: 'usage_stats.cached', value: 'usage_stats.input_tokens' },
   saved_output_tokens: { name: 'savedOutputTokens', when: 'usage_stats.cached', value: 'usage_stats.output_tokens' },
-  saved_nano_usd: { name: 'savedNanoUsd', when: 'usage_stats.cached', value: 'usage_stats.saved_nano_usd' },
-  unpriced_cached: { name: 'unpricedCached', when: 'usage_stats.cached AND usage_stats.saved_nano_usd IS NULL' },
+  saved_nano_usd: {
+    name: 'savedNanoUsd',
+    when: 'usage_stats.cached AND NOT usage_stats.demo',
+    value: 'usage_stats.saved_nano_usd',
+  },
+  unpriced_cached: {
+    name: 'unpricedCached',
+    when: 'usage_stats.cached AND NOT usage_stats.demo AND usage_stats.saved_nano_usd IS NULL',
+  },
 } as const satisfies Record<string, { name: keyof UsageTotals; when: string; value?: string }>;
 
 /**

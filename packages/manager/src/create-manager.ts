@@ -87,7 +87,9 @@ export function createManager(options: ManagerOptions): Promise<Manager> {
     queue,
     database,
     databaseKind,
-    storesContent: raw['STORE_CONTENT'] !== 'off',
+    get storesContent() {
+      return raw['STORE_CONTENT'] !== 'off';
+    },
     cachedRows,
     speeds,
     preferences,

@@ -138,7 +138,10 @@ export interface Manager {
    * @throws unavailable where the database does not answer and the token was not in use shortly before
    */
   identify(token: string): Promise<Caller | undefined>;
-  /** Limits, endpoints and budgets are those of this environment from now on; where it has faults, what was in force stays so. */
+  /**
+   * Whether content is kept is as this environment says from now on, and so are limits, endpoints and budgets: of these, where it has
+   * faults, what was in force stays so.
+   */
   useEnvironment(raw: RawEnvironment): void;
   close(): Promise<void>;
 }

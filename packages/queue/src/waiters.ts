@@ -153,7 +153,7 @@ export function createWaiters({
     close() {
       clearInterval(timer);
       for (const entry of entries.values())
-        entry.settle(failed('unavailable', 'The server is shutting down; the job goes on.'));
+        entry.settle(failed('unavailable', 'The server has let go of the queue; the job goes on.'));
     },
   };
 }

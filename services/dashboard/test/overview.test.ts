@@ -83,6 +83,41 @@ test('names that come from configuration and workers never become markup', () =>
   expect(markup.split('&#60;img').length - 1).toBe(7);
 });
 
+test('the share of errors stands beside the calls that make it', () => {
+  const faulty = { ...totals, calls: 106, failed: 12, partial: 9, outcomeUnknown: 3, errorRate: 24 / 106 };
+  const textOf = (given: typeof totals) => toText(renderUsage(given));
+  expect(textOf(faulty)).toContain('Errors 22.6% 12 failed, 9 broken off, 3 of unknown outcome');
+  expect(textOf({ ...totals, partial: 1, errorRate: 1 })).toContain('Errors 100% 1 broken off Latency');
+  expect(textOf(totals)).toContain('Errors 0% Latency');
+});
+
+test('what nobody knows the price of is not said to have cost nothing', () => {
+  const unpriced = {
+    ...totals,
+    succeeded: 0,
+    partial: 1,
+    costNanoUsd: 0,
+    unpricedCalls: 1,
+    cached: 1,
+    unpricedCached: 1,
+  };
+  const text = toText(renderUsage(unpriced));
+  expect(text).toContain('Cost unknown 1 call of unknown price');
+  expect(text).toContain('From the cache 1 saved unknown');
+  expect(text).toMatch(/lab\/m1 1 1 1 unknown/);
+});
+
+function renderUsage(given: typeof totals): string {
+  const { markup } = renderOverview({
+    at: 0,
+    providers: { value: [] },
+    queues: { value: [] },
+    workers: { value: [] },
+    usage: { value: { from: 0, to: 1, totals: given, groups: [{ key: 'lab/m1', ...given }] } },
+  });
+  return markup;
+}
+
 const totals = {
   requests: 1,
   calls: 1,

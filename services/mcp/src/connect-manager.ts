@@ -1,5 +1,5 @@
 import { ModelManagerError } from '@aimm/contracts';
-import { joinStack, type StackConnection, type StackInfo, toStackPaths, withStackSettings } from '@aimm/local-stack';
+import { joinStack, type StackInfo, toStackPaths, withStackSettings } from '@aimm/local-stack';
 import { createManager, findKeyVariables, type Manager } from '@aimm/manager';
 import {
   ConfigError,
@@ -20,7 +20,7 @@ export interface ConnectOptions {
 
 /** A manager and, without REDIS_URL, the local stack it stands on. */
 export interface ManagerConnection {
-  /** Starts the stack again where it has gone away. @throws unavailable */
+  /** Starts the stack again where it has gone away; another one where the stack now has another Redis or database. @throws unavailable */
   manager(): Promise<Manager>;
   /** Tells the stack where this process listens. */
   announce(httpUrl: string): void;
@@ -45,19 +45,40 @@ export async function connectManager({ env, raw, logger }: ConnectOptions): Prom
   const stack = env.REDIS_URL === undefined ? await orUnavailable(join) : undefined;
   forgetProviderKeys(keyVariables);
   const own = withoutProviderKeys(raw, keyVariables);
-  let settings = stack?.info.settings;
-  try {
-    const manager = await createManager({
-      raw: stack === undefined ? own : withStackSettings(own, stack.info, logger),
+  const open = (info: StackInfo | undefined) =>
+    createManager({
+      raw: info === undefined ? own : withStackSettings(own, info, logger),
       logger,
-      redisUrl: env.REDIS_URL ?? stack?.info.redisUrl ?? '',
-      databaseUrl: stack?.info.databaseUrl ?? env.DATABASE_URL ?? `file:${toStackPaths(env.dataDir).databaseFile}`,
+      redisUrl: env.REDIS_URL ?? info?.redisUrl ?? '',
+      databaseUrl: info?.databaseUrl ?? env.DATABASE_URL ?? `file:${toStackPaths(env.dataDir).databaseFile}`,
       configDir: env.configDir,
       reloadsOnSignal: true,
     });
+  try {
+    let manager = await open(stack?.info);
+    let known = stack?.info;
+    let following: Promise<void> | undefined;
+
+    /** Another stack may have started with others, and elsewhere. */
+    const goBy = async (info: StackInfo) => {
+      if (!isDeepStrictEqual(toPlaces(info), toPlaces(known))) {
+        const left = manager;
+        manager = await open(info);
+        // Whoever still waits on it is told that the job goes on.
+        void closeQuietly(left, logger);
+      } else if (!isDeepStrictEqual(toSaid(info), toSaid(known))) {
+        manager.useEnvironment(withStackSettings(own, info, logger));
+      }
+      known = info;
+    };
+
     return {
       async manager() {
-        if (stack !== undefined) goBy(await orUnavailable(() => stack.ensure()));
+        if (stack !== undefined) {
+          const info = await orUnavailable(() => stack.ensure());
+          following ??= goBy(info).finally(() => (following = undefined));
+          await following;
+        }
         return manager;
       },
       announce: (httpUrl) => stack?.announce(httpUrl),
@@ -66,17 +87,20 @@ export async function connectManager({ env, raw, logger }: ConnectOptions): Prom
         await stack?.close();
       },
     };
-
-    /** Another stack may have started with others. */
-    function goBy(info: StackInfo): void {
-      if (isDeepStrictEqual(info.settings, settings)) return;
-      settings = info.settings;
-      manager.useEnvironment(withStackSettings(own, info, logger));
-    }
   } catch (error) {
     await closeQuietly(stack, logger);
     throw error;
   }
+}
+
+/** Where a manager works for as long as it lives. */
+function toPlaces(info: StackInfo | undefined): unknown {
+  return [info?.redisUrl, info?.databaseUrl];
+}
+
+/** What a stack says that its clients go by. */
+function toSaid(info: StackInfo | undefined): unknown {
+  return [info?.settings, info?.storesContent];
 }
 
 async function orUnavailable<T>(work: () => Promise<T>): Promise<T> {
@@ -92,6 +116,8 @@ async function orUnavailable<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-async function closeQuietly(stack: StackConnection | undefined, logger: Logger): Promise<void> {
-  await stack?.close().catch((error: unknown) => logger.debug({ err: error }, 'Could not leave the local stack'));
+async function closeQuietly(held: { close(): Promise<void> } | undefined, logger: Logger): Promise<void> {
+  await held
+    ?.close()
+    .catch((error: unknown) => logger.debug({ err: error }, 'Could not let go of what belongs to the local stack'));
 }

@@ -237,7 +237,7 @@ describe('the answer of generate', () => {
     const client = await connect(manager);
     const asked = manager.nextGeneration();
     const call = callTool(client, 'generate', { prompt: 'Hi' });
-    (await asked).fail(new ModelManagerError('unavailable', 'The server is shutting down; the job goes on.'));
+    (await asked).fail(new ModelManagerError('unavailable', 'The server has let go of the queue; the job goes on.'));
     const { isError, text, structured } = await call;
     expect(isError).toBe(true);
     expect(text.join()).toMatch(/goes on\..*get_job.*job_id: gen_/s);

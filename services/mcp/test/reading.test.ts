@@ -1,7 +1,9 @@
 import { ModelManagerError } from '@aimm/contracts';
 import { describe, expect, it } from 'vitest';
+import { formatBatch } from '../src/format/batch.ts';
+import { formatUsage, toUsageOutput } from '../src/format/usage.ts';
 import { createReadyManager } from './support/fake-manager.ts';
-import { model } from './support/fixtures.ts';
+import { batch, model, totals } from './support/fixtures.ts';
 import { callTool, caller, connect, eras } from './support/connect.ts';
 
 describe.each(eras)('tools that only read, in version %s', (era) => {
@@ -128,6 +130,17 @@ describe('get_usage_stats', () => {
       groups: [{ key: 'by model' }],
     });
   });
+});
+
+it('what nobody knows the price of is not said to have cost nothing', () => {
+  const unpriced = { ...totals, costNanoUsd: 0, unpricedCalls: 3, cached: 1, unpricedCached: 1 };
+  const report = { from: 0, to: 1, totals: unpriced, groups: [] };
+  expect(toUsageOutput(report).totals).toMatchObject({ cost_usd: null, saved_usd: null, unpriced_calls: 3 });
+  expect(formatUsage(report)).toContain('1 from the cache (price unknown)');
+  expect(formatUsage(report)).toContain(' · price unknown · 3 calls of unknown price');
+
+  const columns = batch.columns.map((column) => ({ ...column, costNanoUsd: 0, unpriced: 1 }));
+  expect(formatBatch({ ...batch, columns }).join()).toContain('1 succeeded, 0 % passed, cost unknown');
 });
 
 describe.each(eras)('resources in version %s', (era) => {

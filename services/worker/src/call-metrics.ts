@@ -22,8 +22,11 @@ export function createCallMetrics(tally: Tally, catalog: Pick<Catalog, 'hasEntry
       if (row.errorCode !== undefined) tally.count('callErrors', { provider, code: row.errorCode });
       for (const [kind, count] of Object.entries(tokensOf(row)))
         tally.count('tokens', { provider, model, kind }, count);
-      if (row.costNanoUsd === null) tally.count('unpricedCalls', { provider });
-      else tally.count('cost', { provider, model }, row.costNanoUsd);
+      // A demo answer is nobody's money.
+      if (!row.demo) {
+        if (row.costNanoUsd === null) tally.count('unpricedCalls', { provider });
+        else tally.count('cost', { provider, model }, row.costNanoUsd);
+      }
       if (row.providerMs !== undefined) tally.observe('callSeconds', { provider, status }, row.providerMs);
       if (row.firstTokenMs !== undefined) tally.observe('firstTokenSeconds', { provider }, row.firstTokenMs);
       // A later call of the same request waited for other reasons.

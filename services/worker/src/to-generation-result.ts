@@ -2,6 +2,7 @@ import type {
   CallRecord,
   GeneratePayload,
   GenerateReceipt,
+  GenerationRequest,
   GenerationResult,
   LedgerRow,
   Usage,
@@ -47,7 +48,10 @@ export function toGenerationResult(payload: GeneratePayload, report: AccountedCa
     },
     calls: (payload.callsBefore ?? 0) + facts.calls.length,
     cached: false,
-    warnings: withCutOff([...payload.warnings, ...report.warnings, ...toOwnWarnings(facts)], facts.calls),
+    warnings: withCutOff(
+      [...payload.warnings, ...report.warnings, ...toOwnWarnings(payload.request, report, facts)],
+      facts.calls,
+    ),
     ...(payload.fallbackFrom !== undefined && { fallbackFrom: payload.fallbackFrom }),
     ...(payload.alias !== undefined && { alias: payload.alias }),
   };
@@ -65,12 +69,27 @@ export function toGenerationReceipt(result: GenerationResult): GenerateReceipt {
   };
 }
 
-export const demoWarning: Warning = {
-  code: 'demo',
-  message: 'Demo: a local stand-in answered; no vendor was asked and nothing was billed.',
-};
+/** What is said of every demo answer, and of one that is not in the form asked for. `structured`: the parsed answer. */
+export function toDemoWarnings(
+  { settings: { responseFormat } }: GenerationRequest,
+  { toolCalls, structured }: Pick<GenerationResult, 'toolCalls' | 'structured'>,
+): Warning[] {
+  const wantsForm = responseFormat !== undefined && responseFormat.type !== 'text' && !toolCalls?.length;
+  return [
+    { code: 'demo', message: 'Demo: a local stand-in answered; no vendor was asked and nothing was billed.' },
+    ...(wantsForm && structured === undefined
+      ? [
+          {
+            code: 'demo' as const,
+            message: 'Demo: the stand-in does not answer in the form that response_format asks for.',
+          },
+        ]
+      : []),
+  ];
+}
 
-function toOwnWarnings({ demo, rows }: Facts): Warning[] {
+function toOwnWarnings(request: GenerationRequest, { toolCalls }: AccountedCall, facts: Facts): Warning[] {
+  const { demo, rows, structured } = facts;
   const warnings: Warning[] = [];
   if (rows.filter(({ status }) => status === 'succeeded').length > 1) {
     warnings.push({
@@ -79,14 +98,11 @@ function toOwnWarnings({ demo, rows }: Facts): Warning[] {
         'The first answer was not in the form asked for and a second call mended it; tokens and cost are of both.',
     });
   }
-  if (demo) {
-    warnings.push(demoWarning);
-  }
-  return warnings;
+  return demo ? [...warnings, ...toDemoWarnings(request, { toolCalls, structured })] : warnings;
 }
 
 /** A count that one of them lacks is known for the other only; so is the sum. */
-function addUsage(usage: Usage, earlier: readonly LedgerRow[]): Usage {
+export function addUsage(usage: Usage, earlier: readonly LedgerRow[]): Usage {
   if (earlier.length === 0) return usage;
   const names = ['inputTokens', 'outputTokens', 'cacheReadTokens', 'cacheWriteTokens', 'reasoningTokens'] as const;
   const sums = names.flatMap((name) => {

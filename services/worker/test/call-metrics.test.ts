@@ -25,3 +25,17 @@ test('a model that comes with a reload has its name in the metrics; what the cat
   expect(end('gpt-5-mini')).toEqual(['gpt-5-mini']);
   expect(end('gpt-5-mini-2031-01-01')).toEqual(['other']);
 });
+
+test('what demo answers would have cost is neither money spent nor a price that is missing', () => {
+  const { catalog } = loadCatalog({ env: {} });
+  const counted = (costNanoUsd: number | null) => {
+    const names: string[] = [];
+    const tally = { count: (name: string) => void names.push(name), observe: () => undefined };
+    const metrics = createCallMetrics(tally as never, catalog);
+    for (const demo of [true, false])
+      metrics.ended({ provider: 'openai', model: 'gpt-5-mini', status: 'succeeded', costNanoUsd, demo } as LedgerRow);
+    return names.filter((name) => !['calls', 'tokens'].includes(name));
+  };
+  expect(counted(9)).toEqual(['cost']);
+  expect(counted(null)).toEqual(['unpricedCalls']);
+});

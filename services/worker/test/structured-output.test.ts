@@ -1,7 +1,8 @@
-import type { FinishReason, GenerationRequest, GenerationSettings } from '@aimm/contracts';
+import type { FinishReason, GeneratePayload, GenerationRequest, GenerationSettings } from '@aimm/contracts';
 import { describe, expect, test } from 'vitest';
 import type { CallReport } from '../src/make-call.ts';
 import { checkAnswer, toRepairRequest } from '../src/structured-output.ts';
+import { toGenerationResult } from '../src/to-generation-result.ts';
 
 const schema = { type: 'object', properties: { n: { type: 'integer' } }, required: ['n'] };
 const asked = (responseFormat?: GenerationSettings['responseFormat'], demo = false) => ({
@@ -88,6 +89,22 @@ describe('an answer', () => {
   test('of the demo is let through as it is', async () => {
     expect(await checkAnswer(asked(form, true), report('made up'))).toEqual({ state: 'fits' });
   });
+});
+
+test('a demo answer says where it is not in the form asked for', () => {
+  const warningsOf = (responseFormat: typeof form | undefined, answer: CallReport, structured?: { n: number }) => {
+    const payload = { ...asked(responseFormat), enqueuedAt: 0, warnings: [] } as unknown as GeneratePayload;
+    const facts = { now: 1, calls: [], rows: [], demo: true, ...(structured && { structured }) };
+    const accounted = { ...answer, usage: {}, costNanoUsd: null };
+    return toGenerationResult(payload, accounted, facts).warnings.map(({ message }) => message);
+  };
+  const plain = expect.stringMatching(/^Demo: a local stand-in answered/);
+  const unfit = expect.stringMatching(/^Demo: .* response_format/);
+  expect(warningsOf(form, report('made up'))).toEqual([plain, unfit]);
+  expect(warningsOf(form, report('{"n":1}'), { n: 1 })).toEqual([plain]);
+  expect(warningsOf(undefined, report('made up'))).toEqual([plain]);
+  const toolCalls = [{ type: 'tool_call' as const, id: 'c', name: 't', arguments: {} }];
+  expect(warningsOf(form, report('', 'tool_calls', { toolCalls }))).toEqual([plain]);
 });
 
 describe('the request that mends', () => {

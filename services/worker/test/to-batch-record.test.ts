@@ -61,6 +61,18 @@ test('a call that broke before it does not make an answer’s price unknown to a
   expect(record.assertions).toEqual([{ name: 'max_cost', passed: true }]);
 });
 
+test('a failure has what its calls used, where anything was counted', async () => {
+  const [broken, ...more] = rowsOf(null, 0);
+  const rows = [{ ...broken, inputTokens: 7, outputTokens: 2, estimated: true } as LedgerRow, ...more];
+  const checks = createAssertionChecks();
+  expect(await toBatchRecord(ended, failed, rows, { at: 1, checks })).toMatchObject({
+    status: 'failed',
+    usage: { inputTokens: 7, outputTokens: 2, estimated: true },
+    costNanoUsd: null,
+  });
+  expect(await toBatchRecord(ended, failed, more, { at: 1, checks })).not.toHaveProperty('usage');
+});
+
 test('an answer keeps the functions that it asked for', async () => {
   const toolCalls = [{ type: 'tool_call' as const, id: 'call_1', name: 'look', arguments: { place: 'x' } }];
   const outcome = answered(1);

@@ -1,4 +1,12 @@
-import type { BatchColumn, BatchGeneration, BatchItem, Message, ToolCallPart } from '@aimm/contracts';
+import type {
+  BatchColumn,
+  BatchColumnSummary,
+  BatchGeneration,
+  BatchItem,
+  Message,
+  ToolCallPart,
+} from '@aimm/contracts';
+import { formatCost, formatCount } from '@aimm/runtime/format';
 
 /** An item with what came of it, in the order of the columns; a column may be missing. */
 export interface BatchResult {
@@ -23,6 +31,15 @@ export function toColumnLabel(column: BatchColumn, columns: readonly BatchColumn
     return found === undefined ? `#${number}` : toColumnLabel(found, columns);
   });
   return `${name(column)} on ${judged.join(' against ')}`;
+}
+
+/** `$0.12`, and `+3 unknown` where some have no known price; `unknown` where nothing else cost anything. */
+export function formatColumnCost({
+  costNanoUsd,
+  unpriced,
+}: Pick<BatchColumnSummary, 'costNanoUsd' | 'unpriced'>): string {
+  if (unpriced === 0) return formatCost(costNanoUsd);
+  return costNanoUsd === 0 ? formatCost(null) : `${formatCost(costNanoUsd)} +${formatCount(unpriced)} unknown`;
 }
 
 /** The text of one turn; what is no text as a word in brackets. */

@@ -1,6 +1,6 @@
 import type { BatchColumnSummary, BatchView } from '@aimm/contracts';
-import { toColumnLabel } from './batch-result.ts';
-import { formatCost, formatCount, formatDuration, formatShare } from '@aimm/runtime/format';
+import { formatColumnCost, toColumnLabel } from './batch-result.ts';
+import { formatCount, formatDuration, formatShare } from '@aimm/runtime/format';
 
 /** The summary as a table of texts, with no column in which there is nothing to say. */
 export interface SummaryTable {
@@ -35,7 +35,7 @@ export function toSummaryTable(view: BatchView): SummaryTable {
     ['ties', ({ ties }) => formatCount(ties), some(hasStanding)],
     ['losses', ({ losses }) => formatCount(losses), some(hasStanding)],
     ['score', ({ score }) => (score === undefined ? '–' : score.toFixed(1)), some(({ score }) => score !== undefined)],
-    ['cost', ({ costNanoUsd, unpriced }) => formatColumnCost(costNanoUsd, unpriced), true],
+    ['cost', formatColumnCost, true],
     ['tokens in', ({ inputTokens }) => formatCount(inputTokens), true],
     ['tokens out', ({ outputTokens }) => formatCount(outputTokens), true],
     ['p50', ({ latencyP50Ms }) => formatDuration(latencyP50Ms), true],
@@ -51,12 +51,6 @@ export function toSummaryTable(view: BatchView): SummaryTable {
 
 function hasStanding({ wins, losses, ties }: BatchColumnSummary): boolean {
   return wins + losses + ties > 0;
-}
-
-/** `$0.12`, and `+` where some answers have no known price. */
-function formatColumnCost(costNanoUsd: number, unpriced: number): string {
-  if (unpriced === 0) return formatCost(costNanoUsd);
-  return costNanoUsd === 0 ? formatCost(null) : `${formatCost(costNanoUsd)} +${formatCount(unpriced)} unknown`;
 }
 
 function formatErrors(errors: Record<string, number>): string {

@@ -1,4 +1,4 @@
-import { UsageGroupBy, type UsageTotals } from '@aimm/contracts';
+import { toKnownCost, toKnownSavings, UsageGroupBy, type UsageTotals } from '@aimm/contracts';
 import { localTimeZone } from '@aimm/runtime';
 import { type Command, Option } from 'commander';
 import { formatCost, formatCount, formatDuration, formatPlural } from '@aimm/runtime/format';
@@ -64,8 +64,7 @@ async function showUsage(options: UsageOptions): Promise<void> {
   if (totals.demoNanoUsd > 0)
     print(`Demo answers would have cost ${formatCost(totals.demoNanoUsd)}; they cost nothing.`);
   for (const [code, times] of Object.entries(totals.errorsByCode)) print(`${formatCount(times)} × ${code}`);
-  if (totals.cached > 0)
-    print(`The cache saved ${formatCost(totals.savedNanoUsd)} in ${formatPlural(totals.cached, 'answer')}.`);
+  if (totals.cached > 0) print(`The cache saved ${formatSaved(totals)} in ${formatPlural(totals.cached, 'answer')}.`);
   if (report.widened === true) print('Single calls of that time are deleted: whole quarters of an hour were counted.');
 }
 
@@ -98,6 +97,12 @@ function formatEnds({ failed, cancelled, partial, outcomeUnknown }: UsageTotals)
     .join(', ');
 }
 
+/** `$1.24`, or in words that nobody knows. */
+function formatSaved(totals: UsageTotals): string {
+  const savedNanoUsd = toKnownSavings(totals);
+  return savedNanoUsd === null ? 'an unknown amount' : formatCost(savedNanoUsd);
+}
+
 function toRow(key: string, totals: UsageTotals): string[] {
   return [
     key,
@@ -106,8 +111,8 @@ function toRow(key: string, totals: UsageTotals): string[] {
     formatCount(totals.cached),
     formatCount(totals.inputTokens),
     formatCount(totals.outputTokens),
-    formatCost(totals.succeeded > 0 && totals.unpricedCalls === totals.succeeded ? null : totals.costNanoUsd),
-    totals.cached === 0 ? '–' : formatCost(totals.unpricedCached === totals.cached ? null : totals.savedNanoUsd),
+    formatCost(toKnownCost(totals)),
+    totals.cached === 0 ? '–' : formatCost(toKnownSavings(totals)),
     `${(totals.errorRate * 100).toFixed(1)} %`,
     formatDuration(totals.latencyP50Ms),
     formatDuration(totals.latencyP95Ms),

@@ -20,7 +20,7 @@ const bodies = [
   'A real model would now look at what you asked from two or three sides, weigh them against each other, and tell you which one it would choose and why.',
   'With a real key in place this paragraph would be the answer: a few clear sentences, an example where one helps, and a word on what remains uncertain.',
   'Think of these lines as a stand-in. They travel the same road as a real answer: the queue, a worker, the vendor’s own SDK, and back to you piece by piece.',
-  'Everything around these words is real: the waiting line, the limits, the token counts and the cost in your statistics. Only the thinking is missing.',
+  'Everything around these words is real: the waiting line, the limits and the token counts in your statistics. Only the thinking is missing, and the bill.',
 ];
 
 const closings = [

@@ -1,4 +1,4 @@
-import type { UsageReport, UsageTotals } from '@aimm/contracts';
+import { toKnownCost, toKnownSavings, type UsageReport, type UsageTotals } from '@aimm/contracts';
 import { type Html, html } from '../html.ts';
 import { formatCost, formatCount, formatDuration, formatPlural, formatShare } from './format.ts';
 
@@ -11,10 +11,10 @@ export function usageSection({ totals, groups }: UsageReport): Html {
     <dl class="tiles">
       ${tile('Requests', formatCount(totals.requests), `${formatPlural(totals.calls, 'call')} to providers`)}
       ${tile('Tokens in', formatCount(totals.inputTokens))} ${tile('Tokens out', formatCount(totals.outputTokens))}
-      ${tile('Cost', formatCost(totals.costNanoUsd), toUnpriced(totals))}
-      ${tile('Errors', formatShare(totals.errorRate), totals.failed > 0 && `${formatPlural(totals.failed, 'call')} failed`)}
+      ${tile('Cost', formatCost(toKnownCost(totals)), toUnpriced(totals))}
+      ${tile('Errors', formatShare(totals.errorRate), toFaulty(totals))}
       ${tile('Latency', formatLatency(totals.latencyP50Ms), toSlowest(totals))}
-      ${totals.cached > 0 && tile('From the cache', formatCount(totals.cached), `saved ${formatCost(totals.savedNanoUsd)}`)}
+      ${totals.cached > 0 && tile('From the cache', formatCount(totals.cached), `saved ${formatCost(toKnownSavings(totals))}`)}
     </dl>
     ${groups.length > 0 && modelsTable(groups)}
   </section>`;
@@ -28,8 +28,16 @@ function tile(name: string, value: string, note: string | false = false): Html {
   </div>`;
 }
 
-function toUnpriced({ unpricedCalls }: UsageTotals): string | false {
-  return unpricedCalls > 0 && `without ${formatPlural(unpricedCalls, 'call')} of unknown price`;
+function toUnpriced(totals: UsageTotals): string | false {
+  const unpriced = `${formatPlural(totals.unpricedCalls, 'call')} of unknown price`;
+  return totals.unpricedCalls > 0 && (toKnownCost(totals) === null ? unpriced : `without ${unpriced}`);
+}
+
+/** The calls that the share of errors is made of, by how they ended. */
+function toFaulty({ failed, partial, outcomeUnknown }: UsageTotals): string | false {
+  const ends = { failed, 'broken off': partial, 'of unknown outcome': outcomeUnknown };
+  const some = Object.entries(ends).filter(([, count]) => count > 0);
+  return some.length > 0 && some.map(([name, count]) => `${formatCount(count)} ${name}`).join(', ');
 }
 
 function toSlowest({ latencyP95Ms }: UsageTotals): string | false {
@@ -65,7 +73,7 @@ function modelsTable(groups: UsageReport['groups']): Html {
                 <td class="number">${formatCount(group.requests)}</td>
                 <td class="number">${formatCount(group.inputTokens)}</td>
                 <td class="number">${formatCount(group.outputTokens)}</td>
-                <td class="number">${isUnpriced(group) ? 'unknown' : formatCost(group.costNanoUsd)}</td>
+                <td class="number">${formatCost(toKnownCost(group))}</td>
                 <td class="number">${formatShare(group.errorRate)}</td>
                 <td class="number">${formatLatency(group.latencyP50Ms)}</td>
                 <td class="number">${formatLatency(group.latencyP95Ms)}</td>
@@ -75,9 +83,4 @@ function modelsTable(groups: UsageReport['groups']): Html {
       </table>
     </div>
     ${rest > 0 && html`<p class="muted">and ${formatCount(rest)} more models</p>`}`;
-}
-
-/** Nothing of it has a price: a sum of $0.00 would say that it was free. */
-function isUnpriced({ unpricedCalls, succeeded }: UsageTotals): boolean {
-  return succeeded > 0 && unpricedCalls === succeeded;
 }

@@ -7,7 +7,7 @@ import {
   BatchStatus,
   type BatchView,
 } from '@aimm/contracts';
-import { toColumnLabel } from '@aimm/batch/labels';
+import { formatColumnCost, toColumnLabel } from '@aimm/batch/labels';
 import * as z from 'zod';
 import { toErrorOutput } from '../errors.ts';
 import { ErrorSchema } from './error-schema.ts';
@@ -166,7 +166,7 @@ function formatColumn(summary: BatchColumnSummary, columns: readonly BatchColumn
     ...(asserted > 0 ? [`${((passed * 100) / asserted).toFixed(0)} % passed`] : []),
     ...(wins + losses + ties > 0 ? [`${wins} won, ${losses} lost, ${ties} even`] : []),
     ...(score === undefined ? [] : [`score ${score.toFixed(1)}`]),
-    formatUsd(summary.costNanoUsd / 1e9),
+    `cost ${formatColumnCost(summary)}`,
     ...(summary.latencyP50Ms === undefined ? [] : [`p50 ${formatSeconds(summary.latencyP50Ms)}`]),
   ];
   return `${toColumnLabel(summary.column, columns)}: ${facts.join(', ')}`;

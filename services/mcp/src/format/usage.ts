@@ -1,4 +1,4 @@
-import type { UsageReport, UsageTotals } from '@aimm/contracts';
+import { toKnownCost, toKnownSavings, type UsageReport, type UsageTotals } from '@aimm/contracts';
 import * as z from 'zod';
 import { formatCount, formatPlural, formatSeconds, formatUsd, toIsoTime, toUsd } from './units.ts';
 
@@ -18,7 +18,7 @@ const totalsFields = {
   reasoning_tokens: z.int(),
   cost_usd: z.number().nullable(),
   demo_cost_usd: z.number().optional(),
-  unpriced_calls: z.int().describe('Succeeded calls of unknown price; cost_usd is without them.'),
+  unpriced_calls: z.int().describe('Calls of unknown price; cost_usd is without them.'),
   error_rate: z.number(),
   errors_by_code: z.record(z.string(), z.int()),
   saved_input_tokens: z.int().describe('Tokens and cost that the cached answers did not take.'),
@@ -72,14 +72,14 @@ function toTotals(totals: UsageTotals) {
     cache_read_tokens: totals.cacheReadTokens,
     cache_write_tokens: totals.cacheWriteTokens,
     reasoning_tokens: totals.reasoningTokens,
-    cost_usd: toUsd(totals.costNanoUsd),
+    cost_usd: toUsd(toKnownCost(totals)),
     ...(totals.demoNanoUsd > 0 && { demo_cost_usd: toUsd(totals.demoNanoUsd) ?? 0 }),
     unpriced_calls: totals.unpricedCalls,
     error_rate: totals.errorRate,
     errors_by_code: totals.errorsByCode,
     saved_input_tokens: totals.savedInputTokens,
     saved_output_tokens: totals.savedOutputTokens,
-    saved_usd: toUsd(totals.savedNanoUsd),
+    saved_usd: toUsd(toKnownSavings(totals)),
     unpriced_cached: totals.unpricedCached,
     queue_p50_ms: totals.queueP50Ms,
     queue_p95_ms: totals.queueP95Ms,
@@ -102,12 +102,10 @@ function formatTotals(name: string, totals: UsageTotals): string {
   const facts = [
     formatPlural(totals.requests, 'request'),
     formatPlural(totals.calls, 'call'),
-    totals.cached === 0
-      ? ''
-      : `${formatCount(totals.cached)} from the cache (saved ${formatUsd(toUsd(totals.savedNanoUsd))})`,
+    totals.cached === 0 ? '' : `${formatCount(totals.cached)} from the cache (${formatSaved(totals)})`,
     formatEnds(totals),
     `${formatCount(totals.inputTokens)} in, ${formatCount(totals.outputTokens)} out tokens`,
-    formatUsd(toUsd(totals.costNanoUsd)),
+    formatUsd(toUsd(toKnownCost(totals))),
     totals.demoNanoUsd === 0 ? '' : `demo answers that would have cost ${formatUsd(toUsd(totals.demoNanoUsd))}`,
     totals.unpricedCalls === 0 ? '' : `${formatPlural(totals.unpricedCalls, 'call')} of unknown price`,
     `${(totals.errorRate * 100).toFixed(1)} % errors${formatCodes(totals)}`,
@@ -117,6 +115,11 @@ function formatTotals(name: string, totals: UsageTotals): string {
     totals.queueP95Ms === undefined ? '' : `queue p95 ${formatSeconds(totals.queueP95Ms)}`,
   ];
   return `${name}: ${facts.filter((fact) => fact !== '').join(' · ')}`;
+}
+
+function formatSaved(totals: UsageTotals): string {
+  const saved = toUsd(toKnownSavings(totals));
+  return saved === null ? formatUsd(saved) : `saved ${formatUsd(saved)}`;
 }
 
 /** How the calls ended that did not succeed. A repeated call is one of its own. */

@@ -9,6 +9,7 @@ import {
   ModelManagerError,
   type Outcome,
 } from '@aimm/contracts';
+import { addUsage } from '../to-generation-result.ts';
 import { toVerdict } from './batch-judging.ts';
 
 interface Ended {
@@ -27,7 +28,11 @@ export async function toBatchRecord(
   { at, checks }: { at: number; checks: AssertionChecks },
 ): Promise<BatchRecord> {
   const base = { batchId: id, item, column, requestId, endedAt: at };
-  if (outcome.status === 'failed') return { ...base, ...toFailure(outcome.error), costNanoUsd: sumCosts(rows ?? []) };
+  if (outcome.status === 'failed') {
+    const used = addUsage({}, rows ?? []);
+    const counted = Object.keys(used).length > 0 && { usage: used };
+    return { ...base, ...toFailure(outcome.error), ...counted, costNanoUsd: sumCosts(rows ?? []) };
+  }
 
   const {
     text,

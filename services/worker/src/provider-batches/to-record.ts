@@ -6,7 +6,7 @@ import { sumCosts } from '../batch/to-batch-record.ts';
 import { toLedgerRow } from '../ledger-rows.ts';
 import type { CallReport } from '../make-call.ts';
 import { checkAnswer, stillUnfit } from '../structured-output.ts';
-import { demoWarning } from '../to-generation-result.ts';
+import { toDemoWarnings } from '../to-generation-result.ts';
 import type { Held, StepContext } from './keeper-options.ts';
 import type { AskedGeneration } from './load-generations.ts';
 
@@ -53,7 +53,11 @@ export async function toLedgerAndRecord(
     usage: call.usage,
     costNanoUsd: sumCosts([...earlier, { ...row, finishedAt }]),
     ...(call.error === undefined && {
-      warnings: [...payload.warnings, ...call.warnings, ...(demo ? [demoWarning] : [])],
+      warnings: [
+        ...payload.warnings,
+        ...call.warnings,
+        ...(demo ? toDemoWarnings(payload.request, { toolCalls: call.toolCalls, structured }) : []),
+      ],
     }),
     ...(error !== undefined && { error: error.toShape() }),
     endedAt: finishedAt,

@@ -1,4 +1,4 @@
-import { toColumnLabel } from '@aimm/batch/labels';
+import { formatColumnCost, toColumnLabel } from '@aimm/batch/labels';
 import { toLeft, toSpent } from '@aimm/batch/progress';
 import { addCounts, type BatchView, countEnded } from '@aimm/contracts';
 import { formatCost, formatCount, formatDuration, formatShare } from '@aimm/runtime/format';
@@ -51,7 +51,7 @@ function toJudgeRows({ columns, items }: BatchView): string[][] {
       formatCount(counts.failed),
       '–',
       '–',
-      formatColumnCost({ costNanoUsd, unpriced, counts }),
+      formatColumnCost({ costNanoUsd, unpriced }),
       '–',
       '–',
     ];
@@ -73,16 +73,6 @@ function toFacts(view: BatchView): string[] {
     ...(view.endedAt === undefined ? [] : [`took ${formatDuration(Math.max(0, view.endedAt - view.createdAt))}`]),
     ...(left === '' ? [] : [left]),
   ];
-}
-
-/** Where a price is unknown the sum says less than it seems to. */
-function formatColumnCost({
-  costNanoUsd,
-  unpriced,
-  counts,
-}: Pick<BatchView['columns'][number], 'costNanoUsd' | 'unpriced' | 'counts'>): string {
-  if (unpriced === 0) return formatCost(costNanoUsd);
-  return unpriced === counts.succeeded ? 'unknown' : `${formatCost(costNanoUsd)} + ${unpriced} unknown`;
 }
 
 function formatJudged({ score, wins, losses, ties }: BatchView['columns'][number]): string {
