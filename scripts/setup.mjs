@@ -244,15 +244,26 @@ function adminPrefix() {
 /** Does the work unless it is done; what another set-up does at the same time is waited for, and not done again. */
 function onceForAll(isDone, work) {
   if (isDone()) return;
-  takeLock();
+  const isLocked = takeLock();
   try {
     if (!isDone()) work();
   } finally {
-    rmSync(lockFile, { force: true });
+    if (isLocked) rmSync(lockFile, { force: true });
   }
 }
 
+/** Gives whether it could: in a checkout that is not ours to write to there is none, and each set-up does its own work. */
 function takeLock() {
+  try {
+    waitForLock();
+    return true;
+  } catch (error) {
+    if (!['EACCES', 'EPERM', 'EROFS'].includes(error.code)) throw error;
+    return false;
+  }
+}
+
+function waitForLock() {
   let said = false;
   for (;;) {
     try {

@@ -383,7 +383,7 @@ describe.each(databaseKinds)('batches on %s', (kind) => {
   });
 
   it.runIf(kind === 'postgresql')(
-    'do not end in the moment in which a column is added, or failures are asked again',
+    'do not end in the moment in which a column is added, or failures are asked again; what runs again is not taken back',
     async () => {
       const { batches } = database;
       await storeBatch(batches, 'bat_moment', { items: 1, columns: [toColumn(0)] });
@@ -413,6 +413,19 @@ describe.each(databaseKinds)('batches on %s', (kind) => {
       await untilBlocked();
       await other.query('COMMIT');
       expect([await again, await statusOf()]).toEqual([1, 'running']);
+
+      // As another `retryFailed` and the feeder behind it do.
+      await record('bat_moment', 0, (await take('bat_moment', 0, 1)).taken, { status: 'failed', text: undefined });
+      await other.query(
+        `BEGIN; UPDATE batch_generations SET status = 'queued', request_id = 'gen_other' WHERE batch_id = 'bat_moment'`,
+      );
+      const late = batches.retryFailed('bat_moment');
+      await untilBlocked();
+      await other.query('COMMIT');
+      expect(await late).toBe(0);
+      expect(
+        await runSql(url, `SELECT status, request_id FROM batch_generations WHERE batch_id = 'bat_moment'`),
+      ).toEqual([{ status: 'queued', request_id: 'gen_other' }]);
       await other.end();
       await batches.remove('bat_moment');
     },

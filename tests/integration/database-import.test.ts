@@ -181,6 +181,20 @@ describe.each(databaseKinds)('an import into %s', (kind) => {
     expect(again.match(/"zone":"b"/g)).toHaveLength(3);
   });
 
+  it('takes what demo answers would have cost out of the sums of an older version', async () => {
+    const older = await createEmptyDatabase('sqlite');
+    await withDatabase(older, async ({ ledger }) => {
+      const rows = [false, true].map((demo) => createLedgerRow({ requestId: `gen_${demo}`, demo, costNanoUsd: 9 }));
+      await ledger.record([...rows, createLedgerRow({ requestId: 'gen_more', costNanoUsd: 5 })]);
+      await ledger.rollUp(everything);
+    });
+    await runSql(older, 'UPDATE usage_rollups SET cost_nano_usd = cost_nano_usd + demo_nano_usd, demo_nano_usd = 0');
+    const file = (await readBackup(older)).replace(/"schema":"\w+"/, '"schema":"20261123170033_demo_costs"');
+    const url = await createEmptyDatabase(kind);
+    await writeBackup(url, file);
+    expect(await totals(url)).toMatchObject({ costNanoUsd: 14, demoNanoUsd: 9 });
+  });
+
   it('wants an empty database or to be told to add, and then adds nothing twice', async () => {
     const url = await createEmptyDatabase(kind);
     await writeBackup(url, backup);

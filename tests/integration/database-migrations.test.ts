@@ -1,12 +1,14 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { UsageGroupBy } from '@aimm/contracts';
 import { createDatabase, findDrift, findPendingMigrations, migrateDatabase } from '@aimm/database';
 import Sqlite from 'better-sqlite3';
 import pg from 'pg';
 import { describe, expect, it } from 'vitest';
 import { createLedgerRow } from '../support/ledger-rows.ts';
 import { createEmptyDatabase, databaseKinds } from '../support/test-databases.ts';
+import { addUpByHand } from '../support/usage-by-hand.ts';
 
 const opener = join(import.meta.dirname, '../support/open-database.ts');
 
@@ -90,6 +92,47 @@ describe.each(databaseKinds)('migrations on %s', (kind) => {
     expect(await database.ledger.record([createLedgerRow()])).toBe(1);
     await database.close();
     expect(await findDrift({ url })).toBeUndefined();
+  });
+
+  it('take out of every sum of money what demo answers would have cost', async () => {
+    const url = await createEmptyDatabase(kind);
+    const database = await createDatabase({ url });
+    const from = Date.UTC(2026, 0, 15);
+    const own = { model: 'large', client: 'alice', tags: ['b', 'a'] };
+    const paid = [own, {}].flatMap((keys) => [
+      createLedgerRow({ ...keys, costNanoUsd: 7 }),
+      createLedgerRow({ ...keys, cached: true, savedNanoUsd: 3, startedAt: from + 3_600_000 }),
+    ]);
+    // Beside what was paid under the same names, and by themselves.
+    const demos = [own, { ...own, client: 'bob' }, { ...own, provider: 'mistral', tags: [] }].flatMap((keys) => [
+      createLedgerRow({ ...keys, demo: true, costNanoUsd: 9 }),
+      createLedgerRow({ ...keys, demo: true, costNanoUsd: null }),
+      createLedgerRow({ ...keys, demo: true, cached: true, savedNanoUsd: 5 }),
+      createLedgerRow({ ...keys, demo: true, cached: true }),
+    ]);
+    const rows = [...paid, ...demos].map((row, index) => ({ ...row, requestId: `gen_${index}` }));
+    await database.ledger.record(rows);
+    await database.ledger.rollUp({ limit: 100, unknownBefore: 0 });
+    const summarize = () =>
+      Promise.all(
+        [undefined, ...UsageGroupBy.options].map(async (groupBy) => {
+          const query = { from, to: from + 86_400_000, groupBy };
+          return { found: await database.ledger.summarize(query), byHand: addUpByHand(rows, query) };
+        }),
+      );
+    // As they were when none of it was told apart: each time the 9 stand for one of the others, too.
+    await runSql(
+      url,
+      `UPDATE usage_rollups SET cost_nano_usd = cost_nano_usd + demo_nano_usd, demo_nano_usd = 0,
+         unpriced_calls = unpriced_calls + demo_nano_usd / 9, saved_nano_usd = saved_nano_usd + 5 * demo_nano_usd / 9,
+         unpriced_cached = unpriced_cached + demo_nano_usd / 9;
+       DELETE FROM _prisma_migrations WHERE migration_name LIKE '%_demo_money'`,
+    );
+    expect((await summarize())[0]?.found.totals.costNanoUsd).toBe(2 * 7 + 3 * 9);
+    expect(await migrateDatabase({ url })).toHaveLength(1);
+    for (const { found, byHand } of await summarize()) expect(found).toEqual(byHand);
+    expect(await database.ledger.sumCosts({ from, to: from + 86_400_000, client: 'alice' })).toBe(7);
+    await database.close();
   });
 
   it('leave a database alone that belongs to something else', async () => {

@@ -6,6 +6,7 @@ import {
   type Checkpoint,
   type GeneratePayload,
   GenerationResult,
+  type LedgerRow,
   ModelManagerError,
   type Outcome,
   type Reply,
@@ -13,6 +14,7 @@ import {
 import { createBatchJobs, createContentRemover, createUnsettledJobs, LockLostError } from '@aimm/queue';
 import { createLogger } from '@aimm/runtime';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { createLedgerRow } from '../support/ledger-rows.ts';
 import { toMedian } from '../support/median.ts';
 import { createQueueFixture, type QueueFixture, toResult } from '../support/queue-fixture.ts';
 import { createRedisServer } from '../support/redis-server.ts';
@@ -104,6 +106,22 @@ describe('a request and its answer', () => {
     await Promise.all(done);
     expect(await taken).toBeLessThan(atOnce / 2);
     expect(most).toBe(atOnce);
+  });
+
+  test('what waits for the database is taken also where somebody has paused its queue, which no button resumes', async () => {
+    await fixture.redis.client().hset('{aimm}:persist-usage:meta', 'paused', 1);
+    await fixture.front.producer.addUsage([createLedgerRow({ requestId: 'gen_paused' })]);
+    const taken = Promise.withResolvers<LedgerRow[]>();
+    const consumer = await fixture.consume(async (payload) => ({ value: toResult(payload, '') }), {
+      others: {
+        'persist-usage': async ({ rows }) => {
+          taken.resolve(rows);
+          return { value: { written: rows.length } };
+        },
+      },
+    });
+    await consumer.consume({ name: 'persist-usage', concurrency: 1, globalConcurrency: 4 });
+    expect(await taken.promise).toMatchObject([{ requestId: 'gen_paused' }]);
   });
 
   test('jobs that end while the reconciler reads are none of those it has to settle', async () => {

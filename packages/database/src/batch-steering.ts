@@ -50,13 +50,14 @@ export function createBatchSteering(client: Client, now: () => number): Steering
     },
 
     async retryFailed(batchId) {
+      // PostgreSQL looks anew only at the row's own conditions where it waited for it: somebody else may have had it asked again.
       const again = (status: 'failed' | 'skipped') =>
         inSteps(() =>
           client.$executeRaw(sql`
             UPDATE batch_generations SET status = 'waiting', round = round + 1, request_id = NULL, queued_at = NULL,
               ended_at = NULL, input_tokens = NULL, output_tokens = NULL, latency_bin = NULL,
               first_token_bin = NULL, error_code = NULL, marks = NULL, passed = NULL, score = NULL, winner = NULL, answer = NULL
-            WHERE batch_id = ${batchId} AND (column_number, item) IN (
+            WHERE batch_id = ${batchId} AND status = ${status} AND (column_number, item) IN (
               SELECT column_number, item FROM batch_generations
               WHERE batch_id = ${batchId} AND status = ${status} LIMIT ${rowsAtOnce})`),
         );

@@ -10,6 +10,7 @@ import { type Batch, toBatches } from './import-batches.ts';
 import { insertRows, keptTable } from './import-rows.ts';
 import { createUsageImport, isEmptyOf, usageTables } from './import-usage.ts';
 import { ledgerDialects } from './ledger-dialects.ts';
+import { mendSums } from './mend-sums.ts';
 import { migrateDatabase } from './migrate.ts';
 import { type BackupReader, parseBackup } from './parse-backup.ts';
 import { openPlainConnection, type PlainConnection } from './plain-connection.ts';
@@ -129,7 +130,11 @@ async function writeBackup(
   const usage = await createUsageImport(connection);
   const tables = Object.fromEntries(reader.tables.map(({ name }) => [name, { inserted: 0, skipped: 0 }]));
   const summary: ImportSummary = { inserted: 0, skipped: 0, tables, notes: [], leftOut: {} };
-  const onHeader = (header: BackupHeader) => (summary.leftOut = header.left_out);
+  let schema = '';
+  const onHeader = (header: BackupHeader) => {
+    summary.leftOut = header.left_out;
+    schema = header.schema;
+  };
   for await (const batch of toBatches(parseBackup(bytes, { ...reader, onHeader }))) {
     const { name } = batch.table;
     const isUsage = usageTables.includes(name);
@@ -145,6 +150,7 @@ async function writeBackup(
     onProgress?.('written', summary.inserted + summary.skipped);
     await nextTurn();
   }
+  await mendSums(connection, schema);
   summary.notes = usage.notes();
   return summary;
 }

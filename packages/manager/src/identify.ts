@@ -76,7 +76,7 @@ export function createIdentify(options: IdentifyOptions): (token: string) => Pro
       if (entry === undefined) known.delete(hash);
       else keep(known, hash, entry, maxKnown);
       // What changed meanwhile may be this one.
-      if (entry === undefined && asOf === changes) keep(unknown, hash, readAt + unknownForMs, maxUnknown);
+      if (entry === undefined && asOf === changes) keep(unknown, hash, readAt, maxUnknown);
       return entry;
     } catch (error) {
       failedAt = now();
@@ -98,16 +98,16 @@ export function createIdentify(options: IdentifyOptions): (token: string) => Pro
       unknown.clear();
     });
     const hash = createHash('sha256').update(secret).digest('base64');
-    const at = now();
-    if ((unknown.get(hash) ?? 0) > at) return undefined;
+    const toAge = (at = Number.NEGATIVE_INFINITY) => Math.abs(now() - at);
+    if (toAge(unknown.get(hash)) < unknownForMs) return undefined;
     const entry = known.get(hash);
-    const ageMs = entry === undefined || entry.changes !== changes ? Infinity : at - entry.readAt;
+    const ageMs = entry === undefined || entry.changes !== changes ? Infinity : toAge(entry.readAt);
     if (entry !== undefined && ageMs < usableForMs) {
       if (ageMs >= freshForMs) void lookUp(hash, secret).catch(() => undefined);
       return admit(entry);
     }
-    const mayGoOn = entry !== undefined && at - entry.readAt < awayForMs;
-    if (mayGoOn && failedAt !== undefined && at - failedAt < retryEveryMs) return admit(entry);
+    const mayGoOn = entry !== undefined && toAge(entry.readAt) < awayForMs;
+    if (mayGoOn && toAge(failedAt) < retryEveryMs) return admit(entry);
     try {
       const found = await lookUp(hash, secret);
       return found && admit(found);

@@ -48,6 +48,7 @@ export function createKnownPreferences(options: KnownPreferencesOptions): KnownP
   const entries = new Map<string, Entry>();
   let failedAt = Number.NEGATIVE_INFINITY;
 
+  const toAge = (at: number) => Math.abs(now() - at);
   const forget = (client: string) => {
     const concerned = client === everyClient ? [...entries.values()] : [entries.get(client)];
     // What is being read now may be what was before.
@@ -95,13 +96,12 @@ export function createKnownPreferences(options: KnownPreferencesOptions): KnownP
     async read(client) {
       news.listen(forget);
       const entry = open(client);
-      for (let asked = 0; asked < mostReads && now() - entry.readAt >= staleAfterMs; asked += 1) {
-        const at = now();
+      for (let asked = 0; asked < mostReads && toAge(entry.readAt) >= staleAfterMs; asked += 1) {
         const since = entry.reading?.since;
-        if (since === undefined ? at - failedAt < retryAfterMs : at - since >= answerWithinMs) break;
-        await within(answerWithinMs - (since === undefined ? 0 : at - since), load(client, entry), () => undefined);
+        if (since === undefined ? toAge(failedAt) < retryAfterMs : toAge(since) >= answerWithinMs) break;
+        await within(answerWithinMs - (since === undefined ? 0 : toAge(since)), load(client, entry), () => undefined);
       }
-      if (now() - entry.readAt >= freshForMs && now() - failedAt >= retryAfterMs) void load(client, entry);
+      if (toAge(entry.readAt) >= freshForMs && toAge(failedAt) >= retryAfterMs) void load(client, entry);
       if (entry.set === undefined || entry.set.routing !== catalog.routing) {
         entry.set = { of: toAliasSet(entry.preferences ?? [], catalog), routing: catalog.routing };
       }

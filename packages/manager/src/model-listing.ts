@@ -75,9 +75,9 @@ export function createModelListing({ catalog, queue, providers, now, uuid }: Mod
   return {
     async readSoon(provider) {
       const before = known.get(provider) ?? [];
-      if (now() - (failedAt.get(provider) ?? Number.NEGATIVE_INFINITY) < failedForMs) return before;
+      if (Math.abs(now() - (failedAt.get(provider) ?? Number.NEGATIVE_INFINITY)) < failedForMs) return before;
       const { since, models } = asking.get(provider) ?? askOnce(provider);
-      return within(since + patienceMs - now(), models, () => before);
+      return within(patienceMs - Math.abs(now() - since), models, () => before);
     },
     known: () => [...known.values()].flat(),
     async read(provider, refresh = false) {

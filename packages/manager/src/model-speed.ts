@@ -49,10 +49,10 @@ export function createModelSpeeds(database: Pick<DatabaseOnDemand, 'get'>, now: 
   };
   return {
     read() {
-      const isFresh = known !== undefined && now() - known.at <= freshForMs;
+      const isFresh = known !== undefined && Math.abs(now() - known.at) <= freshForMs;
       if (failedAt === undefined) return isFresh && known !== undefined ? known.speeds : begin();
       // Whether the database is back is asked by one, and waited for by nobody.
-      if (!isFresh && now() - failedAt > askAgainAfterMs) void begin();
+      if (!isFresh && Math.abs(now() - failedAt) > askAgainAfterMs) void begin();
       return Promise.resolve(undefined);
     },
   };

@@ -19,7 +19,7 @@ export function createProviderDirectory(
 ): ProviderDirectory {
   let known: { workers: Promise<WorkerPresence[]>; at: number } | undefined;
   const workers = () => {
-    if (known === undefined || now() - known.at > freshForMs) {
+    if (known === undefined || Math.abs(now() - known.at) > freshForMs) {
       known = { workers: queue.workers(), at: now() };
       known.workers.catch(() => (known = undefined));
     }

@@ -28,7 +28,7 @@ export interface Resources {
   /** Counts choices by speed, from 0. */
   choices: { next(): number };
   logger: Logger;
-  /** Epoch milliseconds. */
+  /** Epoch milliseconds. May go back, as Redis tells the time: what is kept for a while is as old as its distance to now. */
   now: () => number;
   /** A UUIDv7: ids sort by time. */
   uuid: () => string;

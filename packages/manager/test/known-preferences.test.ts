@@ -58,6 +58,10 @@ test('what grows old is read anew in the background, and what is too old before 
   pass(5_000);
   expect(await model()).toBe('c/m');
   expect(reads()).toBe(3);
+  current = 'd/m';
+  // A clock that is set back makes nothing fresh again.
+  pass(-3_600_000);
+  expect(await model()).toBe('d/m');
 });
 
 test('word of a change is heeded at once, also while the state before it is being read', async () => {

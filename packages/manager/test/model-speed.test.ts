@@ -30,6 +30,10 @@ test('many choices at once and after each other ask the ledger once', async () =
   pass(20_000);
   expect(await expected()).toBe(2_100);
   expect(reads()).toBe(2);
+  // A clock that is set back makes nothing fresh again.
+  pass(-3_600_000);
+  expect(await expected()).toBe(2_100);
+  expect(reads()).toBe(3);
 });
 
 test('of all choices while the database hangs the first alone waits for it, and once it is back its answer counts', async () => {

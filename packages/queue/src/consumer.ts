@@ -13,7 +13,7 @@ import { handBack } from './hand-back.ts';
 import type { Handlers } from './job-context.ts';
 import { toLimiter } from './limits.ts';
 import { createLockKeeper } from './lock-keeper.ts';
-import { keyPrefix, keys } from './names.ts';
+import { keyPrefix, keys, persistQueues } from './names.ts';
 import { createPaceMeter } from './pace.ts';
 import { isGivenUp } from './reasons.ts';
 import { runJob, type RunningJobs } from './run-job.ts';
@@ -205,6 +205,8 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     room.resize(wanted.concurrency);
     // BullMQ reads it at every job that it takes.
     worker.opts.limiter = toLimiter(wanted.requestsPerMinute);
+    // Bull Board only shows these: what was paused before, or by hand, nobody else resumes.
+    if (persistQueues.some((queue) => queue === name)) await queueFor(name).resume();
     if (globalConcurrency === undefined) return;
     lines.add(name);
     await queueFor(name).setGlobalConcurrency(globalConcurrency);

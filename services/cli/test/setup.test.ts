@@ -269,6 +269,29 @@ describe('scripts/setup.mjs', { timeout: 20_000 }, () => {
     expect(called.filter((call) => call.startsWith('brew'))).toEqual(['brew install redis']);
   });
 
+  const stranger = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
+  const isThere = spawnSync(process.execPath, ['--version'], stranger).status === 0;
+  it.skipIf(!isThere).each(['nobody', 'a set-up that was killed'])(
+    'gets a Redis server also where the checkout is not ours to write to, which %s has locked',
+    (locker) => {
+      expect(setUp().status).toBe(0);
+      rmSync(join(programs, 'redis-server'));
+      install('brew', `printf '#!/bin/sh\\n' > "${programs}/redis-server"; /bin/chmod 755 "${programs}/redis-server"`);
+      const dead = spawnSync(process.execPath, ['--version']).pid;
+      if (locker !== 'nobody') writeFileSync(join(root, '.aimm-setup.lock'), String(dead));
+      chmodSync(programs, 0o777);
+      chmodSync(root, 0o555);
+      const { status, stderr } = spawnSync(process.execPath, [join(root, 'scripts/setup.mjs')], {
+        env: { PATH: programs },
+        encoding: 'utf8',
+        ...stranger,
+      });
+      chmodSync(root, 0o755);
+      expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+      expect(existsSync(join(programs, 'redis-server'))).toBe(true);
+    },
+  );
+
   it('makes sure of a browser for the tests only', () => {
     expect(setUp().status).toBe(0);
     const { status, stderr } = setUp('--with-tests');
