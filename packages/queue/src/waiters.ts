@@ -90,6 +90,14 @@ export function createWaiters({
     }
   };
 
+  /** Without Redis nobody knows how they ended, and nobody is let wait longer than was agreed. */
+  const endOverdue = () => {
+    for (const entry of entries.values()) {
+      if (!entry.isAdded || now() <= entry.deadlineAt + deadlineGraceMs) continue;
+      entry.settle(failed('unavailable', 'The queue (Redis) does not answer, and the request is past its deadline.'));
+    }
+  };
+
   const sweep = async () => {
     const silentSince = performance.now() - sweepEveryMs;
     for (const [requestId, entry] of entries) {
@@ -98,7 +106,7 @@ export function createWaiters({
         await lookAfter(requestId, entry, { told: false });
       } catch {
         // Redis is away: the next sweep looks again.
-        return;
+        return endOverdue();
       }
     }
   };

@@ -8,7 +8,7 @@ const sweepEveryMs = 2_000;
 const requestId = 'gen_1';
 
 /** A request of which no reply ever comes, whose deadline is `deadlineInMs` away. */
-function waitInSilence(state: JobState, deadlineInMs: number) {
+function waitInSilence(state: JobState | Error, deadlineInMs: number) {
   vi.useFakeTimers({ now: 1_000_000 });
   onTestFinished(() => void vi.useRealTimers());
   const deadlineAt = Date.now() + deadlineInMs;
@@ -21,7 +21,11 @@ function waitInSilence(state: JobState, deadlineInMs: number) {
     jobId: requestId,
     deadlineAt,
   };
-  const requests: Pick<Requests, 'find' | 'readState'> = { find: async () => record, readState: async () => state };
+  const readState = async () => {
+    if (state instanceof Error) throw state;
+    return state;
+  };
+  const requests: Pick<Requests, 'find' | 'readState'> = { find: async () => record, readState };
   const replies: Pick<ReplyReader, 'listen'> = { listen: () => () => undefined };
   const waiters = createWaiters({
     // Nothing else of them is asked for.
@@ -48,3 +52,11 @@ test.each(['queued', 'running'] as const)(
     expect(code()).toBe('timeout');
   },
 );
+
+test('a wait whose Redis has gone for good ends with its deadline, too', async () => {
+  const { code } = waitInSilence(new Error('Redis does not answer'), 60_000);
+  await vi.advanceTimersByTimeAsync(65_000);
+  expect(code()).toBeUndefined();
+  await vi.advanceTimersByTimeAsync(2 * sweepEveryMs);
+  expect(code()).toBe('unavailable');
+});
