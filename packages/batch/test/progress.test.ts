@@ -113,6 +113,9 @@ test('the plain form is one line', () => {
     pausedBecause: 'the budget\nis spent',
   });
   expect(toProgressLine(paused)).toMatch(/ paused: 1 of 2 \(50 %\), \$0\.62 spent, the budget is spent$/);
+  expect(toProgressLine({ ...paused, demo: true })).toMatch(
+    /, \$0\.62 spent \(demo answers cost nothing\), the budget/,
+  );
   const waiting = createView([{ waiting: 2 }], { waitsBecause: 'openai is\noverloaded.', estimatedLeftMs: 1e7 });
   expect(toProgressLine(waiting)).toMatch(/ running: 0 of 2 \(0 %\), \$0\.62 spent, openai is overloaded\.$/);
 });

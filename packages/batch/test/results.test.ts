@@ -257,3 +257,10 @@ describe('functions that an answer asked for', () => {
     expect(row).toMatchObject({ number: '0', structured: '{"city":"Rome"}', queue_ms: '7' });
   });
 });
+
+test.each(['table', 'md'] as const)('a batch of the demo is told as one: %s', async (format) => {
+  const { view, results } = createSampleBatch(1, 1);
+  const page = (demo: boolean) => join(renderResults(format, { ...view, demo }, stream(results)));
+  expect(await page(true)).toContain(' (demo answers cost nothing)');
+  expect(await page(false)).not.toContain('demo answers');
+});

@@ -182,7 +182,10 @@ export const BatchView = z.object({
   /** Before it was started; null where a price is unknown. */
   estimatedCostNanoUsd: z.number().int().nullable(),
   maxCostNanoUsd: z.number().int().optional(),
+  /** What was spent; demo answers cost nothing. */
   costNanoUsd: z.number().int(),
+  /** Models of it were asked for while the demo stood in for their providers; what it answers is made up. */
+  demo: z.boolean().optional(),
   /** In the order of their numbers, a judge's included. */
   columns: z.array(BatchColumnSummary),
   createdAt: z.number(),
@@ -241,6 +244,8 @@ export const BatchTemplate = z.object({
   /** The alias that was asked for, where one was. */
   alias: z.string().optional(),
   warnings: z.array(Warning),
+  /** The demo stood in for its provider when it was asked for. */
+  demo: z.boolean().optional(),
   /** What one of its generations is expected to cost on average; null where the price is unknown. */
   expectedNanoUsd: z.number().nullable(),
 });

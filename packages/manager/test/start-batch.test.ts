@@ -61,6 +61,17 @@ test.each([
   expect(await startBatch(resources, caller, few)).toMatchObject({ status: 'running' });
 });
 
+test('a batch that is started in the demo says so, also in the list', async () => {
+  const configured = { openai: true, mistral: true };
+  for (const demo of [true, false]) {
+    const { resources } = await openResources({ configured, demo });
+    const { batchId, demo: told } = await startBatch(resources, caller, ask());
+    const { demo: read } = await readBatch(resources, caller, batchId);
+    const [listed] = (await listBatches(resources, caller)).batches;
+    expect([told, read, listed?.demo]).toEqual(Array.from({ length: 3 }, () => (demo ? true : undefined)));
+  }
+});
+
 test('a batch whose models cannot be read hides no other in the list', async () => {
   const odd = new Set<string>();
   const { resources } = await openResources({

@@ -1,6 +1,6 @@
 import { ModelManagerError } from '@aimm/contracts';
 import { describe, expect, it } from 'vitest';
-import { formatBatch } from '../src/format/batch.ts';
+import { formatBatch, toBatchOutput } from '../src/format/batch.ts';
 import { formatUsage, toUsageOutput } from '../src/format/usage.ts';
 import { createReadyManager } from './support/fake-manager.ts';
 import { batch, model, totals } from './support/fixtures.ts';
@@ -141,6 +141,13 @@ it('what nobody knows the price of is not said to have cost nothing', () => {
 
   const columns = batch.columns.map((column) => ({ ...column, costNanoUsd: 0, unpriced: 1 }));
   expect(formatBatch({ ...batch, columns }).join()).toContain('1 succeeded, 0 % passed, cost unknown');
+});
+
+it('a batch of demo answers is told as one', () => {
+  const demo = { ...batch, costNanoUsd: 0, demo: true };
+  expect(toBatchOutput(demo)).toMatchObject({ demo: true, spent_usd: 0 });
+  expect(toBatchOutput(batch)).not.toHaveProperty('demo');
+  expect(formatBatch(demo)[0]).toContain('$0.00 spent of an estimated $0.0020 (demo answers cost nothing)');
 });
 
 describe.each(eras)('resources in version %s', (era) => {

@@ -61,6 +61,22 @@ test('a call that broke before it does not make an answer’s price unknown to a
   expect(record.assertions).toEqual([{ name: 'max_cost', passed: true }]);
 });
 
+test('a demo answer costs nothing, also where its price is unknown, and a call of a vendor before it what it cost', async () => {
+  const demo = [{ code: 'demo' as const, message: 'Demo' }];
+  const costOf = async (costNanoUsd: number | null, rows: LedgerRow[] | undefined) => {
+    const outcome = answered(costNanoUsd);
+    if (outcome.status === 'succeeded') Object.assign(outcome.value as object, { warnings: demo });
+    return (await toBatchRecord(ended, outcome, rows, { at: 1, checks: createAssertionChecks() })).costNanoUsd;
+  };
+  const rowsOfDemo = (costNanoUsd: number | null) => rowsOf(costNanoUsd).map((row) => ({ ...row, demo: true }));
+  expect(await costOf(19, rowsOfDemo(19))).toBe(0);
+  expect(await costOf(null, rowsOfDemo(null))).toBe(0);
+  expect(await costOf(19, undefined)).toBe(0);
+  expect(await costOf(19, [...rowsOf(5), ...rowsOfDemo(19)])).toBe(5);
+  const broken = await toBatchRecord(ended, failed, rowsOfDemo(19), { at: 1, checks: createAssertionChecks() });
+  expect(broken.costNanoUsd).toBe(0);
+});
+
 test('a failure has what its calls used, where anything was counted', async () => {
   const [broken, ...more] = rowsOf(null, 0);
   const rows = [{ ...broken, inputTokens: 7, outputTokens: 2, estimated: true } as LedgerRow, ...more];

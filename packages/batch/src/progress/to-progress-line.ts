@@ -1,5 +1,6 @@
 import { type BatchView, countEnded } from '@aimm/contracts';
 import { formatCost, formatCount, formatDuration, formatShare } from '@aimm/runtime/format';
+import { toDemoNote } from '../results/batch-result.ts';
 import { toPlainText } from '../results/terminal-text.ts';
 
 /** Where a batch stands, in one line without colours: for logs, pipes and progress messages. */
@@ -17,10 +18,10 @@ export function toProgressLine(view: BatchView): string {
   return facts.filter((fact) => fact !== '').join(', ');
 }
 
-/** `$1.24 of at most $5.00`; the bound where there is one. */
-export function toSpent({ costNanoUsd, maxCostNanoUsd }: BatchView): string {
-  const spent = `${formatCost(costNanoUsd)} spent`;
-  return maxCostNanoUsd === undefined ? spent : `${spent} of at most ${formatCost(maxCostNanoUsd)}`;
+/** `$1.24 spent of at most $5.00`; the bound where there is one, and a word where answers are made up. */
+export function toSpent({ costNanoUsd, maxCostNanoUsd, demo }: BatchView): string {
+  const most = maxCostNanoUsd === undefined ? '' : ` of at most ${formatCost(maxCostNanoUsd)}`;
+  return `${formatCost(costNanoUsd)} spent${most}${toDemoNote({ demo })}`;
 }
 
 /** `about 3 min 20 s left`, why it is paused or waits, or nothing. */

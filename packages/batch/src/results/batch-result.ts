@@ -3,6 +3,7 @@ import type {
   BatchColumnSummary,
   BatchGeneration,
   BatchItem,
+  BatchView,
   Message,
   ToolCallPart,
 } from '@aimm/contracts';
@@ -40,6 +41,11 @@ export function formatColumnCost({
 }: Pick<BatchColumnSummary, 'costNanoUsd' | 'unpriced'>): string {
   if (unpriced === 0) return formatCost(costNanoUsd);
   return costNanoUsd === 0 ? formatCost(null) : `${formatCost(costNanoUsd)} +${formatCount(unpriced)} unknown`;
+}
+
+/** Behind what was spent, where answers may be made up; else nothing. */
+export function toDemoNote({ demo }: Pick<BatchView, 'demo'>): string {
+  return demo === true ? ' (demo answers cost nothing)' : '';
 }
 
 /** The text of one turn; what is no text as a word in brackets. */

@@ -4,6 +4,7 @@ import {
   hasPassed,
   toAnswerText,
   toColumnLabel,
+  toDemoNote,
   toPromptText,
   toVerdictTexts,
 } from './batch-result.ts';
@@ -19,7 +20,7 @@ export async function* renderMarkdown(view: BatchView, results: AsyncIterable<Ba
   const columns = view.columns.map(({ column }) => column);
   const asked = columns.filter((column) => column.judges === undefined);
   yield `# ${escapeText(view.name ?? view.batchId)}\n\n`;
-  yield `${view.batchId} · ${view.status} · ${formatPlural(view.items, 'item')} · ${formatPlural(view.total, 'generation')} · ${formatCost(view.costNanoUsd)}\n\n`;
+  yield `${view.batchId} · ${view.status} · ${formatPlural(view.items, 'item')} · ${formatPlural(view.total, 'generation')} · ${formatCost(view.costNanoUsd)}${toDemoNote(view)}\n\n`;
   yield toLine(heading.map(escapeText)) + toLine(heading.map((_, index) => (index === 0 ? '---' : '---:')));
   yield rows.map((row) => toLine(row.map(escapeText))).join('');
   yield `\n## Answers\n\nLong answers unfold; of those over ${formatCount(maxLength)} characters the rest is left out here, and is in the other formats.\n\n`;

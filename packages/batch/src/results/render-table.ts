@@ -6,6 +6,7 @@ import {
   hasPassed,
   toAnswerText,
   toColumnLabel,
+  toDemoNote,
   toPromptText,
   toVerdictTexts,
 } from './batch-result.ts';
@@ -79,7 +80,7 @@ export async function* renderTable(
     }
   }
   yield `\n${renderSummary(view, width, (text) => paint('bold', text)).join('\n')}\n`;
-  const facts = `${view.batchId} · ${view.status} · ${formatPlural(view.items, 'item')} · ${formatCost(view.costNanoUsd)}`;
+  const facts = `${view.batchId} · ${view.status} · ${formatPlural(view.items, 'item')} · ${formatCost(view.costNanoUsd)}${toDemoNote(view)}`;
   for (const line of wrapToWidth(facts, width, 4)) yield `${paint('dim', line)}\n`;
 }
 

@@ -91,6 +91,7 @@ export type BatchSummary = Pick<
   | 'counts'
   | 'total'
   | 'costNanoUsd'
+  | 'demo'
   | 'createdAt'
   | 'endedAt'
 > & {

@@ -1,5 +1,11 @@
 import { addCounts, type BatchCounts, type BatchView, ModelManagerError, sumCounts } from '@aimm/contracts';
-import { type BatchRepository, type StoredBatch, UnreadableError } from '@aimm/database';
+import {
+  type BatchRepository,
+  type NewColumn,
+  type StoredBatch,
+  type StoredColumn,
+  UnreadableError,
+} from '@aimm/database';
 import type { Caller } from '../caller.ts';
 import type { Resources } from '../resources.ts';
 import { estimateLeft } from './batch-pace.ts';
@@ -13,10 +19,10 @@ export async function readBatch(resources: Resources, caller: Caller, batchId: s
   const summaries = await batches.summarize(batch, columns);
   for (const { counts: own } of summaries) own[toUnfed(batch)] += batch.items - sumCounts(own);
   const counts = addCounts(summaries.map((summary) => summary.counts));
-  const left = estimateLeft(resources, { ...toBase(batch), columns: summaries });
+  const left = estimateLeft(resources, { ...toBase(batch, columns), columns: summaries });
   const waitsBecause = await explainWait(resources, batch, summaries);
   return {
-    ...toBase(batch),
+    ...toBase(batch, columns),
     total: batch.items * columns.length,
     counts,
     estimatedCostNanoUsd: batch.estimatedNanoUsd,
@@ -106,14 +112,14 @@ export async function countBatch(batches: BatchRepository, batch: StoredBatch, c
 async function toSummary(batches: BatchRepository, batch: StoredBatch): Promise<BatchSummary> {
   const columns = await batches.columns(batch.id);
   return {
-    ...toBase(batch),
+    ...toBase(batch, columns),
     total: batch.items * columns.length,
     counts: await countBatch(batches, batch, columns.length),
     models: columns.flatMap(({ provider, model, judges }) => (judges === undefined ? [`${provider}/${model}`] : [])),
   };
 }
 
-function toBase(batch: StoredBatch) {
+function toBase(batch: StoredBatch, columns: readonly StoredColumn[]) {
   // One that is being prepared is shown to nobody.
   const status = batch.status === 'preparing' ? 'running' : batch.status;
   return {
@@ -124,9 +130,15 @@ function toBase(batch: StoredBatch) {
     ...(batch.pausedBecause !== undefined && { pausedBecause: batch.pausedBecause }),
     items: batch.items,
     costNanoUsd: batch.spentNanoUsd,
+    ...toDemoMark(columns),
     createdAt: batch.createdAt,
     ...(batch.endedAt !== undefined && { endedAt: batch.endedAt }),
   };
+}
+
+/** That the demo stood in for one of them, where it did. */
+export function toDemoMark(columns: readonly NewColumn[]): Pick<BatchView, 'demo'> {
+  return columns.some(({ template }) => template.demo === true) ? { demo: true } : {};
 }
 
 /** What was never queued. */

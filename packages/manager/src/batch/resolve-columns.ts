@@ -65,6 +65,7 @@ async function resolveColumn(
   return toColumn(choice.resolved, {
     settings: choice.settings,
     timeoutMs,
+    ...((await isDemo(resources, choice.resolved.provider.id)) && { demo: true }),
     ...toAliasName(asked),
     ...(system !== undefined && { system }),
   });
@@ -79,6 +80,16 @@ async function requireKey(resources: Resources, { alias }: PreparedAsk, model: R
   }
 }
 
+/** What the demo answers says so by itself: where nobody can tell, that has to do. */
+async function isDemo({ providers }: Pick<Resources, 'providers'>, provider: string): Promise<boolean> {
+  try {
+    return await providers.isDemo(provider);
+  } catch (error) {
+    if (!isUnavailable(error)) throw error;
+    return false;
+  }
+}
+
 /** What is chosen for it is chosen for all items. */
 const probe: Message = { role: 'user', content: [{ type: 'text', text: 'An item of a batch.' }] };
 
@@ -87,7 +98,7 @@ function toColumn(
   {
     timeoutMs,
     ...more
-  }: { settings: GenerationSettings; timeoutMs: number | undefined; alias?: string; system?: string },
+  }: { settings: GenerationSettings; timeoutMs: number | undefined; demo?: boolean; alias?: string; system?: string },
 ): Pick<NewColumn, 'provider' | 'model' | 'template'> {
   return {
     provider: provider.id,

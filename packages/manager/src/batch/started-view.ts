@@ -1,5 +1,6 @@
 import { addCounts, type BatchView } from '@aimm/contracts';
 import type { NewColumn, StoredBatch } from '@aimm/database';
+import { toDemoMark } from './read-batch.ts';
 
 type Started = Pick<
   StoredBatch,
@@ -23,6 +24,7 @@ export function toStartedView(
     estimatedCostNanoUsd: estimatedNanoUsd,
     ...(maxCostNanoUsd !== undefined && { maxCostNanoUsd }),
     costNanoUsd: 0,
+    ...toDemoMark(columns),
     columns: columns.map(({ template: _template, ...column }) => ({
       column,
       counts: counts(),

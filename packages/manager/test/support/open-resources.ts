@@ -21,9 +21,11 @@ export interface OpenResources {
  */
 export async function openResources({
   configured = {},
+  demo = false,
   wrap = (database) => database,
 }: {
   configured?: Record<string, boolean>;
+  demo?: boolean;
   wrap?: (database: Database) => Database;
 } = {}): Promise<OpenResources> {
   const dir = await mkdtemp(join(tmpdir(), 'aimm-manager-'));
@@ -39,7 +41,7 @@ export async function openResources({
   const providers = Object.entries(configured).map(([id, isConfigured]) => ({
     id,
     configured: isConfigured,
-    demo: false,
+    demo,
   }));
   const workers = async () => (providers.length === 0 ? [] : [{ providers }]);
   const news = { tell: async () => undefined, listen: () => undefined, close: () => undefined };

@@ -7,7 +7,7 @@ import {
   BatchStatus,
   type BatchView,
 } from '@aimm/contracts';
-import { formatColumnCost, toColumnLabel } from '@aimm/batch/labels';
+import { formatColumnCost, toColumnLabel, toDemoNote } from '@aimm/batch/labels';
 import * as z from 'zod';
 import { toErrorOutput } from '../errors.ts';
 import { ErrorSchema } from './error-schema.ts';
@@ -47,6 +47,7 @@ export const batchFields = {
   estimated_cost_usd: z.number().nullable(),
   max_cost_usd: z.number().optional(),
   spent_usd: z.number(),
+  demo: z.boolean().optional(),
   estimated_left_seconds: z.int().optional(),
   columns: z.array(Column),
 };
@@ -93,6 +94,7 @@ export function toBatchOutput(view: BatchView): z.input<typeof BatchOutput> {
     estimated_cost_usd: toUsd(view.estimatedCostNanoUsd),
     ...(view.maxCostNanoUsd !== undefined && { max_cost_usd: view.maxCostNanoUsd / 1e9 }),
     spent_usd: view.costNanoUsd / 1e9,
+    ...(view.demo === true && { demo: true }),
     ...(view.estimatedLeftMs !== undefined && { estimated_left_seconds: Math.ceil(view.estimatedLeftMs / 1_000) }),
     columns: view.columns.map((summary) => toColumnOutput(summary, columns)),
   };
@@ -145,7 +147,7 @@ export function formatBatch(view: BatchView): string[] {
   const facts = [
     `${formatCount(done)} of ${formatPlural(total, 'generation')} done`,
     ...(counts.failed > 0 ? [`${formatCount(counts.failed)} failed`] : []),
-    `${formatUsd(view.costNanoUsd / 1e9)} spent of an estimated ${formatUsd(toUsd(view.estimatedCostNanoUsd))}`,
+    `${formatUsd(view.costNanoUsd / 1e9)} spent of an estimated ${formatUsd(toUsd(view.estimatedCostNanoUsd))}${toDemoNote(view)}`,
     ...(view.estimatedLeftMs === undefined ? [] : [`about ${formatSeconds(view.estimatedLeftMs)} left`]),
   ];
   const columns = view.columns.map(({ column }) => column);

@@ -44,7 +44,9 @@ export async function toBatchRecord(
     warnings,
     ...result
   } = GenerationResult.parse(outcome.value);
-  const costNanoUsd = rows === undefined || result.costNanoUsd === null ? result.costNanoUsd : sumCosts(rows);
+  const isKnown = result.costNanoUsd !== null && rows !== undefined;
+  const isDemo = warnings.some(({ code }) => code === 'demo');
+  const costNanoUsd = isKnown || isDemo ? sumCosts(rows ?? []) : result.costNanoUsd;
   const verdict = judge === undefined ? undefined : toVerdict(judge, text);
   const answer = {
     ...base,
@@ -80,8 +82,12 @@ function noVerdict(): ErrorShape {
   return new ModelManagerError('server_error', 'The judge did not answer in the form it was asked for.').toShape();
 }
 
-/** What is known of it, as the ledger sums it up; null where one of the calls has an unknown price and no other cost anything. */
+/**
+ * What is known of it, as the ledger sums it up: without demo answers; null where one of the calls has an unknown price and no other
+ * cost anything.
+ */
 export function sumCosts(rows: readonly LedgerRow[]): number | null {
-  const known = rows.reduce((sum, { costNanoUsd }) => sum + (costNanoUsd ?? 0), 0);
-  return known === 0 && rows.some(({ costNanoUsd }) => costNanoUsd === null) ? null : known;
+  const costs = rows.map(({ demo, costNanoUsd }) => (demo ? 0 : costNanoUsd));
+  const known = costs.reduce<number>((sum, cost) => sum + (cost ?? 0), 0);
+  return known === 0 && costs.includes(null) ? null : known;
 }

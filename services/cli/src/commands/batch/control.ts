@@ -101,14 +101,16 @@ export async function list({ limit, json }: Options & { limit: number }): Promis
   const { batches } = await withSession(({ manager, caller }) => manager.listBatches(caller, { limit }));
   if (json === true) return printJson(batches);
   if (batches.length === 0) return print('There are no batches; `aimm batch run` starts one.');
-  const rows = batches.map(({ batchId, name = '', status: how, counts, total, models, costNanoUsd, createdAt }) => [
-    batchId,
-    name,
-    how,
-    `${formatCount(total - counts.waiting - counts.queued)}/${formatCount(total)}`,
-    formatCost(costNanoUsd),
-    new Date(createdAt).toISOString().slice(0, 16).replace('T', ' '),
-    models.join(', '),
-  ]);
+  const rows = batches.map(
+    ({ batchId, name = '', status: how, counts, total, models, costNanoUsd, demo, createdAt }) => [
+      batchId,
+      name,
+      how,
+      `${formatCount(total - counts.waiting - counts.queued)}/${formatCount(total)}`,
+      `${formatCost(costNanoUsd)}${demo === true ? ' (demo)' : ''}`,
+      new Date(createdAt).toISOString().slice(0, 16).replace('T', ' '),
+      models.join(', '),
+    ],
+  );
   print(formatTable(['Batch', 'Name', 'Status', 'Done', 'Cost', 'Started (UTC)', 'Models'], rows));
 }
