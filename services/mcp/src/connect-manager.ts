@@ -6,6 +6,7 @@ import {
   type Logger,
   type RawEnvironment,
   type RuntimeEnvironment,
+  secretsOf,
   withoutProviderKeys,
 } from '@aimm/runtime';
 import { fileURLToPath } from 'node:url';
@@ -16,6 +17,8 @@ export interface ConnectOptions {
   env: RuntimeEnvironment;
   raw: RawEnvironment;
   logger: Logger;
+  /** What is never to be logged; the passwords that the stack tells join it. */
+  secrets: Set<string>;
 }
 
 /** A manager and, without REDIS_URL, the local stack it stands on. */
@@ -39,14 +42,15 @@ const launch = {
  *
  * @throws ConfigError for faults in config/*.json; unavailable when the stack does not start
  */
-export async function connectManager({ env, raw, logger }: ConnectOptions): Promise<ManagerConnection> {
+export async function connectManager({ env, raw, logger, secrets }: ConnectOptions): Promise<ManagerConnection> {
   const keyVariables = findKeyVariables({ configDir: env.configDir, raw });
   const join = () => joinStack({ dataDir: env.dataDir, raw, logger, launch, keyVariables });
   const stack = env.REDIS_URL === undefined ? await orUnavailable(join) : undefined;
   forgetProviderKeys(keyVariables);
   const own = withoutProviderKeys(raw, keyVariables);
-  const open = (info: StackInfo | undefined) =>
-    createManager({
+  const open = (info: StackInfo | undefined) => {
+    for (const secret of secretsOf({ REDIS_URL: info?.redisUrl, DATABASE_URL: info?.databaseUrl })) secrets.add(secret);
+    return createManager({
       raw: info === undefined ? own : withStackSettings(own, info, logger),
       logger,
       redisUrl: env.REDIS_URL ?? info?.redisUrl ?? '',
@@ -54,6 +58,7 @@ export async function connectManager({ env, raw, logger }: ConnectOptions): Prom
       configDir: env.configDir,
       reloadsOnSignal: true,
     });
+  };
   try {
     let manager = await open(stack?.info);
     let known = stack?.info;

@@ -32,12 +32,12 @@ async function main(): Promise<void> {
   const http = process.argv.includes('--http');
   const { env, raw, faults } = loadEnvironment();
   requireNoFaults(faults, http ? await findFileFaults(env, raw) : []);
-  const secrets = secretsOf(raw);
+  const secrets = new Set(secretsOf(raw));
   const logger = await createLogger({
     name: 'front',
     level: env.LOG_LEVEL,
     format: env.LOG_FORMAT,
-    secrets: () => secrets,
+    secrets: () => [...secrets],
     citesErrors: env.STORE_CONTENT === 'on',
   });
   exitOnUncaught(logger);
@@ -46,7 +46,7 @@ async function main(): Promise<void> {
   const connection = createLazyConnection(async () => {
     // Here, not at the top: queue and database are most of what there is to load, and lists need neither.
     const { connectManager } = await import('./connect-manager.ts');
-    return connectManager({ env, raw, logger });
+    return connectManager({ env, raw, logger, secrets });
   });
   shutdown.add('manager', () => connection.close());
   const factory = createMcpServer({

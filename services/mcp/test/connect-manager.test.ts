@@ -59,7 +59,8 @@ async function followStacks(stacks: readonly Partial<StackInfo>[], environment: 
     channel.send({ type: 'welcome', info: { ...toInfo(folder), ...stacks[channels.length - 1] } });
   });
   const { env, raw } = loadEnvironment({ AIMM_DATA_DIR: folder, ...environment });
-  const connection = await connectManager({ env, raw, logger });
+  const secrets = new Set<string>();
+  const connection = await connectManager({ env, raw, logger, secrets });
   onTestFinished(() => connection.close());
   const next = async () => {
     const ended = channels.length;
@@ -71,7 +72,7 @@ async function followStacks(stacks: readonly Partial<StackInfo>[], environment: 
       return manager;
     });
   };
-  return { folder, connection, next };
+  return { folder, connection, next, secrets };
 }
 
 const toInfo = (folder: string): StackInfo => ({
@@ -107,7 +108,7 @@ it('hands the stack a key whose variable config/providers.json names', async () 
 
   const given = { AIMM_DATA_DIR: folder, AIMM_CONFIG_DIR: configDir, HF_TOKEN: 'hf-1', OTHER_TOKEN: 'x' };
   const { env, raw } = loadEnvironment(given);
-  await expect(connectManager({ env, raw, logger })).rejects.toThrow('no more than a hello');
+  await expect(connectManager({ env, raw, logger, secrets: new Set() })).rejects.toThrow('no more than a hello');
   expect(await handed.promise).toEqual({ HF_TOKEN: 'hf-1' });
 });
 
@@ -154,4 +155,9 @@ it('works on the database and the Redis of the stack that runs, not on those of 
 
   expect(await next()).toBe(await connection.manager());
   await redis.asked;
+});
+
+it('knows for its log what the stack told it in confidence', async () => {
+  const { secrets } = await followStacks([{ redisUrl: 'redis://:told-in-confidence@127.0.0.1:1' }]);
+  expect([...secrets]).toEqual(['told-in-confidence']);
 });
