@@ -4,13 +4,16 @@ import type { Checkpoint } from '@aimm/contracts';
 import {
   createAdmission,
   createCheckpoints,
+  createConsumer,
+  type Handlers,
   type LimitScope,
   type Opened,
   toRequestBurst,
   toTokenBurst,
 } from '@aimm/queue';
+import { createLogger } from '@aimm/runtime';
 import { Redis } from 'ioredis';
-import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } from 'vitest';
 import { createRandom } from '../support/seeded-random.ts';
 
 const started: Checkpoint = { calls: [], rows: [], stalledCount: 0 };
@@ -303,5 +306,18 @@ describe('the limits of a call', () => {
     const third = await asker.ask(await asker.lock(), [model]);
     // The call at the slow pace still counts as two seconds' worth; the burst is its own again.
     expect(toWaitMs(third)).toBeLessThan(1_100);
+  });
+
+  test('slow down to that pace beside a consumer on the same connection, as every worker has one', async () => {
+    const model = scope({ requestsPerMinute: 6_000 }, 'model');
+    const asker = createAsker(redis);
+    const admission = createAdmission(redis);
+    const logger = await createLogger({ name: 'test', level: 'silent', format: 'json' });
+    // It is given no queue: none of them is ever called.
+    const consumer = createConsumer({ redis, handlers: {} as Handlers, logger, lockMs: 30_000 });
+    onTestFinished(() => consumer.close(0));
+    await admission.pace(model, { requests: { everyUs: 2_000_000, forMs: 10_000 } });
+    await asker.enter([model]);
+    expect(toWaitMs(await asker.ask(await asker.lock(), [model]))).toBeGreaterThan(1_900);
   });
 });
