@@ -62,6 +62,23 @@ describe('a request and its answer', () => {
     expect(runs).toBe(2);
   });
 
+  test('a request’s record names the job that it goes on as once that job is there, and not before', async () => {
+    const redis = fixture.redis.client();
+    const { producer, requests } = fixture.front;
+    const payload = fixture.payload();
+    await producer.addGeneration(payload);
+    const next = { ...payload, hop: 1 };
+    // Redis takes the record and not the job, as one that is nearly full may.
+    await redis.rename('{aimm}:openai:meta', 'meta');
+    await redis.set('{aimm}:openai:meta', 'no hash');
+    await expect(producer.addGeneration(next, { goesOn: true })).rejects.toMatchObject({ code: 'unavailable' });
+    expect(await redis.exists(`{aimm}:openai:${payload.requestId}-hop1`)).toBe(0);
+    expect(await requests.find(payload.requestId)).toMatchObject({ jobId: payload.requestId });
+    await redis.rename('meta', '{aimm}:openai:meta');
+    await producer.addGeneration(next, { goesOn: true });
+    expect(await requests.find(payload.requestId)).toMatchObject({ jobId: `${payload.requestId}-hop1` });
+  });
+
   test('a hundred requests at once each get their own answer', async () => {
     await fixture.consume(async (payload) => ({ value: toResult(payload, payload.requestId) }), { concurrency: 20 });
     const payloads = Array.from({ length: 100 }, () => fixture.payload());
