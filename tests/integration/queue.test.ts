@@ -720,6 +720,38 @@ describe('the content of jobs that have ended', () => {
     await expect.poll(() => remover.run().then(() => isEmpty(requestId))).toBe(true);
   });
 
+  test.each([
+    [
+      'ended in a way that this release does not know',
+      {
+        'aimm:outcome': '{"status":"failed","error":{"code":"new","message":"m","hint":"secret"},"text":"secret"}',
+        'aimm:checkpoint': '{"calls":[{"number":1,"state":"new","said":"secret"}],"unfit":{"text":"secret"}}',
+      },
+      {
+        'aimm:emptied': '1',
+        'aimm:outcome': '{"status":"failed","error":{"code":"new","message":"m"}}',
+        'aimm:checkpoint': '{"calls":[{"number":1,"state":"new"}],"rows":[]}',
+      },
+    ],
+    [
+      'is in a form that nobody knows',
+      { data: '{"said":"secret', 'aimm:outcome': '"secret"', 'aimm:checkpoint': '["secret"]' },
+      { 'aimm:emptied': '1', data: '{"contentRemoved":true}' },
+    ],
+    ['cannot be emptied', { data: '{"replyTo":"{aimm}:served"}' }, { data: '{"replyTo":"{aimm}:served"}' }],
+  ])('is removed of all other jobs, where one %s', async (_name, odd, left) => {
+    const redis = fixture.redis.client();
+    await redis.zadd('{aimm}:served', 1, 'openai');
+    const first = await answer();
+    await redis.hset(`{aimm}:openai:${first}`, odd);
+    const remover = await openRemover('openai');
+    const second = await answer();
+    await expect.poll(() => remover.run().then(() => isEmpty(second))).toBe(true);
+    const found = await redis.hgetall(`{aimm}:openai:${first}`);
+    expect(found).toMatchObject(left);
+    expect(JSON.stringify(found)).not.toContain('secret');
+  });
+
   test('is removed though the clock of whoever ended a job, or looked, was an hour ahead', async () => {
     const remover = await openRemover('openai');
     const early = await answer(hour);
