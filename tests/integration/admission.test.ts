@@ -4,13 +4,16 @@ import type { Checkpoint } from '@aimm/contracts';
 import {
   createAdmission,
   createCheckpoints,
+  createConsumer,
+  type Handlers,
   type LimitScope,
   type Opened,
   toRequestBurst,
   toTokenBurst,
 } from '@aimm/queue';
+import { createLogger } from '@aimm/runtime';
 import { Redis } from 'ioredis';
-import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } from 'vitest';
 import { createRandom } from '../support/seeded-random.ts';
 
 const started: Checkpoint = { calls: [], rows: [], stalledCount: 0 };
@@ -48,6 +51,19 @@ function createAsker(redis: Redis) {
       checkpoints.save(handle, { checkpoint: started, ended: { scopes, tokens } }),
   };
 }
+
+/** Every instant that a scope knows lies so many microseconds (ARGV) ahead, as where the clock was set back by that. */
+const aheadScript = `
+local ahead = tonumber(ARGV[1])
+for _, name in ipairs({'at', 'requests', 'tokens', 'hold', 'paceUntil', 'tokenPaceUntil'}) do
+  if redis.call('HEXISTS', KEYS[1], name) == 1 then redis.call('HINCRBY', KEYS[1], name, ahead) end
+end
+local packed = redis.call('HGET', KEYS[1], 'tokenMarks')
+if packed then
+  local marks = cmsgpack.unpack(packed)
+  for index = 1, #marks, 2 do marks[index] = marks[index] + ahead end
+  redis.call('HSET', KEYS[1], 'tokenMarks', cmsgpack.pack(marks))
+end`;
 
 const toWaitMs = (opened: Opened) => (opened.state === 'refused' ? opened.refusal.waitMs : 0);
 
@@ -270,15 +286,34 @@ describe('the limits of a call', () => {
     expect(await redis.pttl(`{aimm}:limit:m:${indebted.id}`)).toBeGreaterThan(hoursMs);
   });
 
-  test('let calls start once the clock of Redis was set back, as many as ever', async () => {
-    const limit = scope({ requestsPerMinute: 60 });
-    const asker = createAsker(redis);
-    await asker.enter([limit]);
-    const key = `{aimm}:limit:p:${limit.id}`;
-    await redis.hset(key, 'requests', Number(await redis.hget(key, 'requests')) + 3_600_000_000);
-    const opened = await asker.ask(await asker.lock(), [limit]);
-    expect(toWaitMs(opened)).toBeLessThanOrEqual(1_000);
-  });
+  test.each([
+    ['requests', { requestsPerMinute: 6_000 }, 0, 0],
+    ['tokens', { tokensPerMinute: 600_000 }, 3_000, 0],
+    ['a pause that was asked for', {}, 0, 300],
+  ])(
+    'let calls start once the clock of Redis was set back, as many as ever: %s',
+    async (_name, limits, tokens, holdMs) => {
+      const limit = scope(limits);
+      const asker = createAsker(redis);
+      const admission = createAdmission(redis);
+      const setBack = () => redis.eval(aheadScript, 1, `{aimm}:limit:p:${limit.id}`, 3_600_000_000);
+      const enterSeveral = async () => {
+        const startedAt = performance.now();
+        for (let calls = 0; calls < 5; calls += 1) await asker.enter([limit], tokens);
+        expect(performance.now() - startedAt).toBeLessThan(5_000);
+      };
+      const { handle } = await asker.enter([limit], tokens);
+      if (holdMs > 0) await admission.hold(limit, 'q', holdMs);
+      await setBack();
+      await enterSeveral();
+      await asker.end(handle, [limit], 0);
+      // A pause of after that counts from then on.
+      await setBack();
+      await admission.hold(limit, 'q', 400);
+      expect(toWaitMs(await asker.ask(await asker.lock(), [limit], tokens))).toBeGreaterThan(300);
+      await enterSeveral();
+    },
+  );
 
   test('keep a longer hold when a shorter one follows', async () => {
     const model = scope({}, 'model');
@@ -303,5 +338,18 @@ describe('the limits of a call', () => {
     const third = await asker.ask(await asker.lock(), [model]);
     // The call at the slow pace still counts as two seconds' worth; the burst is its own again.
     expect(toWaitMs(third)).toBeLessThan(1_100);
+  });
+
+  test('slow down to that pace beside a consumer on the same connection, as every worker has one', async () => {
+    const model = scope({ requestsPerMinute: 6_000 }, 'model');
+    const asker = createAsker(redis);
+    const admission = createAdmission(redis);
+    const logger = await createLogger({ name: 'test', level: 'silent', format: 'json' });
+    // It is given no queue: none of them is ever called.
+    const consumer = createConsumer({ redis, handlers: {} as Handlers, logger, lockMs: 30_000 });
+    onTestFinished(() => consumer.close(0));
+    await admission.pace(model, { requests: { everyUs: 2_000_000, forMs: 10_000 } });
+    await asker.enter([model]);
+    expect(toWaitMs(await asker.ask(await asker.lock(), [model]))).toBeGreaterThan(1_900);
   });
 });

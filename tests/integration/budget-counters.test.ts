@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { type BudgetClaim, type FrontQueue, openFrontQueue } from '@aimm/queue';
+import { ModelManagerError } from '@aimm/contracts';
+import { type BudgetClaim, CallFailedError, type FrontQueue, openFrontQueue } from '@aimm/queue';
 import { createLogger } from '@aimm/runtime';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { createQueueFixture, type QueueFixture } from '../support/queue-fixture.ts';
+import { createLedgerRow } from '../support/ledger-rows.ts';
+import { createQueueFixture, type QueueFixture, toResult } from '../support/queue-fixture.ts';
 
 let fixture: QueueFixture;
 let other: FrontQueue;
@@ -34,6 +36,15 @@ const read = async () => {
   return reserved.state === 'held' ? reserved.counts[0] : reserved;
 };
 const settle = (requestId: string, nanoUsd: number) => fixture.front.budgets.settle(requestId, [{ key, nanoUsd }]);
+const charge = (requestId: string, nanoUsd: number) => fixture.front.budgets.charge(requestId, [{ key, nanoUsd }]);
+/** As every hour, with what the ledger says by now. */
+const compare = async (seedNanoUsd: number) => {
+  const redis = fixture.redis.client();
+  const [counter = ''] = (await redis.keys(`*${key}*`)).filter((name) => !name.endsWith(':holds'));
+  await redis.hset(counter, 'seeded', Date.now() - 1);
+  await reserve(claim(undefined, 0, { seedNanoUsd }));
+  return read();
+};
 
 describe('a budget for ten', () => {
   test('lets ten of a hundred through that ask at once, over two fronts', async () => {
@@ -103,6 +114,79 @@ describe('a hold', () => {
     expect(await reserve(claim('unpriced', 0))).toMatchObject({ state: 'held' });
     await settle('unpriced', 1);
     expect(await reserve(claim('unpriced 2', 0))).toMatchObject({ state: 'exceeded' });
+  });
+});
+
+describe('what a request has cost that goes on', () => {
+  test('is spent before the ledger knows of it, and counts once, however often it is told and compared', async () => {
+    await reserve(claim('a', 100, { seedNanoUsd: 7 }));
+    await charge('a', 10);
+    await charge('a', 10);
+    await charge('a', 30);
+    await charge('a', 10);
+    expect(await read()).toEqual({ spentNanoUsd: 37, heldNanoUsd: 100 });
+    expect(await compare(37)).toEqual({ spentNanoUsd: 37, heldNanoUsd: 100 });
+    // A call of 5 that nobody reserved for.
+    expect(await compare(42)).toEqual({ spentNanoUsd: 42, heldNanoUsd: 100 });
+    await settle('a', 50);
+    await charge('a', 60);
+    expect(await compare(62)).toEqual({ spentNanoUsd: 62, heldNanoUsd: 0 });
+  });
+
+  test('stays spent where it is given up before its next call', async () => {
+    await reserve(claim('a', 100));
+    await charge('a', 30);
+    await settle('a', 0);
+    expect(await read()).toEqual({ spentNanoUsd: 30, heldNanoUsd: 0 });
+  });
+
+  test('counts once as well where its hold ran out, and where it had ended and is run again', async () => {
+    await reserve(claim('a', 100, { holds: [{ requestId: 'a', nanoUsd: 100, expiresAt: Date.now() - 1 }] }));
+    await charge('a', 10);
+    expect(await compare(10)).toEqual({ spentNanoUsd: 10, heldNanoUsd: 0 });
+    await charge('a', 20);
+    await settle('a', 30);
+    expect(await compare(30)).toEqual({ spentNanoUsd: 30, heldNanoUsd: 0 });
+    const share = { key, keepUntil: later, heldNanoUsd: 100 };
+    for (let times = 0; times < 2; times += 1)
+      await fixture.front.budgets.reopen('a', [share], [{ key, nanoUsd: 30 }], later);
+    expect(await compare(30)).toEqual({ spentNanoUsd: 30, heldNanoUsd: 100 });
+    await settle('a', 45);
+    expect(await compare(45)).toEqual({ spentNanoUsd: 45, heldNanoUsd: 0 });
+  });
+
+  test.each(['is tried again', 'goes to a fallback'])('is told as its job %s', async (how) => {
+    const share = { key, keepUntil: later, heldNanoUsd: 100 };
+    const asked = fixture.payload({ budget: [share] });
+    const { requestId, deadlineAt } = asked;
+    const left = (...costs: number[]) => ({
+      calls: [],
+      rows: costs.map((costNanoUsd) => createLedgerRow({ requestId, costNanoUsd })),
+      stalledCount: 0,
+    });
+    const broke = new ModelManagerError('server_error', 'It broke.');
+    let between: unknown;
+    const consumer = await fixture.consume(async (payload, context) => {
+      const isHop = payload.hop !== undefined;
+      if (how === 'is tried again') await context.save(left(10));
+      else if (!isHop) await context.settle({ status: 'failed', error: broke.toShape(), continues: true }, left(10));
+      // By now the ledger has the first call's row.
+      between ??= await compare(10);
+      if (how === 'goes to a fallback' && !isHop) {
+        await fixture.front.producer.addGeneration({ ...payload, hop: 1, budget: [{ ...share, spentNanoUsd: 10 }] });
+        throw new CallFailedError({ action: 'stop', error: broke });
+      }
+      const value = toResult(payload, '');
+      await context.settle({ status: 'succeeded', value }, isHop ? left(25) : left(10, 25));
+      return { value };
+    });
+    await reserve(claim(requestId, 100));
+    const { outcome } = fixture.front.waiters.wait(requestId, { deadlineAt });
+    await fixture.front.producer.addGeneration(asked);
+    await outcome;
+    await consumer.close(1_000);
+    expect(between).toEqual({ spentNanoUsd: 10, heldNanoUsd: 100 });
+    expect(await compare(35)).toEqual({ spentNanoUsd: 35, heldNanoUsd: 0 });
   });
 });
 

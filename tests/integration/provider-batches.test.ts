@@ -1,5 +1,5 @@
 import { createAssertionChecks } from '@aimm/batch';
-import { createTokenEstimator, loadCatalog, toCounter } from '@aimm/catalog';
+import { createTokenEstimator, loadCatalog, toCounter, toPeriodOf } from '@aimm/catalog';
 import type { BatchItem, BatchSpec, LedgerRow } from '@aimm/contracts';
 import { createDatabase, type Database, UnreadableError } from '@aimm/database';
 import {
@@ -854,12 +854,13 @@ describe.each(setups)('batches at the vendor: %s, kept in %s', (kind, databaseKi
     expect((await generations()).map(({ status }) => status)).toEqual(Array(4).fill('succeeded'));
   });
 
-  test('what is submitted is held of budgets for as long as a vendor may take, and what it cost is spent; without room nothing is submitted', async () => {
-    // The counters are in a Redis, which goes by the time of day: it was taken 60 hours ago, and may be asked a third time.
+  /** Budgets of a month in a Redis of their own, which goes by the time of day: it was taken 60 hours ago, and may be asked a third time. */
+  async function openBudgets() {
     clock = Date.now() - 60 * 3_600_000;
     const fixture = await createQueueFixture();
     onTestFinished(() => fixture.close());
-    const withBudget = (name: string, limitUsd: number) => {
+    const redis = fixture.redis.client();
+    return (name: string, limitUsd: number) => {
       const given = { name, limitUsd, period: 'month' };
       const configDir = createConfigWith({ providers: { budgets: [given] } });
       const { catalog } = loadCatalog({ configDir, env: {}, now: () => clock });
@@ -872,15 +873,54 @@ describe.each(setups)('batches at the vendor: %s, kept in %s', (kind, databaseKi
         database: () => Promise.resolve(database),
         now: () => clock,
       });
-      const read = async () => {
+      const spentByLedger = () => {
+        const { startsAt: from, renewsAt: to } = toPeriodOf(budget, keepUntil);
+        return database.ledger.sumCosts({ from, to });
+      };
+      const read = async (seedNanoUsd = 0) => {
         const found = await fixture.front.budgets.reserve([
-          { key, keepUntil, limitNanoUsd: 1, seedNanoUsd: 0, holds: [] },
+          { key, keepUntil, limitNanoUsd: 1, seedNanoUsd, holds: [] },
         ]);
         return found.state === 'held' ? found.counts[0] : undefined;
       };
-      return { budgets, read };
+      /** As every hour. */
+      const compare = async () => {
+        const [counter = ''] = (await redis.keys(`*${key}*`)).filter((found) => !found.endsWith(':holds'));
+        await redis.hset(counter, 'seeded', Date.now() - 1);
+        return read(await spentByLedger());
+      };
+      return { budgets, read, compare, spentByLedger };
     };
+  }
 
+  test('what a round cost counts for budgets as soon as the ledger has it, and once', async () => {
+    const { budgets, read, compare, spentByLedger } = (await openBudgets())('rounds', 1_000);
+    const settings = { responseFormat: { type: 'json_schema' as const, schema: { type: 'object' } } };
+    await storeBatch([0, 1].map((number) => ({ ...toItem(number), settings })));
+    let text = 'Rome';
+    server.fateOf = (id) => ({ answer: whole.text(id.endsWith('i0') ? '{}' : text, counts) });
+    const keeper = startKeeper({}, budgets);
+    await keeper.tick();
+    const before = await read();
+    toVendorsEnd();
+    clock += 3_600_000;
+    await keeper.tick();
+    expect((await generations()).map(({ status }) => status)).toEqual(['succeeded', 'queued']);
+    const between = await spentByLedger();
+    expect(between).toBeGreaterThan(before?.spentNanoUsd ?? 0);
+    expect(await read()).toEqual({ spentNanoUsd: between, heldNanoUsd: (before?.heldNanoUsd ?? 0) / 2 });
+    expect(await compare()).toEqual(await read());
+    text = '{}';
+    await drive(keeper, async () => {
+      toVendorsEnd();
+      return (await statusOf()) === 'completed';
+    });
+    expect(await read()).toEqual({ spentNanoUsd: await spentByLedger(), heldNanoUsd: 0 });
+    expect((await compare())?.spentNanoUsd).toBe((before?.spentNanoUsd ?? 0) + ((await cost()) ?? 0));
+  });
+
+  test('what is submitted is held of budgets for as long as a vendor may take, and what it cost is spent; without room nothing is submitted', async () => {
+    const withBudget = await openBudgets();
     const large = withBudget('large', 1_000);
     await storeBatch(5);
     const keeper = startKeeper({}, large.budgets);

@@ -64,6 +64,23 @@ describe('a request and its answer', () => {
     expect(runs).toBe(2);
   });
 
+  test('a request’s record names the job that it goes on as once that job is there, and not before', async () => {
+    const redis = fixture.redis.client();
+    const { producer, requests } = fixture.front;
+    const payload = fixture.payload();
+    await producer.addGeneration(payload);
+    const next = { ...payload, hop: 1 };
+    // Redis takes the record and not the job, as one that is nearly full may.
+    await redis.rename('{aimm}:openai:meta', 'meta');
+    await redis.set('{aimm}:openai:meta', 'no hash');
+    await expect(producer.addGeneration(next, { goesOn: true })).rejects.toMatchObject({ code: 'unavailable' });
+    expect(await redis.exists(`{aimm}:openai:${payload.requestId}-hop1`)).toBe(0);
+    expect(await requests.find(payload.requestId)).toMatchObject({ jobId: payload.requestId });
+    await redis.rename('meta', '{aimm}:openai:meta');
+    await producer.addGeneration(next, { goesOn: true });
+    expect(await requests.find(payload.requestId)).toMatchObject({ jobId: `${payload.requestId}-hop1` });
+  });
+
   test('a hundred requests at once each get their own answer', async () => {
     await fixture.consume(async (payload) => ({ value: toResult(payload, payload.requestId) }), { concurrency: 20 });
     const payloads = Array.from({ length: 100 }, () => fixture.payload());
@@ -719,6 +736,38 @@ describe('the content of jobs that have ended', () => {
     await fixture.redis.client().zadd('{aimm}:served', Date.now(), 'openai');
     const remover = await openRemover('mistral');
     await expect.poll(() => remover.run().then(() => isEmpty(requestId))).toBe(true);
+  });
+
+  test.each([
+    [
+      'ended in a way that this release does not know',
+      {
+        'aimm:outcome': '{"status":"failed","error":{"code":"new","message":"m","hint":"secret"},"text":"secret"}',
+        'aimm:checkpoint': '{"calls":[{"number":1,"state":"new","said":"secret"}],"unfit":{"text":"secret"}}',
+      },
+      {
+        'aimm:emptied': '1',
+        'aimm:outcome': '{"status":"failed","error":{"code":"new","message":"m"}}',
+        'aimm:checkpoint': '{"calls":[{"number":1,"state":"new"}],"rows":[]}',
+      },
+    ],
+    [
+      'is in a form that nobody knows',
+      { data: '{"said":"secret', 'aimm:outcome': '"secret"', 'aimm:checkpoint': '["secret"]' },
+      { 'aimm:emptied': '1', data: '{"contentRemoved":true}' },
+    ],
+    ['cannot be emptied', { data: '{"replyTo":"{aimm}:served"}' }, { data: '{"replyTo":"{aimm}:served"}' }],
+  ])('is removed of all other jobs, where one %s', async (_name, odd, left) => {
+    const redis = fixture.redis.client();
+    await redis.zadd('{aimm}:served', 1, 'openai');
+    const first = await answer();
+    await redis.hset(`{aimm}:openai:${first}`, odd);
+    const remover = await openRemover('openai');
+    const second = await answer();
+    await expect.poll(() => remover.run().then(() => isEmpty(second))).toBe(true);
+    const found = await redis.hgetall(`{aimm}:openai:${first}`);
+    expect(found).toMatchObject(left);
+    expect(JSON.stringify(found)).not.toContain('secret');
   });
 
   test('is removed though the clock of whoever ended a job, or looked, was an hour ahead', async () => {

@@ -7,6 +7,7 @@ import {
   type Consumer,
   connectWorker,
   createConsumer,
+  createSettlement,
   type FrontQueue,
   type Handler,
   type Handlers,
@@ -54,7 +55,8 @@ export async function createQueueFixture(): Promise<QueueFixture> {
         'persist-batch': notHere,
         ...others,
       };
-      const consumer = createConsumer({ redis: connection, handlers, logger, lockMs });
+      const settlement = createSettlement(connection, front.producer);
+      const consumer = createConsumer({ redis: connection, handlers, logger, lockMs, settlement });
       await consumer.consume({ name: 'openai', concurrency, globalConcurrency });
       if (others.compare !== undefined) await consumer.consume({ name: 'compare', concurrency: 2 });
       consumers.push(consumer);

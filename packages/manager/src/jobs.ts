@@ -15,7 +15,7 @@ import type { Resources } from './resources.ts';
 import { toWaitView } from './wait.ts';
 
 const lookEveryMs = 200;
-/** A job that is not there is looked for as often, so far apart, before it counts as lost. */
+/** A job that is not there, be it that of the leader, is looked for as often, so far apart, before it counts as lost. */
 const missingLooks = 10;
 const missingLookEveryMs = 100;
 /** How long a cancel waits to see the running call end. */
@@ -87,8 +87,8 @@ async function readView(resources: Resources, record: RequestRecord, looks = 1):
   // A success is final, and told at once; a cancel may be about to be told with its reason.
   if (recalled === 'succeeded' || (recalled !== undefined && looks === missingLooks))
     return { ...base, status: recalled };
-  if (state.status === 'missing' && looks < missingLooks) {
-    // Whoever cancels it removes the job and then says so in its record: a look in between is no loss.
+  if ((state.status === 'missing' || state.needsLeader === true) && looks < missingLooks) {
+    // Whoever cancels it removes the job and then says so in its record: a look in between is no loss. Nor is one before a leader's add.
     await delay(missingLookEveryMs);
     const now = await resources.queue.requests.find(record.requestId);
     return readView(resources, now ?? record, looks + 1);
@@ -97,6 +97,8 @@ async function readView(resources: Resources, record: RequestRecord, looks = 1):
     const { startBy: _startBy, ...after } = (await resources.queue.requests.find(record.requestId)) ?? record;
     return readView(resources, { ...after, deadlineAt: Number.POSITIVE_INFINITY });
   }
+  // Its own front does so as well, if it lives.
+  if (state.needsLeader === true && record.flight !== undefined) await resources.queue.flights.revive(record.flight);
   if (record.kind === 'generation') {
     const { requestsPerMinute } = resources.catalog.findProvider(record.queue) ?? {};
     const wait = toWaitView(state, requestsPerMinute, resources.now());

@@ -71,3 +71,33 @@ test('a wait for a batch does so, too', async () => {
   await database.batches.start(batchId, { items: 1, estimatedNanoUsd: null }, new Map());
   expect(await getJob(resources, caller, batchId, { waitMs: 20_000 })).toMatchObject({ status: 'cancelled' });
 });
+
+test('who asks after a request that waits for the call of another sees to it that somebody makes it, though its own front has gone', async () => {
+  const { resources } = await openResources();
+  const flight = { id: 'gen_0198c0de-0000-7000-8000-000000000003', slot: 's' };
+  const revived: unknown[] = [];
+  let looks = 0;
+  let leaderComesAt = 3;
+  const record = {
+    requestId,
+    kind: 'generation',
+    queue: 'mistral',
+    jobId: requestId,
+    deadlineAt: Number.MAX_SAFE_INTEGER,
+  };
+  const requests = {
+    find: async () => ({ ...record, client: 'me', model: 'mistral/m', createdAt: 1, follows: true, flight }),
+    readState: async (): Promise<JobState> => {
+      looks += 1;
+      return { status: 'queued', ...(looks < leaderComesAt && { needsLeader: true }) };
+    },
+  };
+  const flights = { revive: async (one: unknown) => void revived.push(one) };
+  const asked = { ...resources, queue: { ...resources.queue, requests, flights } } as unknown as typeof resources;
+  // Announced, and being queued just now.
+  expect(await getJob(asked, caller, requestId)).toMatchObject({ status: 'queued' });
+  expect(revived).toEqual([]);
+  leaderComesAt = Number.POSITIVE_INFINITY;
+  expect(await getJob(asked, caller, requestId)).toMatchObject({ status: 'queued' });
+  expect(revived).toEqual([flight]);
+});

@@ -8,7 +8,8 @@ import { addMarkLua, correctLua, marksField } from './token-credit.ts';
  * Each scope has three keys: a hash of its clocks, the set of its leases and the set of those that wait for their turn.
  * Clocks are instants in microseconds of Redis's own time. `requests` is the instant from which on the limit would be
  * unused (GCRA): a call moves it on by the interval between calls, and is admitted as long as it is no further ahead than
- * the burst allows. `tokens` is the same with the time that the call's tokens take. A debt is such an instant far ahead.
+ * the burst allows. `tokens` is the same with the time that the call's tokens take. A debt is such an instant far ahead. `at` is when
+ * they were written or asked last: where that is still to come, the clock was set back, and they go back by as much.
  *
  * Scores of turns are the millisecond at which the job was told to come back; those of the batch lane stand
  * `batchTurns` further on, so that interactive jobs are always ahead of them.
@@ -30,6 +31,30 @@ const paceTokenBurstUs = 10_000_000;
 export const argumentsPerScope = 8;
 export const keysPerScope = 3;
 
+/** `turnBack(limit, at, now)`: whether the clock was set back since `at`; then so are the instants of a scope. */
+const turnBackLua = `
+local function integer(value) return string.format('%.0f', value) end
+local function instant()
+  local clock = redis.call('TIME')
+  return clock[1] * 1000000 + clock[2]
+end
+local function turnBack(limit, at, now)
+  local back = tonumber(at or 0) - now
+  if back <= 0 then return false end
+  local names = {'requests', 'tokens', 'hold', 'paceUntil', 'tokenPaceUntil'}
+  for i, seen in ipairs(redis.call('HMGET', limit, unpack(names))) do
+    if seen then redis.call('HSET', limit, names[i], integer(tonumber(seen) - back)) end
+  end
+  local packed = redis.call('HGET', limit, '${marksField}')
+  if packed then
+    local marks = cmsgpack.unpack(packed)
+    for i = 1, #marks, 2 do marks[i] = marks[i] - back end
+    redis.call('HSET', limit, '${marksField}', cmsgpack.pack(marks))
+  end
+  redis.call('HSET', limit, 'at', integer(now))
+  return true
+end`;
+
 /**
  * `admit(k, a, member, batch, tokens, gate)`: KEYS from k and ARGV from a on: the number of scopes, then for each the
  * interval and the tolerance of requests, of tokens (µs), the concurrency, the longest wait in place (ms), whether those
@@ -38,12 +63,7 @@ export const keysPerScope = 3;
  * number from 1, why, 1 when it is short enough to wait in place}. What is put aside gives its start in BullMQ's
  * limiter (`gate`) back to the jobs behind it.
  */
-export const admitLua = `${addMarkLua}
-local function integer(value) return string.format('%.0f', value) end
-local function instant()
-  local clock = redis.call('TIME')
-  return clock[1] * 1000000 + clock[2]
-end
+export const admitLua = `${addMarkLua}${turnBackLua}
 local admittedAt
 local function admit(k, a, member, batch, tokens, gate)
   local now = instant()
@@ -60,7 +80,12 @@ local function admit(k, a, member, batch, tokens, gate)
       concurrency = tonumber(ARGV[at + 5]), patience = tonumber(ARGV[at + 6]), queued = ARGV[at + 7] == '1'
     }
     states[i] = s
-    local seen = redis.call('HMGET', s.limit, 'requests', 'tokens', 'hold', 'turns', 'pace', 'paceUntil', 'tokenPace', 'tokenPaceUntil', '${marksField}')
+    local function read()
+      return redis.call('HMGET', s.limit, 'requests', 'tokens', 'hold', 'turns', 'pace', 'paceUntil', 'tokenPace', 'tokenPaceUntil', '${marksField}', 'at')
+    end
+    local seen = read()
+    if turnBack(s.limit, seen[10], now) then seen = read() end
+    s.at = seen[10]
     s.requests = math.max(now, tonumber(seen[1] or 0))
     s.tokens = math.max(now, tonumber(seen[2] or 0))
     s.marks = seen[9]
@@ -69,8 +94,6 @@ local function admit(k, a, member, batch, tokens, gate)
       s.interval = tonumber(seen[5])
       s.tolerance = math.max(0, math.floor(${paceRequestBurstUs} / s.interval) - 1) * s.interval
     end
-    -- No call moves it further than that: it is from before the clock was set back.
-    if s.interval > 0 then s.requests = math.min(s.requests, now + s.tolerance + s.interval) end
     if seen[8] and tonumber(seen[8]) > now and tonumber(seen[7]) * tokens > s.cost then
       s.cost = tonumber(seen[7]) * tokens
       s.costTolerance = math.max(0, ${paceTokenBurstUs} - s.cost)
@@ -123,10 +146,10 @@ local function admit(k, a, member, batch, tokens, gate)
 
   if longest <= 0 then
     for _, s in ipairs(states) do
-      local write, latest = {}, now
+      local write, latest = {'at', integer(now)}, now
       if s.interval > 0 then
         latest = s.requests + s.interval
-        write[1], write[2] = 'requests', integer(latest)
+        write[3], write[4] = 'requests', integer(latest)
       end
       if s.cost > 0 then
         local tokensUntil = s.tokens + s.cost
@@ -136,8 +159,8 @@ local function admit(k, a, member, batch, tokens, gate)
         write[#write + 1] = '${marksField}'
         write[#write + 1] = addMark(s.marks, now, s.tokens - now)
       end
-      if #write > 0 then
-        redis.call('HSET', s.limit, unpack(write))
+      if s.at or #write > 2 then redis.call('HSET', s.limit, unpack(write)) end
+      if #write > 2 then
         redis.call('PEXPIRE', s.limit, integer(math.max(3600000, (latest - now) / 1000 + 60000)))
       end
       if s.concurrency > 0 then
@@ -154,6 +177,7 @@ local function admit(k, a, member, batch, tokens, gate)
   local by = states[binding]
   local inPlace = why ~= 'concurrency' and waitMs <= by.patience
   for i, s in ipairs(states) do
+    if s.at then redis.call('HSET', s.limit, 'at', integer(now)) end
     if s.mine or (i == binding and (inPlace or not s.queued)) then
       redis.call('ZADD', s.turns, integer(nowMs + waitMs + (batch and ${integerText(batchTurns)} or 0)), member)
       redis.call('PEXPIRE', s.turns, 3600000)
@@ -233,12 +257,13 @@ end`;
  *
  * BullMQ takes its limiter's count and time to live for a pause; its own `rateLimit` overwrites a longer one.
  */
-export const holdScript = `
-local clock = redis.call('TIME')
+export const holdScript = `${turnBackLua}
 local hold, pause = tonumber(ARGV[1]), tonumber(ARGV[2])
-local till = clock[1] * 1000000 + clock[2] + hold * 1000
+local now = instant()
+turnBack(KEYS[1], redis.call('HGET', KEYS[1], 'at'), now)
+local till = now + hold * 1000
 if hold > 0 and tonumber(redis.call('HGET', KEYS[1], 'hold') or 0) < till then
-  redis.call('HSET', KEYS[1], 'hold', string.format('%.0f', till))
+  redis.call('HSET', KEYS[1], 'hold', integer(till), 'at', integer(now))
   if redis.call('PTTL', KEYS[1]) < hold + 60000 then redis.call('PEXPIRE', KEYS[1], string.format('%.0f', hold + 3600000)) end
 end
 if pause > 0 then
@@ -252,15 +277,15 @@ end`;
  * Slows a scope down until a vendor's limit is whole again, or lets go of that. KEYS: the scope's hash. ARGV, for calls
  * and then for tokens: microseconds each (0: as configured, '': as it is), for how many milliseconds.
  */
-export const paceScript = `
-local clock = redis.call('TIME')
-local now = clock[1] * 1000000 + clock[2]
+export const paceScript = `${turnBackLua}
+local now = instant()
+turnBack(KEYS[1], redis.call('HGET', KEYS[1], 'at'), now)
 local longest = 0
 for i, name in ipairs({'pace', 'tokenPace'}) do
   local each, forMs = ARGV[2 * i - 1], tonumber(ARGV[2 * i])
   if each == '0' then redis.call('HDEL', KEYS[1], name, name .. 'Until')
   elseif each ~= '' then
-    redis.call('HSET', KEYS[1], name, each, name .. 'Until', string.format('%.0f', now + forMs * 1000))
+    redis.call('HSET', KEYS[1], name, each, name .. 'Until', integer(now + forMs * 1000), 'at', integer(now))
     longest = math.max(longest, forMs)
   end
 end

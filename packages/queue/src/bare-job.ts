@@ -1,4 +1,4 @@
-import type { Outcome } from '@aimm/contracts';
+import { CallRecord, LedgerRow } from '@aimm/contracts';
 
 /** A job's data as far as it must be known to empty it, whatever release wrote it. */
 export interface JobData extends Record<string, unknown> {
@@ -32,10 +32,7 @@ const kept = [
 
 /** What is left of a job's data once its content is removed: no prompt, settings, tools or schema. */
 export function toBareData(data: JobData): Record<string, unknown> {
-  const { request } = data;
-  const model = typeof request === 'object' && request !== null && 'model' in request ? { model: request.model } : {};
-  const rest = Object.fromEntries(kept.flatMap((name) => (name in data ? [[name, data[name]]] : [])));
-  return { ...rest, ...model, contentRemoved: true };
+  return { ...pick(data, kept), ...pick(data.request, ['model']), contentRemoved: true };
 }
 
 /** Whether it was left by {@link toBareData}: it can be looked at and not run again. */
@@ -43,9 +40,27 @@ export function isEmptied(data: unknown): boolean {
   return typeof data === 'object' && data !== null && 'contentRemoved' in data && data.contentRemoved === true;
 }
 
-/** How it ended, without what it answered; a hint may cite that. */
-export function toBareOutcome(outcome: Outcome): Outcome {
-  if (outcome.status === 'succeeded') return { status: 'succeeded', value: null };
-  const { hint: _hint, ...error } = outcome.error;
-  return { ...outcome, error };
+/** How it ended, whatever release wrote it, without what it answered; a hint may cite that. */
+export function toBareOutcome(outcome: unknown): Record<string, unknown> {
+  const { status, error, ...rest } = pick(outcome, ['status', 'error', 'continues', 'next', 'moved']);
+  if (status === 'succeeded') return { status, value: null };
+  return { status, error: pick(error, ['code', 'message', 'retryable', 'retryAfterMs', 'provider']), ...rest };
+}
+
+/** Which calls it made, and what they cost, without an answer that was to be mended. */
+export function toBareCheckpoint(checkpoint: unknown): Record<string, unknown> {
+  const { calls, rows, ...rest } = pick(checkpoint, ['calls', 'rows', 'stalledCount']);
+  const pickEach = (list: unknown, names: readonly string[]) =>
+    Array.isArray(list) ? list.map((one) => pick(one, names)) : [];
+  return {
+    ...rest,
+    calls: pickEach(calls, Object.keys(CallRecord.shape)),
+    rows: pickEach(rows, Object.keys(LedgerRow.shape)),
+  };
+}
+
+/** In the order of `names`: scripts look at how an outcome begins. */
+function pick(value: unknown, names: readonly string[]): Record<string, unknown> {
+  const fields = new Map(typeof value === 'object' && value !== null ? Object.entries(value) : []);
+  return Object.fromEntries(names.flatMap((name) => (fields.has(name) ? [[name, fields.get(name)]] : [])));
 }

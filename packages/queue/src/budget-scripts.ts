@@ -1,7 +1,11 @@
 /**
  * A budget's counter in one period is a hash: `spent` and `held` in nano-dollars, `h:<request>` what a request holds, `x:<request>`
- * a hold that ran out and may still be settled, `seeded` once `spent` holds what the ledger knew: until when that is believed, in epoch
- * milliseconds. The sorted set beside it (`<counter>:holds`) has the holds by the time they run out.
+ * a hold that ran out and may still be settled, `c:<request>` what of the cost of either is in `spent` already, `seeded` once `spent`
+ * holds what the ledger knew: until when that is believed, in epoch milliseconds. The sorted set beside it (`<counter>:holds`) has the
+ * holds by the time they run out.
+ *
+ * What a request that holds has cost is in `spent` before it is in the ledger: else a comparison with the ledger would count it
+ * once, and the settlement once more.
  */
 const common = `
 -- What nobody reserved for (a process without the budget asked it, or before there was one) is in the ledger only.
@@ -26,6 +30,13 @@ local function unhold(counter, id)
   if held ~= '0' then redis.call('HINCRBY', counter, 'held', '-' .. held) end
   redis.call('ZREM', counter .. ':holds', id)
   return true
+end
+-- All that a request has cost by now; what was counted stays counted.
+local function charge(counter, id, nano)
+  local counted = tonumber(redis.call('HGET', counter, 'c:' .. id) or 0)
+  if nano <= counted then return end
+  redis.call('HINCRBY', counter, 'spent', whole(nano - counted))
+  redis.call('HSET', counter, 'c:' .. id, whole(nano))
 end`;
 
 /**
@@ -86,6 +97,18 @@ export const reserveScript = `${reserveLua}
 return reserve(cjson.decode(ARGV[1]))`;
 
 /**
+ * Counts what a request has cost so far that goes on, and lets it hold on; nothing where it is settled. KEYS and ARGV as of
+ * {@link settleScript}, the costs being those of all its calls.
+ */
+export const chargeScript = `#!lua flags=allow-oom${common}
+if ARGV[1] ~= '' and redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+for index = 2, #KEYS do
+  local seen = redis.call('HMGET', KEYS[index], 'h:' .. ARGV[2], 'x:' .. ARGV[2])
+  if seen[1] or seen[2] then charge(KEYS[index], ARGV[2], tonumber(ARGV[index + 1])) end
+end
+return 1`;
+
+/**
  * Takes the hold away and adds the cost, once: a second settle finds neither hold nor run-out hold. KEYS: a job's lock, then the
  * counters. ARGV: the lock's token ('' where nobody need own the job), the request, the cost for each counter.
  */
@@ -94,15 +117,16 @@ if ARGV[1] ~= '' and redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 local settled = 0
 for index = 2, #KEYS do
   if unhold(KEYS[index], ARGV[2]) or redis.call('HDEL', KEYS[index], 'x:' .. ARGV[2]) == 1 then
-    redis.call('HINCRBY', KEYS[index], 'spent', ARGV[index + 1])
+    charge(KEYS[index], ARGV[2], tonumber(ARGV[index + 1]))
+    redis.call('HDEL', KEYS[index], 'c:' .. ARGV[2])
     settled = settled + 1
   end
 end
 return settled`;
 
 /**
- * A request that had ended is run again: it holds what it held, in place of what it was settled with. Does nothing where it is not settled,
- * or its period is over. KEYS: the counters. ARGV: request, expires, then nano, keepUntil and cost of each.
+ * A request that had ended is run again: it holds what it held, and what it was settled with stays counted. Does nothing where it is not
+ * settled, or its period is over. KEYS: the counters. ARGV: request, expires, then nano, keepUntil and cost of each.
  */
 export const reopenScript = `${common}
 local id = ARGV[1]
@@ -111,7 +135,7 @@ for index, counter in ipairs(KEYS) do
   if seen[1] and not seen[2] and not seen[3] then
     hold(counter, id, tonumber(ARGV[index * 3]), ARGV[2], ARGV[index * 3 + 1])
     local cost = ARGV[index * 3 + 2]
-    if cost ~= '0' then redis.call('HINCRBY', counter, 'spent', '-' .. cost) end
+    if cost ~= '0' then redis.call('HSET', counter, 'c:' .. id, cost) end
   end
 end
 return 1`;

@@ -1,6 +1,6 @@
 import type { BudgetShare, GeneratePayload, LedgerRow } from '@aimm/contracts';
 import type { Redis } from 'ioredis';
-import { holdScript, reopenScript, reserveScript, settleScript } from './budget-scripts.ts';
+import { chargeScript, holdScript, reopenScript, reserveScript, settleScript } from './budget-scripts.ts';
 import { withRedis } from './connection.ts';
 import { keys } from './names.ts';
 
@@ -32,6 +32,11 @@ export interface Fence {
 export interface Budgets {
   /** Every hold of every claim, or none. Can be repeated. @throws unavailable */
   reserve(claims: readonly BudgetClaim[]): Promise<Reserved>;
+  /**
+   * Counts what the calls of a request have cost so far that goes on, and holds on: before the ledger knows of them. Nothing where it is
+   * settled. Can be repeated.
+   */
+  charge(requestId: string, costs: readonly { key: string; nanoUsd: number }[], fence?: Fence): Promise<void>;
   /** Puts what the request cost in place of what it holds, once: a repetition does nothing. */
   settle(requestId: string, costs: readonly { key: string; nanoUsd: number }[], fence?: Fence): Promise<void>;
   /** Holds without asking: for a request that was let in when it needed none. */
@@ -70,6 +75,7 @@ export function toBudgetClaims(
 
 type Scripted = Redis & {
   aimmReserve(count: number, ...argv: string[]): Promise<ReservedReply>;
+  aimmCharge(count: number, ...argv: (string | number)[]): Promise<number>;
   aimmSettle(count: number, ...argv: (string | number)[]): Promise<number>;
   aimmHoldBudget(count: number, ...argv: (string | number)[]): Promise<number>;
   aimmReopen(count: number, ...argv: (string | number)[]): Promise<number>;
@@ -79,6 +85,7 @@ export type ReservedReply = [state: string, ...values: (string | number)[]];
 
 export function createBudgets(redis: Redis): Budgets {
   redis.defineCommand('aimmReserve', { lua: reserveScript });
+  redis.defineCommand('aimmCharge', { lua: chargeScript });
   redis.defineCommand('aimmSettle', { lua: settleScript });
   redis.defineCommand('aimmHoldBudget', { lua: holdScript });
   redis.defineCommand('aimmReopen', { lua: reopenScript });
@@ -92,17 +99,12 @@ export function createBudgets(redis: Redis): Budgets {
       );
       return parseReserved(reply);
     },
+    async charge(requestId, costs, fence) {
+      const billed = costs.filter(({ nanoUsd }) => nanoUsd > 0);
+      if (billed.length > 0) await scripted.aimmCharge(...toCostArguments(requestId, billed, fence));
+    },
     async settle(requestId, costs, fence) {
-      if (costs.length === 0) return;
-      const counters = costs.map(({ key }) => keys.budget(key));
-      await scripted.aimmSettle(
-        counters.length + 1,
-        fence?.lockKey ?? counters[0] ?? '',
-        ...counters,
-        fence?.token ?? '',
-        requestId,
-        ...costs.map(({ nanoUsd }) => Math.round(nanoUsd)),
-      );
+      if (costs.length > 0) await scripted.aimmSettle(...toCostArguments(requestId, costs, fence));
     },
     async hold(requestId, shares, deadlineAt) {
       if (shares.length === 0) return;
@@ -126,6 +128,23 @@ export function createBudgets(redis: Redis): Budgets {
       );
     },
   };
+}
+
+/** KEYS: lock, counters. ARGV: token, request, costs. */
+function toCostArguments(
+  requestId: string,
+  costs: readonly { key: string; nanoUsd: number }[],
+  fence: Fence | undefined,
+): [count: number, ...argv: (string | number)[]] {
+  const counters = costs.map(({ key }) => keys.budget(key));
+  return [
+    counters.length + 1,
+    fence?.lockKey ?? counters[0] ?? '',
+    ...counters,
+    fence?.token ?? '',
+    requestId,
+    ...costs.map(({ nanoUsd }) => Math.round(nanoUsd)),
+  ];
 }
 
 /** The claims as the script `reserve` reads them. */

@@ -1,7 +1,6 @@
-import { Checkpoint, Outcome } from '@aimm/contracts';
 import type { Logger } from '@aimm/runtime';
 import type { Redis } from 'ioredis';
-import { holdsContent, toBareData, toBareOutcome } from './bare-job.ts';
+import { holdsContent, toBareCheckpoint, toBareData, toBareOutcome } from './bare-job.ts';
 import { fields, keys, queueOf, requestIdOf, toMember } from './names.ts';
 import { listServed } from './presence.ts';
 import { readRedisTime } from './redis-time.ts';
@@ -72,7 +71,7 @@ export function createContentRemover({ redis, queues, keepMs, logger }: ContentR
       fields.checkpoint,
     );
     if (finishedOn == null || emptied != null || data == null) return 'done';
-    const payload: unknown = JSON.parse(data);
+    const payload = parse(data);
     if (!holdsContent(payload)) return 'done';
     if (outcome == null && (await readRedisTime(redis)) - Number(finishedOn) < withoutOutcomeMs) return 'later';
     if (payload.parentId !== undefined && (await isRunning(payload.parentId))) return 'later';
@@ -86,8 +85,8 @@ export function createContentRemover({ redis, queues, keepMs, logger }: ContentR
       finishedOn,
       toMember({ queue, jobId }),
       JSON.stringify(toBareData(payload)),
-      outcome == null ? '' : JSON.stringify(toBareOutcome(Outcome.parse(JSON.parse(outcome)))),
-      checkpoint == null ? '' : JSON.stringify({ ...Checkpoint.parse(JSON.parse(checkpoint)), unfit: undefined }),
+      outcome == null ? '' : JSON.stringify(toBareOutcome(parse(outcome))),
+      checkpoint == null ? '' : JSON.stringify(toBareCheckpoint(parse(checkpoint))),
     );
     return done === 1 ? 'emptied' : done === 2 ? 'later' : 'done';
   };
@@ -106,9 +105,15 @@ export function createContentRemover({ redis, queues, keepMs, logger }: ContentR
     for (const place of places) {
       if (closed) return count;
       const member = toMember(place);
-      const found = await empty(place);
+      const found = await empty(place).catch((error: unknown) => {
+        // What is wrong with one job concerns no other; with Redis, all.
+        if (redis.status !== 'ready') throw error;
+        logger.warn({ ...place, reason: (error as Error).message }, 'A job could not be emptied');
+        return 'failed' as const;
+      });
       if (found === 'emptied') count += 1;
-      if (found === 'later') await redis.zadd(keys.contentLeft, 'NX', await readRedisTime(redis), member);
+      if (found === 'failed') await redis.zadd(keys.contentLeft, (await readRedisTime(redis)) + wholeEveryMs, member);
+      else if (found === 'later') await redis.zadd(keys.contentLeft, 'NX', await readRedisTime(redis), member);
       else await redis.zrem(keys.contentLeft, member);
     }
     return count;
@@ -188,6 +193,15 @@ export function createContentRemover({ redis, queues, keepMs, logger }: ContentR
       await running;
     },
   };
+}
+
+/** What is no JSON is emptied as a whole. */
+function parse(json: string): unknown {
+  try {
+    return JSON.parse(json);
+  } catch {
+    return {};
+  }
 }
 
 function parseMember(member: string): Place {

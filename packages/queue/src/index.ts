@@ -50,7 +50,7 @@ export { createKeyLeases, type KeyLeases } from './key-leases.ts';
 export { createListingCache, type ListingCache } from './listing-cache.ts';
 export { toLimiter } from './limits.ts';
 export { createMetricSums, type MetricSums, readMetricSums } from './metric-sums.ts';
-export { keyPrefix, modelOf, persistQueues, queueOf, systemQueues } from './names.ts';
+export { hopOf, keyPrefix, modelOf, persistQueues, queueOf, systemQueues } from './names.ts';
 export { createPoolBalancer, type PoolBalancer, type PoolMember, type PoolPicker } from './pools.ts';
 export { type PreferenceNews } from './preference-news.ts';
 export { createPresence, listUnserved, listWorkers, WorkerPresence } from './presence.ts';

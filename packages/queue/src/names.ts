@@ -40,6 +40,11 @@ export function requestIdOf(jobId: string): string {
   return jobId.replace(/-hop\d+$/, '');
 }
 
+/** How many jobs its request had before this one. */
+export function hopOf(jobId: string): number {
+  return Number(/-hop(\d+)$/.exec(jobId)?.[1] ?? 0);
+}
+
 /** A job of any queue in one word: as scripts keep it in sets. A queue's name holds no colon. */
 export function toMember({ queue, jobId }: { queue: string; jobId: string }): string {
   return `${queue}:${jobId}`;

@@ -124,15 +124,18 @@ export function createProducer({ redis, logger, recallsFailedAdds = false }: Pro
     async addGeneration(payload, { goesOn = false } = {}) {
       const record = generationRecord(payload);
       const added = run(async () => {
-        // One burst, in this order: whoever sees the job finds its record, and its turn follows before anybody else's add.
+        // One burst, in this order: whoever sees the job finds its record, but for a hop, whose record is the job's before until it is
+        // there; and its turn follows before anybody else's add.
         const { hop, parentId } = payload;
-        const remembered = memory.remember(record, parentId, hop);
+        const remember = () => memory.remember(record, parentId, hop);
+        const remembered = hop === undefined ? remember() : atEndOfBurst(remember);
         const queued = queue(record.queue).add('generate', payload, generationOptions(payload));
-        const [, , rank] = await Promise.all([
+        const [known, , rank] = await Promise.all([
           remembered,
           queued,
           atEndOfBurst(() => order.rank(toRankedJob(payload))),
         ]);
+        if (known === 'missing') await remember();
         if (rank === 'missing') await order.rank(toRankedJob(payload));
       });
       await added.catch((error: unknown) => {

@@ -6,9 +6,11 @@ import { requestTtlMs } from './requests.ts';
 
 /**
  * A job may be added again, by whoever meets the one that it followed: the record must not go back to it from a later one, nor from its
- * end. KEYS: record, index, requesters. ARGV: record, its life in ms, member, epoch ms, client, hop.
+ * end. Nor does it name a hop that is not there: nobody would add that again. KEYS: record, index, requesters, the job. ARGV: record, its
+ * life in ms, member, epoch ms, client, hop.
  */
 const rememberScript = `${rememberLua}
+if ARGV[6] ~= '0' and redis.call('EXISTS', KEYS[4]) == 0 then return -1 end
 local known = redis.call('GET', KEYS[1])
 if known then
   local record = cjson.decode(known)
@@ -20,22 +22,32 @@ remember(KEYS[1], KEYS[2], KEYS[3], ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5])
 return 1`;
 
 type Scripted = Redis & {
-  aimmRemember(record: string, index: string, requesters: string, ...argv: (string | number)[]): Promise<number>;
+  aimmRemember(
+    record: string,
+    index: string,
+    requesters: string,
+    job: string,
+    ...argv: (string | number)[]
+  ): Promise<number>;
 };
 
 /** Writes what is remembered of a request, and that its client made it. */
 export interface RequestMemory {
-  /** Does nothing where the request has ended, or gone on to a later hop. */
-  remember: (record: RequestRecord, parentId?: string, hop?: number) => Promise<unknown>;
+  /**
+   * Does nothing where the request has ended, or gone on to a later hop. A hop's is sent behind its add, in the same burst; `missing`: its
+   * job is not there.
+   */
+  remember: (record: RequestRecord, parentId?: string, hop?: number) => Promise<'remembered' | 'missing'>;
 }
 
 export function createRequestMemory(redis: Redis): RequestMemory {
-  redis.defineCommand('aimmRemember', { numberOfKeys: 3, lua: rememberScript });
+  redis.defineCommand('aimmRemember', { numberOfKeys: 4, lua: rememberScript });
   const toRemembered = (record: RequestRecord, parentId: string | undefined) =>
     [
       keys.request(record.requestId),
       keys.requestsOf(record.client),
       keys.requesters,
+      keys.job(record.queue, record.jobId),
       JSON.stringify(record),
       requestTtlMs,
       toIndexMember({ requestId: record.requestId, parentId }),
@@ -43,6 +55,7 @@ export function createRequestMemory(redis: Redis): RequestMemory {
       record.client,
     ] as const;
   return {
-    remember: (record, parentId, hop = 0) => (redis as Scripted).aimmRemember(...toRemembered(record, parentId), hop),
+    remember: async (record, parentId, hop = 0) =>
+      (await (redis as Scripted).aimmRemember(...toRemembered(record, parentId), hop)) < 0 ? 'missing' : 'remembered',
   };
 }

@@ -182,6 +182,7 @@ function createRun(job: Job, token: string, signal: AbortSignal | undefined, pay
     if (parts.length > 0) await redis.unlink(...parts.map((part) => keys.part(part.requestId)));
   };
 
+  const fence = { lockKey: keys.jobLock(queue.name, jobId), token };
   const regain: Regain = { start: job.attemptsStarted, lockMs: options.lockMs };
   const isAborted = () => controller.signal.aborted;
   /** What is known of a call that is over is kept for as long as anybody could wait for it. */
@@ -219,7 +220,12 @@ function createRun(job: Job, token: string, signal: AbortSignal | undefined, pay
     spent: (tokens) => void (admitted &&= { ...admitted, tokens }),
     async save(checkpoint) {
       dropPartialText();
-      await insistOn(() => checkpoints.save(handle, { checkpoint, ended: admitted, regain }));
+      await insistOn(async () => {
+        const saved = checkpoints.save(handle, { checkpoint, ended: admitted, regain });
+        // Behind it, and before the ledger knows of its rows.
+        const charged = options.settlement?.(payload, { checkpoint, maxReplyBytes, fence });
+        await Promise.all([saved, charged]);
+      });
     },
     async settle(outcome, checkpoint) {
       writer.flush();
@@ -235,7 +241,6 @@ function createRun(job: Job, token: string, signal: AbortSignal | undefined, pay
         regain,
         ...terminalReply(outcome),
       };
-      const fence = { lockKey: keys.jobLock(queue.name, jobId), token };
       return insistOn(async () => {
         const saved = checkpoints.save(handle, end);
         // Behind it on the same connection: whoever is answered finds the budget settled and the answer kept.

@@ -15,21 +15,25 @@ interface Ending {
 
 /**
  * What a request's end does besides its outcome: its budgets are settled with what its calls cost, and whoever waited for the same
- * call is told. Every part can be repeated, and happens only while `fence` holds. Its scripts are sent before it first waits, so
- * that they follow the outcome's on the same connection. Gives those who were answered with the same answer.
+ * call is told. Where it goes on (no outcome, or one that `continues`) its budgets count what its calls have cost so far. Every part can
+ * be repeated, and happens only while `fence` holds. Its scripts are sent before it first waits, so that they follow the outcome's on
+ * the same connection. Gives those who were answered with the same answer.
  */
 export type Settlement = (
   payload: Ending,
-  end: { outcome: Outcome; checkpoint?: Checkpoint | undefined; maxReplyBytes: number; fence?: Fence },
+  end: { outcome?: Outcome; checkpoint?: Checkpoint | undefined; maxReplyBytes: number; fence?: Fence },
 ) => Promise<Follower[]>;
 
 export function createSettlement(redis: Redis, producer: Pick<Producer, 'addGeneration'>): Settlement {
   const budgets = createBudgets(redis);
   const flights = createFlights({ redis, budgets, producer });
-  return async (payload, end) => {
-    if (end.outcome.status === 'failed' && end.outcome.continues === true) return [];
-    const charged = charge(budgets, payload, end);
-    const [followers] = await Promise.all([land(flights, payload, end), charged]);
+  return async (payload, { outcome, ...end }) => {
+    if (outcome === undefined || (outcome.status === 'failed' && outcome.continues === true)) {
+      await charge(budgets, payload, end);
+      return [];
+    }
+    const settled = settle(budgets, payload, end);
+    const [followers] = await Promise.all([land(flights, payload, { outcome, ...end }), settled]);
     return followers;
   };
 }
@@ -43,9 +47,14 @@ export function toCharge(
   return budget.map(({ key, heldNanoUsd, spentNanoUsd = 0 }) => ({ key, nanoUsd: heldNanoUsd + spentNanoUsd }));
 }
 
-type End = Parameters<Settlement>[1];
+type Left = Omit<Parameters<Settlement>[1], 'outcome'>;
 
-async function charge(budgets: Budgets, payload: Ending, { checkpoint, fence }: End): Promise<void> {
+async function charge(budgets: Budgets, { requestId, budget }: Ending, { checkpoint, fence }: Left): Promise<void> {
+  if (requestId === undefined || budget === undefined || checkpoint === undefined) return;
+  await budgets.charge(requestId, toBudgetCosts(budget, checkpoint.rows), fence);
+}
+
+async function settle(budgets: Budgets, payload: Ending, { checkpoint, fence }: Left): Promise<void> {
   const { requestId, budget, judge } = payload;
   if (requestId !== undefined && budget !== undefined) {
     await budgets.settle(requestId, toCharge(budget, checkpoint?.rows), fence);
@@ -57,7 +66,7 @@ async function charge(budgets: Budgets, payload: Ending, { checkpoint, fence }: 
 async function land(
   flights: Flights,
   payload: Ending,
-  { outcome, checkpoint, maxReplyBytes, fence }: End,
+  { outcome, checkpoint, maxReplyBytes, fence }: Left & { outcome: Outcome },
 ): Promise<Follower[]> {
   if (payload.flight === undefined) return [];
   // Only a generation has a flight.

@@ -1,5 +1,5 @@
 import type { GeneratePayload } from '@aimm/contracts';
-import { generationJobId, type Requests, toSuccessor } from '@aimm/queue';
+import { hopOf, type Requests, toSuccessor } from '@aimm/queue';
 
 /**
  * The job that a request goes on as, by what its last one left behind. Undefined where there is none, and where the request has gone
@@ -12,5 +12,6 @@ export async function findSuccessor(
   const next = toSuccessor(payload, outcome, left);
   if (next === undefined) return undefined;
   const record = await requests.find(payload.requestId);
-  return record === undefined || record.jobId === generationJobId(payload) ? next : undefined;
+  // One that names a job before this one is about to name this one.
+  return record === undefined || hopOf(record.jobId) <= (payload.hop ?? 0) ? next : undefined;
 }

@@ -33,6 +33,8 @@ export interface BatchBudgets {
   release(requestId: string, shares: NonNullable<GeneratePayload['budget']>): Promise<void>;
   /** The same of one of which only its time is known. */
   releaseLost(batch: StoredBatch, requestId: string, queuedAt: number): Promise<void>;
+  /** What a request has cost so far that goes on, and holds on since `at`: before the ledger knows. Can be repeated. */
+  charge(batch: StoredBatch, payload: GeneratePayload, at: number, rows: readonly LedgerRow[]): Promise<void>;
   /** What a request did cost, in place of what it holds since `at`. Can be repeated. */
   settle(batch: StoredBatch, payload: GeneratePayload, at: number, rows: readonly LedgerRow[]): Promise<void>;
   /** Whether any budget may concern the batch. */
@@ -103,6 +105,11 @@ export function createBatchBudgets({
     async release(requestId, shares) {
       const costs = shares.map(({ key, spentNanoUsd = 0 }) => ({ key, nanoUsd: spentNanoUsd }));
       await budgets.settle(requestId, costs);
+    },
+
+    async charge(batch, payload, at, rows) {
+      const { shares } = planShares(catalog, budgetsOf(batch), payload, at);
+      await budgets.charge(payload.requestId, toBudgetCosts(shares, rows));
     },
 
     async settle(batch, payload, at, rows) {

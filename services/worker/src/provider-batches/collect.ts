@@ -5,12 +5,12 @@ import { concludeRequests } from './conclude.ts';
 import { findCalls } from './find-calls.ts';
 import type { Held, StepContext } from './keeper-options.ts';
 import { type AskedGeneration, loadGenerations } from './load-generations.ts';
-import { settleBudgets } from './settle-budgets.ts';
+import { chargeBudgets, settleBudgets } from './settle-budgets.ts';
 import { mayGoOn } from './next-try.ts';
 import { toLedgerAndRecord } from './to-record.ts';
 
 /**
- * Takes over the results of a batch that is over, as they come: first the ledger, then the generation, each once however often
+ * Takes over the results of a batch that is over, as they come: first budgets and the ledger, then the generation, each once however often
  * this runs. What may be asked again is submitted again. `ours`: false where nothing in it bears this submission's name,
  * although it was only guessed to be the one.
  */
@@ -42,12 +42,13 @@ export async function collectResults(
       settled.push(await settle(result, generation, earlier));
     }
     pending = [];
-    await ledger.record(settled.map(({ row }) => row));
+    // Budgets first: what they are told after the ledger has it, they might have from there already.
     await Promise.all(
-      settled.map(async ({ row, earlier, record, payload }) => {
-        if (record !== undefined) await settleBudgets(held, context, payload, [...earlier, row]);
-      }),
+      settled.map(({ row, earlier, record, payload }) =>
+        (record === undefined ? chargeBudgets : settleBudgets)(held, context, payload, [...earlier, row]),
+      ),
     );
+    await ledger.record(settled.map(({ row }) => row));
     await database.batches.record(settled.flatMap(({ record }) => record ?? []));
     for (const { row } of settled) context.onCall?.(row);
     context.onRecorded?.(batch.id);

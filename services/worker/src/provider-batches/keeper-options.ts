@@ -16,7 +16,7 @@ export interface ProviderBatchOptions {
   logger: Logger;
   checks: AssertionChecks;
   /** What its generations hold of budgets; absent: there are none. */
-  budgets?: Pick<BatchBudgets, 'concern' | 'plan' | 'reserve' | 'settle' | 'releaseLost'>;
+  budgets?: Pick<BatchBudgets, 'concern' | 'plan' | 'reserve' | 'charge' | 'settle' | 'releaseLost'>;
   /** Rows that went into the ledger, for counting. */
   onCall?: (row: LedgerRow) => void;
   /** Generations of this batch have ended. */

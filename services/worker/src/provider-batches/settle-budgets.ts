@@ -13,7 +13,18 @@ export async function settleBudgets(
   await budgets.settle(batch, payload, submission.createdAt, rows);
 }
 
-/** The same of those that end without a result: whatever the ledger has of them is what they cost. */
+/** Counts what a generation has cost so far that goes into another round. `rows`: of all its rounds by now. */
+export async function chargeBudgets(
+  { submission, batch }: Held,
+  { budgets }: Pick<StepContext, 'budgets'>,
+  payload: GeneratePayload,
+  rows: readonly LedgerRow[],
+): Promise<void> {
+  if (budgets?.concern(batch) !== true) return;
+  await budgets.charge(batch, payload, submission.createdAt, rows);
+}
+
+/** What {@link settleBudgets} does, of those that end without a result: whatever the ledger has of them is what they cost. */
 export async function settleUndone(
   held: Held,
   context: StepContext,

@@ -6,6 +6,7 @@ export const unlimitedBudgets: BatchBudgets = {
   reserve: (_batch, payloads) => Promise.resolve({ reserved: [...payloads] }),
   release: () => Promise.resolve(),
   releaseLost: () => Promise.resolve(),
+  charge: () => Promise.resolve(),
   settle: () => Promise.resolve(),
   concern: () => false,
 };
