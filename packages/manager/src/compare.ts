@@ -1,4 +1,5 @@
 import {
+  comparedModels,
   ComparisonResult,
   type ComparePayload,
   type GeneratePayload,
@@ -32,6 +33,7 @@ export async function compare(
 ): Promise<Accepted<ComparisonResult>> {
   const resources = asCaller(shared, caller);
   requireNotAborted(options.signal);
+  requireSeveral(ask.models);
   await requireUsableSchema(ask.settings);
   const { queue, uuid } = resources;
   const asks = await Promise.all(
@@ -201,6 +203,12 @@ async function chooseJudge(
   const { resolved, added } = await chooseModel(resources, { ...asked, messages, settings: {} });
   added();
   return resolved;
+}
+
+function requireSeveral({ length }: readonly string[]): void {
+  const { least, most } = comparedModels;
+  if (length >= least && length <= most) return;
+  throw new ModelManagerError('invalid_request', `A comparison takes ${least} to ${most} models, not ${length}.`);
 }
 
 /** `names`: what was asked for stands for, in the same order. */
