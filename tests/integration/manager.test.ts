@@ -78,7 +78,7 @@ describe('a generation', () => {
       const answer = await (await system.manager.generate(me, { ...ask('routed'), model: 'auto', route })).result;
       expect(answer.provider).toBe('mistral');
       expect(answer.warnings.map(({ message }) => message)).toContainEqual(
-        expect.stringMatching(/was chosen: the (cheapest|fastest|best)/),
+        expect.stringMatching(/was chosen: the (cheapest|fastest measured|first unmeasured|best)/),
       );
     },
   );
