@@ -61,6 +61,13 @@ function toEnvOptions(place: readonly [string, string][]): string {
   return options.length === 0 ? '' : `${options.join('')}--transport stdio `;
 }
 
+/** What becomes of a stack that was joined, once this client leaves it. */
+export function toFarewell({ foreground }: Pick<StackInfo, 'foreground'>): string {
+  return foreground
+    ? 'Ctrl-C leaves it; the stack goes on in its own terminal until that ends it, or `aimm down`.'
+    : 'Ctrl-C leaves it; the stack goes on in the background until nobody needs it, or `aimm down`.';
+}
+
 function formatDemoNotice(): string {
   return colours.yellow(
     '  DEMO: made-up answers stand in for every provider.\n' +

@@ -1,7 +1,7 @@
 import { type StackInfo, toStackPaths } from '@aimm/local-stack';
 import { loadEnvironment } from '@aimm/runtime';
 import { describe, expect, it } from 'vitest';
-import { formatBanner } from '../src/banner.ts';
+import { formatBanner, toFarewell } from '../src/banner.ts';
 import { toStackInfo } from './support/bare-stack.ts';
 
 describe('how the banner connects a client over stdio', () => {
@@ -50,4 +50,11 @@ describe('how the banner connects a client over stdio', () => {
       },
     });
   });
+});
+
+it.each([
+  [true, 'goes on in its own terminal'],
+  [false, 'goes on in the background until nobody needs it'],
+])('says what becomes of a stack that was joined (in a terminal: %s)', (foreground, says) => {
+  expect(toFarewell({ foreground })).toContain(says);
 });
