@@ -15,6 +15,7 @@ import { planBudget, releaseBudget, reserveBudgets, toClaims, withBudget } from 
 import { cancelOnAbort, requireNotAborted } from './abort.ts';
 import { cancelComparison, cancelGeneration, toJudgeId } from './cancel-job.ts';
 import { chooseModel } from './choose-model.ts';
+import { followJudge } from './follow-judge.ts';
 import { follow, unwrap } from './follow.ts';
 import { tooBusy } from './give-up-waiting.ts';
 import type { Accepted, AskOptions, CompareAsk } from './asks.ts';
@@ -90,6 +91,7 @@ export async function compare(
 
   const whole = follow(resources, { requestId, provider: 'compare', model: '', deadlineAt: envelope.deadlineAt });
   let finished = 0;
+  let answered = 0;
   const parts = generations.map((generation) => followPart(generation));
   // All of them or none, the judge's as well.
   const holders = [...generations, ...(payload.judge === undefined ? [] : [{ ...envelope, ...payload.judge }])];
@@ -136,6 +138,7 @@ export async function compare(
     });
     void followed.outcome.then((outcome) => {
       finished += 1;
+      if (outcome.status === 'succeeded') answered += 1;
       options.onProgress?.({
         type: 'model_finished',
         provider,
@@ -144,6 +147,10 @@ export async function compare(
         total: generations.length,
         ...(outcome.status === 'failed' ? { error: outcome.error } : { result: GenerationResult.parse(outcome.value) }),
       });
+      const { judge: judged } = payload;
+      const { onProgress } = options;
+      if (finished < generations.length || answered < 2 || judged === undefined || onProgress === undefined) return;
+      followJudge(resources, judged, { onProgress, end: whole.outcome });
     });
     return followed;
   }
