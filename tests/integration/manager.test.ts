@@ -78,7 +78,7 @@ describe('a generation', () => {
       const answer = await (await system.manager.generate(me, { ...ask('routed'), model: 'auto', route })).result;
       expect(answer.provider).toBe('mistral');
       expect(answer.warnings.map(({ message }) => message)).toContainEqual(
-        expect.stringMatching(/was chosen: the (cheapest|fastest|best)/),
+        expect.stringMatching(/was chosen: the (cheapest|fastest measured|first unmeasured|best)/),
       );
     },
   );
@@ -344,17 +344,21 @@ describe('a comparison', () => {
         text: `{"ranking":[{"answer":"${best}","score":8,"reason":"clearer"},{"answer":"${other}","score":5}]}`,
       });
     });
-    const { result } = await system.manager.compare(me, {
-      ...ask('judge us'),
-      models: [small, large],
-      judge: 'mistral/mistral-medium-3-5',
-      criteria: 'clarity',
-    });
+    const judge = 'mistral/mistral-medium-3-5';
+    const told: ProgressEvent[] = [];
+    const { result } = await system.manager.compare(
+      me,
+      { ...ask('judge us'), models: [small, large], judge, criteria: 'clarity' },
+      { onProgress: (event) => void told.push(event) },
+    );
     const { judgement, summary } = await result;
+    const judging = told.findIndex(({ type }) => type === 'judging');
+    expect(told[judging]).toEqual({ type: 'judging', provider: 'mistral', model: 'mistral-medium-3-5' });
+    expect(told[judging - 1]).toMatchObject({ type: 'model_finished', finished: 2 });
     expect(judgement?.costNanoUsd).toBeGreaterThan(0);
     expect(summary).toMatchObject({ totalInputTokens: 30, totalOutputTokens: 15 });
     expect(judgement).toMatchObject({
-      judge: 'mistral/mistral-medium-3-5',
+      judge,
       winner: large,
       ranking: [
         { model: large, score: 8, reason: 'clearer' },

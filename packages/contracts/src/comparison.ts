@@ -2,6 +2,9 @@ import * as z from 'zod';
 import { ErrorShape } from './errors.ts';
 import { GenerationResult } from './generation.ts';
 
+/** How many models one comparison asks. */
+export const comparedModels = { least: 2, most: 10 } as const;
+
 /** One model of a comparison: its generation's id and what became of it. */
 export const ComparisonEntry = z.object({
   requestId: z.string(),

@@ -36,7 +36,7 @@ export {
 } from './batches.ts';
 export { addCounts, countEnded, sumCounts } from './batch-counts.ts';
 export { CallRecord, CallStatus, Checkpoint, LedgerRow, Outcome, UnfitAnswer } from './calls.ts';
-export { ComparisonEntry, ComparisonResult, ComparisonSummary, Judgement } from './comparison.ts';
+export { comparedModels, ComparisonEntry, ComparisonResult, ComparisonSummary, Judgement } from './comparison.ts';
 export {
   Conversation,
   ConversationId,

@@ -80,7 +80,9 @@ async function route(resources: Resources, ask: PreparedAsk): Promise<Choice> {
   const task = plan.isByTask
     ? ` for a ${ranked.complexity.tier} task (score ${ranked.complexity.score}: ${ranked.complexity.reasons.slice(0, 3).join(', ')})`
     : '';
-  const why = untried === undefined ? words[order](timed.length) : 'to measure its speed, which nobody knows yet';
+  const isMeasured = chosen.expectedMs !== undefined;
+  const why =
+    untried === undefined ? words[order](timed.length, isMeasured) : 'to measure its speed, which nobody knows yet';
   const known = [
     chosen.costNanoUsd === undefined ? 'price unknown' : `est. $${toDollars(chosen.costNanoUsd)}`,
     expect === undefined || chosen.expectedMs === undefined ? '' : `${(chosen.expectedMs / 1_000).toFixed(1)} s`,
@@ -189,9 +191,10 @@ function needsSpeed(order: Order): boolean {
   return order === 'fastest' || order === 'balanced';
 }
 
-const words: Readonly<Record<Order, (count: number) => string>> = {
+/** Why the best of `count` is the best. `isMeasured`: how fast it is. */
+const words: Readonly<Record<Order, (count: number, isMeasured: boolean) => string>> = {
   cheapest: (count) => `the cheapest of ${count}`,
-  fastest: (count) => `the fastest measured of ${count}`,
+  fastest: (count, isMeasured) => `the ${isMeasured ? 'fastest measured' : 'first unmeasured'} of ${count}`,
   balanced: (count) => `the best balance of cost and speed of ${count}`,
   listed: (count) => (count === 1 ? 'the only one that can be asked' : `the first of ${count} that can be asked`),
 };

@@ -1,4 +1,5 @@
 import {
+  comparedModels,
   ComparisonResult,
   type ComparePayload,
   type GeneratePayload,
@@ -14,6 +15,7 @@ import { planBudget, releaseBudget, reserveBudgets, toClaims, withBudget } from 
 import { cancelOnAbort, requireNotAborted } from './abort.ts';
 import { cancelComparison, cancelGeneration, toJudgeId } from './cancel-job.ts';
 import { chooseModel } from './choose-model.ts';
+import { followJudge } from './follow-judge.ts';
 import { follow, unwrap } from './follow.ts';
 import { tooBusy } from './give-up-waiting.ts';
 import type { Accepted, AskOptions, CompareAsk } from './asks.ts';
@@ -32,6 +34,7 @@ export async function compare(
 ): Promise<Accepted<ComparisonResult>> {
   const resources = asCaller(shared, caller);
   requireNotAborted(options.signal);
+  requireSeveral(ask.models);
   await requireUsableSchema(ask.settings);
   const { queue, uuid } = resources;
   const asks = await Promise.all(
@@ -88,6 +91,7 @@ export async function compare(
 
   const whole = follow(resources, { requestId, provider: 'compare', model: '', deadlineAt: envelope.deadlineAt });
   let finished = 0;
+  let answered = 0;
   const parts = generations.map((generation) => followPart(generation));
   // All of them or none, the judge's as well.
   const holders = [...generations, ...(payload.judge === undefined ? [] : [{ ...envelope, ...payload.judge }])];
@@ -134,6 +138,7 @@ export async function compare(
     });
     void followed.outcome.then((outcome) => {
       finished += 1;
+      if (outcome.status === 'succeeded') answered += 1;
       options.onProgress?.({
         type: 'model_finished',
         provider,
@@ -142,6 +147,10 @@ export async function compare(
         total: generations.length,
         ...(outcome.status === 'failed' ? { error: outcome.error } : { result: GenerationResult.parse(outcome.value) }),
       });
+      const { judge: judged } = payload;
+      const { onProgress } = options;
+      if (finished < generations.length || answered < 2 || judged === undefined || onProgress === undefined) return;
+      followJudge(resources, judged, { onProgress, end: whole.outcome });
     });
     return followed;
   }
@@ -201,6 +210,12 @@ async function chooseJudge(
   const { resolved, added } = await chooseModel(resources, { ...asked, messages, settings: {} });
   added();
   return resolved;
+}
+
+function requireSeveral({ length }: readonly string[]): void {
+  const { least, most } = comparedModels;
+  if (length >= least && length <= most) return;
+  throw new ModelManagerError('invalid_request', `A comparison takes ${least} to ${most} models, not ${length}.`);
 }
 
 /** `names`: what was asked for stands for, in the same order. */

@@ -57,8 +57,8 @@ export async function findOptions(
       hint: 'Name a model as provider/model-id, or start a worker (`aimm worker`).',
     });
   }
-  throw new ModelManagerError('authentication', 'No provider is configured.', {
-    hint: 'Set a key such as OPENAI_API_KEY, or start Ollama; check_health shows what each provider lacks.',
+  throw new ModelManagerError('authentication', 'None of the models to choose from can be asked.', {
+    hint: 'Set a key such as OPENAI_API_KEY, or start Ollama; check_health shows what each provider lacks. Or name a model of another provider (list_models shows them), or make it the default with set_preference.',
   });
 
   async function toOption(

@@ -40,11 +40,16 @@ export interface ModelListingOptions {
 
 export function createModelListing({ catalog, queue, providers, now, uuid }: ModelListingOptions): ModelListing {
   const known = new Map<string, ModelInfo[]>();
+  const knownOf = (provider: string) => known.get(provider) ?? [];
+  /** Under which key each provider's list was last looked for: its own, or that of the demo's stand-in. */
+  const keys = new Map<string, string>();
   const failedAt = new Map<string, number>();
 
   const ask = async (provider: string, refresh: boolean) => {
     // What the stand-ins of the demo list is nobody's when a key comes.
     const key = (await providers.isDemo(provider)) ? `${provider}-demo` : provider;
+    if (keys.get(provider) !== key) known.delete(provider);
+    keys.set(provider, key);
     const kept = refresh ? undefined : await queue.listings.find(key);
     const listing = kept ?? (await probe(queue, 'list-models', { provider, timeoutMs: askForMs, uuid, now }));
     if (kept === undefined) await queue.listings.keep(key, listing, freshForMs);
@@ -64,7 +69,7 @@ export function createModelListing({ catalog, queue, providers, now, uuid }: Mod
     const models = ask(provider, false)
       .catch(() => {
         failedAt.set(provider, now());
-        return known.get(provider) ?? [];
+        return knownOf(provider);
       })
       .finally(() => asking.delete(provider));
     const begun = { since: now(), models };
@@ -74,10 +79,10 @@ export function createModelListing({ catalog, queue, providers, now, uuid }: Mod
 
   return {
     async readSoon(provider) {
-      const before = known.get(provider) ?? [];
-      if (Math.abs(now() - (failedAt.get(provider) ?? Number.NEGATIVE_INFINITY)) < failedForMs) return before;
+      if (Math.abs(now() - (failedAt.get(provider) ?? Number.NEGATIVE_INFINITY)) < failedForMs)
+        return knownOf(provider);
       const { since, models } = asking.get(provider) ?? askOnce(provider);
-      return within(patienceMs - Math.abs(now() - since), models, () => before);
+      return within(patienceMs - Math.abs(now() - since), models, () => knownOf(provider));
     },
     known: () => [...known.values()].flat(),
     async read(provider, refresh = false) {
@@ -90,7 +95,7 @@ export function createModelListing({ catalog, queue, providers, now, uuid }: Mod
             return await ask(id, refresh);
           } catch (error) {
             problems.push({ provider: id, error: toModelManagerError(error).toShape() });
-            return known.get(id) ?? [];
+            return knownOf(id);
           }
         }),
       );

@@ -41,7 +41,9 @@ export type ProgressEvent =
       total: number;
       error?: ErrorShape;
       result?: GenerationResult;
-    };
+    }
+  /** All models of a comparison have ended: who ranks their answers, and how it waits for that. */
+  | ({ type: 'judging'; provider: string; model: string } & Partial<WaitView>);
 
 /** `provider/model` in its two parts; a model's own name may hold further slashes. */
 export function splitModel(name: string): { provider: string; model: string } {

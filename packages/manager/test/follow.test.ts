@@ -1,6 +1,8 @@
 import { ModelManagerError } from '@aimm/contracts';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { follow } from '../src/follow.ts';
+import { followJudge } from '../src/follow-judge.ts';
+import type { ProgressEvent } from '../src/progress.ts';
 import type { Resources } from '../src/resources.ts';
 
 /** A request that waits in its queue for ever, and how often that was looked up. */
@@ -41,4 +43,31 @@ test('a wait that is over is not looked up without a pause', async () => {
   const { looks } = followWaiting(async () => undefined);
   await vi.advanceTimersByTimeAsync(10_000);
   expect(looks()).toBeLessThan(15);
+});
+
+test('a judge is told of at once, and its place while it waits, until the comparison ends', async () => {
+  vi.useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
+  const waits = (position: number) => ({ status: 'queued', position, waiting: { position, reason: 'queue' } });
+  const states = [{ status: 'missing' }, waits(2), waits(1), { status: 'running' }];
+  const told: ProgressEvent[] = [];
+  const requests = { find: async () => ({ queue: 'one' }), readState: async () => states[told.length - 1] };
+  const logger = { debug: () => undefined };
+  // Nothing else of them is asked for.
+  const resources = { queue: { requests }, catalog: { findProvider: () => undefined }, logger, now: Date.now };
+  const judge = { requestId: 'gen_1', provider: 'one', model: 'm' };
+  const end = Promise.withResolvers<void>();
+  const onProgress = (event: ProgressEvent) => void told.push(event);
+  followJudge(resources as unknown as Resources, judge, { onProgress, end: end.promise });
+  await vi.advanceTimersByTimeAsync(4_500);
+  end.resolve();
+  await vi.advanceTimersByTimeAsync(4_500);
+  const named = { type: 'judging', provider: 'one', model: 'm' };
+  expect(told).toEqual([
+    named,
+    named,
+    { ...named, position: 2, waitingFor: 'queue' },
+    { ...named, position: 1, waitingFor: 'queue' },
+    named,
+  ]);
 });

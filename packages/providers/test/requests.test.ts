@@ -406,6 +406,22 @@ describe('a conversation with tools that another model began', () => {
   });
 });
 
+test('a warning calls a setting as tools and files do', async () => {
+  const { warnings } = await send('anthropic', 'hi', { frequencyPenalty: 1, serviceTier: 'odd' });
+  const limited = await send('openai', 'hi', { topK: 3, maxOutputTokens: 5, toolChoice: 'auto' });
+  const unnamed = await send('ollama', 'hi', { userId: 'me' });
+  expect(
+    [...warnings, ...limited.warnings, ...unnamed.warnings].map(({ message }) => message.split(/[:,]/)[0]),
+  ).toEqual([
+    'frequency_penalty was left out',
+    'service_tier was left out',
+    'top_k was left out',
+    'tool_choice was left out',
+    'max_output_tokens is 16',
+    'user was left out',
+  ]);
+});
+
 describe('a JSON schema is the vendor’s to keep to', () => {
   const capable = (kind: ProviderKind) => ({
     describeModel: () => modelInfo(kind, { capabilities: ['text', 'json', 'json_schema'] }),

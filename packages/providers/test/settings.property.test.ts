@@ -241,6 +241,9 @@ describe.each(kinds)('%s', (kind) => {
       await fc.assert(
         fc.asyncProperty(some(message).filter(saysAnything), settings, quirks, async (messages, asked, modelQuirks) => {
           const whole = await send(messages, asked, modelQuirks);
+          // Called as tools and files call it, not as our code does.
+          const told = whole.warnings.flatMap(({ setting, message }) => (setting === undefined ? [] : message));
+          expect(told.filter((message) => /[a-z][A-Z]/.test(message))).toEqual([]);
           for (const name of Object.keys(asked) as (keyof GenerationSettings)[]) {
             if (whole.warnings.some(({ setting }) => setting === name)) continue;
             // Ollama is told to call no tool by not being told of any; to be free to call is what a model is unasked.

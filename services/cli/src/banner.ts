@@ -1,6 +1,8 @@
-import type { StackInfo } from '@aimm/local-stack';
+import { type StackInfo, toStackPaths } from '@aimm/local-stack';
+import { loadEnvironment } from '@aimm/runtime';
 import { colours } from './colours.ts';
 import { formatProviders, withoutPassword } from './commands/status.ts';
+import { quote } from './complete/shell-words.ts';
 
 /** What a person needs once everything runs: where it is, who answers, and how to connect a client. */
 export function formatBanner(
@@ -16,7 +18,10 @@ export function formatBanner(
     ['Redis', withoutPassword(redisUrl)],
     ['Database', withoutPassword(databaseUrl)],
   ];
-  const stdio = { mcpServers: { 'ai-model-manager': { command: 'node', args: [options.binPath, 'mcp'] } } };
+  const place = findPlaceVariables(info);
+  const env = Object.fromEntries(place.map(([name, value]) => [name, withoutPassword(value)]));
+  const server = { command: 'node', args: [options.binPath, 'mcp'], ...(place.length > 0 && { env }) };
+  const stdio = { mcpServers: { 'ai-model-manager': server } };
   const header = options.token === undefined ? '' : ` --header "Authorization: Bearer ${options.token}"`;
   return [
     '',
@@ -27,12 +32,40 @@ export function formatBanner(
     '',
     'Connect Claude Code:',
     ...(httpUrl === undefined ? [] : [`  claude mcp add --transport http ai-model-manager ${httpUrl}${header}`]),
-    `  claude mcp add ai-model-manager -- node ${options.binPath} mcp`,
+    `  claude mcp add ${toEnvOptions(place)}ai-model-manager -- node ${options.binPath} mcp`,
     'Any other client over stdio (works from every folder):',
     `  ${JSON.stringify(stdio)}`,
     '',
     colours.dim(options.farewell),
   ].join('\n');
+}
+
+/** What a client's environment has to say besides for it to find this stack: without, it would start one in the usual place. */
+function findPlaceVariables({ dataDir, redisUrl, databaseUrl, settings = {} }: StackInfo): [string, string][] {
+  const { redisSocket, databaseFile } = toStackPaths(dataDir);
+  const found: [name: string, value: string | undefined, usual?: string][] = [
+    ['AIMM_DATA_DIR', dataDir, loadEnvironment({}).env.dataDir],
+    ['AIMM_CONFIG_DIR', settings['AIMM_CONFIG_DIR']],
+    ['REDIS_URL', redisUrl, `unix:${redisSocket}`],
+    ['DATABASE_URL', databaseUrl, `file:${databaseFile}`],
+  ];
+  return found.flatMap(([name, value, usual]) => (value === undefined || value === usual ? [] : [[name, value]]));
+}
+
+/** `--env` takes every word up to the next option. An address with a password is left to the shell that runs the command. */
+function toEnvOptions(place: readonly [string, string][]): string {
+  const options = place.map(([name, value]) => {
+    if (withoutPassword(value) !== value) return `--env ${name}="$${name}" `;
+    return `--env ${name}=${/^[\w@%+=:,./-]+$/.test(value) ? value : quote(value)} `;
+  });
+  return options.length === 0 ? '' : `${options.join('')}--transport stdio `;
+}
+
+/** What becomes of a stack that was joined, once this client leaves it. */
+export function toFarewell({ foreground }: Pick<StackInfo, 'foreground'>): string {
+  return foreground
+    ? 'Ctrl-C leaves it; the stack goes on in its own terminal until that ends it, or `aimm down`.'
+    : 'Ctrl-C leaves it; the stack goes on in the background until nobody needs it, or `aimm down`.';
 }
 
 function formatDemoNotice(): string {

@@ -71,6 +71,7 @@ export function createAnswerDisplay({ stdout, stderr }: AnswerStreams = process)
           if (shown === '' && stderr.isTTY === true) note('Thinking');
           break;
         case 'model_finished':
+        case 'judging':
         case 'batch':
           break;
       }

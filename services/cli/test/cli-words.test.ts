@@ -1,5 +1,6 @@
 import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { rareFields, settingFields } from '@aimm/batch/input';
 import { expect, it } from 'vitest';
 import { toCliWords } from '../src/cli-words.ts';
 
@@ -25,6 +26,12 @@ it('names nothing on the command line that only tools have, whatever an error sa
   const told = readTexts().filter((text) => ofTools.test(text));
   expect(told.length).toBeGreaterThan(15);
   expect(told.map(toCliWords).filter((text) => ofTools.test(text))).toEqual([]);
+});
+
+it.each(
+  Object.keys({ ...settingFields, ...rareFields }).filter((name) => name.includes('_') && name !== 'response_format'),
+)('calls the setting %s as its option', (name) => {
+  expect(toCliWords(`${name} was left out: why.`)).toBe(`--${name.replaceAll('_', '-')} was left out: why.`);
 });
 
 it.each([

@@ -101,6 +101,13 @@ describe('a provider', () => {
   ])('%s', (_name, given, keyRequired, state) => {
     expect(toFinding({ ...health, ...given }, keyRequired)).toMatchObject({ check: 'Provider openai', state });
   });
+
+  it.each([
+    ['with a key', true, 'Set its key to ask the real one.'],
+    ['without keys', false, 'Start it: the next client finds it, and asks the real one.'],
+  ])('of the demo %s is told how to be asked', (_name, keyRequired, mend) => {
+    expect(toFinding({ ...health, demo: true }, keyRequired)).toMatchObject({ says: 'Demo answers.', mend });
+  });
 });
 
 describe('the machine', () => {

@@ -2,7 +2,7 @@ import { toModelManagerError } from '@aimm/contracts';
 import type { Accepted, ProgressEvent } from '@aimm/manager';
 import type { ToolContext } from './define-tool.ts';
 import { JobError } from './errors.ts';
-import { formatPlace } from './format/wait.ts';
+import { formatPlace, formatPutAside } from './format/wait.ts';
 import { formatSeconds } from './format/units.ts';
 import type { ProgressReporter } from './progress.ts';
 
@@ -70,6 +70,11 @@ function describeEvent(event: Exclude<ProgressEvent, { type: 'text' }>, kind: Fo
     case 'batch': {
       const failed = event.failed === 0 ? '' : `, ${event.failed} failed`;
       return `${event.done} of ${event.total} done${failed}`;
+    }
+    case 'judging': {
+      if (event.waitingFor === undefined) return `All have ended; ${nameOf(event)} ranks the answers`;
+      const place = event.position === undefined ? formatPutAside(event) : formatPlace(event);
+      return `All have ended; the judge ${nameOf(event)} waits: ${place}`;
     }
     case 'model_finished': {
       const count = `(${event.finished} of ${event.total})`;

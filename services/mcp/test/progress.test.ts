@@ -226,9 +226,18 @@ describe('progress', () => {
       total: 2,
       result: answer,
     });
+    const judge = { type: 'judging', provider: 'a', model: 'judge' } as const;
+    emit({ ...judge, position: 2, inLine: 4, waitingFor: 'queue' });
+    emit(judge);
     await progress.seen('Still working');
     succeed(comparison);
     await call;
+    expect(progress.messages()).toEqual(
+      expect.arrayContaining([
+        'All have ended; the judge a/judge waits: 2nd of 4 in line',
+        'All have ended; a/judge ranks the answers',
+      ]),
+    );
     expect(progress.all.map(({ total }) => total)).toEqual(progress.all.map(() => 3));
     for (const one of progress.all) expect(one.progress).toBeLessThan(3);
     expectRising(progress.all);

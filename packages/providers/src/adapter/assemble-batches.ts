@@ -7,6 +7,7 @@ import { GuardStop, guardStream } from '../stream-guard.ts';
 import { toAskedRequest } from './asked-request.ts';
 import type { BatchLine, BatchVendor, VendorResult, WholeAnswer } from './batch-vendor.ts';
 import { type ErrorContext, toProviderError } from './provider-error.ts';
+import { toLeftOut } from './setting-warnings.ts';
 import type { Transport } from './transport.ts';
 
 interface Assembly {
@@ -181,11 +182,8 @@ function checkRequests(
 function leaveTierOut(request: GenerationRequest): { request: GenerationRequest; warnings: Warning[] } {
   const { serviceTier: tier, ...settings } = request.settings;
   if (tier === undefined) return { request, warnings: [] };
-  const message = 'serviceTier was left out: a batch is a tier of its own.';
-  return {
-    request: { ...request, settings },
-    warnings: [{ code: 'unsupported_setting', setting: 'serviceTier', message }],
-  };
+  const warnings = [toLeftOut('serviceTier', 'a batch is a tier of its own')];
+  return { request: { ...request, settings }, warnings };
 }
 
 function toUnanswered(provider: string, ended: 'expired' | 'cancelled'): ModelManagerError {

@@ -1,6 +1,5 @@
 import type { GenerationRequest, GenerationSettings, ModelInfo, ReasoningEffort, Warning } from '@aimm/contracts';
-
-export type SettingName = keyof GenerationSettings;
+import { type SettingName, toAdjusted, toLeftOut } from './setting-warnings.ts';
 
 /** What a vendor's wire takes at all, whichever the model. */
 export interface WireSupport {
@@ -39,11 +38,11 @@ export function planSettings(
   const leaveOut = (setting: SettingName, why: string) => {
     if (settings[setting] === undefined) return;
     delete settings[setting];
-    warnings.push({ code: 'unsupported_setting', setting, message: `${setting} was left out: ${why}.` });
+    warnings.push(toLeftOut(setting, why));
   };
-  const adjust = <S extends SettingName>(setting: S, value: GenerationSettings[S], message: string) => {
+  const adjust = <S extends SettingName>(setting: S, value: GenerationSettings[S], how: string) => {
     settings[setting] = value;
-    warnings.push({ code: 'adjusted_setting', setting, message });
+    warnings.push(toAdjusted(setting, how));
   };
 
   for (const setting of support.unsupported ?? []) leaveOut(setting, `${name} does not take it through this API`);
@@ -67,7 +66,7 @@ export function planSettings(
   if (effort !== undefined && efforts.length === 0) leaveOut('reasoningEffort', `${name} does not reason`);
   else if (effort !== undefined && !efforts.includes(effort)) {
     const nearest = findNearest(effort, efforts);
-    adjust('reasoningEffort', nearest, `reasoningEffort is ${nearest}: ${name} does not take ${effort}.`);
+    adjust('reasoningEffort', nearest, `is ${nearest}: ${name} does not take ${effort}`);
   }
 
   const tier = settings.serviceTier;
@@ -79,17 +78,17 @@ export function planSettings(
   if (cache !== undefined && !caches.includes(cache)) {
     if (cache === 'off') leaveOut('promptCache', `${name} keeps prompts as it sees fit`);
     else if (!caches.includes('auto')) leaveOut('promptCache', `${name} takes no such hint`);
-    else adjust('promptCache', 'auto', `promptCache is auto: ${name} is not told for how long.`);
+    else adjust('promptCache', 'auto', `is auto: ${name} is not told for how long`);
   }
   const { stop } = settings;
   if (stop !== undefined && support.maxStops !== undefined && stop.length > support.maxStops) {
-    adjust('stop', stop.slice(0, support.maxStops), `stop was cut to the ${support.maxStops} that ${name} takes.`);
+    adjust('stop', stop.slice(0, support.maxStops), `was cut to the ${support.maxStops} that ${name} takes`);
   }
   if (settings.tools === undefined) leaveOut('toolChoice', 'there are no tools to choose from');
   const choice = settings.toolChoice;
   const forced = choice === 'required' || typeof choice === 'object';
   if (forced && quirks.forcedToolChoice === false) {
-    adjust('toolChoice', 'auto', `toolChoice is auto: ${name} cannot be made to call a tool.`);
+    adjust('toolChoice', 'auto', `is auto: ${name} cannot be made to call a tool`);
   }
   return { settings, warnings };
 }

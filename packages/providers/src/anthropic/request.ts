@@ -2,7 +2,8 @@ import type { GenerationRequest, ModelInfo, Warning } from '@aimm/contracts';
 import type { MessageCreateParamsStreaming, Tool, ToolChoice } from '@anthropic-ai/sdk/resources/messages/messages';
 import { askForJson, splitSystem } from '../adapter/conversation.ts';
 import { closeObjects } from '../adapter/json-schema.ts';
-import { planSettings, type SettingName } from '../adapter/settings-plan.ts';
+import { type SettingName, toAdjusted, toLeftOut } from '../adapter/setting-warnings.ts';
+import { planSettings } from '../adapter/settings-plan.ts';
 import { toMessageParams } from './messages.ts';
 import { markPromptCache } from './prompt-cache.ts';
 import { planThinking } from './thinking.ts';
@@ -42,16 +43,11 @@ export function toMessagesBody(
   let { temperature } = settings;
   if (temperature !== undefined && settings.topP !== undefined) {
     delete settings.topP;
-    const message = `topP was left out: ${provider} takes either it or temperature.`;
-    warnings.push({ code: 'unsupported_setting', setting: 'topP', message });
+    warnings.push(toLeftOut('topP', `${provider} takes either it or temperature`));
   }
   if (temperature !== undefined && temperature > 1) {
     temperature = 1;
-    warnings.push({
-      code: 'adjusted_setting',
-      setting: 'temperature',
-      message: `temperature is 1, the most that ${provider} takes.`,
-    });
+    warnings.push(toAdjusted('temperature', `is 1, the most that ${provider} takes`));
   }
   const body: Body = {
     model: request.model,

@@ -1,5 +1,6 @@
 import type { GenerationSettings, ModelQuirks, ReasoningEffort } from '@aimm/contracts';
 import type { MessageParam, OutputConfig, ThinkingConfigParam } from '@anthropic-ai/sdk/resources/messages/messages';
+import { toAdjusted, toLeftOut } from '../adapter/setting-warnings.ts';
 import type { SettingsPlan } from '../adapter/settings-plan.ts';
 
 /** Tokens to think with, for models that want a number; within the limit of the answer. */
@@ -45,8 +46,7 @@ export function planThinking(
   if (style === 'effort') return { thinking, effort: asked === 'minimal' ? 'low' : asked, settings };
 
   const leaveOut = (why: string): Thinking => {
-    const message = `reasoningEffort was left out: ${why}.`;
-    warnings.push({ code: 'unsupported_setting', setting: 'reasoningEffort', message });
+    warnings.push(toLeftOut('reasoningEffort', why));
     return { settings };
   };
   const budget = Math.min(budgets[asked], maxTokens - 1);
@@ -55,13 +55,11 @@ export function planThinking(
   for (const setting of ['temperature', 'topK'] as const) {
     if (settings[setting] === undefined) continue;
     delete settings[setting];
-    const message = `${setting} was left out: the model does not take it while it reasons.`;
-    warnings.push({ code: 'unsupported_setting', setting, message });
+    warnings.push(toLeftOut(setting, 'the model does not take it while it reasons'));
   }
   if (settings.toolChoice === 'required' || typeof settings.toolChoice === 'object') {
     settings.toolChoice = 'auto';
-    const message = 'toolChoice is auto: the model cannot be made to call a tool while it reasons.';
-    warnings.push({ code: 'adjusted_setting', setting: 'toolChoice', message });
+    warnings.push(toAdjusted('toolChoice', 'is auto: the model cannot be made to call a tool while it reasons'));
   }
   return { thinking: { type: 'enabled', budget_tokens: budget }, settings };
 }

@@ -1,6 +1,7 @@
 import type { GenerationRequest, GenerationSettings, ModelInfo, ReasoningEffort, Warning } from '@aimm/contracts';
 import type { ChatRequest, Options, Tool } from 'ollama';
 import { askForJson } from '../adapter/conversation.ts';
+import { toLeftOut } from '../adapter/setting-warnings.ts';
 import { planSettings } from '../adapter/settings-plan.ts';
 import { toMessages } from './messages.ts';
 
@@ -20,8 +21,7 @@ export function toChatRequest(
   });
   const { responseFormat: format, toolChoice, reasoningEffort: effort } = settings;
   if (toolChoice !== undefined && toolChoice !== 'auto' && toolChoice !== 'none') {
-    const message = `toolChoice was left out: ${provider} cannot be made to call a tool.`;
-    warnings.push({ code: 'unsupported_setting', setting: 'toolChoice', message });
+    warnings.push(toLeftOut('toolChoice', `${provider} cannot be made to call a tool`));
   }
   const tools = toolChoice === 'none' ? undefined : settings.tools;
   const messages = format?.type === 'json' ? askForJson(request.messages, provider, warnings) : request.messages;

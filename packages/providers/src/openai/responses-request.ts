@@ -18,6 +18,7 @@ import { findKept } from '../adapter/kept.ts';
 import { closeObjects, isStrictSchema, schemaName } from '../adapter/json-schema.ts';
 import { readMedia, toDataUrl } from '../adapter/media.ts';
 import { toPromptCacheKey } from '../adapter/prompt-cache-key.ts';
+import { toAdjusted } from '../adapter/setting-warnings.ts';
 import { planSettings } from '../adapter/settings-plan.ts';
 import { responsesKeeper } from './responses-stream.ts';
 
@@ -39,8 +40,8 @@ export function toResponsesBody(
   let { maxOutputTokens } = settings;
   if (maxOutputTokens !== undefined && maxOutputTokens < leastOutputTokens) {
     maxOutputTokens = leastOutputTokens;
-    const message = `maxOutputTokens is ${leastOutputTokens}, the least that ${provider}/${request.model} takes.`;
-    warnings.push({ code: 'adjusted_setting', setting: 'maxOutputTokens', message });
+    const how = `is ${leastOutputTokens}, the least that ${provider}/${request.model} takes`;
+    warnings.push(toAdjusted('maxOutputTokens', how));
   }
   const { messages } = request;
   const firstTurn = messages.findIndex(({ role }) => role !== 'system');

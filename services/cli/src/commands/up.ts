@@ -14,7 +14,7 @@ import {
 import type { Command } from 'commander';
 import { stderrColours } from '../colours.ts';
 import { findStartFaults } from '../find-start-faults.ts';
-import { formatBanner } from '../banner.ts';
+import { formatBanner, toFarewell } from '../banner.ts';
 import { print, printJson } from '../output.ts';
 import { type CommandEnvironment, joinOurStack, toLogFormat } from '../session.ts';
 import { binPath } from '../stack/bin-path.ts';
@@ -81,7 +81,7 @@ async function up({ http, json }: UpOptions): Promise<void> {
   }
 }
 
-/** A stack runs in the background: holds on to it, and adds the HTTP front if there is none. */
+/** A stack runs already: holds on to it, and adds the HTTP front if there is none. */
 async function joinRunning(
   { env, raw, logger }: CommandEnvironment,
   found: StackInfo,
@@ -107,9 +107,7 @@ async function joinRunning(
   const httpUrl = missing ? await startFront({ env, raw, logger }, shutdown) : stack.info.httpUrl;
   const info = { ...stack.info, ...(httpUrl !== undefined && { httpUrl }) };
   if (json === true) return printJson(withoutPasswords(info));
-  print(
-    toBanner(env, info, 'Ctrl-C leaves it; the stack goes on in the background until nobody needs it, or `aimm down`.'),
-  );
+  print(toBanner(env, info, toFarewell(info)));
 }
 
 function toBanner(env: RuntimeEnvironment, info: StackInfo, farewell: string): string {

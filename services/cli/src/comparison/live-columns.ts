@@ -87,6 +87,7 @@ function update(event: ProgressEvent, columnOf: (event: { provider: string; mode
       return true;
     }
     case 'reasoning':
+    case 'judging':
     case 'batch':
       return false;
   }

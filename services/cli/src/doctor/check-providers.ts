@@ -47,7 +47,12 @@ export function toFinding(health: HealthReport['providers'][number], keyRequired
     keys = [],
   } = health;
   const check = toCheck(provider);
-  if (demo) return warning(check, 'Demo answers.', 'Set its key to ask the real one.');
+  if (demo)
+    return warning(
+      check,
+      'Demo answers.',
+      keyRequired ? 'Set its key to ask the real one.' : 'Start it: the next client finds it, and asks the real one.',
+    );
   if (!configured) return warning(check, problem ?? 'Not configured.', hint);
   if (!keyRequired && reachable === false) return warning(check, problem ?? 'It cannot be reached.', hint);
   if (problem !== undefined) return failed(check, problem, hint);

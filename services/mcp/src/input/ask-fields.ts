@@ -1,3 +1,4 @@
+import { comparedModels } from '@aimm/contracts';
 import * as z from 'zod';
 
 const modelName = z.string().min(1).max(300);
@@ -11,7 +12,11 @@ export const modelField = {
 };
 
 export const modelsField = {
-  models: z.array(modelName).min(2).max(10).describe('2 to 10 models, each written as in generate.'),
+  models: z
+    .array(modelName)
+    .min(comparedModels.least)
+    .max(comparedModels.most)
+    .describe('2 to 10 models, each written as in generate.'),
 };
 
 export const restartField = {
