@@ -801,6 +801,116 @@ describe.each(setups)('batches at the vendor: %s, kept in %s', (kind, databaseKi
     expect(await ledgerRows()).toEqual([]);
   });
 
+  /** Lets two days and a half pass, as a closed laptop does. */
+  const sleep = () => void (clock += 64 * 3_600_000);
+  const isGet = (method: string) => method === 'GET';
+  const isResults = (path: string) => path.endsWith('/content');
+
+  test.each([
+    ['asked after', false],
+    ['looked for', true],
+  ])(
+    'a batch that is %s long after its time is taken over, though the vendor does not answer at once',
+    async (_name, lost) => {
+      await storeBatch(3);
+      server.losesAnswer = lost;
+      const keeper = startKeeper();
+      await keeper.tick();
+      toVendorsEnd();
+      sleep();
+      let refusals = 0;
+      server.refuse = (method) => {
+        if (!isGet(method)) return undefined;
+        server.refuse = undefined;
+        refusals += 1;
+        return { status: 503, body: { error: { message: 'busy' } } };
+      };
+      await drive(keeper);
+      expect(refusals).toBe(1);
+      expect(createsSince()).toBe(1);
+      expect((await generations()).map(({ status }) => status)).toEqual(Array(3).fill('succeeded'));
+      expect((await ledgerRows()).map(({ status }) => status)).toEqual(Array(3).fill('succeeded'));
+    },
+  );
+
+  test.each([
+    ['asked after', false],
+    ['looked for', true],
+  ])(
+    'a batch that is %s in vain for days is given up: nothing is sent again, and what the vendor has stays there',
+    async (_name, lost) => {
+      await storeBatch(2);
+      server.losesAnswer = lost;
+      const keeper = startKeeper({ longestPollMs: 6 * 3_600_000 });
+      await keeper.tick();
+      const kept = server.files.size;
+      toVendorsEnd();
+      sleep();
+      let asked = 0;
+      server.refuse = (method) => {
+        if (!isGet(method)) return undefined;
+        asked += 1;
+        return { status: 500, body: { error: { message: 'oops' } } };
+      };
+      await drive(keeper);
+      // As often as twice the 24 hours of a batch hold six.
+      expect(asked).toBe(8);
+      expect(createsSince()).toBe(1);
+      expect(server.batches).toHaveLength(1);
+      expect(server.files.size).toBe(kept);
+      expect((await generations()).map((one) => [one.status, one.error?.code, one.costNanoUsd])).toEqual(
+        Array(2).fill(['failed', 'outcome_unknown', null]),
+      );
+      expect((await ledgerRows()).map(({ status }) => status)).toEqual(Array(2).fill('outcome_unknown'));
+    },
+  );
+
+  test('a vendor that says what became of a batch was heard, whatever keeps its answers from being taken over', async () => {
+    await storeBatch(2);
+    const keeper = startKeeper({ longestPollMs: 6 * 3_600_000 });
+    await keeper.tick();
+    toVendorsEnd();
+    sleep();
+    const refusing = (isRefused: (path: string) => boolean) => {
+      server.refuse = (method, path) =>
+        isGet(method) && isRefused(path) ? { status: 500, body: { error: { message: 'oops' } } } : undefined;
+    };
+    const tickFor = async (hours: number) => {
+      for (let hour = 0; hour < hours; hour += 1) {
+        await keeper.tick();
+        clock += 3_600_000;
+      }
+    };
+    refusing((path) => !isResults(path));
+    await tickFor(7);
+    refusing(isResults);
+    await tickFor(40);
+    refusing((path) => !isResults(path));
+    await tickFor(8);
+    server.refuse = undefined;
+    await drive(keeper);
+    expect((await generations()).map(({ status }) => status)).toEqual(['succeeded', 'succeeded']);
+    expect(createsSince()).toBe(1);
+  });
+
+  test('a key that the vendor refuses is waited for, until the batch is cancelled: what was asked with it may be there', async () => {
+    await storeBatch(2);
+    const keeper = startKeeper({ longestPollMs: 6 * 3_600_000 });
+    await keeper.tick();
+    toVendorsEnd();
+    server.refuse = () => ({ status: 401, body: { error: { message: 'bad key', code: 'invalid_api_key' } } });
+    for (let hours = 0; hours < 100; hours += 1) {
+      await keeper.tick();
+      clock += 3_600_000;
+    }
+    expect(await statusOf()).toBe('running');
+    expect(await database.batchSubmissions.findProblem(batchId())).toMatchObject({ code: 'authentication' });
+    await database.batches.setStatus(batchId(), ['running'], 'cancelled');
+    await drive(keeper, async () => (await database.batches.find(batchId()))?.endedAt !== undefined);
+    expect((await generations()).map(({ status }) => status)).toEqual(['cancelled', 'cancelled']);
+    expect((await ledgerRows()).map(({ status }) => status)).toEqual(Array(2).fill('outcome_unknown'));
+  });
+
   test('never more is submitted than the batch may cost; then it pauses, and says why', async () => {
     await storeBatch(10, {}, { maxCostNanoUsd: 3_500, expectedNanoUsd: 1_000 });
     const keepers = [startKeeper({ maxRequests: 2 }), startKeeper({ maxRequests: 2 })];

@@ -1,12 +1,13 @@
 import { type JsonObject, toModelManagerError } from '@aimm/contracts';
 import type { SubmissionChange } from '@aimm/database';
-import type { BatchHandle, BatchProgress } from '@aimm/providers';
+import type { BatchHandle } from '@aimm/providers';
+import { askOrGiveUp } from './ask-or-give-up.ts';
 import { collectResults } from './collect.ts';
 import { endWithoutKey } from './end-without-key.ts';
 import { findEndpointOf, type KeyedEndpoint, listEndpoints } from './find-endpoint.ts';
 import type { Held, StepContext } from './keeper-options.ts';
 import { makeRoom } from './make-room.ts';
-import { nextTryAt, toPatienceMs } from './next-try.ts';
+import { nextTryAt } from './next-try.ts';
 
 /** Asks after a submission that the vendor has; at its end takes over what came of it. */
 export async function follow(held: Held, context: StepContext): Promise<SubmissionChange> {
@@ -17,11 +18,9 @@ export async function follow(held: Held, context: StepContext): Promise<Submissi
   const { endpoint } = keyed;
   const handle: BatchHandle = submission.handle ?? {};
   const tries = submission.tries + 1;
-  const progress = await endpoint.poll(handle, signal).catch((error: unknown): BatchProgress => {
-    if (signal.aborted || now() < (submission.submittedAt ?? 0) + toPatienceMs(endpoint)) throw error;
-    // Long after its end nobody can say anything of it: it may have been done, and billed.
-    return { state: 'ended', counts: {}, resultsReady: false };
-  });
+  const asked = await askOrGiveUp(held, context, keyed, () => endpoint.poll(handle, signal));
+  if ('givenUp' in asked) return asked.givenUp;
+  const { answer: progress } = asked;
   const seen: JsonObject = { state: progress.state, counts: { ...progress.counts } };
   const hasFailed = progress.state === 'failed';
   const isOver = hasFailed || ['ended', 'expired', 'cancelled'].includes(progress.state);

@@ -1,15 +1,15 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { ModelManagerError, toModelManagerError } from '@aimm/contracts';
 import type { SubmissionChange } from '@aimm/database';
-import type { BatchRequest } from '@aimm/providers';
+import type { BatchRequest, FoundBatch } from '@aimm/providers';
 import { toKeyFault } from '../key-ring.ts';
-import { recordLost } from './collect.ts';
+import { askOrGiveUp } from './ask-or-give-up.ts';
 import { concludeRequests } from './conclude.ts';
 import { endWithoutKey } from './end-without-key.ts';
 import { findEndpoint, findEndpointOf, type KeyedEndpoint } from './find-endpoint.ts';
 import type { Held, StepContext } from './keeper-options.ts';
 import { loadGenerations, toVendorId } from './load-generations.ts';
-import { nextTryAt, toPatienceMs } from './next-try.ts';
+import { isInVain, nextTryAt } from './next-try.ts';
 
 /** Errors after which nobody knows whether the vendor took the batch: what says that it is overloaded may be a gateway before it. */
 const mayHaveArrived: ReadonlySet<ModelManagerError['code']> = new Set([
@@ -32,7 +32,9 @@ export async function submit(held: Held, context: StepContext): Promise<Submissi
     if (now() < settledAt) return { nextAt: settledAt };
     const keyed = findEndpointOf(providers, submission);
     if (keyed === undefined) return endWithoutKey(held, context);
-    const found = await adoptOrGiveUp(held, keyed, context);
+    const asked = await askOrGiveUp(held, context, keyed, () => findOurs(held, keyed, context));
+    if ('givenUp' in asked) return asked.givenUp;
+    const found = await adopt(held, asked.answer, context);
     if (found !== undefined) return found;
   }
   if (batch.status === 'cancelled') {
@@ -42,22 +44,13 @@ export async function submit(held: Held, context: StepContext): Promise<Submissi
   if (batch.status === 'paused') return { attemptedAt: null, nextAt: now() + pace.firstPollMs };
   const keyed = findEndpoint(providers, submission.provider);
   if (keyed === undefined) return { nextAt: nextTryAt(submission, context) };
-  if (isInVain(submission, keyed, pace)) return giveUp(held, context);
+  const isAway = submission.problem !== undefined && away.has(submission.problem.code);
+  if (isAway && isInVain(submission.tries, keyed.endpoint, pace)) return giveUp(held, context);
   return send(held, keyed, context);
 }
 
 /** What a vendor that is away says; one that names a limit has to be waited for. */
 const away: ReadonlySet<ModelManagerError['code']> = new Set(['server_error', 'overloaded']);
-
-/** As many tries as fit into the time that it is waited for, at the slowest pace. */
-function isInVain(
-  { problem, tries }: Held['submission'],
-  { endpoint }: KeyedEndpoint,
-  { longestPollMs }: StepContext['pace'],
-): boolean {
-  const isAway = problem !== undefined && away.has(problem.code);
-  return isAway && tries * longestPollMs >= toPatienceMs(endpoint);
-}
 
 /** Whatever was tried last is settled by now: the vendor has nothing of it. */
 async function giveUp(held: Held, context: StepContext): Promise<SubmissionChange> {
@@ -70,49 +63,18 @@ async function giveUp(held: Held, context: StepContext): Promise<SubmissionChang
   return { attemptedAt: null, status: 'ended', endedAt: context.now() };
 }
 
-/** Where the vendor does not say whether it has what was sent, that is not asked for ever: the outcome is unknown then. */
-async function adoptOrGiveUp(
-  held: Held,
-  keyed: KeyedEndpoint,
-  context: StepContext,
-): Promise<SubmissionChange | undefined> {
-  const { submission } = held;
-  const { now, pace, signal, logger } = context;
-  try {
-    return await adopt(held, keyed, context);
-  } catch (thrown) {
-    const error = toModelManagerError(thrown);
-    const isLate = now() >= (submission.attemptedAt ?? 0) + toPatienceMs(keyed.endpoint);
-    // A key may be mended; an address that is not there stays away.
-    const isFinal = !error.retryable && toKeyFault(error) === undefined && submission.tries + 1 >= pace.maxFinds;
-    if (signal.aborted || !(isLate || isFinal)) throw error;
-    logger.error(
-      { submission: submission.id, err: error },
-      'A vendor does not say whether it has a batch; giving it up',
-    );
-    await recordLost(held, context, (await loadGenerations(held, context)).values());
-    const unknown = new ModelManagerError(
-      'outcome_unknown',
-      `It is unknown whether ${submission.provider} received this batch: it does not say which ones it has.`,
-      {
-        provider: submission.provider,
-        retryable: false,
-        hint: `It may have been done, and billed. It said: ${error.message}`,
-      },
-    );
-    await concludeRequests(held, context, { outcome: 'failed', error: unknown });
-    return { status: 'ended', endedAt: now(), problem: unknown.toShape() };
-  }
+/** What may be the batch that an earlier attempt made. */
+function findOurs({ submission }: Held, { endpoint }: KeyedEndpoint, { signal }: StepContext): Promise<FoundBatch[]> {
+  const { id: name, model, requests, attemptedAt = 0 } = submission;
+  return endpoint.find({ name, model, requests: requests.length, since: attemptedAt, signal });
 }
 
-/** The batch that an earlier attempt made, where there is one. */
 async function adopt(
   { submission }: Held,
-  { endpoint }: KeyedEndpoint,
-  { database, now, pace, signal, logger }: StepContext,
+  candidates: readonly FoundBatch[],
+  { database, now, pace, logger }: StepContext,
 ): Promise<SubmissionChange | undefined> {
-  const { id: name, model, requests, attemptedAt = 0 } = submission;
-  const candidates = await endpoint.find({ name, model, requests: requests.length, since: attemptedAt, signal });
+  const { id: name, attemptedAt = 0 } = submission;
   const open = await database.batchSubmissions.listOpen([submission.provider]);
   const taken = new Set(open.map(({ handle }) => handle?.['id']));
   const found = candidates.find(({ handle }) => !taken.has(handle['id']));
