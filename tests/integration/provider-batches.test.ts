@@ -506,6 +506,16 @@ describe.each(setups)('batches at the vendor: %s, kept in %s', (kind, databaseKi
   // What follows has nothing to do with the vendor.
   if (kind !== 'openai') return;
 
+  /** Budgets that concern every batch and have room for all. */
+  const roomy: NonNullable<Parameters<typeof startKeeper>[1]> = {
+    concern: () => true,
+    plan: (_batch, payload) => payload,
+    reserve: async (_batch, payloads) => ({ reserved: [...payloads] }),
+    release: async () => undefined,
+    releaseLost: async () => undefined,
+    settle: async () => undefined,
+  };
+
   test('a generation costs what all its rounds did, whether the last one answers, does not, or never comes', async () => {
     const schema = { type: 'object', properties: { city: { type: 'string' } }, required: ['city'] };
     const settings = { responseFormat: { type: 'json_schema' as const, schema } };
@@ -774,6 +784,36 @@ describe.each(setups)('batches at the vendor: %s, kept in %s', (kind, databaseKi
       Array(2).fill(['outcome_unknown', null]),
     );
     expect((await database.batches.find(batchId()))?.endedAt).toBeDefined();
+  });
+
+  test('a cancelled batch whose end fails is tried again at its time, and not over and over', async () => {
+    await storeBatch(2);
+    server.refuse = (method, path) =>
+      method === 'POST' && isCreate(path)
+        ? { status: 429, body: { error: { message: 'slow' } }, headers: { 'retry-after': '3000' } }
+        : undefined;
+    let settled = 0;
+    let isAway = true;
+    const keeper: ProviderBatchKeeper = startKeeper(
+      {},
+      {
+        ...roomy,
+        settle: async () => {
+          settled += 1;
+          if (settled > 5) void keeper.close();
+          if (isAway) throw new Error('Redis is away');
+        },
+      },
+    );
+    await keeper.tick();
+    await database.batches.setStatus(batchId(), ['running'], 'cancelled');
+    await keeper.tick();
+    await keeper.tick();
+    expect(settled).toBe(1);
+    isAway = false;
+    clock += 3_600_000;
+    await keeper.tick();
+    expect((await generations()).map(({ status }) => status)).toEqual(['cancelled', 'cancelled']);
   });
 
   test('a vendor that refuses without a word of why is believed', async () => {
