@@ -432,17 +432,37 @@ describe.each(setups)('batches at the vendor: %s, kept in %s', (kind, databaseKi
     worker.providers.configure({ [address]: base });
   }
 
-  test('a key that was removed and added again under another name goes on with what was submitted with it', async () => {
+  /** In place of the environment's, which is taken out. */
+  function renameKey(...others: string[]): void {
+    takeKeyOut();
+    worker.providers.setStored(
+      ['again', ...others].map((label) => ({
+        id: `key_${label}`,
+        provider: kind,
+        label,
+        fingerprint: `…${label}`,
+        secret: label === 'again' ? 'sk-test' : `sk-${label}`,
+      })),
+    );
+  }
+
+  test.each([
+    ['was submitted with it', false],
+    ['may have been submitted with it', true],
+  ])('a key that was removed and added again under another name goes on with what %s', async (_name, lost) => {
     await storeBatch(4);
+    server.losesAnswer = lost;
     const keeper = startKeeper();
     await keeper.tick();
-    takeKeyOut();
-    worker.providers.setStored([
-      { id: 'key_again', provider: kind, label: 'again', fingerprint: '…test', secret: 'sk-test' },
-    ]);
+    // The vendor goes by the time of day.
+    for (const batch of server.batches) batch.createdAt = clock;
+    renameKey();
+    if (lost) clock += 3_600_000;
+    await keeper.tick();
     toVendorsEnd();
     await drive(keeper);
     expect((await generations()).map(({ status }) => status)).toEqual(Array.from({ length: 4 }, () => 'succeeded'));
+    expect(createsSince()).toBe(1);
     expect(server.batches.length).toBeLessThanOrEqual(1);
     expect(await ledgerRows()).toHaveLength(4);
   });
@@ -784,6 +804,46 @@ describe.each(setups)('batches at the vendor: %s, kept in %s', (kind, databaseKi
       Array(2).fill(['outcome_unknown', null]),
     );
     expect((await database.batches.find(batchId()))?.endedAt).toBeDefined();
+  });
+
+  test('what was cut off while its key got another name is sent once every key there is has been asked for it', async () => {
+    await storeBatch(2);
+    server.refuse = (method, path) =>
+      method === 'POST' && isCreate(path) ? { status: 503, body: { error: { message: 'busy' } } } : undefined;
+    const keeper = startKeeper();
+    await keeper.tick();
+    renameKey('other');
+    // One of them cannot be asked yet.
+    server.refuse = (_method, _path, { authorization }) =>
+      authorization === 'Bearer sk-other' ? { status: 500, body: { error: { message: 'oops' } } } : undefined;
+    clock += 3_600_000;
+    await keeper.tick();
+    expect(createsSince()).toBe(1);
+    server.refuse = undefined;
+    await drive(keeper, async () => {
+      toVendorsEnd();
+      return (await statusOf()) !== 'running';
+    });
+    expect(createsSince()).toBe(2);
+    expect((await generations()).map(({ status }) => status)).toEqual(['succeeded', 'succeeded']);
+  });
+
+  test('a cancelled batch is cancelled at its vendor by its key’s other name, though that cannot be asked at once', async () => {
+    await storeBatch(2);
+    const keeper = startKeeper();
+    await keeper.tick();
+    server.end('running');
+    renameKey();
+    server.refuse = () => ({ status: 500, body: { error: { message: 'oops' } } });
+    await database.batches.setStatus(batchId(), ['running'], 'cancelled');
+    await keeper.tick();
+    server.refuse = undefined;
+    clock += 3_600_000;
+    await keeper.tick();
+    expect(server.batches[0]?.state).toBe('ending');
+    toVendorsEnd();
+    await drive(keeper, async () => (await database.batches.find(batchId()))?.endedAt !== undefined);
+    expect((await generations()).map(({ status }) => status)).toEqual(['succeeded', 'succeeded']);
   });
 
   test('a cancelled batch whose end fails is tried again at its time, and not over and over', async () => {

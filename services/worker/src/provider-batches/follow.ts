@@ -4,7 +4,7 @@ import type { BatchHandle } from '@aimm/providers';
 import { askOrGiveUp } from './ask-or-give-up.ts';
 import { collectResults } from './collect.ts';
 import { endWithoutKey } from './end-without-key.ts';
-import { findEndpointOf, type KeyedEndpoint, listEndpoints } from './find-endpoint.ts';
+import { findEndpointOf } from './find-endpoint.ts';
 import type { Held, StepContext } from './keeper-options.ts';
 import { makeRoom } from './make-room.ts';
 import { nextTryAt } from './next-try.ts';
@@ -13,14 +13,22 @@ import { nextTryAt } from './next-try.ts';
 export async function follow(held: Held, context: StepContext): Promise<SubmissionChange> {
   const { submission, batch } = held;
   const { providers, now, signal, logger } = context;
-  const keyed = findEndpointOf(providers, submission) ?? (await findAnotherName(held, context));
-  if (keyed === undefined) return endWithoutKey(held, context);
-  const { endpoint } = keyed;
   const handle: BatchHandle = submission.handle ?? {};
   const tries = submission.tries + 1;
-  const asked = await askOrGiveUp(held, context, keyed, () => endpoint.poll(handle, signal));
-  if ('givenUp' in asked) return asked.givenUp;
-  const { answer: progress } = asked;
+  const hasKey = findEndpointOf(providers, submission) !== undefined;
+  const asked = await askOrGiveUp(held, context, (keyed) =>
+    keyed.endpoint.poll(handle, signal).catch((error: unknown) => {
+      // The key is of another account.
+      if (!hasKey && !toModelManagerError(error).retryable) return undefined;
+      throw error;
+    }),
+  );
+  if ('ended' in asked) return asked.ended;
+  if (asked.found === undefined) return endWithoutKey(held, context);
+  const {
+    keyed: { endpoint },
+    answer: progress,
+  } = asked.found;
   const seen: JsonObject = { state: progress.state, counts: { ...progress.counts } };
   const hasFailed = progress.state === 'failed';
   const isOver = hasFailed || ['ended', 'expired', 'cancelled'].includes(progress.state);
@@ -57,24 +65,4 @@ export async function follow(held: Held, context: StepContext): Promise<Submissi
   }
   await tidyUp();
   return { status: 'ended', endedAt: now(), progress: seen, problem };
-}
-
-/**
- * A key that was removed and added again, moved into the database or came with an import to another has another name: whichever
- * finds the batch at the vendor is of the same account, and goes on with it.
- */
-async function findAnotherName({ submission }: Held, context: StepContext): Promise<KeyedEndpoint | undefined> {
-  const { database, owner, providers, signal, logger } = context;
-  for (const keyed of listEndpoints(providers, submission.provider)) {
-    const isTheirs = await keyed.endpoint.poll(submission.handle ?? {}, signal).then(
-      () => true,
-      () => false,
-    );
-    if (!isTheirs) continue;
-    const keyId = keyed.key.name?.id;
-    if (keyId !== undefined) await database.batchSubmissions.change(submission.id, owner, { keyId });
-    logger.info({ submission: submission.id }, 'A key by another name goes on with a batch at its vendor');
-    return keyed;
-  }
-  return undefined;
 }

@@ -1,12 +1,11 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { ModelManagerError, toModelManagerError } from '@aimm/contracts';
 import type { SubmissionChange } from '@aimm/database';
-import type { BatchRequest, FoundBatch } from '@aimm/providers';
+import type { BatchEndpoint, BatchRequest, FoundBatch } from '@aimm/providers';
 import { toKeyFault } from '../key-ring.ts';
 import { askOrGiveUp } from './ask-or-give-up.ts';
 import { concludeRequests } from './conclude.ts';
-import { endWithoutKey } from './end-without-key.ts';
-import { findEndpoint, findEndpointOf, type KeyedEndpoint } from './find-endpoint.ts';
+import { findEndpoint, type KeyedEndpoint } from './find-endpoint.ts';
 import type { Held, StepContext } from './keeper-options.ts';
 import { loadGenerations, toVendorId } from './load-generations.ts';
 import { isInVain, nextTryAt } from './next-try.ts';
@@ -26,16 +25,15 @@ const mayHaveArrived: ReadonlySet<ModelManagerError['code']> = new Set([
  */
 export async function submit(held: Held, context: StepContext): Promise<SubmissionChange> {
   const { submission, batch } = held;
-  const { providers, now, pace } = context;
+  const { database, providers, now, pace, signal } = context;
   if (submission.attemptedAt !== undefined) {
     const settledAt = submission.attemptedAt + pace.settleMs;
     if (now() < settledAt) return { nextAt: settledAt };
-    const keyed = findEndpointOf(providers, submission);
-    if (keyed === undefined) return endWithoutKey(held, context);
-    const asked = await askOrGiveUp(held, context, keyed, () => findOurs(held, keyed, context));
-    if ('givenUp' in asked) return asked.givenUp;
-    const found = await adopt(held, asked.answer, context);
-    if (found !== undefined) return found;
+    const open = await database.batchSubmissions.listOpen([submission.provider]);
+    const taken = new Set(open.map(({ handle }) => handle?.['id']));
+    const asked = await askOrGiveUp(held, context, ({ endpoint }) => findOurs(held, endpoint, { taken, signal }));
+    if ('ended' in asked) return asked.ended;
+    if (asked.found !== undefined) return adopt(held, asked.found.answer, context);
   }
   if (batch.status === 'cancelled') {
     await concludeRequests(held, context, { outcome: 'cancelled' });
@@ -63,30 +61,24 @@ async function giveUp(held: Held, context: StepContext): Promise<SubmissionChang
   return { attemptedAt: null, status: 'ended', endedAt: context.now() };
 }
 
-/** What may be the batch that an earlier attempt made. */
-function findOurs({ submission }: Held, { endpoint }: KeyedEndpoint, { signal }: StepContext): Promise<FoundBatch[]> {
+/** The batch that an earlier attempt made, where there is one. `taken`: ids of those that open submissions have. */
+async function findOurs(
+  { submission }: Held,
+  endpoint: BatchEndpoint,
+  { taken, signal }: { taken: ReadonlySet<unknown>; signal: AbortSignal },
+): Promise<FoundBatch | undefined> {
   const { id: name, model, requests, attemptedAt = 0 } = submission;
-  return endpoint.find({ name, model, requests: requests.length, since: attemptedAt, signal });
+  const candidates = await endpoint.find({ name, model, requests: requests.length, since: attemptedAt, signal });
+  return candidates.find(({ handle }) => !taken.has(handle['id']));
 }
 
-async function adopt(
-  { submission }: Held,
-  candidates: readonly FoundBatch[],
-  { database, now, pace, logger }: StepContext,
-): Promise<SubmissionChange | undefined> {
-  const { id: name, attemptedAt = 0 } = submission;
-  const open = await database.batchSubmissions.listOpen([submission.provider]);
-  const taken = new Set(open.map(({ handle }) => handle?.['id']));
-  const found = candidates.find(({ handle }) => !taken.has(handle['id']));
-  if (found === undefined) return undefined;
-  logger.info({ submission: name, certain: found.certain }, 'Found a batch whose submission was cut off');
-  return {
-    status: 'submitted',
-    handle: found.handle,
-    submittedAt: attemptedAt,
-    tries: 0,
-    nextAt: now() + pace.firstPollMs,
-  };
+function adopt(
+  { submission: { id, attemptedAt = 0 } }: Held,
+  { handle, certain }: FoundBatch,
+  { now, pace, logger }: StepContext,
+): SubmissionChange {
+  logger.info({ submission: id, certain }, 'Found a batch whose submission was cut off');
+  return { status: 'submitted', handle, submittedAt: attemptedAt, tries: 0, nextAt: now() + pace.firstPollMs };
 }
 
 async function send(held: Held, { endpoint, key }: KeyedEndpoint, context: StepContext): Promise<SubmissionChange> {
