@@ -259,6 +259,56 @@ describe.each(setups)('batches at the vendor: %s, kept in %s', (kind, databaseKi
     );
   });
 
+  test('a lost batch beside one of somebody else that looks like it is found once that has ended', async () => {
+    await storeBatch(3);
+    server.losesAnswer = true;
+    const keeper = startKeeper();
+    await keeper.tick();
+    const [ours] = server.batches;
+    if (ours === undefined) throw new Error('it was made');
+    const requests = ours.requests.map(({ body }, index) => ({ id: `theirs-${index}`, body }));
+    server.batches.unshift({ ...ours, id: 'batch-theirs', name: 'theirs', requests });
+    clock += 3_600_000;
+    await keeper.tick();
+    toVendorsEnd();
+    await drive(keeper);
+    expect(createsSince()).toBe(1);
+    expect((await generations()).map(({ status }) => status)).toEqual(Array(3).fill('succeeded'));
+    expect((await ledgerRows()).map(({ callNumber, status }) => `${callNumber} ${status}`)).toEqual(
+      Array(3).fill('1 succeeded'),
+    );
+  });
+
+  test('two lost batches of one size that are taken for each other are found again, and neither is sent twice', async () => {
+    await storeBatch(4);
+    const keeper = startKeeper({ maxRequests: 2 });
+    server.refuse = (method, path) => {
+      if (method === 'POST' && isCreate(path)) server.losesAnswer = true;
+      return undefined;
+    };
+    await keeper.tick();
+    const [, older] = server.batches;
+    if (older === undefined) throw new Error('two were made');
+    clock += 3_600_000;
+    await keeper.tick();
+    toVendorsEnd();
+    // Whoever took it is still at that when the other one looks again.
+    server.refuse = (_method, path) => {
+      if (!path.endsWith(older.id)) return undefined;
+      server.refuse = undefined;
+      return { status: 500, body: { error: { message: 'oops' } } };
+    };
+    clock += 3_600_000;
+    await drive(keeper);
+    expect(createsSince()).toBe(2);
+    expect((await generations()).map(({ text }) => text)).toEqual(
+      [0, 1, 2, 3].map((item) => `answer to prompt ${item}`),
+    );
+    expect((await ledgerRows()).map(({ callNumber, status }) => `${callNumber} ${status}`)).toEqual(
+      Array(4).fill('1 succeeded'),
+    );
+  });
+
   test('results that break off are taken over again from the beginning, each answer once', async () => {
     await storeBatch(12);
     const keeper = startKeeper();

@@ -16,15 +16,16 @@ export async function follow(held: Held, context: StepContext): Promise<Submissi
   const handle: BatchHandle = submission.handle ?? {};
   const tries = submission.tries + 1;
   const hasKey = findEndpointOf(providers, submission) !== undefined;
+  const isGuess = handle['certain'] === false;
   const asked = await askOrGiveUp(held, context, (keyed) =>
     keyed.endpoint.poll(handle, signal).catch((error: unknown) => {
-      // The key is of another account.
-      if (!hasKey && !toModelManagerError(error).retryable) return undefined;
+      // The key is of another account, or whoever made what was only guessed to be ours has deleted it.
+      if (!toModelManagerError(error).retryable && (!hasKey || isGuess)) return undefined;
       throw error;
     }),
   );
   if ('ended' in asked) return asked.ended;
-  if (asked.found === undefined) return endWithoutKey(held, context);
+  if (asked.found === undefined) return hasKey ? lookAgain(held, context) : endWithoutKey(held, context);
   const {
     keyed: { endpoint },
     answer: progress,
@@ -58,11 +59,13 @@ export async function follow(held: Held, context: StepContext): Promise<Submissi
     };
   }
   const { ours } = await collectResults(held, context, endpoint, { ...progress, ...(error && { error }) });
-  if (!ours) {
-    // A batch that was taken for this one where the vendor has no names: this one never arrived.
-    logger.warn({ submission: submission.id }, 'The batch that was found is somebody else’s; submitting anew');
-    return { status: 'prepared', handle: null, attemptedAt: null, tries: 0, nextAt: now() };
-  }
+  if (!ours) return lookAgain(held, context);
   await tidyUp();
   return { status: 'ended', endedAt: now(), progress: seen, problem };
+}
+
+/** Of what was taken for ours where the vendor has no names: another may be it, and tells so once it has ended. */
+function lookAgain({ submission }: Held, { now, logger }: StepContext): SubmissionChange {
+  logger.warn({ submission: submission.id }, 'The batch that was found is somebody else’s; looking for it again');
+  return { status: 'prepared', handle: null, tries: 0, nextAt: now() };
 }

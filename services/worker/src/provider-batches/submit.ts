@@ -69,7 +69,8 @@ async function findOurs(
 ): Promise<FoundBatch | undefined> {
   const { id: name, model, requests, attemptedAt = 0 } = submission;
   const candidates = await endpoint.find({ name, model, requests: requests.length, since: attemptedAt, signal });
-  return candidates.find(({ handle }) => !taken.has(handle['id']));
+  // One that bears its name is its own, whoever took it for theirs.
+  return candidates.find(({ handle, certain }) => certain || !taken.has(handle['id']));
 }
 
 function adopt(
