@@ -1075,6 +1075,47 @@ describe.each(setups)('batches at the vendor: %s, kept in %s', (kind, databaseKi
     expect(await ledgerRows()).toHaveLength(3);
   });
 
+  test('a batch that waits for its budget says so once in the log, and again once it has gone on', async () => {
+    const info = vi.spyOn(worker.logger, 'info');
+    onTestFinished(() => info.mockRestore());
+    const pauses = () => info.mock.calls.filter(([, message]) => String(message) === 'A batch was paused').length;
+    await storeBatch(2);
+    let room = 0;
+    const keeper = startKeeper(
+      {},
+      {
+        ...roomy,
+        reserve: async (_batch, payloads) => {
+          const reserved = payloads.slice(0, room);
+          room -= reserved.length;
+          const refusal = { because: 'The budget is used up.', renewsAt: 1e15 };
+          return { reserved, ...(reserved.length < payloads.length && { refusal }) };
+        },
+      },
+    );
+    const waitFor = async (minutes: number) => {
+      for (let minute = 0; minute < minutes; minute += 1) {
+        await keeper.tick();
+        clock += 60_000;
+        await database.batches.resumeDue(batchId(), clock);
+      }
+    };
+    await waitFor(3);
+    expect(pauses()).toBe(1);
+    room = 1;
+    await waitFor(1);
+    expect(server.batches).toHaveLength(1);
+    toVendorsEnd();
+    clock += 3_600_000;
+    await waitFor(3);
+    expect(pauses()).toBe(2);
+    room = 1;
+    await drive(keeper, async () => {
+      toVendorsEnd();
+      return (await statusOf()) === 'completed';
+    });
+  });
+
   test('a batch that cannot be read pauses and says why; those beside it are submitted, and what was is collected', async () => {
     const [goodId, oddId] = [batchId(), `${batchId()}-odd`];
     await storeBatch(2);

@@ -26,6 +26,7 @@ export function createProviderBatchKeeper(options: ProviderBatchOptions): Provid
   let timer: NodeJS.Timeout | undefined;
   let running: Promise<void> | undefined;
   let nextSweepAt = 0;
+  const told = new Map<string, string>();
 
   async function work(): Promise<void> {
     const database = await options.database();
@@ -33,7 +34,7 @@ export function createProviderBatchKeeper(options: ProviderBatchOptions): Provid
     const served = providers.configs().map(({ id }) => id);
     const sweeps = now() >= nextSweepAt;
     try {
-      await fillSubmissions(context, served, { sweeps });
+      await fillSubmissions({ ...context, told }, served, { sweeps });
       if (sweeps) nextSweepAt = now() + pace.sweepEveryMs;
     } finally {
       // What is at vendors ends there, whether or not more can be prepared.
