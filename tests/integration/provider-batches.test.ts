@@ -259,6 +259,56 @@ describe.each(setups)('batches at the vendor: %s, kept in %s', (kind, databaseKi
     );
   });
 
+  test('a lost batch beside one of somebody else that looks like it is found once that has ended', async () => {
+    await storeBatch(3);
+    server.losesAnswer = true;
+    const keeper = startKeeper();
+    await keeper.tick();
+    const [ours] = server.batches;
+    if (ours === undefined) throw new Error('it was made');
+    const requests = ours.requests.map(({ body }, index) => ({ id: `theirs-${index}`, body }));
+    server.batches.unshift({ ...ours, id: 'batch-theirs', name: 'theirs', requests });
+    clock += 3_600_000;
+    await keeper.tick();
+    toVendorsEnd();
+    await drive(keeper);
+    expect(createsSince()).toBe(1);
+    expect((await generations()).map(({ status }) => status)).toEqual(Array(3).fill('succeeded'));
+    expect((await ledgerRows()).map(({ callNumber, status }) => `${callNumber} ${status}`)).toEqual(
+      Array(3).fill('1 succeeded'),
+    );
+  });
+
+  test('two lost batches of one size that are taken for each other are found again, and neither is sent twice', async () => {
+    await storeBatch(4);
+    const keeper = startKeeper({ maxRequests: 2 });
+    server.refuse = (method, path) => {
+      if (method === 'POST' && isCreate(path)) server.losesAnswer = true;
+      return undefined;
+    };
+    await keeper.tick();
+    const [, older] = server.batches;
+    if (older === undefined) throw new Error('two were made');
+    clock += 3_600_000;
+    await keeper.tick();
+    toVendorsEnd();
+    // Whoever took it is still at that when the other one looks again.
+    server.refuse = (_method, path) => {
+      if (!path.endsWith(older.id)) return undefined;
+      server.refuse = undefined;
+      return { status: 500, body: { error: { message: 'oops' } } };
+    };
+    clock += 3_600_000;
+    await drive(keeper);
+    expect(createsSince()).toBe(2);
+    expect((await generations()).map(({ text }) => text)).toEqual(
+      [0, 1, 2, 3].map((item) => `answer to prompt ${item}`),
+    );
+    expect((await ledgerRows()).map(({ callNumber, status }) => `${callNumber} ${status}`)).toEqual(
+      Array(4).fill('1 succeeded'),
+    );
+  });
+
   test('results that break off are taken over again from the beginning, each answer once', async () => {
     await storeBatch(12);
     const keeper = startKeeper();
@@ -432,17 +482,37 @@ describe.each(setups)('batches at the vendor: %s, kept in %s', (kind, databaseKi
     worker.providers.configure({ [address]: base });
   }
 
-  test('a key that was removed and added again under another name goes on with what was submitted with it', async () => {
+  /** In place of the environment's, which is taken out. */
+  function renameKey(...others: string[]): void {
+    takeKeyOut();
+    worker.providers.setStored(
+      ['again', ...others].map((label) => ({
+        id: `key_${label}`,
+        provider: kind,
+        label,
+        fingerprint: `…${label}`,
+        secret: label === 'again' ? 'sk-test' : `sk-${label}`,
+      })),
+    );
+  }
+
+  test.each([
+    ['was submitted with it', false],
+    ['may have been submitted with it', true],
+  ])('a key that was removed and added again under another name goes on with what %s', async (_name, lost) => {
     await storeBatch(4);
+    server.losesAnswer = lost;
     const keeper = startKeeper();
     await keeper.tick();
-    takeKeyOut();
-    worker.providers.setStored([
-      { id: 'key_again', provider: kind, label: 'again', fingerprint: '…test', secret: 'sk-test' },
-    ]);
+    // The vendor goes by the time of day.
+    for (const batch of server.batches) batch.createdAt = clock;
+    renameKey();
+    if (lost) clock += 3_600_000;
+    await keeper.tick();
     toVendorsEnd();
     await drive(keeper);
     expect((await generations()).map(({ status }) => status)).toEqual(Array.from({ length: 4 }, () => 'succeeded'));
+    expect(createsSince()).toBe(1);
     expect(server.batches.length).toBeLessThanOrEqual(1);
     expect(await ledgerRows()).toHaveLength(4);
   });
@@ -505,6 +575,16 @@ describe.each(setups)('batches at the vendor: %s, kept in %s', (kind, databaseKi
 
   // What follows has nothing to do with the vendor.
   if (kind !== 'openai') return;
+
+  /** Budgets that concern every batch and have room for all. */
+  const roomy: NonNullable<Parameters<typeof startKeeper>[1]> = {
+    concern: () => true,
+    plan: (_batch, payload) => payload,
+    reserve: async (_batch, payloads) => ({ reserved: [...payloads] }),
+    release: async () => undefined,
+    releaseLost: async () => undefined,
+    settle: async () => undefined,
+  };
 
   test('a generation costs what all its rounds did, whether the last one answers, does not, or never comes', async () => {
     const schema = { type: 'object', properties: { city: { type: 'string' } }, required: ['city'] };
@@ -776,6 +856,76 @@ describe.each(setups)('batches at the vendor: %s, kept in %s', (kind, databaseKi
     expect((await database.batches.find(batchId()))?.endedAt).toBeDefined();
   });
 
+  test('what was cut off while its key got another name is sent once every key there is has been asked for it', async () => {
+    await storeBatch(2);
+    server.refuse = (method, path) =>
+      method === 'POST' && isCreate(path) ? { status: 503, body: { error: { message: 'busy' } } } : undefined;
+    const keeper = startKeeper();
+    await keeper.tick();
+    renameKey('other');
+    // One of them cannot be asked yet.
+    server.refuse = (_method, _path, { authorization }) =>
+      authorization === 'Bearer sk-other' ? { status: 500, body: { error: { message: 'oops' } } } : undefined;
+    clock += 3_600_000;
+    await keeper.tick();
+    expect(createsSince()).toBe(1);
+    server.refuse = undefined;
+    await drive(keeper, async () => {
+      toVendorsEnd();
+      return (await statusOf()) !== 'running';
+    });
+    expect(createsSince()).toBe(2);
+    expect((await generations()).map(({ status }) => status)).toEqual(['succeeded', 'succeeded']);
+  });
+
+  test('a cancelled batch is cancelled at its vendor by its key’s other name, though that cannot be asked at once', async () => {
+    await storeBatch(2);
+    const keeper = startKeeper();
+    await keeper.tick();
+    server.end('running');
+    renameKey();
+    server.refuse = () => ({ status: 500, body: { error: { message: 'oops' } } });
+    await database.batches.setStatus(batchId(), ['running'], 'cancelled');
+    await keeper.tick();
+    server.refuse = undefined;
+    clock += 3_600_000;
+    await keeper.tick();
+    expect(server.batches[0]?.state).toBe('ending');
+    toVendorsEnd();
+    await drive(keeper, async () => (await database.batches.find(batchId()))?.endedAt !== undefined);
+    expect((await generations()).map(({ status }) => status)).toEqual(['succeeded', 'succeeded']);
+  });
+
+  test('a cancelled batch whose end fails is tried again at its time, and not over and over', async () => {
+    await storeBatch(2);
+    server.refuse = (method, path) =>
+      method === 'POST' && isCreate(path)
+        ? { status: 429, body: { error: { message: 'slow' } }, headers: { 'retry-after': '3000' } }
+        : undefined;
+    let settled = 0;
+    let isAway = true;
+    const keeper: ProviderBatchKeeper = startKeeper(
+      {},
+      {
+        ...roomy,
+        settle: async () => {
+          settled += 1;
+          if (settled > 5) void keeper.close();
+          if (isAway) throw new Error('Redis is away');
+        },
+      },
+    );
+    await keeper.tick();
+    await database.batches.setStatus(batchId(), ['running'], 'cancelled');
+    await keeper.tick();
+    await keeper.tick();
+    expect(settled).toBe(1);
+    isAway = false;
+    clock += 3_600_000;
+    await keeper.tick();
+    expect((await generations()).map(({ status }) => status)).toEqual(['cancelled', 'cancelled']);
+  });
+
   test('a vendor that refuses without a word of why is believed', async () => {
     await storeBatch(2);
     server.refuse = (method, path) =>
@@ -801,6 +951,116 @@ describe.each(setups)('batches at the vendor: %s, kept in %s', (kind, databaseKi
     expect(await ledgerRows()).toEqual([]);
   });
 
+  /** Lets two days and a half pass, as a closed laptop does. */
+  const sleep = () => void (clock += 64 * 3_600_000);
+  const isGet = (method: string) => method === 'GET';
+  const isResults = (path: string) => path.endsWith('/content');
+
+  test.each([
+    ['asked after', false],
+    ['looked for', true],
+  ])(
+    'a batch that is %s long after its time is taken over, though the vendor does not answer at once',
+    async (_name, lost) => {
+      await storeBatch(3);
+      server.losesAnswer = lost;
+      const keeper = startKeeper();
+      await keeper.tick();
+      toVendorsEnd();
+      sleep();
+      let refusals = 0;
+      server.refuse = (method) => {
+        if (!isGet(method)) return undefined;
+        server.refuse = undefined;
+        refusals += 1;
+        return { status: 503, body: { error: { message: 'busy' } } };
+      };
+      await drive(keeper);
+      expect(refusals).toBe(1);
+      expect(createsSince()).toBe(1);
+      expect((await generations()).map(({ status }) => status)).toEqual(Array(3).fill('succeeded'));
+      expect((await ledgerRows()).map(({ status }) => status)).toEqual(Array(3).fill('succeeded'));
+    },
+  );
+
+  test.each([
+    ['asked after', false],
+    ['looked for', true],
+  ])(
+    'a batch that is %s in vain for days is given up: nothing is sent again, and what the vendor has stays there',
+    async (_name, lost) => {
+      await storeBatch(2);
+      server.losesAnswer = lost;
+      const keeper = startKeeper({ longestPollMs: 6 * 3_600_000 });
+      await keeper.tick();
+      const kept = server.files.size;
+      toVendorsEnd();
+      sleep();
+      let asked = 0;
+      server.refuse = (method) => {
+        if (!isGet(method)) return undefined;
+        asked += 1;
+        return { status: 500, body: { error: { message: 'oops' } } };
+      };
+      await drive(keeper);
+      // As often as twice the 24 hours of a batch hold six.
+      expect(asked).toBe(8);
+      expect(createsSince()).toBe(1);
+      expect(server.batches).toHaveLength(1);
+      expect(server.files.size).toBe(kept);
+      expect((await generations()).map((one) => [one.status, one.error?.code, one.costNanoUsd])).toEqual(
+        Array(2).fill(['failed', 'outcome_unknown', null]),
+      );
+      expect((await ledgerRows()).map(({ status }) => status)).toEqual(Array(2).fill('outcome_unknown'));
+    },
+  );
+
+  test('a vendor that says what became of a batch was heard, whatever keeps its answers from being taken over', async () => {
+    await storeBatch(2);
+    const keeper = startKeeper({ longestPollMs: 6 * 3_600_000 });
+    await keeper.tick();
+    toVendorsEnd();
+    sleep();
+    const refusing = (isRefused: (path: string) => boolean) => {
+      server.refuse = (method, path) =>
+        isGet(method) && isRefused(path) ? { status: 500, body: { error: { message: 'oops' } } } : undefined;
+    };
+    const tickFor = async (hours: number) => {
+      for (let hour = 0; hour < hours; hour += 1) {
+        await keeper.tick();
+        clock += 3_600_000;
+      }
+    };
+    refusing((path) => !isResults(path));
+    await tickFor(7);
+    refusing(isResults);
+    await tickFor(40);
+    refusing((path) => !isResults(path));
+    await tickFor(8);
+    server.refuse = undefined;
+    await drive(keeper);
+    expect((await generations()).map(({ status }) => status)).toEqual(['succeeded', 'succeeded']);
+    expect(createsSince()).toBe(1);
+  });
+
+  test('a key that the vendor refuses is waited for, until the batch is cancelled: what was asked with it may be there', async () => {
+    await storeBatch(2);
+    const keeper = startKeeper({ longestPollMs: 6 * 3_600_000 });
+    await keeper.tick();
+    toVendorsEnd();
+    server.refuse = () => ({ status: 401, body: { error: { message: 'bad key', code: 'invalid_api_key' } } });
+    for (let hours = 0; hours < 100; hours += 1) {
+      await keeper.tick();
+      clock += 3_600_000;
+    }
+    expect(await statusOf()).toBe('running');
+    expect(await database.batchSubmissions.findProblem(batchId())).toMatchObject({ code: 'authentication' });
+    await database.batches.setStatus(batchId(), ['running'], 'cancelled');
+    await drive(keeper, async () => (await database.batches.find(batchId()))?.endedAt !== undefined);
+    expect((await generations()).map(({ status }) => status)).toEqual(['cancelled', 'cancelled']);
+    expect((await ledgerRows()).map(({ status }) => status)).toEqual(Array(2).fill('outcome_unknown'));
+  });
+
   test('never more is submitted than the batch may cost; then it pauses, and says why', async () => {
     await storeBatch(10, {}, { maxCostNanoUsd: 3_500, expectedNanoUsd: 1_000 });
     const keepers = [startKeeper({ maxRequests: 2 }), startKeeper({ maxRequests: 2 })];
@@ -813,6 +1073,47 @@ describe.each(setups)('batches at the vendor: %s, kept in %s', (kind, databaseKi
     expect(await statusOf()).toBe('paused');
     expect((await database.batches.find(batchId()))?.pausedBecause).toMatch(/may cost \$0\.0000035 at most/);
     expect(await ledgerRows()).toHaveLength(3);
+  });
+
+  test('a batch that waits for its budget says so once in the log, and again once it has gone on', async () => {
+    const info = vi.spyOn(worker.logger, 'info');
+    onTestFinished(() => info.mockRestore());
+    const pauses = () => info.mock.calls.filter(([, message]) => String(message) === 'A batch was paused').length;
+    await storeBatch(2);
+    let room = 0;
+    const keeper = startKeeper(
+      {},
+      {
+        ...roomy,
+        reserve: async (_batch, payloads) => {
+          const reserved = payloads.slice(0, room);
+          room -= reserved.length;
+          const refusal = { because: 'The budget is used up.', renewsAt: 1e15 };
+          return { reserved, ...(reserved.length < payloads.length && { refusal }) };
+        },
+      },
+    );
+    const waitFor = async (minutes: number) => {
+      for (let minute = 0; minute < minutes; minute += 1) {
+        await keeper.tick();
+        clock += 60_000;
+        await database.batches.resumeDue(batchId(), clock);
+      }
+    };
+    await waitFor(3);
+    expect(pauses()).toBe(1);
+    room = 1;
+    await waitFor(1);
+    expect(server.batches).toHaveLength(1);
+    toVendorsEnd();
+    clock += 3_600_000;
+    await waitFor(3);
+    expect(pauses()).toBe(2);
+    room = 1;
+    await drive(keeper, async () => {
+      toVendorsEnd();
+      return (await statusOf()) === 'completed';
+    });
   });
 
   test('a batch that cannot be read pauses and says why; those beside it are submitted, and what was is collected', async () => {

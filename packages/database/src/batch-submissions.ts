@@ -24,6 +24,7 @@ interface Row {
   submitted_at: Whole | null;
   handle: string | null;
   tries: Whole;
+  unanswered: Whole;
   cancelled_at: Whole | null;
   progress: string | null;
   problem: string | null;
@@ -45,6 +46,7 @@ const columns = [
   'submitted_at',
   'handle',
   'tries',
+  'unanswered',
   'cancelled_at',
   'progress',
   'problem',
@@ -138,7 +140,7 @@ export function createBatchSubmissions(client: Client, now: () => number): Submi
 function toRow(change: SubmissionChange): Record<string, unknown> {
   const whole = (value: number | null) => (value === null ? raw('NULL') : raw(String(Math.round(value))));
   const json = (value: object | null) => (value === null ? raw('NULL') : toStorableJson(value));
-  const { status, keyId, attemptedAt, submittedAt, handle, tries, cancelledAt, progress, problem } = change;
+  const { status, keyId, attemptedAt, submittedAt, handle, tries, unanswered, cancelledAt, progress, problem } = change;
   return {
     ...(status !== undefined && { status }),
     ...(keyId !== undefined && { key_id: keyId }),
@@ -146,6 +148,7 @@ function toRow(change: SubmissionChange): Record<string, unknown> {
     ...(submittedAt !== undefined && { submitted_at: whole(submittedAt) }),
     ...(handle !== undefined && { handle: json(handle) }),
     ...(tries !== undefined && { tries: whole(tries) }),
+    ...(unanswered !== undefined && { unanswered: whole(unanswered) }),
     ...(cancelledAt !== undefined && { cancelled_at: whole(cancelledAt) }),
     ...(progress !== undefined && { progress: json(progress) }),
     ...(problem !== undefined && { problem: json(problem) }),
@@ -172,6 +175,7 @@ function toSubmission(row: Row): StoredSubmission {
     ...number('submittedAt', row.submitted_at),
     ...(row.handle !== null && { handle: JsonObject.parse(JSON.parse(row.handle)) }),
     tries: Number(row.tries),
+    unanswered: Number(row.unanswered),
     ...number('cancelledAt', row.cancelled_at),
     ...(row.progress !== null && { progress: JsonObject.parse(JSON.parse(row.progress)) }),
     ...(row.problem !== null && { problem: ErrorShape.parse(JSON.parse(row.problem)) }),

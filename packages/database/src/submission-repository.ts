@@ -28,6 +28,8 @@ export interface StoredSubmission {
   handle?: JsonObject;
   /** How often it was asked after, or sent in vain. */
   tries: number;
+  /** How often in a row the vendor was asked what became of it, in vain. */
+  unanswered: number;
   /** The vendor was asked to stop. */
   cancelledAt?: number;
   /** What the vendor last said of it. */
@@ -43,7 +45,7 @@ export interface StoredSubmission {
 export type SubmissionChange = Partial<
   Pick<
     StoredSubmission,
-    'status' | 'keyId' | 'submittedAt' | 'tries' | 'cancelledAt' | 'progress' | 'endedAt' | 'nextAt'
+    'status' | 'keyId' | 'submittedAt' | 'tries' | 'unanswered' | 'cancelledAt' | 'progress' | 'endedAt' | 'nextAt'
   >
 > & {
   /** `null` takes it away. */

@@ -149,3 +149,28 @@ test('what ended without its worker is recorded with its calls: those of its job
     [never, []],
   ]);
 });
+
+test('what a cancelled batch lost is ended and holds nothing of budgets any more', async () => {
+  await database.batches.setStatus(batchId, ['running'], 'cancelled');
+  const { batch, columns } = await load();
+  const released: [string, number][] = [];
+  const ended: string[] = [];
+  const sweeper = await createSweeper([], {
+    budgets: {
+      ...unlimitedBudgets,
+      releaseLost: (_batch, requestId, queuedAt) => {
+        released.push([requestId, queuedAt]);
+        return Promise.resolve();
+      },
+    },
+    recorder: {
+      record: ({ requestId }) => {
+        ended.push(requestId);
+        return Promise.resolve();
+      },
+    },
+  });
+  await sweeper.sweep(database.batches, batch, columns);
+  expect(ended).toHaveLength(perColumn);
+  expect(released).toEqual(ended.map((requestId) => [requestId, 1_000]));
+});

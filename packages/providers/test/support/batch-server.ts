@@ -44,7 +44,11 @@ export interface BatchServer {
   cutAfterBytes: number | undefined;
   /** Answers the next request that it accepts, in the place of the vendor. */
   refuse:
-    | ((method: string, path: string) => { status: number; headers?: Record<string, string>; body: object } | undefined)
+    | ((
+        method: string,
+        path: string,
+        headers: IncomingHttpHeaders,
+      ) => { status: number; headers?: Record<string, string>; body: object } | undefined)
     | undefined;
   /** The next batch is made, and whoever made it never hears of it: the line breaks, or a gateway answers with this status. */
   losesAnswer: boolean | number;
@@ -62,7 +66,7 @@ export async function startBatchServer(kind: BatchKind): Promise<BatchServer> {
       const url = new URL(request.url ?? '/', server.url);
       const method = request.method ?? '';
       server.received.push({ method, path: url.pathname, headers: request.headers });
-      const refusal = server.refuse?.(method, url.pathname);
+      const refusal = server.refuse?.(method, url.pathname, request.headers);
       if (refusal !== undefined) return sendJson(response, refusal.status, refusal.body, refusal.headers);
       const exchange: Exchange = {
         method,

@@ -71,7 +71,10 @@ export function createBatchSweeper({ database, jobs, producer, recorder, budgets
       if (ended.size > 0) seenEnded.set(batch.id, ended);
       if (lost.length === 0) return;
       if (batch.status === 'cancelled') {
-        for (const one of lost) await end(batches, batch, columns, one, { status: 'failed', error: cancelled() });
+        for (const one of lost) {
+          await budgets.releaseLost(batch, one.requestId, one.queuedAt);
+          await end(batches, batch, columns, one, { status: 'failed', error: cancelled() });
+        }
         return;
       }
       // Whoever has recorded one meanwhile did so before its job went: what is still queued was lost.

@@ -11,9 +11,16 @@ const takenAtOnce = 250;
 /** Another request may give something of a budget back, or somebody raise it, before it renews. */
 const longestPauseMs = 60_000;
 
+const mostTold = 1_000;
+
+interface FillContext extends StepContext {
+  /** Why batches were paused last, by batch, until they go on: one that waits for its budget is paused anew at every look. */
+  told: Map<string, string>;
+}
+
 /** Makes submissions of what waits in columns that go to vendors' batch APIs, of batches that run. */
 export async function fillSubmissions(
-  context: StepContext,
+  context: FillContext,
   served: readonly string[],
   { sweeps }: { sweeps: boolean },
 ): Promise<void> {
@@ -52,7 +59,7 @@ function goesToVendor({ lane, judges }: StoredColumn): boolean {
 }
 
 /** False where nothing waited, or may be asked now. */
-async function takeSubmission(context: StepContext, batch: StoredBatch, column: StoredColumn): Promise<boolean> {
+async function takeSubmission(context: FillContext, batch: StoredBatch, column: StoredColumn): Promise<boolean> {
   const { database, pace, providers, now } = context;
   const endpoint = findEndpoint(providers, column.provider)?.endpoint;
   if (endpoint === undefined) return false;
@@ -94,6 +101,7 @@ async function takeSubmission(context: StepContext, batch: StoredBatch, column: 
     createdAt: at,
     nextAt: at,
   });
+  context.told.delete(batch.id);
   context.logger.info(
     { submission: id, batchId: batch.id, requests: requests.length },
     'Prepared a batch for a vendor',
@@ -106,7 +114,7 @@ function weigh(value: object): number {
 }
 
 /** As many as the batch may still cost. Where that is none, and nothing is under way that could cost less than it might, it pauses. */
-async function findAllowed(context: StepContext, batch: StoredBatch, column: StoredColumn) {
+async function findAllowed(context: FillContext, batch: StoredBatch, column: StoredColumn) {
   const { pace } = context;
   if (batch.maxCostNanoUsd === undefined) return pace.maxRequests;
   const { batches } = context.database;
@@ -122,12 +130,15 @@ async function findAllowed(context: StepContext, batch: StoredBatch, column: Sto
 }
 
 async function pause(
-  { database, logger }: StepContext,
+  { database, told, logger }: FillContext,
   { id: batchId }: StoredBatch,
   why: { pausedBecause: string; resumeAt?: number },
 ): Promise<void> {
   const isNew = await database.batches.setStatus(batchId, ['running'], 'paused', why);
-  if (isNew) logger.info({ batchId, pausedBecause: why.pausedBecause }, 'A batch was paused');
+  if (!isNew || told.get(batchId) === why.pausedBecause) return;
+  if (told.size >= mostTold) told.clear();
+  told.set(batchId, why.pausedBecause);
+  logger.info({ batchId, pausedBecause: why.pausedBecause }, 'A batch was paused');
 }
 
 /** Whether anything of the column waits, or is at its vendor. */
@@ -143,7 +154,7 @@ async function isOpen(
 
 /** Gives those that budgets have room for; the others wait again, and the batch pauses where nothing else is under way. */
 async function holdBudgets(
-  context: StepContext,
+  context: FillContext,
   batch: StoredBatch,
   column: StoredColumn,
   taken: readonly TakenGeneration[],

@@ -24,9 +24,17 @@ export function findEndpointOf(
   return key === undefined || endpoint === undefined ? undefined : { endpoint, key };
 }
 
-/** Of every key that there is, whatever it is called. */
-export function listEndpoints(providers: ProviderSet, provider: string): KeyedEndpoint[] {
-  return (providers.find(provider)?.keys ?? []).flatMap((key) => {
+/**
+ * By which a submission may be found again: of its own key; where that is gone of every key that there is, since one that was
+ * removed and added again, moved into the database or came with an import has another name.
+ */
+export function listEndpointsOf(
+  providers: ProviderSet,
+  submission: { provider: string; keyId?: string },
+): KeyedEndpoint[] {
+  const own = findEndpointOf(providers, submission);
+  if (own !== undefined) return [own];
+  return (providers.find(submission.provider)?.keys ?? []).flatMap((key) => {
     const endpoint = key.provider.batches;
     return endpoint === undefined || !key.provider.isAvailable() ? [] : [{ endpoint, key }];
   });

@@ -1,27 +1,35 @@
 import { type JsonObject, toModelManagerError } from '@aimm/contracts';
 import type { SubmissionChange } from '@aimm/database';
-import type { BatchHandle, BatchProgress } from '@aimm/providers';
+import type { BatchHandle } from '@aimm/providers';
+import { askOrGiveUp } from './ask-or-give-up.ts';
 import { collectResults } from './collect.ts';
 import { endWithoutKey } from './end-without-key.ts';
-import { findEndpointOf, type KeyedEndpoint, listEndpoints } from './find-endpoint.ts';
+import { findEndpointOf } from './find-endpoint.ts';
 import type { Held, StepContext } from './keeper-options.ts';
 import { makeRoom } from './make-room.ts';
-import { nextTryAt, toPatienceMs } from './next-try.ts';
+import { nextTryAt } from './next-try.ts';
 
 /** Asks after a submission that the vendor has; at its end takes over what came of it. */
 export async function follow(held: Held, context: StepContext): Promise<SubmissionChange> {
   const { submission, batch } = held;
   const { providers, now, signal, logger } = context;
-  const keyed = findEndpointOf(providers, submission) ?? (await findAnotherName(held, context));
-  if (keyed === undefined) return endWithoutKey(held, context);
-  const { endpoint } = keyed;
   const handle: BatchHandle = submission.handle ?? {};
   const tries = submission.tries + 1;
-  const progress = await endpoint.poll(handle, signal).catch((error: unknown): BatchProgress => {
-    if (signal.aborted || now() < (submission.submittedAt ?? 0) + toPatienceMs(endpoint)) throw error;
-    // Long after its end nobody can say anything of it: it may have been done, and billed.
-    return { state: 'ended', counts: {}, resultsReady: false };
-  });
+  const hasKey = findEndpointOf(providers, submission) !== undefined;
+  const isGuess = handle['certain'] === false;
+  const asked = await askOrGiveUp(held, context, (keyed) =>
+    keyed.endpoint.poll(handle, signal).catch((error: unknown) => {
+      // The key is of another account, or whoever made what was only guessed to be ours has deleted it.
+      if (!toModelManagerError(error).retryable && (!hasKey || isGuess)) return undefined;
+      throw error;
+    }),
+  );
+  if ('ended' in asked) return asked.ended;
+  if (asked.found === undefined) return hasKey ? lookAgain(held, context) : endWithoutKey(held, context);
+  const {
+    keyed: { endpoint },
+    answer: progress,
+  } = asked.found;
   const seen: JsonObject = { state: progress.state, counts: { ...progress.counts } };
   const hasFailed = progress.state === 'failed';
   const isOver = hasFailed || ['ended', 'expired', 'cancelled'].includes(progress.state);
@@ -51,31 +59,13 @@ export async function follow(held: Held, context: StepContext): Promise<Submissi
     };
   }
   const { ours } = await collectResults(held, context, endpoint, { ...progress, ...(error && { error }) });
-  if (!ours) {
-    // A batch that was taken for this one where the vendor has no names: this one never arrived.
-    logger.warn({ submission: submission.id }, 'The batch that was found is somebody else’s; submitting anew');
-    return { status: 'prepared', handle: null, attemptedAt: null, tries: 0, nextAt: now() };
-  }
+  if (!ours) return lookAgain(held, context);
   await tidyUp();
   return { status: 'ended', endedAt: now(), progress: seen, problem };
 }
 
-/**
- * A key that was removed and added again, moved into the database or came with an import to another has another name: whichever
- * finds the batch at the vendor is of the same account, and goes on with it.
- */
-async function findAnotherName({ submission }: Held, context: StepContext): Promise<KeyedEndpoint | undefined> {
-  const { database, owner, providers, signal, logger } = context;
-  for (const keyed of listEndpoints(providers, submission.provider)) {
-    const isTheirs = await keyed.endpoint.poll(submission.handle ?? {}, signal).then(
-      () => true,
-      () => false,
-    );
-    if (!isTheirs) continue;
-    const keyId = keyed.key.name?.id;
-    if (keyId !== undefined) await database.batchSubmissions.change(submission.id, owner, { keyId });
-    logger.info({ submission: submission.id }, 'A key by another name goes on with a batch at its vendor');
-    return keyed;
-  }
-  return undefined;
+/** Of what was taken for ours where the vendor has no names: another may be it, and tells so once it has ended. */
+function lookAgain({ submission }: Held, { now, logger }: StepContext): SubmissionChange {
+  logger.warn({ submission: submission.id }, 'The batch that was found is somebody else’s; looking for it again');
+  return { status: 'prepared', handle: null, tries: 0, nextAt: now() };
 }

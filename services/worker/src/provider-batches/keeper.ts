@@ -26,6 +26,7 @@ export function createProviderBatchKeeper(options: ProviderBatchOptions): Provid
   let timer: NodeJS.Timeout | undefined;
   let running: Promise<void> | undefined;
   let nextSweepAt = 0;
+  const told = new Map<string, string>();
 
   async function work(): Promise<void> {
     const database = await options.database();
@@ -33,7 +34,7 @@ export function createProviderBatchKeeper(options: ProviderBatchOptions): Provid
     const served = providers.configs().map(({ id }) => id);
     const sweeps = now() >= nextSweepAt;
     try {
-      await fillSubmissions(context, served, { sweeps });
+      await fillSubmissions({ ...context, told }, served, { sweeps });
       if (sweeps) nextSweepAt = now() + pace.sweepEveryMs;
     } finally {
       // What is at vendors ends there, whether or not more can be prepared.
@@ -54,6 +55,7 @@ export function createProviderBatchKeeper(options: ProviderBatchOptions): Provid
       );
     }, pace.leaseMs / 3);
     let change: SubmissionChange;
+    let retryAt: number | undefined;
     try {
       const batch = await batches.find(submission.batchId);
       const column = (await batches.columns(submission.batchId)).find(({ number }) => number === submission.column);
@@ -66,15 +68,19 @@ export function createProviderBatchKeeper(options: ProviderBatchOptions): Provid
     } catch (thrown) {
       const error = toModelManagerError(thrown);
       const tries = submission.tries + 1;
-      change = closing.signal.aborted
-        ? {}
-        : { tries, problem: error.toShape(), nextAt: nextTryAt({ tries }, context, error) };
+      if (closing.signal.aborted) change = {};
+      else {
+        retryAt = nextTryAt({ tries }, context, error);
+        change = { tries, problem: error.toShape(), nextAt: retryAt };
+      }
       logger.warn({ submission: submission.id, err: error }, 'A step on a vendor’s batch failed and is tried again');
     } finally {
       clearInterval(renew);
     }
     await batchSubmissions.change(submission.id, owner, change);
-    await batchSubmissions.release(submission.id, owner);
+    // A cancelled batch waits for no look; what failed is left alone until its time all the same, whoever looks.
+    if (retryAt === undefined) await batchSubmissions.release(submission.id, owner);
+    else await batchSubmissions.renew(submission.id, owner, retryAt);
     if (change.status === 'ended') await batches.finishIfDone(submission.batchId);
     return true;
   }

@@ -1,6 +1,6 @@
 import type { ModelManagerError } from '@aimm/contracts';
 import type { BatchEndpoint } from '@aimm/providers';
-import type { Held, StepContext } from './keeper-options.ts';
+import type { Held, ProviderBatchPace, StepContext } from './keeper-options.ts';
 
 /** When to look again: later each time, up to the longest, never before the vendor's word; spread, so that not all come at once. */
 export function nextTryAt(
@@ -22,4 +22,13 @@ export function mayGoOn({ submission, batch }: Held, { pace }: Pick<StepContext,
 /** How long a vendor is waited for, in milliseconds: twice its own time for a batch. What is not known by then, nobody will say. */
 export function toPatienceMs({ limits }: Pick<BatchEndpoint, 'limits'>): number {
   return 2 * limits.expiresAfterMs;
+}
+
+/** As many tries as fit into the time that a vendor is waited for, at the slowest pace. */
+export function isInVain(
+  tries: number,
+  endpoint: Pick<BatchEndpoint, 'limits'>,
+  { longestPollMs }: Pick<ProviderBatchPace, 'longestPollMs'>,
+): boolean {
+  return tries * longestPollMs >= toPatienceMs(endpoint);
 }

@@ -1,15 +1,14 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { ModelManagerError, toModelManagerError } from '@aimm/contracts';
 import type { SubmissionChange } from '@aimm/database';
-import type { BatchRequest } from '@aimm/providers';
+import type { BatchEndpoint, BatchRequest, FoundBatch } from '@aimm/providers';
 import { toKeyFault } from '../key-ring.ts';
-import { recordLost } from './collect.ts';
+import { askOrGiveUp } from './ask-or-give-up.ts';
 import { concludeRequests } from './conclude.ts';
-import { endWithoutKey } from './end-without-key.ts';
-import { findEndpoint, findEndpointOf, type KeyedEndpoint } from './find-endpoint.ts';
+import { findEndpoint, type KeyedEndpoint } from './find-endpoint.ts';
 import type { Held, StepContext } from './keeper-options.ts';
 import { loadGenerations, toVendorId } from './load-generations.ts';
-import { nextTryAt, toPatienceMs } from './next-try.ts';
+import { isInVain, nextTryAt } from './next-try.ts';
 
 /** Errors after which nobody knows whether the vendor took the batch: what says that it is overloaded may be a gateway before it. */
 const mayHaveArrived: ReadonlySet<ModelManagerError['code']> = new Set([
@@ -26,14 +25,15 @@ const mayHaveArrived: ReadonlySet<ModelManagerError['code']> = new Set([
  */
 export async function submit(held: Held, context: StepContext): Promise<SubmissionChange> {
   const { submission, batch } = held;
-  const { providers, now, pace } = context;
+  const { database, providers, now, pace, signal } = context;
   if (submission.attemptedAt !== undefined) {
     const settledAt = submission.attemptedAt + pace.settleMs;
     if (now() < settledAt) return { nextAt: settledAt };
-    const keyed = findEndpointOf(providers, submission);
-    if (keyed === undefined) return endWithoutKey(held, context);
-    const found = await adoptOrGiveUp(held, keyed, context);
-    if (found !== undefined) return found;
+    const open = await database.batchSubmissions.listOpen([submission.provider]);
+    const taken = new Set(open.map(({ handle }) => handle?.['id']));
+    const asked = await askOrGiveUp(held, context, ({ endpoint }) => findOurs(held, endpoint, { taken, signal }));
+    if ('ended' in asked) return asked.ended;
+    if (asked.found !== undefined) return adopt(held, asked.found.answer, context);
   }
   if (batch.status === 'cancelled') {
     await concludeRequests(held, context, { outcome: 'cancelled' });
@@ -42,22 +42,13 @@ export async function submit(held: Held, context: StepContext): Promise<Submissi
   if (batch.status === 'paused') return { attemptedAt: null, nextAt: now() + pace.firstPollMs };
   const keyed = findEndpoint(providers, submission.provider);
   if (keyed === undefined) return { nextAt: nextTryAt(submission, context) };
-  if (isInVain(submission, keyed, pace)) return giveUp(held, context);
+  const isAway = submission.problem !== undefined && away.has(submission.problem.code);
+  if (isAway && isInVain(submission.tries, keyed.endpoint, pace)) return giveUp(held, context);
   return send(held, keyed, context);
 }
 
 /** What a vendor that is away says; one that names a limit has to be waited for. */
 const away: ReadonlySet<ModelManagerError['code']> = new Set(['server_error', 'overloaded']);
-
-/** As many tries as fit into the time that it is waited for, at the slowest pace. */
-function isInVain(
-  { problem, tries }: Held['submission'],
-  { endpoint }: KeyedEndpoint,
-  { longestPollMs }: StepContext['pace'],
-): boolean {
-  const isAway = problem !== undefined && away.has(problem.code);
-  return isAway && tries * longestPollMs >= toPatienceMs(endpoint);
-}
 
 /** Whatever was tried last is settled by now: the vendor has nothing of it. */
 async function giveUp(held: Held, context: StepContext): Promise<SubmissionChange> {
@@ -70,61 +61,25 @@ async function giveUp(held: Held, context: StepContext): Promise<SubmissionChang
   return { attemptedAt: null, status: 'ended', endedAt: context.now() };
 }
 
-/** Where the vendor does not say whether it has what was sent, that is not asked for ever: the outcome is unknown then. */
-async function adoptOrGiveUp(
-  held: Held,
-  keyed: KeyedEndpoint,
-  context: StepContext,
-): Promise<SubmissionChange | undefined> {
-  const { submission } = held;
-  const { now, pace, signal, logger } = context;
-  try {
-    return await adopt(held, keyed, context);
-  } catch (thrown) {
-    const error = toModelManagerError(thrown);
-    const isLate = now() >= (submission.attemptedAt ?? 0) + toPatienceMs(keyed.endpoint);
-    // A key may be mended; an address that is not there stays away.
-    const isFinal = !error.retryable && toKeyFault(error) === undefined && submission.tries + 1 >= pace.maxFinds;
-    if (signal.aborted || !(isLate || isFinal)) throw error;
-    logger.error(
-      { submission: submission.id, err: error },
-      'A vendor does not say whether it has a batch; giving it up',
-    );
-    await recordLost(held, context, (await loadGenerations(held, context)).values());
-    const unknown = new ModelManagerError(
-      'outcome_unknown',
-      `It is unknown whether ${submission.provider} received this batch: it does not say which ones it has.`,
-      {
-        provider: submission.provider,
-        retryable: false,
-        hint: `It may have been done, and billed. It said: ${error.message}`,
-      },
-    );
-    await concludeRequests(held, context, { outcome: 'failed', error: unknown });
-    return { status: 'ended', endedAt: now(), problem: unknown.toShape() };
-  }
-}
-
-/** The batch that an earlier attempt made, where there is one. */
-async function adopt(
+/** The batch that an earlier attempt made, where there is one. `taken`: ids of those that open submissions have. */
+async function findOurs(
   { submission }: Held,
-  { endpoint }: KeyedEndpoint,
-  { database, now, pace, signal, logger }: StepContext,
-): Promise<SubmissionChange | undefined> {
+  endpoint: BatchEndpoint,
+  { taken, signal }: { taken: ReadonlySet<unknown>; signal: AbortSignal },
+): Promise<FoundBatch | undefined> {
   const { id: name, model, requests, attemptedAt = 0 } = submission;
   const candidates = await endpoint.find({ name, model, requests: requests.length, since: attemptedAt, signal });
-  const open = await database.batchSubmissions.listOpen([submission.provider]);
-  const taken = new Set(open.map(({ handle }) => handle?.['id']));
-  const found = candidates.find(({ handle }) => !taken.has(handle['id']));
-  if (found === undefined) return undefined;
-  logger.info({ submission: name, certain: found.certain }, 'Found a batch whose submission was cut off');
-  return {
-    status: 'submitted',
-    handle: found.handle,
-    submittedAt: attemptedAt,
-    tries: 0,
-    nextAt: now() + pace.firstPollMs,
-  };
+  // One that bears its name is its own, whoever took it for theirs.
+  return candidates.find(({ handle, certain }) => certain || !taken.has(handle['id']));
+}
+
+function adopt(
+  { submission: { id, attemptedAt = 0 } }: Held,
+  { handle, certain }: FoundBatch,
+  { now, pace, logger }: StepContext,
+): SubmissionChange {
+  logger.info({ submission: id, certain }, 'Found a batch whose submission was cut off');
+  return { status: 'submitted', handle, submittedAt: attemptedAt, tries: 0, nextAt: now() + pace.firstPollMs };
 }
 
 async function send(held: Held, { endpoint, key }: KeyedEndpoint, context: StepContext): Promise<SubmissionChange> {
