@@ -583,6 +583,7 @@ describe.each(setups)('batches at the vendor: %s, kept in %s', (kind, databaseKi
     reserve: async (_batch, payloads) => ({ reserved: [...payloads] }),
     release: async () => undefined,
     releaseLost: async () => undefined,
+    charge: async () => undefined,
     settle: async () => undefined,
   };
 

@@ -8,7 +8,7 @@ export async function within<T, L>(ms: number, work: Promise<T>, late: () => L):
   let timer: NodeJS.Timeout | undefined;
   const timeIsUp = new Promise<void>((resolve) => {
     // What came while the event loop was held up by something else gets its turn first.
-    timer = setTimeout(() => setImmediate(resolve), ms);
+    timer = setTimeout(() => setImmediate(resolve), Math.max(0, ms));
   });
   try {
     return await Promise.race([work, timeIsUp.then(late)]);
