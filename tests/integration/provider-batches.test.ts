@@ -1019,14 +1019,15 @@ describe.each(setups)('batches at the vendor: %s, kept in %s', (kind, databaseKi
   );
 
   test.each([
-    ['asked after', false],
-    ['looked for', true],
+    ['asked after', false, 500],
+    ['asked after, and refused,', false, 404],
+    ['looked for', true, 500],
   ])(
     'a batch that is %s in vain for days is given up: nothing is sent again, and what the vendor has stays there',
-    async (_name, lost) => {
+    async (_name, lost, status) => {
       await storeBatch(2);
       server.losesAnswer = lost;
-      const keeper = startKeeper({ longestPollMs: 6 * 3_600_000 });
+      const keeper = startKeeper({ longestPollMs: 6 * 3_600_000, maxFinds: 3 });
       await keeper.tick();
       const kept = server.files.size;
       toVendorsEnd();
@@ -1035,7 +1036,7 @@ describe.each(setups)('batches at the vendor: %s, kept in %s', (kind, databaseKi
       server.refuse = (method) => {
         if (!isGet(method)) return undefined;
         asked += 1;
-        return { status: 500, body: { error: { message: 'oops' } } };
+        return { status, body: { error: { message: 'oops' } } };
       };
       await drive(keeper);
       // As often as twice the 24 hours of a batch hold six.
