@@ -668,6 +668,41 @@ describe.each(setups)('batches at the vendor: %s, kept in %s', (kind, databaseKi
     expect((await generations()).map(({ status }) => status)).toEqual(['succeeded', 'succeeded', 'succeeded']);
   });
 
+  test('those that a crash left are looked for a page at a time, however many stand in a submission before them', async () => {
+    await storeBatch(2_300);
+    const [column] = await database.batches.columns(batchId());
+    if (column === undefined) throw new Error('no column');
+    const options = { limit: 2_300, maxBytes: 1e9, createId: () => `gen_${(requests += 1)}`, at: clock };
+    const { taken } = await database.batches.take(batchId(), column, options);
+    await database.batchSubmissions.create({
+      id: `sub${(submissions += 1)}`,
+      batchId: batchId(),
+      column: 0,
+      provider: kind,
+      model: models[kind],
+      round: 1,
+      requests: taken.slice(0, 2_200).map(({ item, requestId }) => ({ item, requestId, calls: 0 })),
+      createdAt: clock,
+      nextAt: Number.MAX_SAFE_INTEGER,
+    });
+    clock += 3_600_000;
+    const limits: number[] = [];
+    const { batches } = database;
+    const keeper = startKeeper({}, undefined, {
+      ...database,
+      batches: {
+        ...batches,
+        listQueued(id, query) {
+          limits.push(query.limit);
+          return batches.listQueued(id, query);
+        },
+      },
+    });
+    await keeper.tick();
+    expect(Math.max(...limits)).toBeLessThanOrEqual(1_000);
+    expect(server.batches.map(({ requests: asked }) => asked.length)).toEqual([100]);
+  });
+
   test('a vendor that is away is tried again until it is back', async () => {
     await storeBatch(2);
     server.refuse = () => ({ status: 503, body: { error: { message: 'busy', code: 'overloaded' } } });
@@ -985,14 +1020,15 @@ describe.each(setups)('batches at the vendor: %s, kept in %s', (kind, databaseKi
   );
 
   test.each([
-    ['asked after', false],
-    ['looked for', true],
+    ['asked after', false, 500],
+    ['asked after, and refused,', false, 404],
+    ['looked for', true, 500],
   ])(
     'a batch that is %s in vain for days is given up: nothing is sent again, and what the vendor has stays there',
-    async (_name, lost) => {
+    async (_name, lost, status) => {
       await storeBatch(2);
       server.losesAnswer = lost;
-      const keeper = startKeeper({ longestPollMs: 6 * 3_600_000 });
+      const keeper = startKeeper({ longestPollMs: 6 * 3_600_000, maxFinds: 3 });
       await keeper.tick();
       const kept = server.files.size;
       toVendorsEnd();
@@ -1001,7 +1037,7 @@ describe.each(setups)('batches at the vendor: %s, kept in %s', (kind, databaseKi
       server.refuse = (method) => {
         if (!isGet(method)) return undefined;
         asked += 1;
-        return { status: 500, body: { error: { message: 'oops' } } };
+        return { status, body: { error: { message: 'oops' } } };
       };
       await drive(keeper);
       // As often as twice the 24 hours of a batch hold six.

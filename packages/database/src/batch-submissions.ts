@@ -84,10 +84,18 @@ export function createBatchSubmissions(client: Client, now: () => number): Submi
     },
 
     async heldRequests(batchId) {
-      const rows = await client.$queryRaw<Pick<Row, 'requests' | 'round'>[]>(
-        sql`SELECT requests, round FROM batch_submissions WHERE batch_id = ${batchId} AND status <> 'ended'`,
+      const open = await client.$queryRaw<Pick<Row, 'id'>[]>(
+        sql`SELECT id FROM batch_submissions WHERE batch_id = ${batchId} AND status <> 'ended'`,
       );
-      return new Set(rows.flatMap((row) => toRequests(row).map(({ requestId }) => requestId)));
+      const held = new Set<string>();
+      // Each holds thousands. One that ends meanwhile may have passed what it held on to another.
+      for (const { id } of open) {
+        const rows = await client.$queryRaw<Pick<Row, 'requests' | 'round'>[]>(
+          sql`SELECT requests, round FROM batch_submissions WHERE id = ${id}`,
+        );
+        for (const { requestId } of rows.flatMap(toRequests)) held.add(requestId);
+      }
+      return held;
     },
 
     async findProblem(batchId) {

@@ -6,6 +6,7 @@ import type { Logger } from '@aimm/runtime';
 import type { BatchBudgets } from './batch-budgets.ts';
 import { toBatchPlace } from './batch-payload.ts';
 import type { BatchRecorder } from './batch-recorder.ts';
+import { queuedPages } from './queued-pages.ts';
 
 export interface SweepDependencies {
   database: () => Promise<Pick<Database, 'ledger'>>;
@@ -19,7 +20,6 @@ export interface SweepDependencies {
 
 /** What was queued longer ago has its job in Redis, or has lost it: longer than adding what was taken may take. */
 const lostAfterMs = 5_000;
-const lookedAtOnce = 1_000;
 
 /** Brings rows that say “queued” together with what Redis knows, whoever died in between. */
 export function createBatchSweeper({ database, jobs, producer, recorder, budgets, now, logger }: SweepDependencies) {
@@ -119,19 +119,14 @@ export function createBatchSweeper({ database, jobs, producer, recorder, budgets
   };
 }
 
-/** All that says “queued” and is in Redis, a page at a time: what waits for a slow provider hides nothing that stands behind it. */
-async function* pagesOf(
+/** Of what is in Redis. */
+function pagesOf(
   batches: BatchRepository,
   { id }: StoredBatch,
   columns: readonly StoredColumn[],
   queuedBefore: number,
 ): AsyncGenerator<QueuedGeneration[]> {
-  for (let after: QueuedGeneration | undefined; ;) {
-    const page = await batches.listQueued(id, { queuedBefore, limit: lookedAtOnce, columns: inQueues(columns), after });
-    if (page.length > 0) yield page;
-    after = page.at(-1);
-    if (page.length < lookedAtOnce) return;
-  }
+  return queuedPages(batches, id, { columns: inQueues(columns), queuedBefore });
 }
 
 /** What vendors' batch APIs have is not in Redis. */

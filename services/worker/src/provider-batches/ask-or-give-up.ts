@@ -87,15 +87,14 @@ function isHopeless(
   { endpoint }: KeyedEndpoint,
   { error, unanswered }: { error: ModelManagerError; unanswered: number },
 ): boolean {
-  // It may be mended, as one that is gone may come back.
-  const isKeys = toKeyFault(error) !== undefined;
-  if (isKeys && batch.status !== 'cancelled') return false;
+  const isCancelled = batch.status === 'cancelled';
+  // A key may be mended, as one that is gone may come back.
+  if (toKeyFault(error) !== undefined && !isCancelled) return false;
+  // An address that is not there stays away. The answers that the vendor has are waited for all the same, where they are wanted.
+  const isRefused = !error.retryable && unanswered >= pace.maxFinds;
+  if (isRefused && (isCancelled || submission.status === 'prepared')) return true;
   const sentAt = submission.submittedAt ?? submission.attemptedAt ?? 0;
-  const isLate = now() >= sentAt + toPatienceMs(endpoint);
-  // An address that is not there stays away. What the vendor had is waited for all the same.
-  const isRefused = !error.retryable && !isKeys && unanswered >= pace.maxFinds;
-  if (isRefused) return isLate || submission.status === 'prepared';
-  return isLate && isInVain(unanswered, endpoint, pace);
+  return now() >= sentAt + toPatienceMs(endpoint) && isInVain(unanswered, endpoint, pace);
 }
 
 async function giveUp(held: Held, context: StepContext, error: ModelManagerError): Promise<SubmissionChange> {

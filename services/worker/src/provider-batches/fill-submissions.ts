@@ -2,6 +2,7 @@ import type { BatchRepository, StoredBatch, StoredColumn, StoredSubmission, Take
 import { explainMaxCost, findAffordable, hasMore } from '../batch/affordable.ts';
 import { toBatchPayload } from '../batch/batch-payload.ts';
 import { isolateBatch } from '../batch/isolate-batch.ts';
+import { queuedPages } from '../batch/queued-pages.ts';
 import { findEndpoint } from './find-endpoint.ts';
 import type { StepContext } from './keeper-options.ts';
 import { toPatienceMs } from './next-try.ts';
@@ -193,16 +194,16 @@ async function putLostBack(
   column: StoredColumn,
 ): Promise<void> {
   const queuedBefore = now() - pace.lostAfterMs;
-  const limit = pace.maxRequests * pace.maxOpen;
-  const own = await database.batches.listQueued(batch.id, { queuedBefore, limit, columns: [column.number] });
-  if (own.length === 0) return;
-  const held = await database.batchSubmissions.heldRequests(batch.id);
-  const lost = own.filter(({ requestId }) => !held.has(requestId));
-  if (lost.length === 0) return;
-  const back = await database.batches.putBack(batch.id, lost);
-  for (const { requestId, queuedAt } of back) await budgets?.releaseLost(batch, requestId, queuedAt);
-  logger.warn(
-    { batchId: batch.id, requests: lost.length },
-    'Generations that a crash left in no submission wait again',
-  );
+  let held: ReadonlySet<string> | undefined;
+  let requests = 0;
+  for await (const own of queuedPages(database.batches, batch.id, { columns: [column.number], queuedBefore })) {
+    held ??= await database.batchSubmissions.heldRequests(batch.id);
+    const lost = own.filter(({ requestId }) => held?.has(requestId) === false);
+    if (lost.length === 0) continue;
+    const back = await database.batches.putBack(batch.id, lost);
+    for (const { requestId, queuedAt } of back) await budgets?.releaseLost(batch, requestId, queuedAt);
+    requests += back.length;
+  }
+  if (requests === 0) return;
+  logger.warn({ batchId: batch.id, requests }, 'Generations that a crash left in no submission wait again');
 }
