@@ -1,4 +1,4 @@
-import { estimateTokens, expectOutput, type ResolvedModel } from '@aimm/catalog';
+import { estimateTokens, expectOutput, type ResolvedModel, toListedId } from '@aimm/catalog';
 import { type GenerationSettings, ModelManagerError } from '@aimm/contracts';
 import { findCooldown } from '@aimm/queue';
 import { describeNeeds, fits, type Needs } from './model-needs.ts';
@@ -88,6 +88,7 @@ export async function findOptions(
       model,
       usage: { inputTokens: estimateTokens(needs.asked, provider.kind), outputTokens },
       at: resources.now(),
+      serviceTier: settings.serviceTier,
     });
     return {
       state: usable.length === 0 ? 'away' : fits(info, provider.kind, needs) ? 'fits' : 'unfit',
@@ -112,5 +113,6 @@ async function isServed(
 ): Promise<boolean> {
   if (provider.keyRequired) return true;
   const models = isPatient ? (await listing.read(provider.id)).models : await listing.readSoon(provider.id);
-  return models.some(({ id }) => id === model || id.startsWith(`${model}:`));
+  const wanted = toListedId(model, provider.kind);
+  return models.some(({ id }) => toListedId(id, provider.kind) === wanted);
 }

@@ -19,12 +19,12 @@ const hostKnowsBest: ReadonlySet<string> = new Set(['ollama', 'openai-compatible
 export async function listModels(resources: Resources, query: Query = {}): Promise<ModelList> {
   const { catalog, listing, providers } = resources;
   if (query.provider !== undefined) requireKnownProvider(resources, query.provider);
-  const { models: listed, problems } = await listing.read(query.provider, query.refresh);
+  const { models: listed, answered, problems } = await listing.read(query.provider, query.refresh);
   const views = await providers.list();
   const kindOf = (provider: string) => catalog.findProvider(provider)?.kind ?? '';
   const keyOf = ({ provider, id }: ModelInfo) => `${provider}/${toListedId(id, kindOf(provider))}`;
   const byKey = new Map(listed.map((model) => [keyOf(model), model]));
-  const asked = new Set(listed.map(({ provider }) => provider));
+  const asked = new Set(answered);
 
   const known = catalog.listModels(query);
   const merged = known.map((model): ModelInfo => {
@@ -52,7 +52,7 @@ export async function listModels(resources: Resources, query: Query = {}): Promi
         const view = viewOf.get(model.provider);
         return {
           ...model,
-          available: view?.configured === undefined ? undefined : view.configured && model.listed !== false,
+          available: toAvailable(view?.configured, model.listed, catalog.findProvider(model.provider)),
           demo: view?.demo ?? false,
         };
       }),
@@ -70,7 +70,8 @@ export async function getModelInfo(
   const resolved = await resolveName(resources, caller, name);
   const { id, kind } = resolved.provider;
   const configured = await providers.isConfigured(id);
-  const { models, problems } = configured === true ? await listing.read(id) : { models: [], problems: [] };
+  const { models, answered, problems } =
+    configured === true ? await listing.read(id) : { models: [], answered: [], problems: [] };
   const own = models.find((model) => toListedId(model.id, kind) === toListedId(resolved.model, kind));
   const info: ModelInfo =
     own === undefined && resolved.info === undefined
@@ -82,7 +83,7 @@ export async function getModelInfo(
           id: resolved.model,
           source: own === undefined ? 'catalog' : resolved.info === undefined ? 'provider' : 'both',
         };
-  const listed = models.length === 0 ? undefined : own !== undefined;
+  const listed = own !== undefined || (answered.includes(id) ? false : undefined);
   if (resolved.info === undefined && listed !== true) {
     const [problem] = problems;
     // Who could not be asked may have it.
@@ -96,7 +97,7 @@ export async function getModelInfo(
   return {
     ...info,
     ...(listed !== undefined && { listed }),
-    available: configured === undefined ? undefined : configured && listed !== false,
+    available: toAvailable(configured, listed, resolved.provider),
     demo: await providers.isDemo(id),
     warnings: resolved.warnings.map(({ message }) => message),
   };
@@ -113,6 +114,16 @@ async function resolveName(resources: Resources, caller: Caller, name: string): 
   // No job comes: the choice is no work for the member of a pool.
   added();
   return resolved;
+}
+
+/** Undefined while nobody knows: one that needs no key counts as configured whether it runs or not. */
+function toAvailable(
+  configured: boolean | undefined,
+  listed: boolean | undefined,
+  provider: ResolvedModel['provider'] | undefined,
+): boolean | undefined {
+  if (configured === true && listed === undefined && provider?.keyRequired === false) return undefined;
+  return configured === undefined ? undefined : configured && listed !== false;
 }
 
 export function requireKnownProvider({ catalog }: Pick<Resources, 'catalog'>, id: string): void {

@@ -8,12 +8,12 @@ import type { ProviderDirectory } from './provider-directory.ts';
 export interface ModelListing {
   /**
    * What the configured providers list themselves, as any front was told it within the last 5 minutes; `refresh` asks
-   * anew, for all of them. Providers that cannot be asked are `problems`.
+   * anew, for all of them. Those that `answered`, be it with nothing, have no other models; those that cannot be asked are `problems`.
    */
   read(
     provider?: string,
     refresh?: boolean,
-  ): Promise<{ models: ModelInfo[]; problems: { provider: string; error: ErrorShape }[] }>;
+  ): Promise<{ models: ModelInfo[]; answered: string[]; problems: { provider: string; error: ErrorShape }[] }>;
   /**
    * What a configured provider lists, for a choice that is being made. One that does not answer within a second, or did not lately,
    * counts with what was known of it before; it goes on being asked behind the caller's back. Never rejects.
@@ -86,20 +86,23 @@ export function createModelListing({ catalog, queue, providers, now, uuid }: Mod
     },
     known: () => [...known.values()].flat(),
     async read(provider, refresh = false) {
+      const answered: string[] = [];
       const problems: { provider: string; error: ErrorShape }[] = [];
       const wanted = catalog.providers.filter(({ id }) => provider === undefined || id === provider);
       const lists = await Promise.all(
         wanted.map(async ({ id }) => {
           if ((await providers.isConfigured(id)) !== true) return [];
           try {
-            return await ask(id, refresh);
+            const models = await ask(id, refresh);
+            answered.push(id);
+            return models;
           } catch (error) {
             problems.push({ provider: id, error: toModelManagerError(error).toShape() });
             return knownOf(id);
           }
         }),
       );
-      return { models: lists.flat(), problems };
+      return { models: lists.flat(), answered, problems };
     },
   };
 }

@@ -3,7 +3,8 @@ import type { Resources } from './resources.ts';
 
 /**
  * The model of this name. One that this process does not know is looked for once more in what the configured providers list, for as
- * long as a choice waits for that; a name that is known waits for nobody. @throws unknown_model
+ * long as a choice waits for that; a name that is known waits for nobody. @throws unknown_model, or unavailable where Redis does not answer
+ * who could be asked
  */
 export async function resolveModelName(
   { catalog, listing, providers }: Pick<Resources, 'catalog' | 'listing' | 'providers'>,
@@ -13,10 +14,9 @@ export async function resolveModelName(
     return catalog.resolveModel(name, listing.known());
   } catch {
     await Promise.all(
-      catalog.providers.map(async ({ id }) => {
-        const configured = await providers.isConfigured(id).catch(() => undefined);
-        return configured === true ? listing.readSoon(id) : [];
-      }),
+      catalog.providers.map(async ({ id }) =>
+        (await providers.isConfigured(id)) === true ? listing.readSoon(id) : [],
+      ),
     );
     return catalog.resolveModel(name, listing.known());
   }

@@ -38,6 +38,21 @@ describe('what a batch is expected to cost', () => {
     expect(longer.price(at).byColumn.get(0)).toBeGreaterThan(one * 5);
   });
 
+  it('counts what a judge goes by in each verdict', () => {
+    const inputOf = (criteria?: string) => {
+      const costs = createBatchCosts(catalog, [column(0, priced), column(1, priced, { judges: [0] })], { criteria });
+      costs.add(item('short', 100));
+      return costs.price(at).byColumn.get(1) ?? 0;
+    };
+    const { costNanoUsd } = catalog.priceCall({
+      provider: 'mistral',
+      model: priced,
+      usage: { inputTokens: 3_000, outputTokens: 0 },
+      at,
+    });
+    expect(inputOf('x'.repeat(12_000)) - inputOf()).toBe(costNanoUsd);
+  });
+
   it('counts a schema and tools once, whether the batch brings them or each item; a judge is given neither', () => {
     const schema = { type: 'object', description: 'x'.repeat(12_000) };
     const settings: GenerationSettings = {

@@ -15,7 +15,9 @@ async function withOllama(listed: readonly string[] | ModelManagerError): Promis
     ? []
     : listed.map((id): ModelInfo => ({ provider: 'ollama', id, source: 'provider', listed: true }));
   const problems = isAway ? [{ provider: 'ollama', error: listed.toShape() }] : [];
-  const listing = { known: () => models, readSoon: async () => models, read: async () => ({ models, problems }) };
+  const answered = isAway ? [] : ['ollama'];
+  const read = async () => ({ models, answered, problems });
+  const listing = { known: () => models, readSoon: async () => models, read };
   return { ...resources, listing };
 }
 
@@ -31,6 +33,16 @@ test('what Ollama lists with its implied tag is the catalog’s model: there onc
   for (const name of ['ollama/llama3.2', 'ollama/llama3.2:latest'])
     expect(await getModelInfo(resources, me, name)).toMatchObject({ source: 'both', listed: true, available: true });
   expect(await getModelInfo(await withOllama(['qwen3:8b']), me, 'ollama/llama3.2')).toMatchObject({ available: false });
+});
+
+test('what Ollama has is not known while it cannot be asked; one that lists nothing has nothing', async () => {
+  const availableIn = async (resources: Resources) => {
+    const { models } = await listModels(resources, { provider: 'ollama', search: 'llama3.2' });
+    return [models.map(({ available }) => available), (await getModelInfo(resources, me, 'ollama/llama3.2')).available];
+  };
+  const away = new ModelManagerError('network', 'Ollama does not answer.', { provider: 'ollama' });
+  expect(await availableIn(await withOllama(away))).toEqual([[undefined], undefined]);
+  expect(await availableIn(await withOllama([]))).toEqual([[false], false]);
 });
 
 test('a search finds what is only listed by its words, too, in any order', async () => {

@@ -2,7 +2,7 @@ import type { RequestRecord } from '@aimm/contracts';
 import type { Redis } from 'ioredis';
 import { keys } from './names.ts';
 import { rememberLua, toIndexMember } from './request-index.ts';
-import { requestTtlMs } from './requests.ts';
+import { toRecordTtlMs } from './requests.ts';
 
 /**
  * A job may be added again, by whoever meets the one that it followed: the record must not go back to it from a later one, nor from its
@@ -49,7 +49,7 @@ export function createRequestMemory(redis: Redis): RequestMemory {
       keys.requesters,
       keys.job(record.queue, record.jobId),
       JSON.stringify(record),
-      requestTtlMs,
+      toRecordTtlMs(record),
       toIndexMember({ requestId: record.requestId, parentId }),
       record.createdAt,
       record.client,

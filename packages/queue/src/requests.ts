@@ -11,6 +11,11 @@ import { toSharedOutcome, toSharedResult } from './shared-answer.ts';
 /** Requests can be asked for by id this long after they were made, and completed jobs are kept as long. */
 export const requestTtlMs = 24 * 3_600_000;
 
+/** A record is there for as long as its job may still end, and a day after. */
+export function toRecordTtlMs({ deadlineAt }: Pick<RequestRecord, 'deadlineAt'>): number {
+  return requestTtlMs + Math.max(0, Math.round(deadlineAt - Date.now()));
+}
+
 /** Where one job stands, read from its hash and its queue's lists in one round trip. */
 export interface JobState {
   /** `missing`: removed, aged out, or lost with a Redis that came back empty. */
@@ -79,7 +84,7 @@ export function createRequests(redis: Redis): Requests {
     },
     async update(record) {
       await withRedis(redis, () =>
-        redis.set(keys.request(record.requestId), JSON.stringify(record), 'PX', requestTtlMs),
+        redis.set(keys.request(record.requestId), JSON.stringify(record), 'PX', toRecordTtlMs(record)),
       );
     },
     async forget(requestIds) {

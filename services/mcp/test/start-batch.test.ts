@@ -60,6 +60,12 @@ describe('start_batch', () => {
     expect(result.text.join('\n')).toContain('1 of 2 generations done, $0.00090 spent of an estimated $0.0020');
   });
 
+  it('refuses criteria of a judge that are longer than a prompt may be', async () => {
+    const { result, ask } = await start({ prompts: ['a'], judge: 'z/judge', criteria: 'x'.repeat(1_000_001) });
+    expect(result.text.join('\n')).toContain('The text of this request is 1,000,001 bytes long');
+    expect(ask).toBeUndefined();
+  });
+
   it('takes items with ids, variables and settings of their own, under the instructions of the batch', async () => {
     const items = [
       { id: 'x', prompt: 'in {{lang}}', vars: { lang: 'de' }, temperature: 1 },

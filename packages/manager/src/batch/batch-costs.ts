@@ -22,12 +22,12 @@ interface Bin {
 
 /**
  * Answers are taken to be as long as `estimate_cost` takes them to be. A judge's input is the item and the answers that it
- * reads. `columns`: those to be priced; `read`: those and the ones that judges among them read.
+ * reads. `columns`: those to be priced; `read`: those and the ones that judges among them read; `criteria`: what judges go by.
  */
 export function createBatchCosts(
   catalog: Catalog,
   columns: readonly NewColumn[],
-  read: readonly NewColumn[] = columns,
+  { read = columns, criteria = '' }: { read?: readonly NewColumn[]; criteria?: string | undefined } = {},
 ): BatchCosts {
   const sums = columns.map((column) => {
     const kind = catalog.findProvider(column.provider)?.kind ?? column.provider;
@@ -56,8 +56,11 @@ export function createBatchCosts(
         const input =
           messagesOf(kind) +
           (judges === undefined
-            ? countSystem(template.system) + (bringsOwn ? countSettings({ ...template.settings, ...own }, kind) : given)
-            : instructionTokens + answers.reduce((sum, answer) => sum + outputOf(answer, item), 0));
+            ? countText(template.system ?? '') +
+              (bringsOwn ? countSettings({ ...template.settings, ...own }, kind) : given)
+            : instructionTokens +
+              countText(criteria) +
+              answers.reduce((sum, answer) => sum + outputOf(answer, item), 0));
         const size = Math.floor(Math.log2(Math.max(1, input)));
         const serviceTier = tierOf(column, item);
         const key = `${size} ${serviceTier}`;
@@ -107,6 +110,6 @@ function tierOf({ lane, judges, template }: NewColumn, { settings }: BatchItem):
 }
 
 /** Four characters are about one token. */
-function countSystem(system: string | undefined): number {
-  return system === undefined ? 0 : Math.ceil(system.length / 4);
+function countText(text: string): number {
+  return Math.ceil(text.length / 4);
 }

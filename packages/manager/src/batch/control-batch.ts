@@ -152,7 +152,10 @@ export async function addBatchModels(
   );
   const judging = judge === undefined ? [] : toJudgeColumns(resources, judge, existing, fresh, timeoutMs);
   const added = [...fresh, ...judging];
-  const costs = createBatchCosts(resources.catalog, added, [...existing, ...added]);
+  const costs = createBatchCosts(resources.catalog, added, {
+    read: [...existing, ...added],
+    criteria: judge?.criteria,
+  });
   await readItems(batches, batchId, signal, (item) => costs.add(item));
   const { byColumn, totalNanoUsd } = costs.price(resources.now());
   const before = batch.estimatedNanoUsd;

@@ -87,7 +87,7 @@ async function fill(
   batches: BatchRepository,
   { id, columns, ask, options }: { id: string; columns: NewColumn[]; ask: BatchAsk; options: BatchOptions },
 ): Promise<StartedFacts> {
-  const costs = createBatchCosts(catalog, columns);
+  const costs = createBatchCosts(catalog, columns, { criteria: ask.judge?.criteria });
   const items = await writeItems(batches, id, ask.items, costs, options);
   requireNotAborted(options.signal);
   const { byColumn, totalNanoUsd: estimatedNanoUsd } = costs.price(now());

@@ -54,7 +54,11 @@ export async function openResources({
     storesContent: true,
     // What is asked of the workers is all that there is of a queue.
     providers: createProviderDirectory(catalog, queue as never, now),
-    listing: { known: () => [], readSoon: async () => [], read: async () => ({ models: [], problems: [] }) },
+    listing: {
+      known: () => [],
+      readSoon: async () => [],
+      read: async () => ({ models: [], answered: [], problems: [] }),
+    },
     preferences: createKnownPreferences({ catalog, database, news, logger, now }),
     batchPaces: new Map(),
     logger,

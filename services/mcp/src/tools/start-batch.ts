@@ -1,6 +1,6 @@
 import { isAbsolute } from 'node:path';
 import type * as Batch from '@aimm/batch';
-import { toSettings } from '@aimm/batch/input';
+import { requireRequestSize, toSettings } from '@aimm/batch/input';
 import { type BatchItem, BatchLane, JudgeMode, ModelManagerError } from '@aimm/contracts';
 import * as z from 'zod';
 import { cancelledByClient, defineTool, type ToolContext } from '../define-tool.ts';
@@ -81,6 +81,8 @@ export const startBatch = defineTool({
     const { judge, criteria, judge_mode: mode, max_cost_usd: maxCost } = input;
     // Here, not at the top: reading files is most of what there is to load, and lists need none of it.
     const reading = await import('@aimm/batch');
+    // They are sent with every verdict.
+    requireRequestSize({ messages: [], settings: {} }, context.maxPromptBytes, [criteria]);
     const assertions = (input.assertions ?? []).map(reading.parseAssertion);
     const items = readItems(reading, input, context);
     const manager = await context.manager();

@@ -46,6 +46,9 @@ export async function run(file: string, options: RunOptions): Promise<void> {
       { template: options.template, system: options.system, maxPromptBytes: env.AIMM_MAX_PROMPT_BYTES },
     );
     const { judge, judgeMode: mode, criteria, maxCost } = options;
+    const { requireRequestSize } = await import('@aimm/batch/input');
+    // They are sent with every verdict.
+    requireRequestSize({ messages: [], settings: {} }, env.AIMM_MAX_PROMPT_BYTES, [criteria]);
     const started = await withInterrupt((signal) =>
       manager.startBatch(
         caller,
