@@ -67,7 +67,7 @@ describe('Anthropic messages', () => {
     expect(parts).toEqual([{ type: 'warning', warning: expect.objectContaining({ code: 'other' }) }]);
   });
 
-  test('counts that came before a stream broke are known', () => {
+  test('counts that came before a stream broke are known, without the output’s, which counts to the end only there', () => {
     const usage = { input_tokens: 5, cache_read_input_tokens: 2, cache_creation_input_tokens: 1, output_tokens: 1 };
     const mapper = createMessagesMapper();
     // Of what the SDK's type asks for, what the wire may leave out.
@@ -75,8 +75,13 @@ describe('Anthropic messages', () => {
     expect(mapper.facts()).toEqual({
       answeredBy: 'x',
       vendorRequestId: 'm',
-      usage: { inputTokens: 8, outputTokens: 1, cacheReadTokens: 2, cacheWriteTokens: 1, totalTokens: 9 },
+      usage: { inputTokens: 8, cacheReadTokens: 2, cacheWriteTokens: 1 },
     });
+    // Some servers in Anthropic's place count at the beginning only.
+    mapper.map({ type: 'message_delta', delta: { stop_reason: 'end_turn' } } as RawMessageStreamEvent);
+    expect(mapper.facts().usage).not.toHaveProperty('outputTokens');
+    mapper.map({ type: 'message_stop' });
+    expect(mapper.facts().usage).toMatchObject({ inputTokens: 8, outputTokens: 1, totalTokens: 9 });
   });
 
   test.each([
