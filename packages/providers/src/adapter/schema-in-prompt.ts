@@ -1,4 +1,4 @@
-import type { GenerationRequest, Message, ModelInfo, Warning } from '@aimm/contracts';
+import type { GenerationRequest, JsonObject, Message, ModelInfo, Warning } from '@aimm/contracts';
 
 /**
  * For a model that cannot be held to a schema: the same request with the schema in its prompt. Whoever asked holds the
@@ -16,16 +16,21 @@ export function putSchemaInPrompt(
   const can = info?.capabilities;
   const isNative = can === undefined ? byDefault : can.includes('json_schema');
   if (format?.type !== 'json_schema' || isNative) return { request, warnings: [] };
-  const instruction = `Answer with JSON that satisfies this JSON Schema, and with nothing else:\n${JSON.stringify(format.schema)}`;
   const message = `The prompt asks for the schema, since ${provider}/${request.model} is not known to have a mode for it; the answer is checked.`;
   return {
     request: {
       ...request,
-      messages: addInstruction(request.messages, instruction),
+      messages: askForSchema(request.messages, format.schema),
       settings: { ...settings, ...(can?.includes('json') === true && { responseFormat: { type: 'json' } }) },
     },
     warnings: [{ code: 'adjusted_setting', setting: 'responseFormat', message }],
   };
+}
+
+/** The messages with the schema in the system prompt. */
+export function askForSchema(messages: readonly Message[], schema: JsonObject): Message[] {
+  const rule = 'Answer with JSON that satisfies this JSON Schema, and with nothing else:';
+  return addInstruction(messages, `${rule}\n${JSON.stringify(schema)}`);
 }
 
 /** Into the system prompt there is: chat templates of local models often take one only, at the beginning. */
