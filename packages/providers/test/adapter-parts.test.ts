@@ -76,7 +76,7 @@ describe('schemas', () => {
     ['allOf of a definition', { ...defined, allOf: [{ $ref: '#/$defs/base' }, part('name')] }],
     ['anyOf beside properties', { ...part('kind'), anyOf: [part('x'), part('y')] }],
     ['a definition beside properties', { ...defined, ...part('name'), $ref: '#/$defs/base' }],
-    ['a condition', { ...part('kind'), if: { required: ['kind'] }, then: part('x') }],
+    ['a condition', { ...part('kind'), if: { required: ['kind'] }, else: part('x') }],
     ['anyOf inside allOf', { allOf: [{ anyOf: [part('x'), part('y')] }, part('name')] }],
     ['within another object', { ...part('id'), properties: { id: { allOf: [part('x'), part('y')] } } }],
   ])('halves that would forbid each other’s properties stay open: %s', (_name, schema) => {
