@@ -223,6 +223,30 @@ describe('Chat Completions of servers that count reasoning beside the answer', (
 describe('Gemini', () => {
   const mapAll = (events: object[]) => run<GenerateContentResponse>(createContentMapper(), events);
 
+  test('counts what was heard by itself', () => {
+    const mapper = createContentMapper();
+    const usageMetadata = {
+      promptTokenCount: 1_000,
+      promptTokensDetails: [
+        { modality: 'TEXT', tokenCount: 300 },
+        { modality: 'AUDIO', tokenCount: 700 },
+      ],
+      cachedContentTokenCount: 300,
+      cacheTokensDetails: [{ modality: 'AUDIO', tokenCount: 200 }],
+      candidatesTokenCount: 5,
+    };
+    // As the wire has it; the SDK's type has methods besides.
+    mapper.map({ usageMetadata } as unknown as GenerateContentResponse);
+    expect(mapper.facts().usage).toEqual({
+      inputTokens: 1_000,
+      cacheReadTokens: 300,
+      audioTokens: 700,
+      audioCacheReadTokens: 200,
+      outputTokens: 5,
+      totalTokens: 1_005,
+    });
+  });
+
   test('a blocked prompt ends as filtered content', () => {
     const parts = mapAll([{ promptFeedback: { blockReason: 'SAFETY' }, usageMetadata: { promptTokenCount: 4 } }]);
     expect(reasonOf(parts)).toEqual({ unified: 'content_filter', raw: 'SAFETY' });

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { FinishReason, JsonObject, Usage } from '@aimm/contracts';
-import type { GenerateContentResponse, Part } from '@google/genai';
+import type { GenerateContentResponse, ModalityTokenCount, Part } from '@google/genai';
 import { sumOf, toUsage } from '../adapter/usage.ts';
 import type { CallFacts, ContentPart, EventMapper } from '../adapter/vendor.ts';
 
@@ -104,5 +104,11 @@ function toContentUsage(usage: NonNullable<GenerateContentResponse['usageMetadat
     output: sumOf(usage.candidatesTokenCount, usage.thoughtsTokenCount),
     cacheRead: usage.cachedContentTokenCount,
     reasoning: usage.thoughtsTokenCount,
+    audio: sumOf(findAudio(usage.promptTokensDetails), findAudio(usage.toolUsePromptTokensDetails)),
+    audioCacheRead: findAudio(usage.cacheTokensDetails),
   });
+}
+
+function findAudio(details: readonly ModalityTokenCount[] | undefined): number | undefined {
+  return details?.find(({ modality }) => modality === 'AUDIO')?.tokenCount;
 }
