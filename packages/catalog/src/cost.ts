@@ -18,11 +18,17 @@ export function computeCost(usage: Usage, table: RateTable, cachedForAnHour = fa
   const writePart = Math.min(cacheWrite, input - readPart);
   const reasoningPart = Math.min(usage.reasoningTokens ?? 0, output);
 
+  const audioReadPart = Math.min(usage.audioCacheReadTokens ?? 0, readPart);
+  const heard = Math.max((usage.audioTokens ?? 0) - audioReadPart, 0);
+  const audioPart = Math.min(heard, input - readPart - writePart);
+
   const rates = table.ratesAt(input);
   const writeRate = (cachedForAnHour ? rates.cacheWriteHour : undefined) ?? rates.cacheWrite ?? rates.input;
   const total =
-    bill(input - readPart - writePart, rates.input) +
-    bill(readPart, rates.cacheRead ?? rates.input) +
+    bill(input - readPart - writePart - audioPart, rates.input) +
+    bill(audioPart, rates.inputAudio ?? rates.input) +
+    bill(readPart - audioReadPart, rates.cacheRead ?? rates.input) +
+    bill(audioReadPart, rates.cacheReadAudio ?? rates.cacheRead ?? rates.inputAudio ?? rates.input) +
     bill(writePart, writeRate) +
     bill(output - reasoningPart, rates.output) +
     bill(reasoningPart, rates.reasoning ?? rates.output);

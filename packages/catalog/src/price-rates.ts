@@ -13,6 +13,9 @@ export interface Rates {
   /** Written to be kept for an hour; absent: as `cacheWrite`. */
   cacheWriteHour?: number;
   reasoning?: number;
+  /** What was heard; absent: as `input` and `cacheRead`. */
+  inputAudio?: number;
+  cacheReadAudio?: number;
 }
 
 /** One model's rates, by the length of the request's whole input in tokens. */
@@ -27,7 +30,9 @@ type PriceField =
   | 'cache_read_mtok'
   | 'cache_write_mtok'
   | 'cache_write_1h_mtok'
-  | 'output_reasoning_mtok';
+  | 'output_reasoning_mtok'
+  | 'input_audio_mtok'
+  | 'cache_audio_read_mtok';
 
 /** genai-prices' own name for a vendor whose kind speaks to that vendor only. */
 const vendorOfKind: Readonly<Record<string, string>> = {
@@ -90,6 +95,8 @@ function toRates(prices: GenaiPrices.ModelPrice, inputTokens: number): Rates {
     ...defined('cacheWrite', rate('cache_write_mtok')),
     ...defined('cacheWriteHour', rate('cache_write_1h_mtok')),
     ...defined('reasoning', rate('output_reasoning_mtok')),
+    ...defined('inputAudio', rate('input_audio_mtok')),
+    ...defined('cacheReadAudio', rate('cache_audio_read_mtok')),
   };
 }
 

@@ -102,6 +102,20 @@ describe('what a call cost, in nano-dollars', () => {
     expect(cost('openai/gpt-5-mini', { cacheReadTokens: 4 })).toBeNull();
   });
 
+  test('what was heard has its own price, read from the cache too, and none where the model names none', () => {
+    const usage = {
+      inputTokens: 1_000,
+      audioTokens: 700,
+      cacheReadTokens: 300,
+      audioCacheReadTokens: 200,
+      outputTokens: 0,
+    };
+    // Of a thousand: 500 heard and 200 read anew, 200 heard and 100 read from the cache.
+    expect(cost('google/gemini-2.5-flash', usage)).toBe(500 * 1_000 + 200 * 300 + 200 * 100 + 100 * 30);
+    expect(cost('openai/gpt-5-mini', usage)).toBe(700 * 250 + 300 * 25);
+    expect(cost('google/gemini-2.5-flash', { inputTokens: 10, audioTokens: 500 })).toBe(10 * 1_000);
+  });
+
   test('counts that contradict each other never bill a token twice', () => {
     expect(cost('openai/gpt-5-mini', { inputTokens: 10, cacheReadTokens: 500, outputTokens: 0 })).toBe(10 * 25);
     expect(cost('openai/gpt-5-mini', { outputTokens: 1, reasoningTokens: 50 })).toBe(2_000);

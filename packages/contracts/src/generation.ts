@@ -62,6 +62,9 @@ export const Usage = z.object({
   cacheReadTokens: z.number().int().nonnegative().optional(),
   cacheWriteTokens: z.number().int().nonnegative().optional(),
   reasoningTokens: z.number().int().nonnegative().optional(),
+  /** Of `inputTokens`, cached ones included, and of `cacheReadTokens`: what was heard. Told where audio has a price of its own. */
+  audioTokens: z.number().int().nonnegative().optional(),
+  audioCacheReadTokens: z.number().int().nonnegative().optional(),
   totalTokens: z.number().int().nonnegative().optional(),
   /** True where counts are our estimate because the vendor's never arrived. */
   estimated: z.boolean().optional(),

@@ -14,6 +14,8 @@ const names = [
   'DASHBOARD_HOST',
   'DASHBOARD_PORT',
 ] as const;
+/** Without the user name and password. */
+const proxies = ['HTTPS_PROXY', 'HTTP_PROXY'] as const;
 /** Of each provider; workers keep them. */
 const limit = /_(CONCURRENCY|RPM|TPM)$/;
 /** Of each provider, and of all calls together; fronts and workers keep them. */
@@ -28,12 +30,17 @@ export function toStackSettings(raw: RawEnvironment): Record<string, string> {
   const { env } = loadEnvironment(raw);
   const settings = [
     ...names.map((name) => [name, env[name]] as const),
+    ...proxies.map((name) => [name, withoutUser(env[name])] as const),
     ['AIMM_CONFIG_DIR', env.configDir] as const,
     ...Object.entries(raw).filter(([name]) => limit.test(name) || isBudgetVariable(name)),
   ];
   return Object.fromEntries(
     settings.flatMap(([name, value]) => (value === undefined || value === '' ? [] : [[name, String(value)]])),
   );
+}
+
+function withoutUser(proxy: string | undefined): string | undefined {
+  return proxy === undefined ? undefined : Object.assign(new URL(proxy), { username: '', password: '' }).href;
 }
 
 /** Which of a client's settings a stack with others takes no notice of. */

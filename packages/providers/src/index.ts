@@ -15,6 +15,7 @@ export type {
   ProviderFactory,
   ProviderResponse,
   ProviderSettings,
+  ProxySettings,
   ServedBy,
   StreamPart,
 } from './model-provider.ts';

@@ -79,11 +79,22 @@ export interface ModelProvider {
   checkHealth(options: { signal: AbortSignal; deep: boolean }): Promise<ProviderHealth>;
 }
 
+/** Proxies on the way to vendors, as `http://` or `https://` addresses with user name and password where they want them. */
+export interface ProxySettings {
+  /** For `http://` endpoints; also for `https://` ones where `https` is absent. */
+  http?: string | undefined;
+  https?: string | undefined;
+  /** Hosts that are asked directly, as NO_PROXY lists them. This machine always is. */
+  noProxy?: string | undefined;
+}
+
 export interface ProviderSettings {
   id: string;
   kind: string;
   /** As the vendor's own SDK takes it; absent: the SDK's default. */
   baseUrl?: string;
+  /** Absent: every call is direct. */
+  proxy?: ProxySettings;
   apiKey?: string;
   /** Whether this kind cannot work without `apiKey`. */
   keyRequired: boolean;

@@ -1,3 +1,4 @@
+import type { JsonObject } from '@aimm/contracts';
 import { describe, expect, test } from 'vitest';
 import { parseErrorBody, readThrown } from '../src/adapter/error-body.ts';
 import { closeObjects, isStrictSchema, schemaName } from '../src/adapter/json-schema.ts';
@@ -66,6 +67,29 @@ describe('schemas', () => {
     });
     const said = { type: 'object', properties: {}, additionalProperties: { type: 'string' } };
     expect(closeObjects(said)).toEqual(said);
+  });
+
+  const part = (name: string) => ({ type: 'object', properties: { [name]: {} }, required: [name] });
+  const defined = { $defs: { base: part('id') } };
+  test.each<[string, JsonObject]>([
+    ['allOf', { type: 'object', allOf: [part('id'), part('name')] }],
+    ['allOf of a definition', { ...defined, allOf: [{ $ref: '#/$defs/base' }, part('name')] }],
+    ['anyOf beside properties', { ...part('kind'), anyOf: [part('x'), part('y')] }],
+    ['a definition beside properties', { ...defined, ...part('name'), $ref: '#/$defs/base' }],
+    ['a condition', { ...part('kind'), if: { required: ['kind'] }, else: part('x') }],
+    ['anyOf inside allOf', { allOf: [{ anyOf: [part('x'), part('y')] }, part('name')] }],
+    ['within another object', { ...part('id'), properties: { id: { allOf: [part('x'), part('y')] } } }],
+  ])('halves that would forbid each other’s properties stay open: %s', (_name, schema) => {
+    expect(closeObjects(schema)).toEqual(schema);
+    expect(isStrictSchema(closeObjects(schema))).toBe(false);
+  });
+
+  test.each<[string, JsonObject, number]>([
+    ['alternatives', { anyOf: [part('x'), part('y')] }, 2],
+    ['a requirement of either', { ...part('x'), anyOf: [{ required: ['x'] }, { required: ['y'] }] }, 1],
+    ['one definition', { ...defined, allOf: [{ $ref: '#/$defs/base' }] }, 1],
+  ])('what stands alone is closed: %s', (_name, schema, times) => {
+    expect(JSON.stringify(closeObjects(schema)).split('"additionalProperties":false')).toHaveLength(times + 1);
   });
 
   test('a property may be called like a keyword', () => {

@@ -33,6 +33,24 @@ const own: Record<ProviderKind, Case[]> = {
   'openai-compatible': [
     ['a used up credit', 402, 'payment', 'no credits', 'quota_exceeded', false],
     [
+      'a flagged prompt',
+      403,
+      '',
+      'm-1 requires moderation. Your input was flagged for "violence"',
+      'content_filtered',
+      false,
+    ],
+    [
+      'a setting that no host of the model takes',
+      404,
+      '',
+      'No endpoints found that support tool use',
+      'invalid_request',
+      false,
+    ],
+    ['a model that nobody hosts', 404, '', 'No endpoints found for m-1.', 'unknown_model', false],
+    ['an address without its /v1', 404, '', 'Not Found', 'server_error', false],
+    [
       'a long prompt',
       400,
       'bad',

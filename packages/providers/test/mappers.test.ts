@@ -68,7 +68,7 @@ describe('Anthropic messages', () => {
     expect(parts).toEqual([{ type: 'warning', warning: expect.objectContaining({ code: 'other' }) }]);
   });
 
-  test('counts that came before a stream broke are known', () => {
+  test('counts that came before a stream broke are known, without the output’s, which counts to the end only there', () => {
     const usage = { input_tokens: 5, cache_read_input_tokens: 2, cache_creation_input_tokens: 1, output_tokens: 1 };
     const mapper = createMessagesMapper();
     // Of what the SDK's type asks for, what the wire may leave out.
@@ -76,8 +76,13 @@ describe('Anthropic messages', () => {
     expect(mapper.facts()).toEqual({
       answeredBy: 'x',
       vendorRequestId: 'm',
-      usage: { inputTokens: 8, outputTokens: 1, cacheReadTokens: 2, cacheWriteTokens: 1, totalTokens: 9 },
+      usage: { inputTokens: 8, cacheReadTokens: 2, cacheWriteTokens: 1 },
     });
+    // Some servers in Anthropic's place count at the beginning only.
+    mapper.map({ type: 'message_delta', delta: { stop_reason: 'end_turn' } } as RawMessageStreamEvent);
+    expect(mapper.facts().usage).not.toHaveProperty('outputTokens');
+    mapper.map({ type: 'message_stop' });
+    expect(mapper.facts().usage).toMatchObject({ inputTokens: 8, outputTokens: 1, totalTokens: 9 });
   });
 
   test.each([
@@ -225,6 +230,30 @@ describe('Chat Completions of servers that count reasoning beside the answer', (
 
 describe('Gemini', () => {
   const mapAll = (events: object[]) => run<GenerateContentResponse>(createContentMapper(), events);
+
+  test('counts what was heard by itself', () => {
+    const mapper = createContentMapper();
+    const usageMetadata = {
+      promptTokenCount: 1_000,
+      promptTokensDetails: [
+        { modality: 'TEXT', tokenCount: 300 },
+        { modality: 'AUDIO', tokenCount: 700 },
+      ],
+      cachedContentTokenCount: 300,
+      cacheTokensDetails: [{ modality: 'AUDIO', tokenCount: 200 }],
+      candidatesTokenCount: 5,
+    };
+    // As the wire has it; the SDK's type has methods besides.
+    mapper.map({ usageMetadata } as unknown as GenerateContentResponse);
+    expect(mapper.facts().usage).toEqual({
+      inputTokens: 1_000,
+      cacheReadTokens: 300,
+      audioTokens: 700,
+      audioCacheReadTokens: 200,
+      outputTokens: 5,
+      totalTokens: 1_005,
+    });
+  });
 
   test('a blocked prompt ends as filtered content', () => {
     const parts = mapAll([{ promptFeedback: { blockReason: 'SAFETY' }, usageMetadata: { promptTokenCount: 4 } }]);

@@ -466,6 +466,17 @@ describe('a JSON schema is the vendor’s to keep to', () => {
     ]);
   });
 
+  test('one that nothing could satisfy once its objects are closed is sent as it is, or in the prompt', async () => {
+    const both = { type: 'object', allOf: [schema, { type: 'object', properties: { name: {} }, required: ['name'] }] };
+    const settings = { responseFormat: { type: 'json_schema' as const, schema: both } };
+    const { body: mistral } = await send('mistral', 'hi', settings, capable('mistral'));
+    expect(mistral).toMatchObject({ response_format: { json_schema: { schema: both, strict: false } } });
+    const { body, warnings } = await send('anthropic', 'hi', settings, capable('anthropic'));
+    expect(body).toMatchObject({ system: expect.stringContaining(JSON.stringify(both)) });
+    expect(body).not.toHaveProperty('output_config');
+    expect(warnings).toEqual([expect.objectContaining({ code: 'adjusted_setting', setting: 'responseFormat' })]);
+  });
+
   test('a model that has at least a mode for plain JSON is asked for that, too', async () => {
     const settings = { responseFormat: { type: 'json_schema' as const, schema } };
     const { body } = await send('openai-compatible', 'hi', settings, {

@@ -13,6 +13,11 @@ const port = z.coerce
   .max(65_535, 'a port from 0 to 65535');
 const noHome = 'an absolute path: ~ is not expanded here';
 const folder = z.string().regex(/^(?!~(\/|$))/, noHome);
+/** Programs take an address without a scheme for one of HTTP. */
+const proxy = z
+  .string()
+  .transform((address) => (address.includes('://') ? address : `http://${address}`))
+  .refine(isProxyUrl, 'http://proxy:3128 or http://user:password@proxy:3128');
 const count = z.coerce.number<string>('a whole number').int('a whole number');
 
 const Environment = z.object({
@@ -36,6 +41,10 @@ const Environment = z.object({
   AIMM_DEMO: z.enum(['auto', 'on', 'off'], 'auto, on or off').default('auto'),
   AIMM_IDLE_SECONDS: count.min(1, 'at least 1').default(300),
   AIMM_MAX_PROMPT_BYTES: count.min(1, 'at least 1').default(1_000_000),
+  /** On the way to providers. */
+  HTTPS_PROXY: proxy.optional(),
+  HTTP_PROXY: proxy.optional(),
+  NO_PROXY: z.string().optional(),
   HTTP_HOST: z.string().default('127.0.0.1'),
   HTTP_PORT: port.default(3920),
   DASHBOARD_HOST: z.string().default('127.0.0.1'),
@@ -81,6 +90,23 @@ function canBeDecoded(url: string): boolean {
   }
 }
 
+function isProxyUrl(address: string): boolean {
+  try {
+    const { protocol, username, password } = new URL(address);
+    return /^https?:$/.test(protocol) && decodeURIComponent(`${username}:${password}`) !== '';
+  } catch {
+    return false;
+  }
+}
+
+/** These are written both ways, and where both are set programs go by the small letters. */
+const lowerCaseToo = ['HTTPS_PROXY', 'HTTP_PROXY', 'NO_PROXY'];
+
+function withUpperCase(raw: RawEnvironment): RawEnvironment {
+  const written = lowerCaseToo.map((name) => [name, raw[name.toLowerCase()] || raw[name]]);
+  return { ...raw, ...Object.fromEntries(written) };
+}
+
 /** The process's own settings, validated. Paths are absolute. */
 export interface RuntimeEnvironment extends Environment {
   dataDir: string;
@@ -98,7 +124,9 @@ export function loadEnvironment(raw: RawEnvironment = process.env): {
   raw: RawEnvironment;
   faults: ConfigFault[];
 } {
-  const set = Object.fromEntries(Object.entries(raw).filter(([, value]) => value !== undefined && value !== ''));
+  const set = Object.fromEntries(
+    Object.entries(withUpperCase(raw)).filter(([, value]) => value !== undefined && value !== ''),
+  );
   const parsed = Environment.safeParse(set);
   const faults = (parsed.error?.issues ?? []).map((issue) => ({
     source: 'environment',

@@ -29,8 +29,10 @@ export function secretsOf(raw: RawEnvironment): string[] {
   return Object.entries(raw).flatMap(([name, value = '']) => {
     if (value === '') return [];
     if (/_(API_KEY|KEY|TOKEN)$/.test(name)) return [value];
-    if (!name.endsWith('_URL') || !URL.canParse(value)) return [];
-    const { password, searchParams } = new URL(value);
+    const isProxy = /_proxy$/i.test(name);
+    const address = isProxy && !value.includes('://') ? `http://${value}` : value;
+    if ((!isProxy && !name.endsWith('_URL')) || !URL.canParse(address)) return [];
+    const { password, searchParams } = new URL(address);
     // PostgreSQL's clients take it as a parameter, too.
     const found = [password, decode(password), searchParams.get('password') ?? ''];
     return [...new Set(found)].filter((secret) => secret !== '');

@@ -59,6 +59,26 @@ describe('the environment', () => {
     expect(loadEnvironment({ REDIS_URL: 'redis://:50%25off@host' }).faults).toEqual([]);
   });
 
+  test('reads proxies in either case, the lower first, as http:// where they do not say', () => {
+    const { env, raw } = loadEnvironment({
+      HTTPS_PROXY: 'http://upper:1',
+      https_proxy: 'http://ada:secret@lower:2',
+      HTTP_PROXY: 'proxy.example:3128',
+      http_proxy: '',
+      no_proxy: 'example.com',
+    });
+    expect(env).toMatchObject({ HTTP_PROXY: 'http://proxy.example:3128', NO_PROXY: 'example.com' });
+    expect([env.HTTPS_PROXY, raw['HTTPS_PROXY']]).toEqual(Array(2).fill('http://ada:secret@lower:2'));
+  });
+
+  test.each(['socks5://proxy:1080', 'http://', 'http://ada:50%off@proxy:3128', 'proxy:port'])(
+    'refuses %s as a proxy',
+    (HTTPS_PROXY) => {
+      const [fault] = loadEnvironment({ HTTPS_PROXY }).faults;
+      expect(fault).toMatchObject({ path: 'HTTPS_PROXY', expected: expect.stringContaining('http://proxy:3128') });
+    },
+  );
+
   test('takes a path as the same however it is spelled', () => {
     const read = (path: string) => {
       const { env } = loadEnvironment({ AIMM_DATA_DIR: path, AIMM_CONFIG_DIR: path, DATABASE_URL: `file:${path}` });

@@ -42,3 +42,8 @@ test('a password is found as it is written where its percent signs mean nothing,
   expect(secretsOf({ ARTIFACTORY_URL: 'https://me:50%off@host' })).toEqual(['50%off']);
   expect(secretsOf({ DATABASE_URL: 'postgresql://host/db?user=app&password=hush%21hush' })).toEqual(['hush!hush']);
 });
+
+test.each(['HTTPS_PROXY', 'http_proxy', 'ALL_PROXY'])('the password of a proxy is one, in %s, too', (name) => {
+  expect(secretsOf({ [name]: 'http://ada:planted%21proxy@proxy:3128' })).toEqual(['planted%21proxy', 'planted!proxy']);
+  expect(secretsOf({ [name]: 'ada:planted-proxy@proxy:3128' })).toEqual(['planted-proxy']);
+});

@@ -52,8 +52,9 @@ export function createAdmissionNeeds({
         const [oldest] = averages.keys();
         if (averages.size > mostModels && oldest !== undefined) averages.delete(oldest);
       }
+      if (error !== undefined && outputTokens === undefined && mayHaveCounted.has(error.code)) return undefined;
       if (inputTokens !== undefined || outputTokens !== undefined) return (inputTokens ?? 0) + (outputTokens ?? 0);
-      return error === undefined || mayHaveCounted.has(error.code) ? undefined : 0;
+      return error === undefined ? undefined : 0;
     },
   };
 }

@@ -10,6 +10,7 @@ import {
 } from '@aimm/catalog';
 import { createDatabaseOnDemand } from '@aimm/database';
 import { leaveWithParent, onProviderEnvironment, reportKey, reportReady, reportStoredKeys } from '@aimm/local-stack';
+import type { ProxySettings } from '@aimm/providers';
 import {
   ConfigError,
   createLogger,
@@ -20,6 +21,7 @@ import {
   masterKeyFile,
   type RawEnvironment,
   requireNoFaults,
+  type RuntimeEnvironment,
   secretsOf,
 } from '@aimm/runtime';
 import { noteKeyChanges } from './note-key-changes.ts';
@@ -71,6 +73,7 @@ async function main(): Promise<void> {
     catalog,
     served: env.WORKER_PROVIDERS,
     environment: raw,
+    proxy: findProxy(env),
     onKeyChange: noteKeyChanges(() => database.get(), logger, reportKey),
   });
   keysInUse = () => providers.secrets();
@@ -167,6 +170,11 @@ async function main(): Promise<void> {
   await loadProviders();
   await worker.serve();
   await tokens.load().catch((error: unknown) => logger.warn({ err: error }, 'Loading the tokenizer failed'));
+}
+
+function findProxy(env: RuntimeEnvironment): ProxySettings | undefined {
+  if (env.HTTP_PROXY === undefined && env.HTTPS_PROXY === undefined) return undefined;
+  return { http: env.HTTP_PROXY, https: env.HTTPS_PROXY, noProxy: env.NO_PROXY };
 }
 
 function withoutEndpoints(raw: RawEnvironment): RawEnvironment {

@@ -1,5 +1,5 @@
 import type { Catalog, ProviderConfig } from '@aimm/catalog';
-import { createProvider } from '@aimm/providers';
+import { createProvider, type ProxySettings } from '@aimm/providers';
 import { toKeyMark } from '@aimm/runtime';
 import { createKeyRing, type KeyName, type KeyRing, type KeyRingOptions, type ProviderKey } from './key-ring.ts';
 import type { StoredKey } from './stored-keys.ts';
@@ -27,12 +27,20 @@ export interface ProviderSetOptions {
   /** Ids; default: all. */
   served?: readonly string[] | undefined;
   environment: Environment;
+  /** Of all providers. */
+  proxy?: ProxySettings | undefined;
   onKeyChange?: (provider: string, ...change: Parameters<KeyRingOptions['onChange']>) => void;
 }
 
 type GivenKey = { name: KeyName; secret: string };
 
-export function createProviderSet({ catalog, served, environment, onKeyChange }: ProviderSetOptions): ProviderSet {
+export function createProviderSet({
+  catalog,
+  served,
+  environment,
+  proxy,
+  onKeyChange,
+}: ProviderSetOptions): ProviderSet {
   // Asked anew each time: the catalog may change.
   const listConfigs = () => catalog.providers.filter(({ id }) => served === undefined || served.includes(id));
   const secrets = new Set<string>();
@@ -93,6 +101,7 @@ export function createProviderSet({ catalog, served, environment, onKeyChange }:
       ...(key !== undefined && { apiKey: key.secret }),
       ...(apiKeyVariable !== undefined && { apiKeyVariable }),
       ...(baseUrl !== undefined && { baseUrl }),
+      ...(proxy !== undefined && { proxy }),
       ...(config.defaultModel !== undefined && { defaultModel: config.defaultModel }),
       ...(config.keepAlive !== undefined && { keepAlive: config.keepAlive }),
       ...(config.contextLength !== undefined && { contextLength: config.contextLength }),

@@ -85,6 +85,31 @@ describe('a call that breaks', () => {
     expect((await account([early], 'network')).usage).toEqual(early.usage);
   });
 
+  describe('with its prompt counted and nothing of its answer', () => {
+    const prompt: StreamPart = { type: 'usage', usage: { inputTokens: 50, cacheReadTokens: 20 } };
+
+    test.each<ErrorCode>(['cancelled', 'timeout'])(
+      'has an unknown cost after %s: the model may have thought until then',
+      async (code) => {
+        expect(await account([prompt], code)).toMatchObject({ usage: prompt.usage, costNanoUsd: null });
+        expect(await account([prompt], code, 'anthropic/claude-next')).toMatchObject({ costNanoUsd: null });
+        expect(await account([prompt], code, 'ollama/llama3.2')).toMatchObject({ costNanoUsd: 0 });
+      },
+    );
+
+    test('costs its prompt at the least, and is marked so, where nobody thinks unseen or the vendor gave up', async () => {
+      const usage = { ...prompt.usage, estimated: true };
+      expect(await account([prompt], 'network')).toMatchObject({ usage, costNanoUsd: 30 * 1_000 + 20 * 100 });
+      const spoken = await account([prompt], 'cancelled', 'openai/gpt-4o-mini');
+      expect(spoken).toMatchObject({ usage, costNanoUsd: 30 * 150 + 20 * 75 });
+    });
+
+    test('has what came estimated, also where the prompt was counted again since', async () => {
+      const { usage } = await account([text(300), prompt], 'timeout');
+      expect(usage).toEqual({ ...prompt.usage, outputTokens: 100, estimated: true });
+    });
+  });
+
   test('reasoning and tool calls count as written, too', async () => {
     const call: StreamPart = { type: 'tool_call', call: { type: 'tool_call', id: '1', name: 'look', arguments: {} } };
     const { usage } = await account([{ type: 'reasoning', text: 'y'.repeat(300) }, call], 'timeout');

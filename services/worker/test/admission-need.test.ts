@@ -1,6 +1,6 @@
 import type { Catalog } from '@aimm/catalog';
 import { createTokenEstimator, loadCatalog } from '@aimm/catalog';
-import type { GeneratePayload } from '@aimm/contracts';
+import { type ErrorCode, type GeneratePayload, ModelManagerError, type Usage } from '@aimm/contracts';
 import { expect, test } from 'vitest';
 import type { AccountedCall } from '../src/account-for-call.ts';
 import { createAdmissionNeeds } from '../src/admission-need.ts';
@@ -45,6 +45,16 @@ test('a call needs its prompt and what it may answer; later what the model is us
   expect(needs.toNeed(payload({ maxOutputTokens: 20 })).tokens).toBe(prompt + 20);
   needs.note(payload(), call({ usage: { inputTokens: 8, outputTokens: 600 } }));
   expect(needs.toNeed(payload()).tokens).toBe(prompt + 200);
+});
+
+test('what was reserved stays so where a call was ended and nobody counted its answer', () => {
+  const needs = createAdmissionNeeds({ catalog, tokens });
+  const noteEnd = (code: ErrorCode, usage: Usage) =>
+    needs.note(payload(), call({ usage, error: new ModelManagerError(code, 'ended') }));
+  expect(noteEnd('cancelled', { inputTokens: 8 })).toBeUndefined();
+  expect(noteEnd('cancelled', { inputTokens: 8, outputTokens: 3 })).toBe(11);
+  expect(noteEnd('content_filtered', { inputTokens: 8 })).toBe(8);
+  expect(noteEnd('rate_limited', {})).toBe(0);
 });
 
 test('models that clients made up push out none that is in use, and are not remembered without end', () => {

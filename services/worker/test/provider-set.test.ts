@@ -59,3 +59,12 @@ it('a key that stays keeps being set aside when others come and go; one with ano
   providers.configure({ OPENAI_API_KEY: 'sk-environment', OPENAI_BASE_URL: 'http://127.0.0.1:1/v1' });
   expect(state()).toBe('in_use');
 });
+
+it('a provider is asked by way of the proxy', async () => {
+  const environment = { OPENAI_API_KEY: 'sk-environment', OPENAI_BASE_URL: 'http://vendor.invalid/v1' };
+  const proxy = { http: 'http://127.0.0.1:9' };
+  const providers = createProviderSet({ catalog, served: ['openai'], environment, proxy });
+  const [key] = providers.find('openai')?.keys ?? [];
+  const health = await key?.provider.checkHealth({ signal: new AbortController().signal, deep: false });
+  expect(health).toMatchObject({ reachable: false, hint: expect.stringContaining('HTTPS_PROXY') });
+});

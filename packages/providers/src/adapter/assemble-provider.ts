@@ -17,7 +17,7 @@ export function assembleProvider(
   settings: ProviderSettings,
   createVendor: (transport: Transport) => Vendor,
 ): ModelProvider {
-  const transport = createTransport();
+  const transport = createTransport(settings.proxy);
   const vendor = createVendor(transport);
   const isAvailable = () => !settings.keyRequired || (settings.apiKey ?? '') !== '';
 

@@ -50,6 +50,7 @@ export function describeError(wording: Wording): string {
     case 'overloaded':
       return `${about} is overloaded.`;
     case 'network':
+      if (exchange.status === 407) return `The proxy on the way to ${hostOf(settings)} wants a user name and password.`;
       return exchange.status === undefined
         ? `${id} could not be reached at ${hostOf(settings)}.`
         : `The connection to ${about} broke before the answer was complete.`;
@@ -85,7 +86,9 @@ export function hintFor({ code, isFinal, settings, exchange }: Wording): string 
     case 'timeout':
       return 'Allow more time, ask for a shorter answer, or use a faster model.';
     case 'network':
-      return exchange.status === undefined ? `Check the network, and ${base}.` : 'Try again.';
+      if (exchange.status === 407) return 'Put them into HTTPS_PROXY and HTTP_PROXY: http://user:password@proxy:port.';
+      if (exchange.status !== undefined) return 'Try again.';
+      return `Check the network${settings.proxy === undefined ? '' : ', the proxy (HTTPS_PROXY, NO_PROXY)'}, and ${base}.`;
     case 'invalid_request':
       return "Check the request's settings against what the model takes; the log has the provider's own words.";
     case 'server_error':

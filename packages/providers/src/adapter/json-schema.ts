@@ -3,12 +3,40 @@ import { isObject } from './error-body.ts';
 
 /**
  * The schema with every object closed that did not say whether it is: structured outputs demand it. What is valid
- * under the closed schema is valid under the given one.
+ * under the closed schema is valid under the given one. One that cannot be closed comes back as it is.
  */
 export function closeObjects(schema: JsonObject): JsonObject {
+  if (!canBeClosed(schema)) return schema;
   return mapSchema(schema, (node) =>
     isObject(node['properties']) && !('additionalProperties' in node) ? { ...node, additionalProperties: false } : node,
   );
+}
+
+/**
+ * Whether something would satisfy it once its objects are closed: where two parts of a schema hold for the same object and each
+ * names properties, each would forbid the other's.
+ */
+export function canBeClosed(schema: JsonObject): boolean {
+  let can = true;
+  mapSchema(schema, (node) => {
+    const all = Array.isArray(node['allOf']) ? node['allOf'] : [];
+    const others = ['anyOf', 'oneOf'].map((word) => node[word]).filter(Array.isArray);
+    const chosen = ['if', 'then', 'else'].map((word) => node[word]);
+    const parts = [
+      ...all.filter(namesProperties),
+      ...[...others, chosen].filter((branches) => branches.some(namesProperties)),
+    ];
+    const own = Number('properties' in node) + Number('$ref' in node) + Number('dependentSchemas' in node);
+    if (parts.length + own > 1) can = false;
+    return node;
+  });
+  return can;
+}
+
+function namesProperties(node: unknown): boolean {
+  if (!isObject(node)) return false;
+  if ('properties' in node || '$ref' in node) return true;
+  return ['allOf', 'anyOf', 'oneOf'].some((word) => Array.isArray(node[word]) && node[word].some(namesProperties));
 }
 
 /** Whether OpenAI's strict mode takes it: objects closed, every property required, no keyword it refuses. */

@@ -59,7 +59,9 @@ export function toProviderError(thrown: unknown, given: ErrorContext): ModelMana
   const code = context.code ?? decideCode(thrown, facts, context);
   const rule = context.rules.find((one) => matches(one, facts) && one.code === code);
   const isFinal = rule?.retryable === false;
-  const redact = (text: string) => redactKey(text, settings.apiKey);
+  const { http, https } = settings.proxy ?? {};
+  const secrets = [settings.apiKey, passwordOf(http), passwordOf(https)];
+  const redact = (text: string) => secrets.reduce<string>(redactKey, text);
   // Our own sentences hold no vendor's text; a short key (`demo`) may be a word of theirs.
   const redactOwn = (text: string) => ((settings.apiKey ?? '').length < 8 ? text : redact(text));
   const said = [
@@ -81,9 +83,11 @@ export function toProviderError(thrown: unknown, given: ErrorContext): ModelMana
     refused: rule?.refused,
     hint: hint === undefined ? undefined : redactOwn(hint),
     retryAfterMs: wanted ? findRetryAfterMs(exchange.headers, facts) : undefined,
-    // Asking again where there is no such address, or only a redirect, gives the same.
+    // Asking again where there is no such address, only a redirect, or a proxy without the password gives the same.
     retryable:
-      isFinal || (code === 'server_error' && (status === 404 || exchange.oddity === 'redirect')) ? false : undefined,
+      isFinal || status === 407 || (code === 'server_error' && (status === 404 || exchange.oddity === 'redirect'))
+        ? false
+        : undefined,
     vendorMessage: redact(said.filter((part) => part !== '').join(' ')).slice(0, 300),
     cause: redactedCause(thrown, redact),
   });
@@ -136,6 +140,8 @@ function codeOfStatus(status: number | undefined): ErrorCode | undefined {
     402: 'quota_exceeded',
     403: 'permission',
     404: 'unknown_model',
+    // Of a proxy on the way.
+    407: 'network',
     408: 'timeout',
     409: 'server_error',
     429: 'rate_limited',
@@ -200,6 +206,12 @@ function findCause(thrown: unknown): string {
 function redactKey(text: string, key: string | undefined): string {
   if (key === undefined || key === '') return text;
   return text.replaceAll(key, '[key]').replaceAll(encodeURIComponent(key), '[key]');
+}
+
+/** Of a proxy; a short one may be an ordinary word. */
+function passwordOf(url: string | undefined): string | undefined {
+  const password = url === undefined ? '' : decodeURIComponent(new URL(url).password);
+  return password.length < 8 ? undefined : password;
 }
 
 /** The SDK's error carries requests and headers; a log needs its name, text and place only. */

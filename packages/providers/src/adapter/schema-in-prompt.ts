@@ -1,4 +1,4 @@
-import type { GenerationRequest, Message, ModelInfo, Warning } from '@aimm/contracts';
+import type { GenerationRequest, JsonObject, Message, ModelInfo, Warning } from '@aimm/contracts';
 import { askForJson } from './conversation.ts';
 
 /**
@@ -32,16 +32,19 @@ export function putFormatInPrompt(
   if (format === undefined || format.type === 'text') return { request, warnings: [] };
   const isSchema = format.type === 'json_schema';
   const messages = isSchema
-    ? addInstruction(
-        request.messages,
-        `Answer with JSON that satisfies this JSON Schema, and with nothing else:\n${JSON.stringify(format.schema)}`,
-      )
+    ? askForSchema(request.messages, format.schema)
     : askForJson(request.messages, provider, []);
   const message = `The prompt asks for ${isSchema ? 'the schema' : 'JSON'}, since ${provider}/${request.model} ${why}; the answer is checked.`;
   return {
     request: { ...request, messages, settings },
     warnings: [{ code: 'adjusted_setting', setting: 'responseFormat', message }],
   };
+}
+
+/** The messages with the schema in the system prompt. */
+export function askForSchema(messages: readonly Message[], schema: JsonObject): Message[] {
+  const rule = 'Answer with JSON that satisfies this JSON Schema, and with nothing else:';
+  return addInstruction(messages, `${rule}\n${JSON.stringify(schema)}`);
 }
 
 /** Into the system prompt there is: chat templates of local models often take one only, at the beginning. */

@@ -3,6 +3,7 @@ import { pipeline, Readable, type Transform } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
 import type { Dispatcher } from 'undici';
+import type { ProxySettings } from '../model-provider.ts';
 import { lazily } from './vendor.ts';
 
 /** What happened on the wire in the last request of one call. The first thing to look at when the SDK throws. */
@@ -69,9 +70,9 @@ export function findRequestId({ headers }: Exchange): string | undefined {
  * The SDKs differ in what they keep of a failed response (google: no headers; ollama prints the body) and in how they
  * pass a signal on, so both are settled here, below all of them.
  */
-export function createTransport(): Transport {
+export function createTransport(proxy?: ProxySettings): Transport {
   const calls = new AsyncLocalStorage<TransportCall>();
-  const load = lazily(createRequester);
+  const load = lazily(() => createRequester(proxy));
 
   const send: Fetch = async (input, init = {}) => {
     const call = calls.getStore();
@@ -80,7 +81,7 @@ export function createTransport(): Transport {
     const requester = await load();
     const { body, headers } = await toBody(init.body ?? given?.body);
     begin(call.exchange);
-    const response = await requester(input instanceof Request ? input.url : input.toString(), {
+    const sending = requester(input instanceof Request ? input.url : input.toString(), {
       // SDKs write their methods in capitals.
       method: (init.method ?? given?.method ?? 'GET') as Dispatcher.HttpMethod,
       headers: { ...onlyApiHeaders(init.headers ?? given?.headers ?? {}), ...headers },
@@ -88,7 +89,7 @@ export function createTransport(): Transport {
       // The call's own, and nobody else's: it is aborted at the end of every call, however that ended.
       signal: call.signal,
     });
-    return settle(response, call);
+    return settle(await sending.catch((error: unknown) => refuse(error, call)), call);
   };
 
   return { fetch: send, load, run: (call, work) => calls.run(call, work) };
@@ -116,15 +117,30 @@ type Requester = (
  * No limit on the wait for headers or between bytes: models that reason or load take minutes. The guard has the timers.
  * None on connections either: the queue says how many calls there are, and one that waited here would look sent.
  */
-async function createRequester(): Promise<Requester> {
-  const { Agent, request } = await import('undici');
-  const dispatcher = new Agent({
-    headersTimeout: 0,
-    bodyTimeout: 0,
-    keepAliveTimeout: idleConnectionMs,
-    keepAliveMaxTimeout: idleConnectionMs,
-  });
-  return (url, options) => request(url, { ...options, dispatcher });
+async function createRequester(proxy: ProxySettings | undefined): Promise<Requester> {
+  const { Agent, EnvHttpProxyAgent, request } = await import('undici');
+  // Of each request, not of the dispatcher: what passes a proxy without a tunnel would not have them.
+  const timeouts = { headersTimeout: 0, bodyTimeout: 0 };
+  const idle = { keepAliveTimeout: idleConnectionMs, keepAliveMaxTimeout: idleConnectionMs };
+  const direct = new Agent(idle);
+  if (proxy === undefined) return (url, options) => request(url, { ...options, ...timeouts, dispatcher: direct });
+  const { http = '', https = '', noProxy = '' } = proxy;
+  // What is not given it would read from the environment.
+  const proxied = new EnvHttpProxyAgent({ ...idle, httpProxy: http, httpsProxy: https, noProxy });
+  return (url, options) =>
+    request(url, { ...options, ...timeouts, dispatcher: isOnThisMachine(url) ? direct : proxied });
+}
+
+function isOnThisMachine(url: string): boolean {
+  return /^((.+\.)?localhost|127(\.\d{1,3}){3}|0\.0\.0\.0|\[::1?\])$/.test(new URL(url).hostname);
+}
+
+/** A proxy that wants a user name and password answers in place of the vendor, which undici tells in words only. */
+function refuse(error: unknown, { exchange }: TransportCall): never {
+  if (!(error instanceof Error) || !/\(407\)/.test(error.message)) throw error;
+  exchange.status = 407;
+  exchange.errorBody = '';
+  throw new ResponseFault(407, exchange);
 }
 
 /** What SDKs send is JSON, as text or as bytes, or a form, whose boundary stands in a header. */

@@ -9,10 +9,13 @@ export interface Counts {
   cacheRead?: Count;
   cacheWrite?: Count;
   reasoning?: Count;
+  /** Of the input, and of what was read from the cache. */
+  audio?: Count;
+  audioCacheRead?: Count;
 }
 
 /** What is no count stays absent; the total is known when both sides are. */
-export function toUsage({ input, output, cacheRead, cacheWrite, reasoning }: Counts): Usage {
+export function toUsage({ input, output, cacheRead, cacheWrite, reasoning, audio, audioCacheRead }: Counts): Usage {
   const total = isCount(input) && isCount(output) ? input + output : undefined;
   return {
     ...(isCount(input) && { inputTokens: input }),
@@ -20,6 +23,8 @@ export function toUsage({ input, output, cacheRead, cacheWrite, reasoning }: Cou
     ...(isCount(cacheRead) && { cacheReadTokens: cacheRead }),
     ...(isCount(cacheWrite) && { cacheWriteTokens: cacheWrite }),
     ...(isCount(reasoning) && { reasoningTokens: reasoning }),
+    ...(isCount(audio) && { audioTokens: audio }),
+    ...(isCount(audioCacheRead) && { audioCacheReadTokens: audioCacheRead }),
     ...(total !== undefined && { totalTokens: total }),
   };
 }

@@ -1,7 +1,8 @@
 import type { GenerationRequest, ModelInfo, Warning } from '@aimm/contracts';
 import type { MessageCreateParamsStreaming, Tool, ToolChoice } from '@anthropic-ai/sdk/resources/messages/messages';
 import { askForJson, splitSystem } from '../adapter/conversation.ts';
-import { closeObjects } from '../adapter/json-schema.ts';
+import { canBeClosed, closeObjects } from '../adapter/json-schema.ts';
+import { askForSchema } from '../adapter/schema-in-prompt.ts';
 import { type SettingName, toAdjusted, toLeftOut } from '../adapter/setting-warnings.ts';
 import { planSettings } from '../adapter/settings-plan.ts';
 import { toMessageParams } from './messages.ts';
@@ -36,6 +37,12 @@ export function toMessagesBody(
     const message = `${provider} has no JSON mode: the prompt asks for JSON in its place.`;
     warnings.push({ code: 'adjusted_setting', setting: 'responseFormat', message });
   }
+  const schema = format?.type === 'json_schema' && canBeClosed(format.schema) ? format.schema : undefined;
+  if (format?.type === 'json_schema' && schema === undefined) {
+    messages = askForSchema(messages, format.schema);
+    const message = `The prompt asks for the schema, since ${provider} takes none whose objects cannot be closed; the answer is checked.`;
+    warnings.push({ code: 'adjusted_setting', setting: 'responseFormat', message });
+  }
   const { system, turns } = splitSystem(messages);
   const sent = toMessageParams(turns, warnings);
   const { thinking, effort, settings } = planThinking(plan, maxTokens, quirks, sent);
@@ -59,12 +66,10 @@ export function toMessagesBody(
     ...(settings.topP !== undefined && { top_p: settings.topP }),
     ...(settings.topK !== undefined && { top_k: settings.topK }),
     ...(settings.stop !== undefined && { stop_sequences: settings.stop }),
-    ...((effort !== undefined || format?.type === 'json_schema') && {
+    ...((effort !== undefined || schema !== undefined) && {
       output_config: {
         ...(effort !== undefined && { effort }),
-        ...(format?.type === 'json_schema' && {
-          format: { type: 'json_schema', schema: closeObjects(format.schema) },
-        }),
+        ...(schema !== undefined && { format: { type: 'json_schema', schema: closeObjects(schema) } }),
       },
     }),
     ...(thinking !== undefined && { thinking }),

@@ -24,6 +24,8 @@ export function createMessagesMapper(): EventMapper<RawMessageStreamEvent> {
   const blocks = new Map<number, OpenBlock>();
   let thoughts: JsonObject[] = [];
   let counts: Counts = {};
+  /** Of the output as the answer began: it counts where no later count comes. */
+  let opening: Counts['output_tokens'];
   let reason: string | undefined;
   let stopped = false;
   let known: CallFacts = {};
@@ -34,6 +36,14 @@ export function createMessagesMapper(): EventMapper<RawMessageStreamEvent> {
     counts = { ...counts, ...Object.fromEntries(Object.entries(usage).filter(([, value]) => value !== null)) };
     const serviceTier = toServiceTier(counts);
     known = { ...known, usage: toMessagesUsage(counts), ...(serviceTier !== undefined && { serviceTier }) };
+  }
+
+  /** What is said of the output here leaves out all that follows, and thinking may go on for minutes without a word. */
+  function countOpening(usage: Counts | undefined): void {
+    if (usage === undefined) return;
+    const { output_tokens, output_tokens_details: _details, ...others } = usage;
+    opening = output_tokens;
+    count(others);
   }
 
   function close(block: OpenBlock | undefined): ContentPart[] {
@@ -57,7 +67,7 @@ export function createMessagesMapper(): EventMapper<RawMessageStreamEvent> {
             ...(event.message.model && { answeredBy: event.message.model }),
             ...(event.message.id && { vendorRequestId: event.message.id }),
           };
-          count(event.message.usage);
+          countOpening(event.message.usage);
           return [];
         case 'content_block_start':
           blocks.set(event.index, openBlock(event.content_block));
@@ -74,6 +84,7 @@ export function createMessagesMapper(): EventMapper<RawMessageStreamEvent> {
           return [];
         case 'message_stop':
           stopped = true;
+          if (opening !== undefined && counts.output_tokens === undefined) count({ output_tokens: opening });
           return [];
         default:
           return [];

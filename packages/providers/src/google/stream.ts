@@ -1,5 +1,5 @@
 import type { FinishReason, JsonObject, Usage } from '@aimm/contracts';
-import type { GenerateContentResponse, Part } from '@google/genai';
+import type { GenerateContentResponse, ModalityTokenCount, Part } from '@google/genai';
 import { createCallId } from '../adapter/call-id.ts';
 import { StreamFault } from '../adapter/stream-fault.ts';
 import { sumOf, toUsage } from '../adapter/usage.ts';
@@ -112,5 +112,11 @@ function toContentUsage(usage: NonNullable<GenerateContentResponse['usageMetadat
     output: sumOf(usage.candidatesTokenCount, usage.thoughtsTokenCount),
     cacheRead: usage.cachedContentTokenCount,
     reasoning: usage.thoughtsTokenCount,
+    audio: sumOf(findAudio(usage.promptTokensDetails), findAudio(usage.toolUsePromptTokensDetails)),
+    audioCacheRead: findAudio(usage.cacheTokensDetails),
   });
+}
+
+function findAudio(details: readonly ModalityTokenCount[] | undefined): number | undefined {
+  return details?.find(({ modality }) => modality === 'AUDIO')?.tokenCount;
 }

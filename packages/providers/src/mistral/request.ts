@@ -2,7 +2,7 @@ import type { GenerationRequest, GenerationSettings, ModelInfo, ReasoningEffort,
 import type { ChatCompletionStreamRequest } from '@mistralai/mistralai/models/components/chatcompletionstreamrequest.js';
 import type { ResponseFormat } from '@mistralai/mistralai/models/components/responseformat.js';
 import { askForJson } from '../adapter/conversation.ts';
-import { closeObjects, schemaName } from '../adapter/json-schema.ts';
+import { canBeClosed, closeObjects, schemaName } from '../adapter/json-schema.ts';
 import { toPromptCacheKey } from '../adapter/prompt-cache-key.ts';
 import { planSettings } from '../adapter/settings-plan.ts';
 import { toChatMessages } from './messages.ts';
@@ -54,7 +54,8 @@ function toEffort(effort: ReasoningEffort) {
 function toFormat(format: NonNullable<GenerationSettings['responseFormat']>): ResponseFormat {
   if (format.type !== 'json_schema') return { type: format.type === 'json' ? 'json_object' : 'text' };
   const schemaDefinition = closeObjects(format.schema);
-  return { type: 'json_schema', jsonSchema: { name: schemaName(format.name), schemaDefinition, strict: true } };
+  const strict = canBeClosed(format.schema);
+  return { type: 'json_schema', jsonSchema: { name: schemaName(format.name), schemaDefinition, strict } };
 }
 
 function toChoice(choice: NonNullable<GenerationSettings['toolChoice']>) {

@@ -34,6 +34,15 @@ export const openAiErrorRules: readonly ErrorRule[] = [
       'misalignment_policy_violation',
     ],
   },
+  // OpenRouter's; of a model that nobody hosts it says “No endpoints found for” it.
+  { code: 'content_filtered', status: [403], message: /flagged|requires moderation/i },
+  { code: 'invalid_request', status: [404], message: /no endpoints (found|available) (that|matching)/i },
+  // An address that lacks its `/v1`: whoever knows the API, and not the model, speaks of the model.
+  {
+    code: 'server_error',
+    status: [404],
+    test: ({ codes, message }) => !/model|deployment|endpoints found/i.test([...codes, message].join(' ')),
+  },
   // Inside a stream they come without a status.
   {
     code: 'invalid_request',
