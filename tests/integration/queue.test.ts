@@ -64,6 +64,15 @@ describe('a request and its answer', () => {
     expect(runs).toBe(2);
   });
 
+  test('a request can be looked up for as long as its job may still end, and a day after', async () => {
+    const deadlineAt = Date.now() + 30 * 3_600_000;
+    const payload = fixture.payload({ deadlineAt });
+    await fixture.front.producer.addGeneration(payload);
+    const leftMs = await fixture.redis.client().pttl(`{aimm}:request:${payload.requestId}`);
+    expect(leftMs).toBeGreaterThan(53 * 3_600_000);
+    expect(leftMs).toBeLessThanOrEqual(54 * 3_600_000);
+  });
+
   test('a request’s record names the job that it goes on as once that job is there, and not before', async () => {
     const redis = fixture.redis.client();
     const { producer, requests } = fixture.front;
