@@ -70,7 +70,7 @@ async function readJobs(redis: Redis, ledger: { findByRequest(id: string): Promi
   const names = (await redis.keys('{aimm}:*:gen_*')).filter((key) => key.split(':').length === 3);
   const inQueues = await Promise.all(
     names
-      .filter((key) => !/:(request|cancelled):/.test(key))
+      .filter((key) => !/:(request|cancelled|part):/.test(key))
       .map(async (key) => {
         const data = await redis.hget(key, 'data');
         if (data === null) return [];
