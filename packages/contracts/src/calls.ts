@@ -26,6 +26,11 @@ export const Outcome = z.discriminatedUnion('status', [
 ]);
 export type Outcome = z.infer<typeof Outcome>;
 
+/** Whether it is a job's end only: another job has its request. */
+export function isContinued(outcome: Outcome): boolean {
+  return outcome.status === 'failed' && outcome.continues === true;
+}
+
 /** How a ledger row says a call ended. */
 export const CallStatus = z.enum(['succeeded', 'failed', 'cancelled', 'partial', 'outcome_unknown']);
 export type CallStatus = z.infer<typeof CallStatus>;

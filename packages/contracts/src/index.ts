@@ -35,7 +35,7 @@ export {
   JudgeMode,
 } from './batches.ts';
 export { addCounts, countEnded, sumCounts } from './batch-counts.ts';
-export { CallRecord, CallStatus, Checkpoint, LedgerRow, Outcome, UnfitAnswer } from './calls.ts';
+export { CallRecord, CallStatus, Checkpoint, isContinued, LedgerRow, Outcome, UnfitAnswer } from './calls.ts';
 export { comparedModels, ComparisonEntry, ComparisonResult, ComparisonSummary, Judgement } from './comparison.ts';
 export {
   Conversation,

@@ -1,5 +1,6 @@
 import {
   type ComparePayload,
+  isContinued,
   type JobName,
   type JobPayload,
   ModelManagerError,
@@ -160,7 +161,7 @@ function createRun(job: Job, token: string, signal: AbortSignal | undefined, pay
       : setTimeout(() => abort(pastDeadline()), Math.min(2 ** 31 - 1, Math.max(0, payload.deadlineAt - now())));
 
   const terminalReply = (outcome: Outcome) => {
-    if (payload.replyTo === undefined || (outcome.status === 'failed' && outcome.continues === true)) return {};
+    if (payload.replyTo === undefined || isContinued(outcome)) return {};
     const place = { requestId, attempt: Number.MAX_SAFE_INTEGER, seq: writer.next() };
     const reply = (value: Extract<Reply, { type: 'done' }>['value']): Reply =>
       outcome.status === 'succeeded'
@@ -174,7 +175,7 @@ function createRun(job: Job, token: string, signal: AbortSignal | undefined, pay
   /** A comparison reads how its generations ended when the last has: by then others may have taken the place of the first in Redis. */
   const copyFor = (outcome: Outcome) => {
     const isPart = payload.parentId !== undefined && payload.batch === undefined;
-    if (!isPart || (outcome.status === 'failed' && outcome.continues === true)) return undefined;
+    if (!isPart || isContinued(outcome)) return undefined;
     return { key: keys.part(requestId), keepMs: Math.max(0, (payload.deadlineAt ?? now()) - now()) + joinedWithinMs };
   };
   const dropParts = async () => {

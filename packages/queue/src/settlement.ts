@@ -1,4 +1,11 @@
-import type { BudgetShare, Checkpoint, GeneratePayload, LedgerRow, Outcome } from '@aimm/contracts';
+import {
+  type BudgetShare,
+  type Checkpoint,
+  type GeneratePayload,
+  isContinued,
+  type LedgerRow,
+  type Outcome,
+} from '@aimm/contracts';
 import type { Redis } from 'ioredis';
 import { type Budgets, createBudgets, type Fence, toBudgetCosts } from './budgets.ts';
 import { createFlights, type Flights } from './flights.ts';
@@ -28,7 +35,7 @@ export function createSettlement(redis: Redis, producer: Pick<Producer, 'addGene
   const budgets = createBudgets(redis);
   const flights = createFlights({ redis, budgets, producer });
   return async (payload, { outcome, ...end }) => {
-    if (outcome === undefined || (outcome.status === 'failed' && outcome.continues === true)) {
+    if (outcome === undefined || isContinued(outcome)) {
       await charge(budgets, payload, end);
       return [];
     }

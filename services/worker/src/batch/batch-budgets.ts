@@ -76,6 +76,9 @@ export function createBatchBudgets({
     return { claims: seeded, answer: await budgets.reserve(seeded) };
   };
 
+  const toCosts = (batch: StoredBatch, payload: GeneratePayload, at: number, rows: readonly LedgerRow[]) =>
+    toBudgetCosts(planShares(catalog, budgetsOf(batch), payload, at).shares, rows);
+
   return {
     concern: (batch) => budgetsOf(batch).length > 0,
 
@@ -108,13 +111,11 @@ export function createBatchBudgets({
     },
 
     async charge(batch, payload, at, rows) {
-      const { shares } = planShares(catalog, budgetsOf(batch), payload, at);
-      await budgets.charge(payload.requestId, toBudgetCosts(shares, rows));
+      await budgets.charge(payload.requestId, toCosts(batch, payload, at, rows));
     },
 
     async settle(batch, payload, at, rows) {
-      const { shares } = planShares(catalog, budgetsOf(batch), payload, at);
-      await budgets.settle(payload.requestId, toBudgetCosts(shares, rows));
+      await budgets.settle(payload.requestId, toCosts(batch, payload, at, rows));
     },
 
     async releaseLost(batch, requestId, queuedAt) {

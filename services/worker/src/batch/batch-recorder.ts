@@ -1,5 +1,5 @@
 import type { AssertionChecks } from '@aimm/batch';
-import { type BatchRecord, type GeneratePayload, type LedgerRow, type Outcome } from '@aimm/contracts';
+import { type BatchRecord, type GeneratePayload, isContinued, type LedgerRow, type Outcome } from '@aimm/contracts';
 import type { Database } from '@aimm/database';
 import type { BatchNews, Producer, Requests } from '@aimm/queue';
 import type { Logger } from '@aimm/runtime';
@@ -77,7 +77,7 @@ export function createBatchRecorder(options: BatchRecorderOptions): BatchRecorde
   return {
     async record(payload, outcome, rows) {
       const { batch } = payload;
-      if (batch === undefined || (outcome.status === 'failed' && outcome.continues === true)) return;
+      if (batch === undefined || isContinued(outcome)) return;
       await gather(await toBatchRecord({ ...payload, batch }, outcome, rows, { at: now(), checks }));
     },
     async recordNow(record) {

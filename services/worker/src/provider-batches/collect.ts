@@ -5,7 +5,7 @@ import { concludeRequests } from './conclude.ts';
 import { findCalls } from './find-calls.ts';
 import type { Held, StepContext } from './keeper-options.ts';
 import { type AskedGeneration, loadGenerations } from './load-generations.ts';
-import { chargeBudgets, settleBudgets } from './settle-budgets.ts';
+import { tellBudgets } from './settle-budgets.ts';
 import { mayGoOn } from './next-try.ts';
 import { toLedgerAndRecord } from './to-record.ts';
 
@@ -45,7 +45,7 @@ export async function collectResults(
     // Budgets first: what they are told after the ledger has it, they might have from there already.
     await Promise.all(
       settled.map(({ row, earlier, record, payload }) =>
-        (record === undefined ? chargeBudgets : settleBudgets)(held, context, payload, [...earlier, row]),
+        tellBudgets(record === undefined ? 'charge' : 'settle', held, context, payload, [...earlier, row]),
       ),
     );
     await ledger.record(settled.map(({ row }) => row));
